@@ -1,0 +1,55 @@
+// Microsoft Graph's own spelling of what travels: the beta resource, its collection and its error envelope.
+
+/** Graph's `runState` enum; sent and read as these names. */
+export type RunState = 'unknown' | 'success' | 'fail' | 'scriptError' | 'pending' | 'notApplicable';
+
+/**
+ * The writable members of `microsoft.graph.hardwareConfigurationDeviceState` (beta), as a create sends them.
+ * `id`, `userId` and `assignmentFilterIds` are the service's own and are never sent.
+ */
+export type HardwareConfigurationDeviceStateCreate = {
+  '@odata.type': '#microsoft.graph.hardwareConfigurationDeviceState';
+  deviceName: string;
+  internalVersion: number;
+  /** DateTimeOffset, passed on as the device wrote it. */
+  lastStateUpdateDateTime: string;
+  configurationState: RunState;
+  osVersion?: string;
+  upn?: string | null;
+  configurationOutput?: string;
+  configurationError?: string;
+};
+
+/** The resource as Graph answers it: every member may be missing or null (the published types say so). */
+export type HardwareConfigurationDeviceState = {
+  id?: string;
+  deviceName?: string | null;
+  osVersion?: string | null;
+  upn?: string | null;
+  internalVersion?: number;
+  lastStateUpdateDateTime?: string;
+  configurationState?: RunState;
+  configurationOutput?: string | null;
+  configurationError?: string | null;
+  assignmentFilterIds?: string | null;
+  userId?: string | null;
+};
+
+/** A page of an OData collection. */
+export type Page<T> = { value: T[]; '@odata.nextLink'?: string };
+
+/** Graph's error envelope; Intune is seen to spell `innerError` both ways and to nest JSON text in `message`. */
+export type GraphError = {
+  error: {
+    code?: string;
+    message?: string;
+    innerError?: GraphInnerError;
+    innererror?: GraphInnerError;
+  };
+};
+
+export type GraphInnerError = {
+  date?: string;
+  'request-id'?: string;
+  'client-request-id'?: string;
+};
