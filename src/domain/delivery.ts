@@ -1,0 +1,220 @@
+// The unit of work: a delivery's identity, its life as a state machine, what is told of it.
+import { createHash } from 'node:crypto';
+import type { Failure } from './failure.ts';
+import type { Circumstances, Policy, Verdict } from './retry.ts';
+import { decide } from './retry.ts';
+import type { RunResult } from './run-result.ts';
+
+/** Every status a delivery can have; the last three are terminal. */
+export const STATUSES = ['queued', 'delivering', 'waiting', 'delivered', 'dead', 'superseded'] as const;
+export type Status = (typeof STATUSES)[number];
+
+export const isTerminal = (status: Status): boolean =>
+  status === 'delivered' || status === 'dead' || status === 'superseded';
+
+/** What an attempt came to: a record made, one found by looking, none there, or the kind of failure. */
+export type Outcome =
+  | { kind: 'created'; deviceRunStateId: string; graph: GraphAnswer }
+  | { kind: 'found'; deviceRunStateId: string; graph: GraphAnswer }
+  | { kind: 'absent'; graph: GraphAnswer }
+  | Failure;
+
+/** What identifies an answer of Graph's to Microsoft's support. */
+export type GraphAnswer = { status: number | null; requestId: string | null };
+
+/** One try, numbered from 1 over the whole life of the delivery. Instants are milliseconds since 1970. */
+export type Attempt = {
+  number: number;
+  at: number;
+  outcome: Outcome['kind'];
+  graphStatus: number | null;
+  graphRequestId: string | null;
+};
+
+/** Why the latest try that failed did so, in words an operator can act on. */
+export type LastFailure = {
+  kind: Failure['kind'];
+  code: string;
+  detail: string;
+  at: number;
+  graphStatus: number | null;
+  graphCode: string | null;
+  graphRequestId: string | null;
+};
+
+/** A try that was announced before anything was sent; found again, its worker died and its create is uncertain. */
+export type Mark = { at: number; sends: 'create' | 'look' };
+
+/** An unanswered create: since when it is unknown whether Graph has the record, and how often it was looked for in vain. */
+export type Uncertainty = { since: number; looks: number };
+
+/** A run result on its way into Graph. Instants are milliseconds since 1970. */
+export type Delivery = {
+  id: string;
+  tenantId: string;
+  runId: string;
+  deviceId: string;
+  hardwareConfigurationId: string;
+  status: Status;
+  acceptedAt: number;
+  /** Tries counted so far; throttled and held ones are not. */
+  attemptsMade: number;
+  /** The newest of them, at most ATTEMPTS_KEPT. */
+  attempts: Attempt[];
+  /** Not before this instant is the next try due. */
+  dueAt: number;
+  /** Since when it fails for reasons of its own, time spent held or queued taken out; null while it does not. */
+  failingSince: number | null;
+  mark: Mark | null;
+  uncertainty: Uncertainty | null;
+  lastFailure: LastFailure | null;
+  deliveredAt: number | null;
+  deviceRunStateId: string | null;
+};
+
+/** A delivery record stays small however long Graph is away. */
+export const ATTEMPTS_KEPT = 50;
+
+/** The id of a delivery: the same run of the same device is the same delivery, whoever asks and whenever. */
+export function identify(tenantId: string, deviceId: string, runId: string): string {
+  return `d${digest(JSON.stringify([tenantId, deviceId, runId])).subarray(0, 16).toString('base64url')}`;
+}
+
+/** Tells whether two submissions of a run say the same; member order, spacing and unknown members do not matter. */
+export function fingerprint(run: RunResult): string {
+  const members = Object.entries(run).sort(([a], [b]) => (a < b ? -1 : 1));
+  return digest(JSON.stringify(members)).subarray(0, 16).toString('base64url');
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text, 'utf8').digest();
+}
+
+/** A delivery as it begins: accepted, in the queue. */
+export function createDelivery(tenantId: string, run: RunResult, now: number): Delivery {
+  return {
+    id: identify(tenantId, run.deviceId, run.runId),
+    tenantId,
+    runId: run.runId,
+    deviceId: run.deviceId,
+    hardwareConfigurationId: run.hardwareConfigurationId,
+    status: 'queued',
+    acceptedAt: now,
+    attemptsMade: 0,
+    attempts: [],
+    dueAt: now,
+    failingSince: null,
+    mark: null,
+    uncertainty: null,
+    lastFailure: null,
+    deliveredAt: null,
+    deviceRunStateId: null,
+  };
+}
+
+/** What the next try has to do. */
+export const nextStep = (delivery: Delivery): Mark['sends'] => (delivery.uncertainty ? 'look' : 'create');
+
+/** Announces a try, to be stored before anything is sent. Time spent due but not tried was not the delivery's own. */
+export function begin(delivery: Delivery, now: number): Delivery {
+  const overdue = Math.max(0, now - delivery.dueAt);
+  return {
+    ...delivery,
+    status: 'delivering',
+    mark: { at: now, sends: nextStep(delivery) },
+    failingSince: delivery.failingSince === null ? null : delivery.failingSince + overdue,
+  };
+}
+
+/** Takes the announcement back: nothing was sent. */
+export function withdraw(delivery: Delivery): Delivery {
+  return { ...delivery, status: delivery.attemptsMade === 0 ? 'queued' : 'waiting', mark: null };
+}
+
+/** A mark without an outcome: the worker that left it may have sent its create. */
+export const LOST_WORKER: Failure = {
+  kind: 'uncertain',
+  abandoned: true,
+  detail: 'the worker stopped between announcing the create and learning its outcome',
+  graph: null,
+};
+
+/** Whether a mark was left behind by a worker that may have sent a create. */
+export const wasAbandoned = (delivery: Delivery): boolean => delivery.mark?.sends === 'create';
+
+/** What an outcome makes of a delivery, and what follows for it and for everyone. */
+export type Conclusion = { delivery: Delivery; verdict: Verdict };
+
+/** Concludes a try: what its outcome makes of the delivery, and what follows. */
+export function conclude(delivery: Delivery, outcome: Outcome, circumstances: Circumstances, policy: Policy): Conclusion {
+  const { now } = circumstances;
+  const verdict = decide(outcome, delivery, circumstances, policy);
+  const done = verdict.then === 'everyone-waits' || verdict.then === 'hold' ? withdraw(delivery) : counted(delivery, outcome, now);
+  const concluded = isFailure(outcome) ? { ...done, lastFailure: toLastFailure(outcome, verdict, now) } : done;
+  return { delivery: follow(concluded, outcome, verdict, now), verdict };
+}
+
+export function isFailure(outcome: Outcome): outcome is Failure {
+  return outcome.kind !== 'created' && outcome.kind !== 'found' && outcome.kind !== 'absent';
+}
+
+function counted(delivery: Delivery, outcome: Outcome, now: number): Delivery {
+  const number = delivery.attemptsMade + 1;
+  const attempt: Attempt = {
+    number,
+    at: delivery.mark?.at ?? now,
+    outcome: outcome.kind,
+    graphStatus: outcome.graph?.status ?? null,
+    graphRequestId: outcome.graph?.requestId ?? null,
+  };
+  return {
+    ...delivery,
+    mark: null,
+    attemptsMade: number,
+    attempts: [...delivery.attempts, attempt].slice(-ATTEMPTS_KEPT),
+    failingSince: isFailure(outcome) ? (delivery.failingSince ?? now) : delivery.failingSince,
+  };
+}
+
+function follow(delivery: Delivery, outcome: Outcome, verdict: Verdict, now: number): Delivery {
+  switch (verdict.then) {
+    case 'done':
+      return { ...delivery, status: 'delivered', deliveredAt: now, deviceRunStateId: verdict.deviceRunStateId, uncertainty: null };
+    case 'create-again':
+      return { ...delivery, status: 'waiting', dueAt: now, uncertainty: null };
+    case 'look':
+      return {
+        ...delivery,
+        status: 'waiting',
+        dueAt: verdict.at,
+        uncertainty: {
+          since: delivery.uncertainty?.since ?? now,
+          looks: (delivery.uncertainty?.looks ?? 0) + (outcome.kind === 'absent' ? 1 : 0),
+        },
+      };
+    case 'again':
+      return { ...delivery, status: 'waiting', dueAt: verdict.at };
+    case 'everyone-waits':
+    case 'hold':
+      return delivery;
+    case 'dead':
+      return { ...delivery, status: 'dead' };
+  }
+}
+
+function toLastFailure(failure: Failure, verdict: Verdict, now: number): LastFailure {
+  return {
+    kind: failure.kind,
+    code: verdict.then === 'dead' ? verdict.code : failure.kind,
+    detail: failure.detail,
+    at: now,
+    graphStatus: failure.graph?.status ?? null,
+    graphCode: failure.graph?.code ?? null,
+    graphRequestId: failure.graph?.requestId ?? null,
+  };
+}
+
+/** A dead delivery back in the queue: same id, history kept, its age counted anew. An uncertain create stays uncertain. */
+export function replay(delivery: Delivery, now: number): Delivery {
+  return { ...delivery, status: 'queued', dueAt: now, failingSince: null, mark: null };
+}

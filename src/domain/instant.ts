@@ -1,0 +1,44 @@
+// Instants as devices and Graph write them: RFC 3339 with an offset, compared to 100 ns, kept character by character.
+
+const RFC_3339 =
+  /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,7}))?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+
+const TICKS_PER_MS = 10_000n;
+const DIGITS_OF_A_TICK = 7;
+
+/** An instant, and how many digits of a second its text carried. */
+export type Instant = { ticks: bigint; fractionDigits: number };
+
+/**
+ * Reads an RFC 3339 date-time with offset and at most 7 fractional digits (100 ns, what .NET's DateTimeOffset holds).
+ * @returns the instant in 100 ns ticks since 1970, or null where the text is no such date-time (leap seconds included:
+ * Graph has no room for them).
+ */
+export function parseInstant(text: string): Instant | null {
+  const match = RFC_3339.exec(text);
+  if (!match) return null;
+  const [, year = '', month = '', day = '', hour, minute, second, fraction = '', offset = 'Z'] = match;
+  if (Number(day) > daysIn(Number(year), Number(month))) return null;
+  const ms = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}${offset}`);
+  if (Number.isNaN(ms)) return null;
+  const ticks = BigInt(ms) * TICKS_PER_MS + BigInt(fraction.padEnd(DIGITS_OF_A_TICK, '0'));
+  return { ticks, fractionDigits: fraction.length };
+}
+
+/**
+ * Whether a record's instant is the one a device reported: `exact` to 100 ns, `truncated` where the record only says
+ * less of the same instant (a store that keeps milliseconds), else `different`.
+ */
+export function compareInstants(reported: string, recorded: string): 'exact' | 'truncated' | 'different' {
+  const ours = parseInstant(reported);
+  const theirs = parseInstant(recorded);
+  if (!ours || !theirs) return reported === recorded ? 'exact' : 'different';
+  if (ours.ticks === theirs.ticks) return 'exact';
+  const unit = 10n ** BigInt(DIGITS_OF_A_TICK - theirs.fractionDigits);
+  const lost = ours.ticks - theirs.ticks;
+  return theirs.fractionDigits < ours.fractionDigits && lost > 0n && lost < unit ? 'truncated' : 'different';
+}
+
+function daysIn(year: number, month: number): number {
+  return new Date(Date.UTC(2000 + (year % 400), month, 0)).getUTCDate();
+}

@@ -1,0 +1,91 @@
+// What follows from an outcome: outcome + delivery + now → done · again when · look first · everyone waits · hold · give up.
+import type { Delivery, Outcome } from './delivery.ts';
+import type { Upstream } from './failure.ts';
+import type { HoldReason } from './hold.ts';
+
+export type Verdict =
+  | { then: 'done'; deviceRunStateId: string }
+  | { then: 'again'; at: number }
+  | { then: 'look'; at: number }
+  | { then: 'create-again' }
+  | { then: 'everyone-waits'; retryAfterMs: number | null }
+  | { then: 'hold'; reason: HoldReason }
+  | { then: 'dead'; code: string };
+
+export type Policy = {
+  /** After this much failing time of its own a delivery is dead. */
+  maxAgeMs: number;
+  /** From an uncertain create to the first look; each later look waits twice as long. */
+  lookAfterMs: number;
+  /** How long a request may be on its way. */
+  attemptTimeoutMs: number;
+  backoff: Backoff;
+};
+
+/** What a decision depends on beside the delivery: milliseconds since 1970, 0 ≤ random < 1, and whether this try probed a hold. */
+export type Circumstances = { now: number; random: number; probing: boolean };
+
+export type Backoff = { baseMs: number; capMs: number };
+
+/** So many looks in vain, each later than the one before, and a record is surely not there. */
+export const LOOKS_UNTIL_ABSENT = 3;
+
+/** A code a dead letter may carry beside `graph-<status>`. */
+export const EXPIRED = 'expired';
+export const EXPIRED_UNCERTAIN = 'expired-uncertain';
+
+/**
+ * Exponential backoff with full jitter: anywhere from nothing to `base × 2^(failures − 1)`, capped.
+ * @param failures how often it failed, from 1
+ * @param random 0 ≤ x < 1
+ */
+export function backoffMs(failures: number, random: number, { baseMs, capMs }: Backoff): number {
+  return Math.round(random * Math.min(capMs, baseMs * 2 ** Math.min(failures - 1, 30)));
+}
+
+/** Which hold an upstream that cannot be reached is a reason for. */
+export const unavailable = (upstream: Upstream): HoldReason =>
+  upstream === 'graph' ? 'graph-unavailable' : 'token-endpoint-unavailable';
+
+/** Decides what follows. Pure: no clock, no dice; every kind of outcome has its line. */
+export function decide(outcome: Outcome, delivery: Delivery, circumstances: Circumstances, policy: Policy): Verdict {
+  const { now, random, probing } = circumstances;
+  switch (outcome.kind) {
+    case 'created':
+    case 'found':
+      return { then: 'done', deviceRunStateId: outcome.deviceRunStateId };
+    case 'absent': {
+      const looks = (delivery.uncertainty?.looks ?? 0) + 1;
+      return looks >= LOOKS_UNTIL_ABSENT
+        ? { then: 'create-again' }
+        : { then: 'look', at: now + policy.lookAfterMs * 2 ** looks };
+    }
+    case 'throttled':
+      return { then: 'everyone-waits', retryAfterMs: outcome.retryAfterMs };
+    case 'unauthenticated':
+    case 'credential-refused':
+    case 'forbidden':
+      return { then: 'hold', reason: outcome.kind };
+    case 'not-sent':
+      if (probing) return { then: 'hold', reason: unavailable(outcome.upstream) };
+      return unlessExpired(delivery, now, policy, { then: 'again', at: nextAt(delivery, now, random, policy) });
+    case 'uncertain': {
+      const looking = delivery.mark?.sends === 'look';
+      const arrivedBy = outcome.abandoned && delivery.mark ? delivery.mark.at + policy.attemptTimeoutMs : now;
+      const at = looking ? nextAt(delivery, now, random, policy) : Math.max(now, arrivedBy) + policy.lookAfterMs;
+      return unlessExpired(delivery, now, policy, { then: 'look', at });
+    }
+    case 'rejected':
+      return { then: 'dead', code: `graph-${outcome.status}` };
+  }
+}
+
+function nextAt(delivery: Delivery, now: number, random: number, policy: Policy): number {
+  return now + backoffMs(delivery.attemptsMade + 1, random, policy.backoff);
+}
+
+function unlessExpired(delivery: Delivery, now: number, policy: Policy, verdict: Verdict): Verdict {
+  const expired = delivery.failingSince !== null && now - delivery.failingSince >= policy.maxAgeMs;
+  if (!expired) return verdict;
+  return { then: 'dead', code: delivery.uncertainty || verdict.then === 'look' ? EXPIRED_UNCERTAIN : EXPIRED };
+}

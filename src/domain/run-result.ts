@@ -1,0 +1,89 @@
+// What a device reports of one run: the schema, the type, and parsing that finds every fault at once.
+import { z } from 'zod';
+import { maskBiosPasswords } from './bios-password.ts';
+import { parseInstant } from './instant.ts';
+
+/** Graph's six run states, by their names on the wire. */
+export const RUN_STATES = ['unknown', 'success', 'fail', 'scriptError', 'pending', 'notApplicable'] as const;
+export type RunState = (typeof RUN_STATES)[number];
+
+const INT32_MAX = 2_147_483_647;
+const INT32_MIN = -2_147_483_648;
+
+/** Identifiers chosen on the device; nothing in them needs escaping anywhere. */
+const name = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be 1 to 128 of A–Z a–z 0–9 . _ -');
+const characters = (min: number, max: number) =>
+  z.string().refine((text) => {
+    const length = lengthInCharacters(text, max);
+    return length >= min && length <= max;
+  }, `must have ${min === 0 ? 'at most' : `${min} to`} ${max} characters`);
+const int32 = (min: number) => {
+  const message = `must be a whole number from ${min} to ${INT32_MAX}`;
+  return z.number({ error: message }).int(message).min(min, message).max(INT32_MAX, message);
+};
+const text = z.string().transform(maskBiosPasswords);
+
+export const deviceIdSchema = name;
+
+export const runResultSchema = z.object({
+  runId: name,
+  deviceId: name,
+  hardwareConfigurationId: z
+    .string()
+    .regex(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, 'must be a GUID')
+    .transform((guid) => guid.toLowerCase()),
+  deviceName: characters(1, 256),
+  osVersion: characters(0, 64).optional(),
+  upn: characters(0, 320).nullable().optional(),
+  policyVersion: int32(0),
+  completedAt: z
+    .string()
+    .refine(
+      (instant) => parseInstant(instant) !== null,
+      'must be an RFC 3339 date-time with offset and at most 7 fractional digits',
+    ),
+  state: z.enum(RUN_STATES).optional(),
+  exitCode: int32(INT32_MIN).optional(),
+  output: text.optional(),
+  error: text.optional(),
+});
+
+/** One run as its device reported it, passwords masked, the configuration's id in lower case, unknown members gone. */
+export type RunResult = z.infer<typeof runResultSchema>;
+
+/** One thing wrong with a submission: where (RFC 6901 JSON Pointer) and what. */
+export type Fault = { pointer: string; detail: string };
+
+export type ParsedRunResult = { ok: true; runResult: RunResult } | { ok: false; faults: Fault[] };
+
+/** Turns untrusted JSON into a run result, or names every fault it has. */
+export function parseRunResult(json: unknown): ParsedRunResult {
+  const parsed = runResultSchema.safeParse(json);
+  const faults = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => ({ pointer: toPointer(issue.path), detail: describe(issue, json) }));
+  if (isObject(json) && json['state'] === undefined && json['exitCode'] === undefined) {
+    faults.push({ pointer: '', detail: 'one of state and exitCode is required' });
+  }
+  return parsed.success && faults.length === 0 ? { ok: true, runResult: parsed.data } : { ok: false, faults };
+}
+
+function toPointer(path: readonly PropertyKey[]): string {
+  return path.map((key) => `/${String(key).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('');
+}
+
+function describe(issue: z.core.$ZodIssue, json: unknown): string {
+  const [member] = issue.path;
+  const missing = isObject(json) && typeof member === 'string' && json[member] === undefined;
+  return missing ? 'is required' : issue.message;
+}
+
+function isObject(json: unknown): json is Record<string, unknown> {
+  return typeof json === 'object' && json !== null && !Array.isArray(json);
+}
+
+/** Counts Unicode code points, as people count characters; stops counting once past the limit. */
+function lengthInCharacters(text: string, limit: number): number {
+  if (text.length <= limit) return [...text].length;
+  return text.length > limit * 2 ? text.length : [...text].length;
+}

@@ -1,0 +1,89 @@
+// Everything the service ever tells: one event, one helper, one log line, one counter.
+import type { Delivery, Outcome } from './domain/delivery.ts';
+import type { Hold } from './domain/hold.ts';
+import { REMEDIES } from './domain/hold.ts';
+import type { Verdict } from './domain/retry.ts';
+import type { RequestEnded } from './graph/client.ts';
+import type { RequestTold } from './http/request.ts';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+
+export type Tried = {
+  delivery: Delivery;
+  outcome: Outcome;
+  verdict: Verdict;
+  durationMs: number;
+};
+
+export type Events = ReturnType<typeof createEvents>;
+
+/** The shape of a request to Graph or its token endpoint that ended; status null where nothing was answered. */
+type GraphRequest = Parameters<RequestEnded>[0];
+
+const SUBMISSION_ROUTE = '/v1/run-results';
+
+/** Expected trouble is named, not traced. */
+function describeBriefly(error: unknown) {
+  return error instanceof Error ? { name: error.name, message: error.message } : { name: 'NotAnError', message: typeof error };
+}
+
+export function createEvents(log: Logger, metrics: Metrics) {
+  return {
+    /** One line per request, one count per submission. Health checks and scrapes are told at debug only. */
+    answered: (told: RequestTold) => {
+      const { refusal, duplicate, ...line } = told;
+      const outcome = refusal ? 'refused' : duplicate ? 'duplicate' : 'accepted';
+      metrics.httpSeconds.observe(told.durationMs / 1000);
+      if (told.route !== SUBMISSION_ROUTE) {
+        log[told.status < 500 ? 'debug' : 'warn']({ ...line, code: refusal?.code ?? null }, 'request');
+        return;
+      }
+      const code = refusal?.code ?? outcome;
+      log.info({ ...line, outcome, code }, 'submission');
+      metrics.submissions.inc({ outcome, code });
+    },
+    queueTrouble: (error: unknown) => log.warn({ error: describeBriefly(error) }, 'the queue did not answer a request'),
+    attempt: ({ delivery, outcome, verdict, durationMs }: Tried) => {
+      log.info(
+        {
+          deliveryId: delivery.id,
+          tenantId: delivery.tenantId,
+          deviceId: delivery.deviceId,
+          hardwareConfigurationId: delivery.hardwareConfigurationId,
+          attempt: delivery.attemptsMade,
+          outcome: outcome.kind,
+          then: verdict.then,
+          graphStatus: outcome.graph?.status ?? null,
+          graphRequestId: outcome.graph?.requestId ?? null,
+          ...('detail' in outcome && { detail: outcome.detail }),
+          durationMs,
+        },
+        'attempt',
+      );
+      metrics.attempts.inc({ outcome: outcome.kind });
+      if (outcome.kind === 'found') metrics.uncertain.inc({ resolution: 'found' });
+      if (verdict.then === 'create-again') metrics.uncertain.inc({ resolution: 'recreated' });
+    },
+    delivered: (delivery: Delivery) => metrics.deliverySeconds.observe(((delivery.deliveredAt ?? 0) - delivery.acceptedAt) / 1000),
+    dead: (delivery: Delivery) => {
+      const code = delivery.lastFailure?.code ?? 'unknown';
+      log.error({ deliveryId: delivery.id, deviceId: delivery.deviceId, code, failure: delivery.lastFailure }, 'dead letter');
+      metrics.dead.inc({ code });
+    },
+    throttled: (waitMs: number) => log.warn({ waitMs }, 'throttled: no worker calls Graph until this is over'),
+    held: (hold: Hold) => log.error({ reason: hold.reason, detail: hold.detail, remedy: REMEDIES[hold.reason] }, 'held: nobody calls Graph until a probe succeeds'),
+    probeFailed: (hold: Hold) => log.warn({ reason: hold.reason, probes: hold.probes, nextProbeAt: new Date(hold.probeAt) }, 'probe failed, still held'),
+    released: (hold: Hold, now: number) => log.info({ reason: hold.reason, heldMs: now - hold.since }, 'released: deliveries flow again'),
+    graphRequest: ({ operation, status, durationMs }: GraphRequest) => {
+      metrics.graphRequests.inc({ operation, status: status === null ? 'none' : String(status) });
+      metrics.graphSeconds.observe(durationMs / 1000);
+    },
+    deliveredTwice: (delivery: Delivery, otherId: string) =>
+      log.error({ deliveryId: delivery.id, deviceRunStateId: delivery.deviceRunStateId, otherId }, 'defect: a run may be in Graph twice'),
+    woken: (deliveries: number) => log.warn({ deliveries }, 'open deliveries had no job and were woken'),
+    stalled: (deliveryId: string) => log.warn({ deliveryId }, 'a worker went away in the middle of a delivery'),
+    redisTrouble: (error: Error) => log.warn({ error: describeBriefly(error) }, 'redis trouble'),
+    durability: (mode: string, detail: string) => log[mode === 'always' ? 'info' : 'warn']({ durability: mode, detail }, 'durability in force'),
+    defect: (error: unknown, what: string) => log.error({ error }, `defect: ${what}`),
+  };
+}

@@ -1,0 +1,163 @@
+// Create and list device run states, over @microsoft/microsoft-graph-client with everything it would do by itself turned off.
+import {
+  AuthenticationHandler,
+  Client,
+  ResponseType,
+  TelemetryHandler,
+} from '@microsoft/microsoft-graph-client';
+import { randomUUID } from 'node:crypto';
+import type { GraphConfig } from '../config.ts';
+import type { Outcome } from '../domain/delivery.ts';
+import type { DeviceRunState } from '../domain/device-run-state.ts';
+import type { Failure } from '../domain/failure.ts';
+import { diagnose, diagnoseThrown, type Answer } from './diagnose.ts';
+import type { TokenSource } from './token.ts';
+import { createTransport, type Passage } from './transport.ts';
+import type { HardwareConfigurationDeviceState, HardwareConfigurationDeviceStateCreate, Page } from './wire.ts';
+
+/** A request ended: what it was for, what was answered (null: nothing), how long it took. */
+export type RequestEnded = (request: {
+  operation: 'create' | 'list' | 'token';
+  status: number | null;
+  durationMs: number;
+}) => void;
+
+export type PageOfStates = { kind: 'page'; records: HardwareConfigurationDeviceState[]; next: string | null; requestId: string | null };
+
+export type GraphClient = {
+  /**
+   * Creates one device run state. Never throws; an answer that cannot be read is uncertain.
+   * @param announcedAt when the try was marked in the store; one announced too long ago is not sent
+   */
+  create: (state: DeviceRunState, announcedAt: number, signal: AbortSignal) => Promise<Outcome>;
+  /** Reads one page of a configuration's device run states. @param url of states(), or a page's `next` */
+  list: (url: string, signal: AbortSignal) => Promise<PageOfStates | Failure>;
+  /** The collection a configuration's device run states live in. */
+  states: (hardwareConfigurationId: string) => string;
+  close: () => Promise<void>;
+};
+
+/** Bodies beyond this are not read to their end: Graph's own limit is about 4 MB a request, pages may be longer. */
+const BODY_LIMIT_BYTES = 64 * 1024 * 1024;
+/** A request announced this long ago is no longer sent: another worker may have taken the delivery over. */
+const SEND_WITHIN_MS = 10_000;
+
+type Request = { operation: 'create' | 'list'; url: string; body?: object; announcedAt: number; signal: AbortSignal };
+
+/** A client for one tenant. */
+export function createGraphClient(config: GraphConfig, tokens: TokenSource, clock: () => number, ended: RequestEnded): GraphClient {
+  let token = '';
+  const transport = createTransport(config.attemptTimeoutMs, clock);
+  // No RetryHandler (it repeats POSTs on 504) and no RedirectHandler (a create is never redirected).
+  const authentication = new AuthenticationHandler({ getAccessToken: () => Promise.resolve(token) });
+  const telemetry = new TelemetryHandler();
+  authentication.setNext(telemetry);
+  telemetry.setNext(transport);
+  const client = Client.initWithMiddleware({
+    middleware: authentication,
+    // Without this the client silently sends no token to a host that is none of Graph's.
+    customHosts: new Set([new URL(config.baseUrl).hostname]),
+  });
+
+  async function send({ operation, url, body, announcedAt, signal }: Request): Promise<Answer | Failure> {
+    const startedAt = clock();
+    const passage: Passage = { sendBefore: announcedAt + SEND_WITHIN_MS, error: null };
+    let status: number | null = null;
+    try {
+      const timeout = AbortSignal.timeout(config.attemptTimeoutMs);
+      const request = client
+        .api(url)
+        .responseType(ResponseType.RAW)
+        .header('client-request-id', randomUUID())
+        .options({ signal: AbortSignal.any([signal, timeout]), passage });
+      const response = (await (body ? request.post(body) : request.get())) as Response;
+      status = response.status;
+      return { status, headers: response.headers, body: await readText(response) };
+    } catch (error) {
+      return diagnoseThrown(passage.error ?? error);
+    } finally {
+      ended({ operation, status, durationMs: clock() - startedAt });
+    }
+  }
+
+  /** Sends with a good token; a refused token is renewed once, since a 401 was surely not written. */
+  async function sendAuthenticated(request: Request): Promise<Answer | Failure> {
+    const first = await tokens.get();
+    if (!first.ok) return first.failure;
+    token = first.value;
+    const answer = await send(request);
+    if (!('headers' in answer) || answer.status !== 401) return answer;
+    const second = await tokens.renew(first.value);
+    if (!second.ok) return second.failure;
+    token = second.value;
+    return send(request);
+  }
+
+  return {
+    create: async (state, announcedAt, signal) => {
+      const { hardwareConfigurationId, ...members } = state;
+      const body: HardwareConfigurationDeviceStateCreate = {
+        '@odata.type': '#microsoft.graph.hardwareConfigurationDeviceState',
+        ...members,
+      };
+      const url = statesUrl(config, hardwareConfigurationId);
+      const answer = await sendAuthenticated({ operation: 'create', url, body, announcedAt, signal });
+      if (!('headers' in answer)) return answer;
+      if (answer.status !== 200 && answer.status !== 201) return diagnose(answer, clock());
+      const graph = { status: answer.status, requestId: answer.headers.get('request-id') };
+      const id = idOf(answer.body);
+      return id === null
+        ? { kind: 'uncertain', detail: `${answer.status} with an answer that cannot be read`, graph: { ...graph, code: null } }
+        : { kind: 'created', deviceRunStateId: id, graph };
+    },
+    list: async (url, signal) => {
+      if (new URL(url).origin !== new URL(config.baseUrl).origin) {
+        return { kind: 'uncertain', detail: 'the next page is on another host', graph: null };
+      }
+      const answer = await sendAuthenticated({ operation: 'list', url, announcedAt: clock(), signal });
+      if (!('headers' in answer)) return answer;
+      if (answer.status !== 200) return diagnose(answer, clock());
+      const requestId = answer.headers.get('request-id');
+      const page = parse(answer.body) as Partial<Page<HardwareConfigurationDeviceState>> | null;
+      if (!Array.isArray(page?.value)) {
+        return { kind: 'uncertain', detail: 'a page that cannot be read', graph: { status: 200, code: null, requestId } };
+      }
+      return { kind: 'page', records: page.value, next: page['@odata.nextLink'] ?? null, requestId };
+    },
+    states: (hardwareConfigurationId) => statesUrl(config, hardwareConfigurationId),
+    close: () => transport.close(),
+  };
+}
+
+function statesUrl({ baseUrl }: GraphConfig, hardwareConfigurationId: string): string {
+  return `${baseUrl}/deviceManagement/hardwareConfigurations/${encodeURIComponent(hardwareConfigurationId)}/deviceRunStates`;
+}
+
+function idOf(body: string | null): string | null {
+  const json = parse(body) as HardwareConfigurationDeviceState | null;
+  return typeof json?.id === 'string' && json.id !== '' ? json.id : null;
+}
+
+function parse(body: string | null): unknown {
+  try {
+    return JSON.parse(body ?? '') as unknown;
+  } catch {
+    return null;
+  }
+}
+
+/** The body as text; null where it breaks off or is too long. Reading it to its end keeps the connection alive. */
+async function readText(response: Response): Promise<string | null> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  try {
+    for await (const chunk of response.body ?? []) {
+      bytes += chunk.byteLength;
+      if (bytes > BODY_LIMIT_BYTES) return null;
+      chunks.push(chunk);
+    }
+  } catch {
+    return null;
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

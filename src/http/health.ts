@@ -1,0 +1,28 @@
+// /livez, /readyz and /metrics: open to all, the same for API and worker.
+import { Router } from 'express';
+
+export type Check = { ok: boolean; detail: string };
+
+/** `degraded` still serves: what is accepted is safe, but something wants an operator. */
+export type Readiness = { status: 'ok' | 'degraded' | 'failing'; checks: Record<string, Check> };
+
+export type HealthParts = {
+  readiness: () => Promise<Readiness>;
+  /** Prometheus text and its content type. */
+  metrics: () => Promise<{ contentType: string; text: string }>;
+};
+
+export function createHealthRoutes({ readiness, metrics }: HealthParts): Router {
+  const router = Router();
+  router.get('/livez', (_req, res) => void res.json({ status: 'ok', checks: {} }));
+  router.get('/readyz', async (_req, res) => {
+    const ready = await readiness();
+    res.status(ready.status === 'failing' ? 503 : 200).json(ready);
+  });
+  router.get('/metrics', async (_req, res) => {
+    const { contentType, text } = await metrics();
+    res.setHeader('Content-Type', contentType);
+    res.send(text);
+  });
+  return router;
+}

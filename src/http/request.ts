@@ -1,0 +1,44 @@
+// What every request gets: an id, in its answer and in the log, and one report when the answer went out.
+import { randomUUID } from 'node:crypto';
+import type { RequestHandler } from 'express';
+import type { Refusal } from '../domain/refusal.ts';
+
+/** A request that was answered. */
+export type RequestTold = {
+  requestId: string;
+  method: string;
+  /** The route's pattern, never the path: it may hold anything. Null where no route matched. */
+  route: string | null;
+  status: number;
+  durationMs: number;
+  deviceId: string | null;
+  deliveryId: string | null;
+  duplicate: boolean;
+  refusal: Refusal | null;
+  /** Why a caller is not known; for the log only. */
+  reason: string | null;
+};
+
+/** What routes leave for the report. */
+type Locals = Partial<Pick<RequestTold, 'deviceId' | 'deliveryId' | 'duplicate' | 'refusal' | 'reason'>> & { requestId: string };
+
+const ID = /^[\w.-]{1,64}$/;
+
+/** Takes over a proxy's X-Request-Id where it is harmless, else makes one. */
+export function createRequestLog(onAnswer: (told: RequestTold) => void): RequestHandler {
+  return (req, res, next) => {
+    const startedAt = performance.now();
+    const given = req.headers['x-request-id'];
+    const requestId = typeof given === 'string' && ID.test(given) ? given : randomUUID();
+    const locals = res.locals as Locals;
+    locals.requestId = requestId;
+    res.setHeader('X-Request-Id', requestId);
+    res.once('close', () => {
+      const { deviceId = null, deliveryId = null, duplicate = false, refusal = null, reason = null } = locals;
+      const route = (req.route as { path?: string } | undefined)?.path ?? null;
+      const durationMs = Math.round((performance.now() - startedAt) * 1000) / 1000;
+      onAnswer({ requestId, method: req.method, route, status: res.statusCode, durationMs, deviceId, deliveryId, duplicate, refusal, reason });
+    });
+    next();
+  };
+}

@@ -1,0 +1,65 @@
+// A process's life: signal → abort → ordered close within a grace period; a second signal forces.
+import type { Logger } from './log.ts';
+
+/** A part with a lifetime, closed in the reverse order of its opening. */
+export type Part = { name: string; close: () => Promise<void> };
+
+export type Lifecycle = {
+  /** Remembers a part to be closed. */
+  opened: (name: string, close: () => Promise<void> | void) => void;
+  /** Aborts when the process is asked to stop. */
+  signal: AbortSignal;
+  /** Closes everything as a signal would, and ends the process with this code. */
+  stop: (reason: string, exitCode?: number) => Promise<void>;
+};
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
+
+/**
+ * Takes over a process's signals. SIGTERM or SIGINT closes the parts, last opened first, and exits 0; when that takes
+ * longer than the grace period, or a second signal comes, the process ends at once with 1.
+ */
+export function createLifecycle(log: Logger, graceMs: number, exit: (code: number) => void = process.exit): Lifecycle {
+  const parts: Part[] = [];
+  const abort = new AbortController();
+
+  async function stop(reason: string, exitCode = 0): Promise<void> {
+    if (abort.signal.aborted) return;
+    log.info({ reason }, 'stopping');
+    abort.abort();
+    const force = setTimeout(() => {
+      log.error({ graceMs }, 'grace period over, forcing');
+      exit(1);
+    }, graceMs);
+    for (const part of parts.reverse()) {
+      await part.close().catch((error: unknown) => log.error({ error, part: part.name }, 'did not close cleanly'));
+    }
+    clearTimeout(force);
+    log.info('stopped');
+    exit(exitCode);
+  }
+
+  for (const name of SIGNALS) {
+    process.on(name, () => {
+      if (abort.signal.aborted) {
+        log.error({ signal: name }, 'second signal, forcing');
+        exit(1);
+      }
+      void stop(name);
+    });
+  }
+  process.on('uncaughtException', (error) => {
+    log.fatal({ error }, 'defect: uncaught exception');
+    void stop('uncaught exception', 1);
+  });
+  process.on('unhandledRejection', (error) => {
+    log.fatal({ error }, 'defect: unhandled rejection');
+    void stop('unhandled rejection', 1);
+  });
+
+  return {
+    opened: (name, close) => void parts.push({ name, close: async () => close() }),
+    signal: abort.signal,
+    stop,
+  };
+}

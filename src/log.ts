@@ -1,0 +1,41 @@
+// The logger: JSON lines on stdout, and what it must never print.
+import { pino, type Logger } from 'pino';
+import type { LogLevel } from './config.ts';
+
+export type { Logger };
+
+/** Members that hold secrets or what a device wrote; whoever logs them by mistake logs `[redacted]`. */
+const NEVER = ['authorization', 'Authorization', 'token', 'secret', 'key', 'output', 'error.command', 'upn', 'signature'];
+
+/**
+ * Makes the logger of a process.
+ * @param process which of the processes writes, `api` or `worker`
+ */
+export function createLog(process: string, level: LogLevel): Logger {
+  return pino({
+    level,
+    base: { process },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    formatters: { level: (label) => ({ level: label }) },
+    redact: { paths: NEVER.flatMap((member) => [member, `*.${member}`]), censor: '[redacted]' },
+    serializers: { error: describeError },
+  });
+}
+
+export type DescribedError = { name: string; message: string; code?: string; stack?: string; cause?: DescribedError };
+
+/**
+ * An error as the log may show it, its chain of causes included. Redis errors carry the whole command with the
+ * run result in it, HTTP errors their request: only these members are kept.
+ */
+export function describeError(error: unknown, depth = 0): DescribedError {
+  if (!(error instanceof Error)) return { name: 'NotAnError', message: typeof error };
+  const { code } = error as { code?: unknown };
+  return {
+    name: error.name,
+    message: error.message,
+    ...(typeof code === 'string' && { code }),
+    ...(error.stack !== undefined && { stack: error.stack }),
+    ...(error.cause !== undefined && depth < 5 && { cause: describeError(error.cause, depth + 1) }),
+  };
+}

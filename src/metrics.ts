@@ -1,0 +1,87 @@
+// The metrics of a process, by the names operators rely on; low cardinality, no device in a label.
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+
+/** From a millisecond to the age at which a delivery gives up. */
+const DELIVERY_BUCKETS_S = [0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 900, 3600, 14_400, 43_200, 86_400, 259_200];
+const REQUEST_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+export function createMetrics() {
+  const registry = new Registry();
+  const registers = [registry];
+  collectDefaultMetrics({ register: registry });
+  return {
+    registry,
+    submissions: new Counter({
+      registers,
+      name: 'runstate_submissions_total',
+      help: 'Submissions by what the device was told.',
+      labelNames: ['outcome', 'code'],
+    }),
+    attempts: new Counter({
+      registers,
+      name: 'runstate_attempts_total',
+      help: 'Attempts by outcome.',
+      labelNames: ['outcome'],
+    }),
+    uncertain: new Counter({
+      registers,
+      name: 'runstate_uncertain_total',
+      help: 'Uncertain creates by how they were resolved.',
+      labelNames: ['resolution'],
+    }),
+    dead: new Counter({ registers, name: 'runstate_dead_total', help: 'Dead letters by code.', labelNames: ['code'] }),
+    deliverySeconds: new Histogram({
+      registers,
+      name: 'runstate_delivery_seconds',
+      help: 'From acceptance to creation in Graph.',
+      buckets: DELIVERY_BUCKETS_S,
+    }),
+    graphRequests: new Counter({
+      registers,
+      name: 'runstate_graph_requests_total',
+      help: 'Requests to Graph and its token endpoint; status none where nothing was answered.',
+      labelNames: ['operation', 'status'],
+    }),
+    graphSeconds: new Histogram({
+      registers,
+      name: 'runstate_graph_request_seconds',
+      help: 'Duration of requests to Graph and its token endpoint.',
+      buckets: REQUEST_BUCKETS_S,
+    }),
+    httpSeconds: new Histogram({
+      registers,
+      name: 'runstate_http_request_seconds',
+      help: 'Duration of requests to this service.',
+      buckets: REQUEST_BUCKETS_S,
+    }),
+    deliveries: new Gauge({
+      registers,
+      name: 'runstate_deliveries',
+      help: 'Deliveries by status; delivered ones are counted for ever.',
+      labelNames: ['status'],
+    }),
+    oldestQueuedAge: new Gauge({
+      registers,
+      name: 'runstate_oldest_queued_age_seconds',
+      help: 'Age of the oldest delivery that has not ended.',
+    }),
+    budgetWritesPerSecond: new Gauge({
+      registers,
+      name: 'runstate_budget_writes_per_second',
+      help: 'The pace allowed at present, over all workers.',
+    }),
+    drainSeconds: new Gauge({
+      registers,
+      name: 'runstate_drain_seconds',
+      help: 'When the backlog will be created at the present pace.',
+    }),
+    held: new Gauge({
+      registers,
+      name: 'runstate_held',
+      help: 'Whether nobody calls Graph for this reason.',
+      labelNames: ['reason'],
+    }),
+  };
+}

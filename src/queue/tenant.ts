@@ -1,0 +1,64 @@
+// Everything one tenant has in Redis, opened together: deliveries, budget, and the connection under them.
+import { Queue } from 'bullmq';
+import type { Config } from '../config.ts';
+import { createBudget, type Budget } from './budget.ts';
+import { createDeliveries, type Deliveries } from './deliveries.ts';
+import { startEmbeddedRedis } from './embedded.ts';
+import { createKeys, QUEUE_NAME, type Keys } from './keys.ts';
+import { connect, disconnect, type Purpose, type RedisConnection } from './redis.ts';
+
+/** The tenant the environment describes. */
+export const ENVIRONMENT_TENANT = 'default';
+
+export type TenantQueue = {
+  tenantId: string;
+  keys: Keys;
+  redis: RedisConnection;
+  deliveries: Deliveries;
+  budget: Budget;
+  close: () => Promise<void>;
+};
+
+/** What BullMQ keeps of its own history; the delivery record has ours. */
+const EVENTS_KEPT = 1000;
+
+/**
+ * Opens a tenant's queue.
+ * @param purpose whether somebody waits for each command (`answer`) or nobody does (`work`)
+ */
+export async function openTenantQueue(
+  config: Pick<Config, 'redis' | 'delivery'>,
+  purpose: Purpose,
+  onTrouble: (error: Error) => void,
+): Promise<TenantQueue> {
+  const embedded = config.redis.kind === 'embedded' ? await startEmbeddedRedis(config.redis.directory) : null;
+  const redis = connect(config.redis, purpose, onTrouble);
+  const revive = () => void embedded?.ensure().catch(onTrouble);
+  redis.on('close', revive);
+  const keys = createKeys(config.redis.prefix, ENVIRONMENT_TENANT);
+  const queue = new Queue(QUEUE_NAME, {
+    connection: redis,
+    prefix: keys.root,
+    skipWaitingForReady: true,
+    skipVersionCheck: true,
+    streams: { events: { maxLen: EVENTS_KEPT } },
+  });
+  queue.on('error', onTrouble);
+  return {
+    tenantId: ENVIRONMENT_TENANT,
+    keys,
+    redis,
+    deliveries: createDeliveries(redis, queue, keys, ENVIRONMENT_TENANT, config.delivery.dedupeWindowMs),
+    budget: createBudget(redis, keys, {
+      writesPer20s: config.delivery.writesPer20s,
+      holdProbeMs: config.delivery.holdProbeMs,
+      backoff: config.delivery.policy.backoff,
+    }),
+    close: async () => {
+      redis.off('close', revive);
+      await queue.close();
+      await disconnect(redis);
+      await embedded?.close();
+    },
+  };
+}

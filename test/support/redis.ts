@@ -1,0 +1,77 @@
+// A private redis-server for one test file: its own socket and directory, gone afterwards, killable in between.
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { toSecret, type RedisConfig } from '../../src/config.ts';
+
+export type TestRedis = {
+  directory: string;
+  url: string;
+  config: RedisConfig;
+  /** A connection of the test's own. */
+  client: Redis;
+  start: () => Promise<void>;
+  signal: (signal: NodeJS.Signals) => void;
+  /** Kills it as a crash would, and waits until it is gone. */
+  kill: () => Promise<void>;
+  close: () => Promise<void>;
+};
+
+/** Starts redis-server with every write fsynced, as production is told to run it. */
+export async function startTestRedis(...settings: string[]): Promise<TestRedis> {
+  const directory = await mkdtemp(join(tmpdir(), 'runstate-redis-'));
+  const socket = join(directory, 'redis.sock');
+  let server: ChildProcess | null = null;
+
+  async function start(): Promise<void> {
+    server = spawn(
+      'redis-server',
+      ['--port', '0', '--unixsocket', socket, '--dir', directory, '--save', '', '--appendonly', 'yes', '--appendfsync', 'always', '--maxmemory-policy', 'noeviction', ...settings],
+      { stdio: 'ignore' },
+    );
+    while (!(await answers(socket))) await delay(10);
+  }
+
+  async function kill(): Promise<void> {
+    if (!server || server.exitCode !== null || server.signalCode !== null) return;
+    const gone = once(server, 'exit');
+    server.kill('SIGKILL');
+    await gone;
+  }
+
+  await start();
+  const client = new Redis({ path: socket, retryStrategy: () => 50, maxRetriesPerRequest: null });
+  client.on('error', () => undefined);
+  return {
+    directory,
+    url: `unix:${socket}`,
+    config: { kind: 'single', url: toSecret(`unix:${socket}`), prefix: 'runstate' },
+    client,
+    start,
+    signal: (signal) => void server?.kill(signal),
+    kill,
+    close: async () => {
+      client.disconnect();
+      server?.kill('SIGCONT');
+      await kill();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function answers(socket: string): Promise<boolean> {
+  const probe = new Redis({ path: socket, lazyConnect: true, retryStrategy: () => null, maxRetriesPerRequest: 0 });
+  probe.on('error', () => undefined);
+  try {
+    await probe.connect();
+    return (await probe.ping()) === 'PONG';
+  } catch {
+    return false;
+  } finally {
+    probe.disconnect();
+  }
+}

@@ -1,0 +1,27 @@
+// One attempt: delivery → device run state → outcome. Creates, or looks for what an unanswered create may have left.
+import type { Delivery, Outcome } from '../src/domain/delivery.ts';
+import { toDeviceRunState, type DeviceRunState } from '../src/domain/device-run-state.ts';
+import type { Failure } from '../src/domain/failure.ts';
+import type { RunResult } from '../src/domain/run-result.ts';
+
+export type Records = { kind: 'records'; ids: string[]; requestId: string | null };
+
+/** What an attempt needs of the outside. None of these throws for what Graph or the network do. */
+export type Outside = {
+  create: (state: DeviceRunState, announcedAt: number, signal: AbortSignal) => Promise<Outcome>;
+  find: (state: DeviceRunState, signal: AbortSignal) => Promise<Records | Failure>;
+  /** Of these records, those that belong to no other delivery. */
+  unclaimed: (deviceRunStateIds: readonly string[], deliveryId: string) => Promise<string[]>;
+};
+
+export function createDeliver({ create, find, unclaimed }: Outside) {
+  return async (delivery: Delivery, run: RunResult, signal: AbortSignal): Promise<Outcome> => {
+    const state = toDeviceRunState(run);
+    if (delivery.mark?.sends !== 'look') return create(state, delivery.mark?.at ?? 0, signal);
+    const found = await find(state, signal);
+    if (found.kind !== 'records') return found;
+    const graph = { status: 200, requestId: found.requestId };
+    const [deviceRunStateId] = await unclaimed(found.ids, delivery.id);
+    return deviceRunStateId === undefined ? { kind: 'absent', graph } : { kind: 'found', deviceRunStateId, graph };
+  };
+}
