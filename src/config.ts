@@ -88,23 +88,39 @@ const BACKOFF = { baseMs: 2000, capMs: 300_000 };
 
 const whole = (fallback: number, min: number, max: number) => {
   const message = `must be a whole number from ${min} to ${max}`;
-  return z.string().regex(/^\d{1,15}$/, message).transform(Number).refine((n) => n >= min && n <= max, message).default(fallback);
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, message)
+    .transform(Number)
+    .refine((n) => n >= min && n <= max, message)
+    .default(fallback);
 };
 const hours = (fallback: number, max: number) => {
   const message = `must be a number of hours above 0, at most ${max}`;
-  return z.string().regex(/^\d{1,9}(\.\d{1,9})?$/, message).transform(Number).refine((n) => n > 0 && n <= max, message).default(fallback);
+  return z
+    .string()
+    .regex(/^\d{1,9}(\.\d{1,9})?$/, message)
+    .transform(Number)
+    .refine((n) => n > 0 && n <= max, message)
+    .default(fallback);
 };
 const oneOf = <const T extends readonly string[]>(values: T, fallback: T[number]) =>
   z.enum(values, { error: `must be one of ${values.join(', ')}` }).default(fallback);
 const httpsUrl = z
   .string()
   .refine((text) => URL.canParse(text) && new URL(text).protocol === 'https:', 'must be an https URL')
-  .refine((text) => !URL.canParse(text) || (new URL(text).search === '' && new URL(text).username === ''), 'must have no credentials or query')
+  .refine(
+    (text) => !URL.canParse(text) || (new URL(text).search === '' && new URL(text).username === ''),
+    'must have no credentials or query',
+  )
   .transform((text) => text.replace(/\/+$/, ''));
 const secret = (schema: z.ZodType<string, string>) => schema.transform(toSecret);
 const addresses = z
   .string()
-  .refine((text) => text.split(',').every((part) => toAddress(part) !== null), 'must be host:port, several separated by commas')
+  .refine(
+    (text) => text.split(',').every((part) => toAddress(part) !== null),
+    'must be host:port, several separated by commas',
+  )
   .transform((text) => text.split(',').flatMap((part) => toAddress(part) ?? []));
 const groupKeys = z
   .string()
@@ -120,12 +136,21 @@ export const environmentSchema = z.object({
   REDIS_SENTINELS: addresses.optional(),
   REDIS_SENTINEL_NAME: z.string().optional(),
   REDIS_CLUSTER: addresses.optional(),
-  REDIS_PREFIX: z.string().regex(/^[\w.:-]{1,64}$/, 'must be 1 to 64 of A–Z a–z 0–9 _ . : -').default('runstate'),
+  REDIS_PREFIX: z
+    .string()
+    .regex(/^[\w.:-]{1,64}$/, 'must be 1 to 64 of A–Z a–z 0–9 _ . : -')
+    .default('runstate'),
   DATA_DIR: z.string().default('./data'),
   DEVICE_GROUP_KEYS: groupKeys.optional(),
   OPERATOR_TOKEN: secret(z.string().min(32, 'must have at least 32 characters')).optional(),
-  AZURE_TENANT_ID: z.string().regex(/^[\w.-]{1,256}$/, 'must be a tenant id or domain').optional(),
-  AZURE_CLIENT_ID: z.string().regex(/^[\w.-]{1,256}$/, 'must be an application (client) id').optional(),
+  AZURE_TENANT_ID: z
+    .string()
+    .regex(/^[\w.-]{1,256}$/, 'must be a tenant id or domain')
+    .optional(),
+  AZURE_CLIENT_ID: z
+    .string()
+    .regex(/^[\w.-]{1,256}$/, 'must be an application (client) id')
+    .optional(),
   AZURE_CLIENT_SECRET: secret(z.string()).optional(),
   AZURE_CLIENT_CERTIFICATE_PATH: z.string().optional(),
   AZURE_FEDERATED_TOKEN_FILE: z.string().optional(),
@@ -133,7 +158,10 @@ export const environmentSchema = z.object({
   AZURE_AUTHORITY_HOST: httpsUrl.optional(),
   GRAPH_CLOUD: oneOf(['global', 'usgov', 'usgovdod', 'china'], 'global'),
   GRAPH_BASE_URL: httpsUrl
-    .refine((url) => new URL(url).pathname.length > 1, 'must end in the version, as in https://graph.microsoft.com/beta')
+    .refine(
+      (url) => new URL(url).pathname.length > 1,
+      'must end in the version, as in https://graph.microsoft.com/beta',
+    )
     .optional(),
   GRAPH_WRITES_PER_20S: whole(100, 1, 1_000_000),
   UNCERTAIN_LOOK_AFTER_MS: whole(5000, 0, HOUR_MS),
@@ -168,16 +196,21 @@ function missing(env: Record<string, unknown>, role: Role): string[] {
   const faults: string[] = [];
   const topologies = ['REDIS_URL', 'REDIS_SENTINELS', 'REDIS_CLUSTER'].filter((name) => name in env);
   if (topologies.length > 1) faults.push(`${topologies.join(' and ')} exclude each other`);
-  if ('REDIS_SENTINELS' in env && !('REDIS_SENTINEL_NAME' in env)) faults.push('REDIS_SENTINEL_NAME is required with REDIS_SENTINELS');
-  if ('REDIS_SENTINEL_NAME' in env && !('REDIS_SENTINELS' in env)) faults.push('REDIS_SENTINELS is required with REDIS_SENTINEL_NAME');
+  if ('REDIS_SENTINELS' in env && !('REDIS_SENTINEL_NAME' in env))
+    faults.push('REDIS_SENTINEL_NAME is required with REDIS_SENTINELS');
+  if ('REDIS_SENTINEL_NAME' in env && !('REDIS_SENTINELS' in env))
+    faults.push('REDIS_SENTINELS is required with REDIS_SENTINEL_NAME');
   if (role === 'api' && !('DEVICE_GROUP_KEYS' in env)) faults.push('DEVICE_GROUP_KEYS is required');
   if (role === 'worker') faults.push(...missingCredential(env));
   return faults;
 }
 
 function missingCredential(env: Record<string, unknown>): string[] {
-  const app = ['AZURE_CLIENT_SECRET', 'AZURE_CLIENT_CERTIFICATE_PATH', 'AZURE_FEDERATED_TOKEN_FILE'].some((name) => name in env);
-  if (app) return ['AZURE_TENANT_ID', 'AZURE_CLIENT_ID'].filter((name) => !(name in env)).map((name) => `${name} is required`);
+  const app = ['AZURE_CLIENT_SECRET', 'AZURE_CLIENT_CERTIFICATE_PATH', 'AZURE_FEDERATED_TOKEN_FILE'].some(
+    (name) => name in env,
+  );
+  if (app)
+    return ['AZURE_TENANT_ID', 'AZURE_CLIENT_ID'].filter((name) => !(name in env)).map((name) => `${name} is required`);
   if ('IDENTITY_ENDPOINT' in env) return [];
   return [
     'one of AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH, AZURE_FEDERATED_TOKEN_FILE or a managed identity (IDENTITY_ENDPOINT) is required',
@@ -260,6 +293,12 @@ function toAddress(text: string): Address | null {
   const match = /^\[?([^\s,\]]+?)\]?:(\d{1,5})$/.exec(text.trim());
   const port = Number(match?.[2]);
   return match?.[1] !== undefined && port > 0 && port <= 65_535 ? { host: match[1], port } : null;
+}
+
+/** The group keys in DEVICE_GROUP_KEYS, decoded; none where the variable is missing or malformed. */
+export function parseGroupKeys(value: string | undefined): Buffer[] {
+  const keys = (value ?? '').split(',');
+  return keys.every(isGroupKey) ? keys.map((key) => Buffer.from(key.trim(), 'base64')) : [];
 }
 
 function isGroupKey(text: string): boolean {

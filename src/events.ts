@@ -24,7 +24,9 @@ const SUBMISSION_ROUTE = '/v1/run-results';
 
 /** Expected trouble is named, not traced. */
 function describeBriefly(error: unknown) {
-  return error instanceof Error ? { name: error.name, message: error.message } : { name: 'NotAnError', message: typeof error };
+  return error instanceof Error
+    ? { name: error.name, message: error.message }
+    : { name: 'NotAnError', message: typeof error };
 }
 
 export function createEvents(log: Logger, metrics: Metrics) {
@@ -64,26 +66,43 @@ export function createEvents(log: Logger, metrics: Metrics) {
       if (outcome.kind === 'found') metrics.uncertain.inc({ resolution: 'found' });
       if (verdict.then === 'create-again') metrics.uncertain.inc({ resolution: 'recreated' });
     },
-    delivered: (delivery: Delivery) => metrics.deliverySeconds.observe(((delivery.deliveredAt ?? 0) - delivery.acceptedAt) / 1000),
+    delivered: (delivery: Delivery) =>
+      metrics.deliverySeconds.observe(((delivery.deliveredAt ?? 0) - delivery.acceptedAt) / 1000),
     dead: (delivery: Delivery) => {
       const code = delivery.lastFailure?.code ?? 'unknown';
-      log.error({ deliveryId: delivery.id, deviceId: delivery.deviceId, code, failure: delivery.lastFailure }, 'dead letter');
+      log.error(
+        { deliveryId: delivery.id, deviceId: delivery.deviceId, code, failure: delivery.lastFailure },
+        'dead letter',
+      );
       metrics.dead.inc({ code });
     },
     throttled: (waitMs: number) => log.warn({ waitMs }, 'throttled: no worker calls Graph until this is over'),
-    held: (hold: Hold) => log.error({ reason: hold.reason, detail: hold.detail, remedy: REMEDIES[hold.reason] }, 'held: nobody calls Graph until a probe succeeds'),
-    probeFailed: (hold: Hold) => log.warn({ reason: hold.reason, probes: hold.probes, nextProbeAt: new Date(hold.probeAt) }, 'probe failed, still held'),
-    released: (hold: Hold, now: number) => log.info({ reason: hold.reason, heldMs: now - hold.since }, 'released: deliveries flow again'),
+    held: (hold: Hold) =>
+      log.error(
+        { reason: hold.reason, detail: hold.detail, remedy: REMEDIES[hold.reason] },
+        'held: nobody calls Graph until a probe succeeds',
+      ),
+    probeFailed: (hold: Hold) =>
+      log.warn(
+        { reason: hold.reason, probes: hold.probes, nextProbeAt: new Date(hold.probeAt) },
+        'probe failed, still held',
+      ),
+    released: (hold: Hold, now: number) =>
+      log.info({ reason: hold.reason, heldMs: now - hold.since }, 'released: deliveries flow again'),
     graphRequest: ({ operation, status, durationMs }: GraphRequest) => {
       metrics.graphRequests.inc({ operation, status: status === null ? 'none' : String(status) });
       metrics.graphSeconds.observe(durationMs / 1000);
     },
     deliveredTwice: (delivery: Delivery, otherId: string) =>
-      log.error({ deliveryId: delivery.id, deviceRunStateId: delivery.deviceRunStateId, otherId }, 'defect: a run may be in Graph twice'),
+      log.error(
+        { deliveryId: delivery.id, deviceRunStateId: delivery.deviceRunStateId, otherId },
+        'defect: a run may be in Graph twice',
+      ),
     woken: (deliveries: number) => log.warn({ deliveries }, 'open deliveries had no job and were woken'),
     stalled: (deliveryId: string) => log.warn({ deliveryId }, 'a worker went away in the middle of a delivery'),
     redisTrouble: (error: Error) => log.warn({ error: describeBriefly(error) }, 'redis trouble'),
-    durability: (mode: string, detail: string) => log[mode === 'always' ? 'info' : 'warn']({ durability: mode, detail }, 'durability in force'),
+    durability: (mode: string, detail: string) =>
+      log[mode === 'always' ? 'info' : 'warn']({ durability: mode, detail }, 'durability in force'),
     defect: (error: unknown, what: string) => log.error({ error }, `defect: ${what}`),
   };
 }

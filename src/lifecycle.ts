@@ -19,7 +19,11 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
  * Takes over a process's signals. SIGTERM or SIGINT closes the parts, last opened first, and exits 0; when that takes
  * longer than the grace period, or a second signal comes, the process ends at once with 1.
  */
-export function createLifecycle(log: Logger, graceMs: number, exit: (code: number) => void = process.exit): Lifecycle {
+export function createLifecycle(
+  log: Logger,
+  graceMs: number,
+  exit: (code: number) => void = (code) => process.exit(code),
+): Lifecycle {
   const parts: Part[] = [];
   const abort = new AbortController();
 

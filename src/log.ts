@@ -5,7 +5,17 @@ import type { LogLevel } from './config.ts';
 export type { Logger };
 
 /** Members that hold secrets or what a device wrote; whoever logs them by mistake logs `[redacted]`. */
-const NEVER = ['authorization', 'Authorization', 'token', 'secret', 'key', 'output', 'error.command', 'upn', 'signature'];
+const NEVER = [
+  'authorization',
+  'Authorization',
+  'token',
+  'secret',
+  'key',
+  'output',
+  'error.command',
+  'upn',
+  'signature',
+];
 
 /**
  * Makes the logger of a process.

@@ -11,7 +11,12 @@ import type { TenantQueue } from './queue/tenant.ts';
 const CHECK_WITHIN_MS = 1500;
 const WINDOW_S = 20;
 
-export function createHealth(queue: TenantQueue, metrics: Metrics, writesPer20s: number, clock: () => number): HealthParts {
+export function createHealth(
+  queue: TenantQueue,
+  metrics: Metrics,
+  writesPer20s: number,
+  clock: () => number,
+): HealthParts {
   async function readiness(): Promise<Readiness> {
     try {
       const [redis, { hold, throttledUntil }] = await within(
@@ -21,14 +26,23 @@ export function createHealth(queue: TenantQueue, metrics: Metrics, writesPer20s:
       const weakness = describeWeakness(redis);
       const checks: Record<string, Check> = {
         redis: { ok: true, detail: 'answers' },
-        durability: { ok: weakness === null, detail: weakness ?? 'always: a write is fsynced before it is acknowledged' },
+        durability: {
+          ok: weakness === null,
+          detail: weakness ?? 'always: a write is fsynced before it is acknowledged',
+        },
         graph: hold
-          ? { ok: false, detail: `held since ${toIso(hold.since)}: ${hold.reason}: ${hold.detail}. ${REMEDIES[hold.reason]}` }
+          ? {
+              ok: false,
+              detail: `held since ${toIso(hold.since)}: ${hold.reason}: ${hold.detail}. ${REMEDIES[hold.reason]}`,
+            }
           : { ok: true, detail: throttledUntil === null ? 'not held' : `throttled until ${toIso(throttledUntil)}` },
       };
       return { status: Object.values(checks).every(({ ok }) => ok) ? 'ok' : 'degraded', checks };
     } catch {
-      return { status: 'failing', checks: { redis: { ok: false, detail: 'does not answer; submissions are refused with 503' } } };
+      return {
+        status: 'failing',
+        checks: { redis: { ok: false, detail: 'does not answer; submissions are refused with 503' } },
+      };
     }
   }
 

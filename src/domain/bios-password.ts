@@ -9,11 +9,17 @@ const ENCODING = String.raw`(?=,\s?(?:ascii|scancode),)`;
 const FORMS: readonly { pattern: RegExp; masked: string }[] = [
   // Dell Command | Configure: --setuppwd=…, --valsetuppwd=…, --syspwd=…, --hddpwd=…
   {
-    pattern: new RegExp(String.raw`(--?(?:val)?(?:setup|sys|hdd|owner|admin|recovery)[a-z]{0,16}pwd[ \t]*[=:][ \t]*)${VALUE}`, 'gi'),
+    pattern: new RegExp(
+      String.raw`(--?(?:val)?(?:setup|sys|hdd|owner|admin|recovery)[a-z]{0,16}pwd[ \t]*[=:][ \t]*)${VALUE}`,
+      'gi',
+    ),
     masked: `$1${MASK}`,
   },
   // HP BIOS Configuration Utility: /cspwd:… (current), /nspwd:… (new)
-  { pattern: new RegExp(String.raw`([-/](?:cspwd|nspwd|cpwd|npwd)[ \t]*[=:][ \t]*)${VALUE}`, 'gi'), masked: `$1${MASK}` },
+  {
+    pattern: new RegExp(String.raw`([-/](?:cspwd|nspwd|cpwd|npwd)[ \t]*[=:][ \t]*)${VALUE}`, 'gi'),
+    masked: `$1${MASK}`,
+  },
   // HP CMSL and other PowerShell tools: -Password …, -NewPassword …
   {
     pattern: new RegExp(

@@ -77,7 +77,9 @@ export const ATTEMPTS_KEPT = 50;
 
 /** The id of a delivery: the same run of the same device is the same delivery, whoever asks and whenever. */
 export function identify(tenantId: string, deviceId: string, runId: string): string {
-  return `d${digest(JSON.stringify([tenantId, deviceId, runId])).subarray(0, 16).toString('base64url')}`;
+  return `d${digest(JSON.stringify([tenantId, deviceId, runId]))
+    .subarray(0, 16)
+    .toString('base64url')}`;
 }
 
 /** Tells whether two submissions of a run say the same; member order, spacing and unknown members do not matter. */
@@ -146,10 +148,16 @@ export const wasAbandoned = (delivery: Delivery): boolean => delivery.mark?.send
 export type Conclusion = { delivery: Delivery; verdict: Verdict };
 
 /** Concludes a try: what its outcome makes of the delivery, and what follows. */
-export function conclude(delivery: Delivery, outcome: Outcome, circumstances: Circumstances, policy: Policy): Conclusion {
+export function conclude(
+  delivery: Delivery,
+  outcome: Outcome,
+  circumstances: Circumstances,
+  policy: Policy,
+): Conclusion {
   const { now } = circumstances;
   const verdict = decide(outcome, delivery, circumstances, policy);
-  const done = verdict.then === 'everyone-waits' || verdict.then === 'hold' ? withdraw(delivery) : counted(delivery, outcome, now);
+  const done =
+    verdict.then === 'everyone-waits' || verdict.then === 'hold' ? withdraw(delivery) : counted(delivery, outcome, now);
   const concluded = isFailure(outcome) ? { ...done, lastFailure: toLastFailure(outcome, verdict, now) } : done;
   return { delivery: follow(concluded, outcome, verdict, now), verdict };
 }
@@ -179,7 +187,13 @@ function counted(delivery: Delivery, outcome: Outcome, now: number): Delivery {
 function follow(delivery: Delivery, outcome: Outcome, verdict: Verdict, now: number): Delivery {
   switch (verdict.then) {
     case 'done':
-      return { ...delivery, status: 'delivered', deliveredAt: now, deviceRunStateId: verdict.deviceRunStateId, uncertainty: null };
+      return {
+        ...delivery,
+        status: 'delivered',
+        deliveredAt: now,
+        deviceRunStateId: verdict.deviceRunStateId,
+        uncertainty: null,
+      };
     case 'create-again':
       return { ...delivery, status: 'waiting', dueAt: now, uncertainty: null };
     case 'look':

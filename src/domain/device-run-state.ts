@@ -63,7 +63,9 @@ export function matchingRecords(state: DeviceRunState, records: readonly Recorde
   );
   const withInstant = (precision: 'exact' | 'truncated') =>
     alike
-      .filter((record) => compareInstants(state.lastStateUpdateDateTime, record.lastStateUpdateDateTime ?? '') === precision)
+      .filter(
+        (record) => compareInstants(state.lastStateUpdateDateTime, record.lastStateUpdateDateTime ?? '') === precision,
+      )
       .flatMap((record) => (record.id === undefined ? [] : [record.id]));
   const exact = withInstant('exact');
   return exact.length > 0 ? exact : withInstant('truncated');

@@ -22,7 +22,10 @@ export type Failure = Common &
   (
     | { kind: 'throttled'; /** Null where Graph named no time. */ retryAfterMs: number | null }
     | { kind: 'not-sent'; upstream: Upstream }
-    | { kind: 'uncertain'; /** Its worker went away; until the attempt's time-out it may still be on its way. */ abandoned?: true }
+    | {
+        kind: 'uncertain';
+        /** Its worker went away; until the attempt's time-out it may still be on its way. */ abandoned?: true;
+      }
     | { kind: 'unauthenticated' }
     | { kind: 'credential-refused' }
     | { kind: 'forbidden' }

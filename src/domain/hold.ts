@@ -21,7 +21,8 @@ export const REMEDIES: Record<HoldReason, string> = {
     'Grant the app registration the application permission DeviceManagementConfiguration.ReadWrite.All with admin consent, and see that the tenant has an Intune licence and no Conditional Access policy blocks the app.',
   'credential-refused':
     'The token endpoint refuses the credential. Renew the secret or certificate, or correct AZURE_TENANT_ID and AZURE_CLIENT_ID.',
-  'graph-unavailable': 'Graph cannot be reached or answers with errors. Check network, proxy, DNS and Microsoft’s service health; nothing else is needed.',
+  'graph-unavailable':
+    'Graph cannot be reached or answers with errors. Check network, proxy, DNS and Microsoft’s service health; nothing else is needed.',
   'token-endpoint-unavailable':
     'The token endpoint cannot be reached or answers with errors. Check network, proxy, DNS, AZURE_AUTHORITY_HOST and Microsoft’s service health.',
 };

@@ -13,10 +13,13 @@ const INT32_MIN = -2_147_483_648;
 /** Identifiers chosen on the device; nothing in them needs escaping anywhere. */
 const name = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be 1 to 128 of A–Z a–z 0–9 . _ -');
 const characters = (min: number, max: number) =>
-  z.string().refine((text) => {
-    const length = lengthInCharacters(text, max);
-    return length >= min && length <= max;
-  }, `must have ${min === 0 ? 'at most' : `${min} to`} ${max} characters`);
+  z.string().refine(
+    (text) => {
+      const length = lengthInCharacters(text, max);
+      return length >= min && length <= max;
+    },
+    `must have ${min === 0 ? 'at most' : `${min} to`} ${max} characters`,
+  );
 const int32 = (min: number) => {
   const message = `must be a whole number from ${min} to ${INT32_MAX}`;
   return z.number({ error: message }).int(message).min(min, message).max(INT32_MAX, message);
@@ -42,7 +45,7 @@ export const runResultSchema = z.object({
       (instant) => parseInstant(instant) !== null,
       'must be an RFC 3339 date-time with offset and at most 7 fractional digits',
     ),
-  state: z.enum(RUN_STATES).optional(),
+  state: z.enum(RUN_STATES, { error: `must be one of ${RUN_STATES.join(', ')}` }).optional(),
   exitCode: int32(INT32_MIN).optional(),
   output: text.optional(),
   error: text.optional(),
@@ -82,8 +85,7 @@ function isObject(json: unknown): json is Record<string, unknown> {
   return typeof json === 'object' && json !== null && !Array.isArray(json);
 }
 
-/** Counts Unicode code points, as people count characters; stops counting once past the limit. */
+/** Counts Unicode code points, as people count characters; stops counting once surely past the limit. */
 function lengthInCharacters(text: string, limit: number): number {
-  if (text.length <= limit) return [...text].length;
-  return text.length > limit * 2 ? text.length : [...text].length;
+  return text.length > limit * 2 ? text.length : Array.from(text).length;
 }

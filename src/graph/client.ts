@@ -1,10 +1,5 @@
 // Create and list device run states, over @microsoft/microsoft-graph-client with everything it would do by itself turned off.
-import {
-  AuthenticationHandler,
-  Client,
-  ResponseType,
-  TelemetryHandler,
-} from '@microsoft/microsoft-graph-client';
+import { AuthenticationHandler, Client, ResponseType, TelemetryHandler } from '@microsoft/microsoft-graph-client';
 import { randomUUID } from 'node:crypto';
 import type { GraphConfig } from '../config.ts';
 import type { Outcome } from '../domain/delivery.ts';
@@ -22,7 +17,12 @@ export type RequestEnded = (request: {
   durationMs: number;
 }) => void;
 
-export type PageOfStates = { kind: 'page'; records: HardwareConfigurationDeviceState[]; next: string | null; requestId: string | null };
+export type PageOfStates = {
+  kind: 'page';
+  records: HardwareConfigurationDeviceState[];
+  next: string | null;
+  requestId: string | null;
+};
 
 export type GraphClient = {
   /**
@@ -45,7 +45,12 @@ const SEND_WITHIN_MS = 10_000;
 type Request = { operation: 'create' | 'list'; url: string; body?: object; announcedAt: number; signal: AbortSignal };
 
 /** A client for one tenant. */
-export function createGraphClient(config: GraphConfig, tokens: TokenSource, clock: () => number, ended: RequestEnded): GraphClient {
+export function createGraphClient(
+  config: GraphConfig,
+  tokens: TokenSource,
+  clock: () => number,
+  ended: RequestEnded,
+): GraphClient {
   let token = '';
   const transport = createTransport(config.attemptTimeoutMs, clock);
   // No RetryHandler (it repeats POSTs on 504) and no RedirectHandler (a create is never redirected).
@@ -107,7 +112,11 @@ export function createGraphClient(config: GraphConfig, tokens: TokenSource, cloc
       const graph = { status: answer.status, requestId: answer.headers.get('request-id') };
       const id = idOf(answer.body);
       return id === null
-        ? { kind: 'uncertain', detail: `${answer.status} with an answer that cannot be read`, graph: { ...graph, code: null } }
+        ? {
+            kind: 'uncertain',
+            detail: `${answer.status} with an answer that cannot be read`,
+            graph: { ...graph, code: null },
+          }
         : { kind: 'created', deviceRunStateId: id, graph };
     },
     list: async (url, signal) => {
@@ -120,7 +129,11 @@ export function createGraphClient(config: GraphConfig, tokens: TokenSource, cloc
       const requestId = answer.headers.get('request-id');
       const page = parse(answer.body) as Partial<Page<HardwareConfigurationDeviceState>> | null;
       if (!Array.isArray(page?.value)) {
-        return { kind: 'uncertain', detail: 'a page that cannot be read', graph: { status: 200, code: null, requestId } };
+        return {
+          kind: 'uncertain',
+          detail: 'a page that cannot be read',
+          graph: { status: 200, code: null, requestId },
+        };
       }
       return { kind: 'page', records: page.value, next: page['@odata.nextLink'] ?? null, requestId };
     },
@@ -151,7 +164,7 @@ async function readText(response: Response): Promise<string | null> {
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   try {
-    for await (const chunk of response.body ?? []) {
+    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
       bytes += chunk.byteLength;
       if (bytes > BODY_LIMIT_BYTES) return null;
       chunks.push(chunk);

@@ -100,7 +100,10 @@ function readError(body: string | null): ReadError {
 }
 
 function describe(status: number, { code, message }: ReadError): string {
-  return [`${status}`, code, message].filter((part) => part !== null && part !== '').join(' ').slice(0, DETAIL_LENGTH);
+  return [`${status}`, code, message]
+    .filter((part) => part !== null && part !== '')
+    .join(' ')
+    .slice(0, DETAIL_LENGTH);
 }
 
 function parseJson(text: string): unknown {

@@ -20,7 +20,12 @@ const MAX_PAGES = 2000;
 const REFUSAL_REMEMBERED_MS = 3_600_000;
 
 type Listing = { kind: 'listed'; records: HardwareConfigurationDeviceState[]; requestId: string | null };
-type Read = { url: string; keep: (record: HardwareConfigurationDeviceState) => boolean; until: bigint | null; signal: AbortSignal };
+type Read = {
+  url: string;
+  keep: (record: HardwareConfigurationDeviceState) => boolean;
+  until: bigint | null;
+  signal: AbortSignal;
+};
 
 /** Makes the look-up of one tenant. */
 export function createLookUp(graph: GraphClient, pace: PaceRead, clock: () => number): LookUp {
@@ -67,7 +72,10 @@ export function createLookUp(graph: GraphClient, pace: PaceRead, clock: () => nu
     return shared(state);
   }
 
-  async function readNewestFirst(hardwareConfigurationId: string, states: DeviceRunState[]): Promise<Listing | Failure> {
+  async function readNewestFirst(
+    hardwareConfigurationId: string,
+    states: DeviceRunState[],
+  ): Promise<Listing | Failure> {
     const url = graph.states(hardwareConfigurationId);
     const names = new Set(states.map((state) => state.deviceName));
     const keep = (record: HardwareConfigurationDeviceState) => names.has(record.deviceName ?? '');
@@ -83,7 +91,8 @@ export function createLookUp(graph: GraphClient, pace: PaceRead, clock: () => nu
   return async (state, signal) => {
     const filter = `deviceName eq '${state.deviceName.replaceAll("'", "''")}'`;
     const url = `${graph.states(state.hardwareConfigurationId)}?$filter=${encodeURIComponent(filter)}`;
-    const listing = (await readWith('$filter', { url, keep: () => true, until: null, signal })) ?? (await readShared(state));
+    const listing =
+      (await readWith('$filter', { url, keep: () => true, until: null, signal })) ?? (await readShared(state));
     if (listing.kind !== 'listed') return listing;
     return { kind: 'records', ids: matchingRecords(state, listing.records), requestId: listing.requestId };
   };
@@ -121,5 +130,8 @@ function oldest(states: DeviceRunState[]): bigint | null {
 /** Whether everything on a page, and so everything behind it, is older; only where the page really runs newest first. */
 function isPast(records: HardwareConfigurationDeviceState[], until: bigint): boolean {
   const ticks = records.map((record) => parseInstant(record.lastStateUpdateDateTime ?? '')?.ticks ?? null);
-  return ticks.length > 0 && ticks.every((tick, index) => tick !== null && tick < until && tick <= (ticks[index - 1] ?? tick));
+  return (
+    ticks.length > 0 &&
+    ticks.every((tick, index) => tick !== null && tick < until && tick <= (ticks[index - 1] ?? tick))
+  );
 }

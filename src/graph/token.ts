@@ -50,7 +50,10 @@ export function createTokenSource(config: GraphConfig, clock: () => number, ende
       held = {
         value: token.token,
         expiresAt: token.expiresOnTimestamp,
-        renewAt: Math.min(token.refreshAfterTimestamp ?? Infinity, now + Math.max(lifeMs - RENEW_BEFORE_MS, lifeMs / 2)),
+        renewAt: Math.min(
+          token.refreshAfterTimestamp ?? Infinity,
+          now + Math.max(lifeMs - RENEW_BEFORE_MS, lifeMs / 2),
+        ),
       };
       ended({ operation: 'token', status: 200, durationMs: now - startedAt });
       return { ok: true, value: held.value };
@@ -110,7 +113,10 @@ function createCredential({ credential, authorityHost, instanceDiscovery }: Grap
   return construct(credential, options);
 }
 
-function construct(credential: CredentialConfig, options: ConstructorParameters<typeof ClientSecretCredential>[3]): TokenCredential {
+function construct(
+  credential: CredentialConfig,
+  options: ConstructorParameters<typeof ClientSecretCredential>[3],
+): TokenCredential {
   switch (credential.kind) {
     case 'secret':
       return new ClientSecretCredential(credential.tenantId, credential.clientId, credential.secret.reveal(), options);

@@ -39,8 +39,8 @@ export function createTransport(timeoutMs: number, clock: () => number): Transpo
       const { passage, ...options } = context.options as unknown as RequestInit & { passage: Passage };
       if (clock() > passage.sendBefore) throw (passage.error = new TooLate());
       try {
-        const response = await fetch(context.request as string, { ...options, dispatcher: agent, redirect: 'manual' });
-        context.response = response as unknown as Response;
+        const response = await fetch(String(context.request), { ...options, dispatcher: agent, redirect: 'manual' });
+        Object.assign(context, { response });
         // Microsoft asks for a new connection after a 503: the next one may reach a healthier server.
         if (response.status === 503) void retire();
       } catch (error) {

@@ -2,7 +2,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { httpbis } from 'http-message-signatures';
-import { isInnerList, parseDictionary, type Dictionary, type InnerList } from 'structured-headers';
+import { parseDictionary } from 'structured-headers';
 import { deriveDeviceKey } from '../domain/device-key.ts';
 import { deviceIdSchema } from '../domain/run-result.ts';
 
@@ -22,6 +22,11 @@ export type SignedRequest = Pick<IncomingMessage, 'method' | 'headersDistinct'> 
 export type Signer = { ok: true; deviceId: string } | { ok: false; reason: string };
 
 export type VerifyDevice = (request: SignedRequest) => Promise<Signer>;
+
+/** RFC 8941 structures, as far as they are used here; the library's own types do not resolve. */
+type Parameters = ReadonlyMap<string, unknown>;
+type InnerList = [components: [name: unknown, Parameters][], Parameters];
+type Dictionary = ReadonlyMap<string, [value: unknown, Parameters]>;
 
 const unsigned = (reason: string): Signer => ({ ok: false, reason });
 
@@ -67,9 +72,13 @@ function parseInput(headers: Headers): InnerList | null {
   return signature.get(LABEL)?.[0] instanceof ArrayBuffer ? member : null;
 }
 
+function isInnerList(member: [unknown, Parameters]): member is InnerList {
+  return Array.isArray(member[0]);
+}
+
 function readDictionary(text: string): Dictionary | null {
   try {
-    return parseDictionary(text);
+    return parseDictionary(text) as Dictionary;
   } catch {
     return null;
   }

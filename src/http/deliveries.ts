@@ -12,14 +12,27 @@ export type DeliveryParts = {
   onQueueTrouble: (error: unknown) => void;
 };
 
-export function getDelivery({ verifyDevice, verifyOperator, find, onQueueTrouble }: DeliveryParts): RequestHandler<{ id: string }> {
+export function getDelivery({
+  verifyDevice,
+  verifyOperator,
+  find,
+  onQueueTrouble,
+}: DeliveryParts): RequestHandler<{ id: string }> {
   return async (req, res) => {
     const operator = verifyOperator?.(req.headers.authorization) ?? false;
     const signer = operator
       ? null
-      : await verifyDevice({ method: req.method, url: req.originalUrl, headersDistinct: req.headersDistinct, body: null });
+      : await verifyDevice({
+          method: req.method,
+          url: req.originalUrl,
+          headersDistinct: req.headersDistinct,
+          body: null,
+        });
     if (signer && !signer.ok) {
-      throw new Refused({ code: 'unauthenticated', detail: 'sign the request with this device’s key, or be an operator' });
+      throw new Refused({
+        code: 'unauthenticated',
+        detail: 'sign the request with this device’s key, or be an operator',
+      });
     }
     const delivery = await find(req.params.id).catch((error: unknown) => {
       onQueueTrouble(error);
@@ -47,7 +60,10 @@ export function toView(delivery: Delivery) {
     deviceId: delivery.deviceId,
     hardwareConfigurationId: delivery.hardwareConfigurationId,
     status: delivery.status,
-    attempts: [...delivery.attempts.map((attempt) => ({ ...attempt, at: instant(attempt.at) })), ...(underWay ? [underWay] : [])],
+    attempts: [
+      ...delivery.attempts.map((attempt) => ({ ...attempt, at: instant(attempt.at) })),
+      ...(underWay ? [underWay] : []),
+    ],
     acceptedAt: instant(delivery.acceptedAt),
     deliveredAt: instant(delivery.deliveredAt),
     deviceRunStateId: delivery.deviceRunStateId,

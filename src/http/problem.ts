@@ -33,7 +33,10 @@ export function refuse(res: Response, refusal: Refusal): void {
   const { requestId } = res.locals as { requestId: string };
   res.locals['refusal'] = refusal;
   if (refusal.retryAfterS !== undefined) res.setHeader('Retry-After', String(Math.ceil(refusal.retryAfterS)));
-  res.status(REFUSALS[refusal.code].status).type(PROBLEM_TYPE).send(JSON.stringify(toProblem(refusal, requestId)));
+  res
+    .status(REFUSALS[refusal.code].status)
+    .type(PROBLEM_TYPE)
+    .send(JSON.stringify(toProblem(refusal, requestId)));
 }
 
 /** body-parser's names for what is wrong with a body. */

@@ -20,7 +20,9 @@ export type RequestTold = {
 };
 
 /** What routes leave for the report. */
-type Locals = Partial<Pick<RequestTold, 'deviceId' | 'deliveryId' | 'duplicate' | 'refusal' | 'reason'>> & { requestId: string };
+type Locals = Partial<Pick<RequestTold, 'deviceId' | 'deliveryId' | 'duplicate' | 'refusal' | 'reason'>> & {
+  requestId: string;
+};
 
 const ID = /^[\w.-]{1,64}$/;
 
@@ -37,7 +39,18 @@ export function createRequestLog(onAnswer: (told: RequestTold) => void): Request
       const { deviceId = null, deliveryId = null, duplicate = false, refusal = null, reason = null } = locals;
       const route = (req.route as { path?: string } | undefined)?.path ?? null;
       const durationMs = Math.round((performance.now() - startedAt) * 1000) / 1000;
-      onAnswer({ requestId, method: req.method, route, status: res.statusCode, durationMs, deviceId, deliveryId, duplicate, refusal, reason });
+      onAnswer({
+        requestId,
+        method: req.method,
+        route,
+        status: res.statusCode,
+        durationMs,
+        deviceId,
+        deliveryId,
+        duplicate,
+        refusal,
+        reason,
+      });
     });
     next();
   };

@@ -36,7 +36,12 @@ export function postRunResult(parts: SubmissionParts): RequestHandler {
       throw new Refused({ code: 'unsupported-media-type', detail: 'send application/json in UTF-8, not encoded' });
     }
     const body = req.body;
-    const signer = await verifyDevice({ method: req.method, url: req.originalUrl, headersDistinct: req.headersDistinct, body });
+    const signer = await verifyDevice({
+      method: req.method,
+      url: req.originalUrl,
+      headersDistinct: req.headersDistinct,
+      body,
+    });
     if (!signer.ok) {
       res.locals['reason'] = signer.reason;
       throw new Refused({ code: 'unauthenticated', detail: 'the request must be signed with this device’s key, now' });

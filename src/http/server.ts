@@ -28,9 +28,9 @@ export type Listener = { port: number; close: () => Promise<void> };
 export async function listen(app: RequestListener, host: string, port: number): Promise<Listener> {
   const server = createServer(LIMITS, app);
   refuseBrokenRequests(server);
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   server.once('error', reject);
-  server.listen(port, host, resolve);
+  server.listen(port, host, () => resolve(undefined));
   await promise;
   return { port: (server.address() as AddressInfo).port, close: () => closeServer(server) };
 }
@@ -67,8 +67,8 @@ function toCode(errorCode: string | undefined): RefusalCode {
 
 /** Answers what is under way, takes nothing new. */
 async function closeServer(server: Server): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.close(() => resolve());
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  server.close(() => resolve(undefined));
   server.closeIdleConnections();
   await promise;
 }

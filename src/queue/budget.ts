@@ -172,4 +172,3 @@ function toHold([reason, since, detail, probes, probeAt]: (string | null)[]): Ho
     probeAt: Number(probeAt) / 1000,
   };
 }
-

@@ -1,6 +1,15 @@
 // BullMQ worker ⇄ deliver(): a turn, a mark, a try, and its verdict → done, delay, hold everyone.
 import { DelayedError, WaitingError, Worker, type Job } from 'bullmq';
-import { begin, conclude, isFailure, isTerminal, LOST_WORKER, nextStep, wasAbandoned, withdraw } from '../domain/delivery.ts';
+import {
+  begin,
+  conclude,
+  isFailure,
+  isTerminal,
+  LOST_WORKER,
+  nextStep,
+  wasAbandoned,
+  withdraw,
+} from '../domain/delivery.ts';
 import type { Delivery, Outcome } from '../domain/delivery.ts';
 import type { HoldReason } from '../domain/hold.ts';
 import { unavailable, type Circumstances, type Policy, type Verdict } from '../domain/retry.ts';
@@ -84,7 +93,12 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     }
   }
 
-  async function attempt(stored: Stored, going: Going, signal: AbortSignal, lockLost: AbortSignal | undefined): Promise<void> {
+  async function attempt(
+    stored: Stored,
+    going: Going,
+    signal: AbortSignal,
+    lockLost: AbortSignal | undefined,
+  ): Promise<void> {
     const startedAt = clock();
     const marked = await deliveries.save(stored, begin(stored.delivery, startedAt), startedAt);
     if (marked.kind !== 'saved') return;
@@ -103,14 +117,19 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   }
 
   /** Stores what an outcome makes of a delivery. Somebody else's change meanwhile only matters where Graph has the record. */
-  async function settle(stored: Stored, outcome: Outcome, { probing, startedAt }: { probing: boolean; startedAt: number }): Promise<void> {
+  async function settle(
+    stored: Stored,
+    outcome: Outcome,
+    { probing, startedAt }: { probing: boolean; startedAt: number },
+  ): Promise<void> {
     const circumstances: Circumstances = { now: clock(), random: parts.random(), probing };
     const { delivery, verdict } = conclude(stored.delivery, outcome, circumstances, policy);
     const saved = await deliveries.save(stored, delivery, circumstances.now);
     if (saved.kind === 'stale' && !isFailure(outcome) && outcome.kind !== 'absent') {
       const newer = await deliveries.load(delivery.id);
       if (newer && !isTerminal(newer.delivery.status)) return settle(newer, outcome, { probing, startedAt });
-      if (newer && newer.delivery.deviceRunStateId !== outcome.deviceRunStateId) events.deliveredTwice(newer.delivery, outcome.deviceRunStateId);
+      if (newer && newer.delivery.deviceRunStateId !== outcome.deviceRunStateId)
+        events.deliveredTwice(newer.delivery, outcome.deviceRunStateId);
       return;
     }
     if (saved.kind !== 'saved') return;

@@ -8,9 +8,7 @@ import type { RedisConnection } from './redis.ts';
 import { defineScript } from './script.ts';
 
 export type Accepted =
-  | { kind: 'accepted'; delivery: Delivery }
-  | { kind: 'duplicate'; delivery: Delivery }
-  | { kind: 'conflict' };
+  { kind: 'accepted'; delivery: Delivery } | { kind: 'duplicate'; delivery: Delivery } | { kind: 'conflict' };
 
 /** A delivery as stored: its run result while it is needed, and the revision a save must name. */
 export type Stored = { delivery: Delivery; run: RunResult | null; rev: number };
@@ -168,4 +166,3 @@ export function createDeliveries(
     },
   };
 }
-

@@ -45,7 +45,9 @@ async function startOrJoin(directory: string): Promise<void> {
   const giveUpAt = Date.now() + EMBEDDED_READY_MS;
   while (!(await answers(directory))) {
     if (Date.now() > giveUpAt) {
-      throw new Error(`the embedded redis-server in ${directory} does not answer; its log is ${join(directory, 'redis.log')}`);
+      throw new Error(
+        `the embedded redis-server in ${directory} does not answer; its log is ${join(directory, 'redis.log')}`,
+      );
     }
     const lock = await takeLock(join(directory, 'redis.starting'));
     if (lock) {
@@ -75,16 +77,20 @@ async function startServer(directory: string, giveUpAt: number): Promise<void> {
     daemonize: 'no',
   };
   // Detached: a Ctrl-C in the terminal must not take the server away before its users have closed.
-  const server = spawn(binary, Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]), {
-    detached: true,
-    stdio: ['ignore', log.fd, log.fd],
-  });
-  let ended = false;
-  server.once('exit', () => (ended = true));
-  server.once('error', () => (ended = true));
+  const server = spawn(
+    binary,
+    Object.entries(settings).flatMap(([name, value]) => [`--${name}`, value]),
+    {
+      detached: true,
+      stdio: ['ignore', log.fd, log.fd],
+    },
+  );
+  const ended = new AbortController();
+  server.once('exit', () => ended.abort());
+  server.once('error', () => ended.abort());
   server.unref();
   await log.close();
-  while (!ended && Date.now() < giveUpAt) {
+  while (!ended.signal.aborted && Date.now() < giveUpAt) {
     if (await answers(directory)) return;
     await delay(POLL_MS);
   }
@@ -92,7 +98,12 @@ async function startServer(directory: string, giveUpAt: number): Promise<void> {
 }
 
 async function answers(directory: string): Promise<boolean> {
-  return (await ask(directory, async (redis) => (await redis.ping()) === 'PONG')) ?? false;
+  return (
+    (await ask(directory, async (redis) => {
+      await redis.ping();
+      return true;
+    })) ?? false
+  );
 }
 
 /** Asks the server something over a connection of its own; null where it does not answer. */
@@ -120,7 +131,9 @@ async function ask<T>(directory: string, question: (redis: Redis) => Promise<T>)
 async function leave(directory: string): Promise<void> {
   await ask(directory, async (redis) => {
     const me = await redis.client('ID');
-    const clients = String(await redis.client('LIST')).trim().split('\n');
+    const clients = String(await redis.client('LIST'))
+      .trim()
+      .split('\n');
     const others = clients.filter((client) => !client.startsWith(`id=${me} `));
     if (others.length === 0) await redis.shutdown('NOSAVE').catch(() => undefined);
   });
@@ -156,10 +169,20 @@ function isAlive(pid: number): boolean {
 /** redis-server on the PATH, else the one the project's set-up fetched. */
 async function findServer(): Promise<string> {
   const root = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
-  const folders = [...(process.env['PATH'] ?? '').split(delimiter), join(root, '.tools/bin'), join(root, '../.tools/bin')];
+  const folders = [
+    ...(process.env['PATH'] ?? '').split(delimiter),
+    join(root, '.tools/bin'),
+    join(root, '../.tools/bin'),
+  ];
   for (const folder of folders.filter((path) => path !== '')) {
     const binary = join(folder, 'redis-server');
-    if (await access(binary, constants.X_OK).then(() => true, () => false)) return binary;
+    if (
+      await access(binary, constants.X_OK).then(
+        () => true,
+        () => false,
+      )
+    )
+      return binary;
   }
   throw new Error('no redis-server found: install Redis 6.2 or newer, or set REDIS_URL');
 }

@@ -15,7 +15,7 @@ export type RedisHealth = {
  * @throws Error where Redis does not answer
  */
 export async function inspectRedis(redis: RedisConnection): Promise<RedisHealth> {
-  const info = String(await redis.info());
+  const info = await redis.info();
   const field = (name: string) => new RegExp(`^${name}:(\\S*)`, 'm').exec(info)?.[1];
   const [fsync] = await config(redis, 'appendfsync');
   const [policy] = await config(redis, 'maxmemory-policy');
@@ -52,7 +52,7 @@ export function watchDurability(redis: RedisConnection, tell: (durability: Durab
 
 async function config(redis: RedisConnection, name: string): Promise<string[]> {
   try {
-    const reply = (await redis.config('GET', name)) as string[];
+    const reply = (await redis.config('GET', name));
     return reply[1] === undefined ? [] : [reply[1]];
   } catch (error) {
     if (error instanceof Error && error.name === 'ReplyError') return [];

@@ -1,0 +1,14 @@
+// Exit codes a script can branch on, after sysexits.h where it has one.
+
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  /** Accepted, but not delivered in time, or dead. */
+  undelivered: 3,
+  /** EX_USAGE */
+  usage: 64,
+  /** EX_DATAERR: refused, and will be again. */
+  refused: 65,
+  /** EX_TEMPFAIL: the same may work later. */
+  later: 75,
+} as const;

@@ -1,0 +1,82 @@
+// The operator's hand: `runstate-bridge <command>`.
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { runDemo } from './demo.ts';
+import { printDeviceKey } from './device-key.ts';
+import { EXIT } from './exit.ts';
+import { report } from './report.ts';
+import { runSandbox } from './sandbox.ts';
+
+const whole = (min: number, max: number) => (text: string) => {
+  const number = Number(text);
+  if (!/^-?\d+$/.test(text) || number < min || number > max) {
+    throw new InvalidArgumentError(`must be a whole number from ${min} to ${max}.`);
+  }
+  return number;
+};
+const port = whole(0, 65_535);
+
+const program = new Command('runstate-bridge')
+  .description('Takes hardware configuration run results from devices and creates them in Microsoft Graph, once each.')
+  .showHelpAfterError()
+  .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage));
+
+program
+  .command('demo')
+  .description('the whole service against a sandbox of Graph, with a small fleet; nothing leaves this machine')
+  .option('--devices <n>', 'how many devices report', whole(1, 100_000), 200)
+  .option('--once', 'stop when all is delivered; exit 0 if each was, once, else 1')
+  .option('--seed <n>', 'the same seed, the same fleet and the same faults', whole(0, 2 ** 31), 1)
+  .option('--time-scale <n>', 'how much faster than Graph the sandbox’s throttling runs', whole(1, 1000), 4)
+  .action(runDemo);
+
+program
+  .command('sandbox')
+  .description('a Graph and a token endpoint to try things on: they behave, misbehave and remember')
+  .option('--host <address>', 'where both listeners listen', '127.0.0.1')
+  .option('--port <n>', 'HTTPS: Graph and tokens', port, 9443)
+  .option('--control-port <n>', 'HTTP: what it remembers, and scripted faults', port, 9080)
+  .option('--host-name <name>', 'a name its certificate is valid for, beside localhost')
+  .option('--tls-directory <path>', 'where its certificate authority (ca.pem) is kept')
+  .option('--writes-per-20s <n>', 'its throttle limit', whole(1, 1_000_000), 100)
+  .addOption(new Option('--filter <support>', 'whether it takes $filter').choices(['yes', '400', '501']).default('yes'))
+  .action(runSandbox);
+
+program
+  .command('device-key')
+  .description('print the key to install on a device, derived from the first of DEVICE_GROUP_KEYS')
+  .argument('<device-id>')
+  .action(printDeviceKey);
+
+program
+  .command('report')
+  .description('sign and submit one run result, as a device does')
+  .argument('[file]', 'a run result as JSON, - for standard input; options add to it or replace parts of it')
+  .requiredOption('--url <url>', 'where the bridge is, e.g. http://localhost:8080')
+  .option('--device-id <id>', 'which device reports')
+  .option('--key-file <path>', 'the device’s key (base64); without it the environment’s DEVICE_KEY')
+  .option('--run-id <id>', 'without it a new one')
+  .option('--configuration <guid>', 'hardwareConfigurationId')
+  .option('--device-name <name>')
+  .option('--os-version <version>')
+  .option('--upn <upn>')
+  .option('--policy-version <n>', '', whole(0, 2_147_483_647))
+  .option('--completed-at <instant>', 'RFC 3339 with offset; without it now')
+  .option('--state <state>', 'unknown, success, fail, scriptError, pending or notApplicable')
+  .option('--exit-code <n>', '', whole(-2_147_483_648, 2_147_483_647))
+  .option('--output <text>')
+  .option('--error <text>')
+  .option(
+    '--retry-for <seconds>',
+    'how long to try while the bridge is not reachable or says later',
+    whole(0, 86_400),
+    0,
+  )
+  .option('--wait <seconds>', 'how long to wait for the delivery to end', whole(0, 86_400), 0)
+  .addHelpText(
+    'after',
+    `
+Exit codes: ${EXIT.ok} accepted, or known already (with --wait: delivered) · ${EXIT.usage} wrong use · ${EXIT.refused} refused · ${EXIT.later} not now: send it again later · ${EXIT.undelivered} accepted, but not delivered in time, or dead`,
+  )
+  .action(report);
+
+await program.parseAsync();

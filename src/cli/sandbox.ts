@@ -1,0 +1,35 @@
+// `sandbox`: Graph and its token endpoint in miniature, in the foreground.
+import { once } from 'node:events';
+import { createSandbox } from '../sandbox/sandbox.ts';
+import { print } from './out.ts';
+
+export type SandboxFlags = {
+  host: string;
+  port: number;
+  controlPort: number;
+  hostName?: string;
+  tlsDirectory?: string;
+  writesPer20s: number;
+  filter: 'yes' | '400' | '501';
+};
+
+export async function runSandbox(flags: SandboxFlags): Promise<void> {
+  const sandbox = await createSandbox({
+    host: flags.host,
+    controlHost: flags.host,
+    port: flags.port,
+    controlPort: flags.controlPort,
+    limiter: { writesPer20s: flags.writesPer20s },
+    filterSupport: flags.filter,
+    ...(flags.hostName !== undefined && { hostNames: [flags.hostName] }),
+    ...(flags.tlsDirectory !== undefined && { tlsDirectory: flags.tlsDirectory }),
+  });
+  print('A sandbox of Microsoft Graph is up. Point a worker at it with this environment:');
+  print();
+  for (const [name, value] of Object.entries(sandbox.environment())) print(`${name}=${value}`);
+  print();
+  print(`Hardware configurations it knows: ${sandbox.configurationIds.join(' ')}`);
+  print(`What it remembers, and how to make it misbehave: ${sandbox.controlUrl}`);
+  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  await sandbox.close();
+}

@@ -1,0 +1,67 @@
+// What a device's agent can be told about a submission, read from an HTTP answer.
+
+/** What the device gets for a run result that was accepted. */
+type Receipt = { deliveryId: string; runId: string; status: string; duplicate: boolean; acceptedAt: string };
+
+/** Why something was not accepted, as problem+json says it. */
+type Problem = {
+  code: string;
+  title: string;
+  detail: string;
+  requestId: string;
+  errors: { pointer: string; detail: string }[];
+};
+
+export type Refused = {
+  kind: 'refused';
+  httpStatus: number;
+  code: string;
+  problem: Partial<Problem>;
+  retryAfterMs: number | undefined;
+};
+
+export type Unreachable = { kind: 'unreachable'; reason: string };
+
+export type SubmitOutcome =
+  { kind: 'accepted'; receipt: Receipt } | { kind: 'duplicate'; receipt: Receipt } | Refused | Unreachable;
+
+/** Reads the answer to a submission. A success without a readable receipt is no success. */
+export function toSubmitOutcome(response: Response, bodyText: string, nowMs: number): SubmitOutcome {
+  if (!response.ok) return toRefused(response, bodyText, nowMs);
+  const receipt = parseObject(bodyText);
+  if (typeof receipt?.['deliveryId'] !== 'string') {
+    return { kind: 'unreachable', reason: `answered ${response.status} without a receipt` };
+  }
+  return { kind: receipt['duplicate'] === true ? 'duplicate' : 'accepted', receipt: receipt as Receipt };
+}
+
+/** Reads a refusal, problem+json or not. */
+export function toRefused(response: Response, bodyText: string, nowMs: number): Refused {
+  const problem: Partial<Problem> = parseObject(bodyText) ?? {};
+  return {
+    kind: 'refused',
+    httpStatus: response.status,
+    code: typeof problem.code === 'string' ? problem.code : `http-${response.status}`,
+    problem,
+    retryAfterMs: readRetryAfterMs(response.headers.get('retry-after'), nowMs),
+  };
+}
+
+/** A JSON object's members, or undefined when the text is anything else. */
+export function parseObject(text: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? (value as Record<string, unknown>)
+      : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function readRetryAfterMs(header: string | null, nowMs: number): number | undefined {
+  if (header === null) return undefined;
+  if (/^\d+(\.\d+)?$/.test(header)) return Number(header) * 1000;
+  const untilMs = Date.parse(header);
+  return Number.isNaN(untilMs) ? undefined : Math.max(0, untilMs - nowMs);
+}

@@ -1,0 +1,98 @@
+// Graph's throttle as a pure function of what was admitted before and of now: fixed window, sliding window, token bucket.
+import { addOne, forgetOld, total } from './window-count.ts';
+import type { WindowCount } from './window-count.ts';
+import type { RetryAfterMode } from './retry-after.ts';
+
+/** Whether a request changes what is stored. */
+export type Access = 'write' | 'read';
+
+export type LimiterSettings = {
+  /**
+   * `fixed-window`: counts restart on every 20th second. `sliding-window`: the last 20 s, refused calls counted too, as
+   * Graph documents it. `token-bucket`: the same average, with the full limit available at once after a rest.
+   */
+  kind: 'fixed-window' | 'sliding-window' | 'token-bucket';
+  writesPer20s: number;
+  anyPer20s: number;
+  retryAfter: RetryAfterMode;
+  /** Divides the 20 s: with 10, the limits hold per 2 s. */
+  timeScale: number;
+};
+
+/** One limit's memory; which part is used depends on the kind. */
+type Meter = { slots: WindowCount; windowStartMs: number; used: number; tokens: number; filledAtMs: number };
+
+export type LimiterState = { write: Meter | undefined; any: Meter | undefined };
+
+export type Admission = { kind: 'admitted' } | { kind: 'throttled'; retryAfterMs: number };
+
+export const emptyLimiter: LimiterState = { write: undefined, any: undefined };
+
+/** A wait that was computed must not turn out a hair too short. */
+const roundingError = 1e-9;
+
+/** The window in real time. */
+export function windowMs(settings: Pick<LimiterSettings, 'timeScale'>): number {
+  return 20_000 / settings.timeScale;
+}
+
+/** Decides on one request. A write needs room in both limits, a read only in the one for any request. */
+export function admit(
+  settings: LimiterSettings,
+  state: LimiterState,
+  access: Access,
+  nowMs: number,
+): { admission: Admission; state: LimiterState } {
+  const any = measure(settings, settings.anyPer20s, state.any, nowMs);
+  const write = access === 'write' ? measure(settings, settings.writesPer20s, state.write, nowMs) : undefined;
+  const waitMs = Math.max(any.waitMs, write?.waitMs ?? 0);
+  const outcome = waitMs === 0 ? 'admitted' : 'refused';
+  return {
+    admission: waitMs === 0 ? { kind: 'admitted' } : { kind: 'throttled', retryAfterMs: waitMs },
+    state: { any: any.after[outcome], write: write === undefined ? state.write : write.after[outcome] },
+  };
+}
+
+type Measurement = { waitMs: number; after: Record<'admitted' | 'refused', Meter> };
+
+function measure(settings: LimiterSettings, limit: number, before: Meter | undefined, nowMs: number): Measurement {
+  const meter = before ?? { slots: [], windowStartMs: 0, used: 0, tokens: limit, filledAtMs: nowMs };
+  const spanMs = windowMs(settings);
+  switch (settings.kind) {
+    case 'fixed-window':
+      return measureFixed(meter, limit, spanMs, nowMs);
+    case 'sliding-window':
+      return measureSliding(meter, limit, spanMs, nowMs);
+    case 'token-bucket':
+      return measureBucket(meter, limit, spanMs, nowMs);
+  }
+}
+
+function measureFixed(meter: Meter, limit: number, spanMs: number, nowMs: number): Measurement {
+  const windowStartMs = Math.floor(nowMs / spanMs) * spanMs;
+  const used = meter.windowStartMs === windowStartMs ? meter.used : 0;
+  return {
+    waitMs: used < limit ? 0 : windowStartMs + spanMs - nowMs,
+    after: { admitted: { ...meter, windowStartMs, used: used + 1 }, refused: { ...meter, windowStartMs, used } },
+  };
+}
+
+function measureSliding(meter: Meter, limit: number, spanMs: number, nowMs: number): Measurement {
+  const slots = forgetOld(meter.slots, spanMs, nowMs);
+  const counted = { ...meter, slots: addOne(slots, spanMs, nowMs) };
+  const after = { admitted: counted, refused: counted };
+  if (total(slots) < limit) return { waitMs: 0, after };
+  let surplus = total(counted.slots) - limit;
+  const lastToLeave = counted.slots.find(({ count }) => (surplus -= count) < 0);
+  return { waitMs: Math.max(1, (lastToLeave?.startMs ?? nowMs) + spanMs - nowMs), after };
+}
+
+function measureBucket(meter: Meter, limit: number, spanMs: number, nowMs: number): Measurement {
+  const msPerToken = spanMs / limit;
+  const tokens = Math.min(limit, meter.tokens + (nowMs - meter.filledAtMs) / msPerToken);
+  const filled = { ...meter, tokens, filledAtMs: nowMs };
+  return {
+    waitMs: tokens >= 1 - roundingError ? 0 : Math.max(1, (1 - tokens) * msPerToken),
+    after: { admitted: { ...filled, tokens: tokens - 1 }, refused: filled },
+  };
+}

@@ -1,0 +1,20 @@
+// A listening server: where it listens, and how it ends without waiting for anybody.
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** Listens and answers with the port, also when 0 asked for any. */
+export async function listen(server: Server, port: number, host: string): Promise<number> {
+  server.keepAliveTimeout = 120_000;
+  server.listen(port, host);
+  await once(server, 'listening');
+  return (server.address() as AddressInfo).port;
+}
+
+/** Stops listening and drops every connection, the hanging ones too. */
+export async function stopListening(server: Server): Promise<void> {
+  const closed = once(server, 'close');
+  server.close();
+  server.closeAllConnections();
+  await closed;
+}

@@ -1,0 +1,52 @@
+// The operations the sandbox knows, and the words a script or a rate may call a group of them by.
+
+export type GraphOperation =
+  'configurations' | 'configuration' | 'summary' | 'list' | 'get' | 'create' | 'update' | 'delete' | 'unknown';
+
+type AuthorityOperation = 'discovery' | 'keys' | 'token';
+
+export type Operation = GraphOperation | AuthorityOperation;
+
+/** Which requests a fault is meant for. */
+export type Target =
+  'create' | 'list' | 'get' | 'update' | 'delete' | 'write' | 'read' | 'request' | 'token' | 'discovery';
+
+const reads: readonly Operation[] = ['configurations', 'configuration', 'summary', 'list', 'get'];
+const writes: readonly Operation[] = ['create', 'update', 'delete'];
+
+const operationsOf: Record<Target, readonly Operation[]> = {
+  create: ['create'],
+  list: ['list'],
+  get: ['get'],
+  update: ['update'],
+  delete: ['delete'],
+  write: writes,
+  read: reads,
+  request: [...reads, ...writes, 'unknown'],
+  token: ['token'],
+  discovery: ['discovery'],
+};
+
+/** Whether a fault for this target can meet this operation. */
+export function isMeantFor(target: Target, operation: Operation): boolean {
+  return operationsOf[target].includes(operation);
+}
+
+/** The target a word names, in the singular or the plural. */
+export function parseTarget(word: string): Target | undefined {
+  const singular = word === 'discoveries' ? 'discovery' : word.replace(/s$/, '');
+  return Object.hasOwn(operationsOf, singular) ? (singular as Target) : undefined;
+}
+
+/** The words a target may be called by, for an error message. */
+export const targetWords = Object.keys(operationsOf);
+
+/** Whether the operation belongs to Graph rather than to the token endpoint. */
+export function isGraphOperation(operation: Operation): operation is GraphOperation {
+  return operation !== 'discovery' && operation !== 'keys' && operation !== 'token';
+}
+
+/** Whether the operation counts against the limit on writes. */
+export function isWrite(operation: Operation): boolean {
+  return writes.includes(operation);
+}

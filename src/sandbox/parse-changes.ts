@@ -1,0 +1,53 @@
+// Changes to the settings as they arrive from outside: checked by name and value, every fault reported.
+import { z } from 'zod';
+
+import type { Changes } from './settings.ts';
+
+const notNegative = z.number().min(0);
+const positive = z.int().min(1);
+const texts = z.array(z.string());
+
+const schema = z
+  .strictObject({
+    permission: z.enum(['granted', 'taken-away']),
+    secret: z.enum(['valid', 'revoked']),
+    graph: z.enum(['up', 'down']),
+    tokenEndpoint: z.enum(['up', 'down']),
+    tokens: z.literal('revoked'),
+    roles: texts,
+    secrets: texts,
+    certificates: texts,
+    federatedTokens: texts,
+    limiter: z
+      .strictObject({
+        kind: z.enum(['fixed-window', 'sliding-window', 'token-bucket']),
+        writesPer20s: positive,
+        anyPer20s: positive,
+        retryAfter: z.enum(['seconds', 'fractional', 'http-date', 'none']),
+        timeScale: z.number().positive(),
+      })
+      .partial(),
+    faults: z.record(z.string(), z.record(z.string(), z.number())),
+    latencyMs: z.tuple([notNegative, notNegative]),
+    listLagMs: notNegative,
+    filterSupport: z.enum(['yes', '400', '501']),
+    pageSize: positive,
+    tokenLifetimeS: positive,
+    refreshInS: positive.nullable(),
+  })
+  .partial();
+
+/** The changes a JSON text asks for, or why they cannot be made. */
+export function parseChanges(
+  text: string,
+): { kind: 'changes'; changes: Changes } | { kind: 'refused'; message: string } {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return { kind: 'refused', message: 'not JSON' };
+  }
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) return { kind: 'refused', message: z.prettifyError(parsed.error) };
+  return { kind: 'changes', changes: parsed.data as Changes };
+}

@@ -1,0 +1,17 @@
+// Stored run states and logged requests as they are shown to whoever inspects the sandbox.
+import type { LoggedRequest } from './request-log.ts';
+import type { RunStateMembers, StoredRunState } from './run-state-store.ts';
+
+/** A stored run state, with where it belongs and when it was created. */
+export type RunStateRecord = RunStateMembers & { configurationId: string; createdAt: string };
+
+/** A logged request. */
+export type RequestRecord = Omit<LoggedRequest, 'atMs'> & { at: string };
+
+export function toRecord({ configurationId, createdAtMs, members }: StoredRunState): RunStateRecord {
+  return { configurationId, createdAt: new Date(createdAtMs).toISOString(), ...members };
+}
+
+export function toRequestRecord({ atMs, ...request }: LoggedRequest): RequestRecord {
+  return { at: new Date(atMs).toISOString(), ...request };
+}

@@ -1,0 +1,154 @@
+// The outside world in miniature: a Microsoft Graph and a token endpoint that behave, misbehave and remember.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+
+import { createTlsMaterial } from './certificates.ts';
+import { createControl } from './control.ts';
+import { defaultConfigurations, defaultIdentity } from './default-tenant.ts';
+import { listen, stopListening } from './listener.ts';
+import type { LimiterSettings } from './limiter.ts';
+import { createOutside } from './outside.ts';
+import { toRecord, toRequestRecord } from './records.ts';
+import type { RequestRecord, RunStateRecord } from './records.ts';
+import { applyChanges, defaultSettings } from './settings.ts';
+import type { Changes, Settings } from './settings.ts';
+import { readStats } from './stats.ts';
+import type { Stats } from './stats.ts';
+import { changeWorld, createWorld, resetWorld } from './world.ts';
+import type { Beginning, HardwareConfiguration } from './world.ts';
+
+/** Everything is optional; the settings are where the sandbox starts and what `reset` goes back to. */
+export type SandboxOptions = Partial<Omit<Settings, 'limiter'>> & {
+  /** HTTPS, for Graph and the token endpoint; 0 takes any free port. */
+  port?: number;
+  /** Plain HTTP, for the control routes; 0 takes any free port. */
+  controlPort?: number;
+  host?: string;
+  controlHost?: string;
+  /** More names the certificate is valid for, e.g. `sandbox`; the first becomes the name in the URLs. */
+  hostNames?: readonly string[];
+  /** Where ca.pem is, or is put. Without it: a temporary directory that goes away on close. */
+  tlsDirectory?: string;
+  tenantId?: string;
+  clientId?: string;
+  clientSecret?: string;
+  configurations?: readonly HardwareConfiguration[];
+  limiter?: Partial<LimiterSettings>;
+  timeScale?: number;
+  /** For random faults and latencies. */
+  seed?: number;
+  mostRequestsRemembered?: number;
+  now?: () => number;
+};
+
+export type Sandbox = {
+  graphBaseUrl: string;
+  authorityHost: string;
+  controlUrl: string;
+  caPath: string;
+  caPem: string;
+  tenantId: string;
+  clientId: string;
+  clientSecret: string;
+  managedIdentity: { endpoint: string; header: string };
+  configurationIds: string[];
+  /** Every stored run state, oldest first. */
+  records(): RunStateRecord[];
+  /** Groups of two or more run states with equal content in one configuration. */
+  duplicates(): RunStateRecord[][];
+  /** The last requests, oldest first. */
+  requests(): RequestRecord[];
+  /** Hears of each request as it is logged, just before it is answered; returns how to stop. */
+  subscribe(listener: (request: RequestRecord) => void): () => void;
+  /** Adds lines to the script (grammar: `parseScript`, `parseFault`); throws a ScriptError when it cannot be understood. */
+  script(text: string): void;
+  /** Makes changes that hold from the next request on. */
+  set(changes: Changes): void;
+  stats(): Stats;
+  reset(): void;
+  /** What a bridge process needs in its environment to take this for the outside world. */
+  environment(): Record<string, string>;
+  close(): Promise<void>;
+};
+
+/** Starts a sandbox; it is ready to be called when the promise resolves. */
+export async function createSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+  const beginning = toBeginning(options);
+  const world = await createWorld(beginning);
+  const { tenantId, clientId, clientSecret, managedIdentityHeader } = beginning.identity;
+
+  const temporaryDirectory =
+    options.tlsDirectory === undefined ? await mkdtemp(path.join(tmpdir(), 'runstate-sandbox-')) : undefined;
+  const hostNames = ['localhost', '127.0.0.1', '::1', ...(options.hostNames ?? [])];
+  const tls = await createTlsMaterial(options.tlsDirectory ?? temporaryDirectory ?? '.', hostNames);
+
+  const closing = new AbortController();
+  const outside = createOutside(world, tls, closing.signal);
+  const port = await listen(outside, options.port ?? 0, options.host ?? '127.0.0.1');
+  const authorityHost = `https://${options.hostNames?.[0] ?? 'localhost'}:${port}`;
+
+  const sandbox: Sandbox = {
+    graphBaseUrl: `${authorityHost}/beta`,
+    authorityHost,
+    controlUrl: '',
+    caPath: tls.caPath,
+    caPem: tls.caPem,
+    tenantId,
+    clientId,
+    clientSecret,
+    managedIdentity: { endpoint: '', header: managedIdentityHeader },
+    configurationIds: beginning.configurations.map(({ id }) => id),
+    records: () => world.store.all().map(toRecord),
+    duplicates: () => world.store.duplicates().map((group) => group.map(toRecord)),
+    requests: () => world.log.all().map(toRequestRecord),
+    subscribe: (listener) => world.log.subscribe((request) => listener(toRequestRecord(request))),
+    script: (text) => world.script.add(text),
+    set: (changes) => changeWorld(world, changes),
+    stats: () => readStats(world),
+    reset: () => resetWorld(world, beginning),
+    environment: () => ({
+      AZURE_TENANT_ID: tenantId,
+      AZURE_CLIENT_ID: clientId,
+      AZURE_CLIENT_SECRET: clientSecret,
+      AZURE_AUTHORITY_HOST: authorityHost,
+      GRAPH_BASE_URL: `${authorityHost}/beta`,
+      NODE_EXTRA_CA_CERTS: tls.caPath,
+    }),
+    close: async () => {
+      closing.abort();
+      await Promise.all([stopListening(outside), stopListening(control)]);
+      if (temporaryDirectory !== undefined) await rm(temporaryDirectory, { recursive: true, force: true });
+    },
+  };
+  const control = createControl(world, sandbox);
+  const controlHost = options.controlHost ?? '127.0.0.1';
+  const controlPort = await listen(control, options.controlPort ?? 0, controlHost).catch(async (error: unknown) => {
+    await stopListening(outside);
+    throw error;
+  });
+  sandbox.controlUrl = `http://${controlHost === '0.0.0.0' ? 'localhost' : controlHost}:${controlPort}`;
+  sandbox.managedIdentity.endpoint = `${sandbox.controlUrl}/msi/token`;
+  return sandbox;
+}
+
+function toBeginning(options: SandboxOptions): Beginning {
+  const { tenantId, clientId, clientSecret } = { ...defaultIdentity, ...options };
+  return {
+    identity: { ...defaultIdentity, tenantId, clientId, clientSecret },
+    configurations: options.configurations ?? defaultConfigurations,
+    settings: toSettings(options, clientSecret),
+    seed: options.seed ?? 1,
+    mostRequestsRemembered: options.mostRequestsRemembered ?? 10_000,
+    now: options.now ?? Date.now,
+  };
+}
+
+function toSettings(options: SandboxOptions, clientSecret: string): Settings {
+  const named = Object.entries(options).filter(([name]) => Object.hasOwn(defaultSettings, name));
+  return applyChanges(defaultSettings, {
+    secrets: [clientSecret],
+    ...Object.fromEntries(named),
+    limiter: { timeScale: options.timeScale ?? 1, ...options.limiter },
+  });
+}

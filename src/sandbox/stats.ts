@@ -1,0 +1,46 @@
+// The sandbox's counters on one sheet.
+import { windowMs } from './limiter.ts';
+import type { World } from './world.ts';
+
+export type Stats = {
+  createsApplied: number;
+  /** Run states stored now. */
+  records: number;
+  /** Records that say the same as an earlier one. */
+  duplicates: number;
+  graphRequests: number;
+  tokenRequests: number;
+  /** Graph requests answered 429, and their part of all Graph requests. */
+  answered429: number;
+  share429: number;
+  byStatus: Record<string, number>;
+  byOperation: Record<string, number>;
+  faultsGiven: number;
+  /** Scripted answers still to be given. */
+  scriptRemaining: number;
+  /** Graph requests made before a Retry-After had passed. */
+  calledEarly: number;
+  missingClientRequestId: number;
+  reusedClientRequestId: number;
+  connectionsOpened: number;
+  /** Writes in the last 20 s (divided by the time scale) that were not refused with 429, and their part of the limit. */
+  writesInLast20s: number;
+  limitUtilisation: number;
+};
+
+/** The counters now. */
+export function readStats(world: World): Stats {
+  const counts = world.tally.read();
+  const { limiter } = world.settings;
+  const writesInLast20s = world.tally.writesIn(windowMs(limiter), world.now());
+  return {
+    ...counts,
+    records: world.store.size(),
+    duplicates: world.store.duplicateCount(),
+    share429: counts.graphRequests === 0 ? 0 : counts.answered429 / counts.graphRequests,
+    scriptRemaining: world.script.remaining(),
+    calledEarly: world.earlyCalls.count(),
+    writesInLast20s,
+    limitUtilisation: writesInLast20s / limiter.writesPer20s,
+  };
+}

@@ -1,0 +1,28 @@
+// How much happened in the last N milliseconds, counted in hundredths of the window; a value, never changed in place.
+
+/** Slots in ascending order of their start, each with a count. */
+export type WindowCount = readonly { startMs: number; count: number }[];
+
+const slotsPerWindow = 100;
+
+/** The count with what has left the window forgotten. */
+export function forgetOld(slots: WindowCount, windowMs: number, nowMs: number): WindowCount {
+  const firstKept = slots.findIndex(({ startMs }) => startMs > nowMs - windowMs);
+  if (firstKept === 0) return slots;
+  return firstKept === -1 ? [] : slots.slice(firstKept);
+}
+
+/** The count with one more, now. */
+export function addOne(slots: WindowCount, windowMs: number, nowMs: number): WindowCount {
+  const slotMs = windowMs / slotsPerWindow;
+  const startMs = Math.floor(nowMs / slotMs) * slotMs;
+  const kept = forgetOld(slots, windowMs, nowMs);
+  const last = kept.at(-1);
+  if (last?.startMs !== startMs) return [...kept, { startMs, count: 1 }];
+  return [...kept.slice(0, -1), { startMs, count: last.count + 1 }];
+}
+
+/** Everything still in the window. */
+export function total(slots: WindowCount): number {
+  return slots.reduce((sum, { count }) => sum + count, 0);
+}
