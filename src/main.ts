@@ -23,6 +23,7 @@ const app = createApp({
   verifyOperator: operatorToken && createVerifyOperator(operatorToken.reveal()),
   accept: queue.deliveries.accept,
   find: queue.deliveries.find,
+  deadLetters: queue.deadLetters,
   ...createHealth(queue, metrics, config.delivery.writesPer20s, clock),
   clock,
   random: Math.random,

@@ -1,9 +1,11 @@
-// What a process says of itself: readiness by checks, and the gauges a scrape reads.
+// What a process says of itself: readiness by checks, status for operators, and the gauges a scrape reads.
 import { within } from './deadline.ts';
 import { STATUSES } from './domain/delivery.ts';
 import { HOLD_REASONS, REMEDIES } from './domain/hold.ts';
 import type { Check, HealthParts, Readiness } from './http/health.ts';
+import type { Status } from './http/operators.ts';
 import type { Metrics } from './metrics.ts';
+import type { Counts } from './queue/deliveries.ts';
 import { describeWeakness, inspectRedis } from './queue/health.ts';
 import type { TenantQueue } from './queue/tenant.ts';
 
@@ -11,12 +13,15 @@ import type { TenantQueue } from './queue/tenant.ts';
 const CHECK_WITHIN_MS = 1500;
 const WINDOW_S = 20;
 
+/** @param writesPer20s the pace allowed to all workers together */
 export function createHealth(
   queue: TenantQueue,
   metrics: Metrics,
   writesPer20s: number,
   clock: () => number,
-): HealthParts {
+): HealthParts & { status: () => Promise<Status> } {
+  const writesPerSecond = writesPer20s / WINDOW_S;
+
   async function readiness(): Promise<Readiness> {
     try {
       const [redis, { hold, throttledUntil }] = await within(
@@ -31,10 +36,7 @@ export function createHealth(
           detail: weakness ?? 'always: a write is fsynced before it is acknowledged',
         },
         graph: hold
-          ? {
-              ok: false,
-              detail: `held since ${toIso(hold.since)}: ${hold.reason}: ${hold.detail}. ${REMEDIES[hold.reason]}`,
-            }
+          ? { ok: false, detail: `${hold.reason} since ${toIso(hold.since)}: ${hold.detail}. ${REMEDIES[hold.reason]}` }
           : { ok: true, detail: throttledUntil === null ? 'not held' : `throttled until ${toIso(throttledUntil)}` },
       };
       return { status: Object.values(checks).every(({ ok }) => ok) ? 'ok' : 'degraded', checks };
@@ -46,21 +48,59 @@ export function createHealth(
     }
   }
 
-  async function readGauges(): Promise<void> {
+  async function read() {
     const [counts, oldestAt, { hold, throttledUntil }] = await within(
       Promise.all([queue.deliveries.counts(), queue.deliveries.oldestOpenAt(), queue.budget.state()]),
       CHECK_WITHIN_MS,
     );
+    const oldestQueuedAgeSeconds = oldestAt === null ? 0 : Math.max(0, clock() - oldestAt) / 1000;
+    return { counts, oldestQueuedAgeSeconds, hold, throttledUntil };
+  }
+
+  async function status(): Promise<Status> {
+    const [{ durability }, { counts, oldestQueuedAgeSeconds, hold, throttledUntil }] = await Promise.all([
+      within(inspectRedis(queue.redis), CHECK_WITHIN_MS),
+      read(),
+    ]);
+    const { queued, delivering, waiting, delivered, dead } = counts;
+    const tenant = {
+      id: queue.tenantId,
+      counts: { queued, delivering, waiting, delivered, dead },
+      oldestQueuedAgeSeconds,
+      budgetWritesPerSecond: writesPerSecond,
+      drainSeconds: countOpen(counts) / writesPerSecond,
+      holds: [
+        ...(hold
+          ? [{ reason: hold.reason, since: toIso(hold.since), detail: hold.detail, remedy: REMEDIES[hold.reason] }]
+          : []),
+        ...(throttledUntil === null
+          ? []
+          : [
+              {
+                reason: 'throttled',
+                since: toIso(clock()),
+                detail: `Graph said not before ${toIso(throttledUntil)}`,
+                remedy: 'Nothing to do: it passes by itself.',
+              },
+            ]),
+      ],
+    };
+    return { tenants: [tenant], durability };
+  }
+
+  async function readGauges(): Promise<void> {
+    const { counts, oldestQueuedAgeSeconds, hold, throttledUntil } = await read();
     for (const status of STATUSES) metrics.deliveries.set({ status }, counts[status]);
-    metrics.oldestQueuedAge.set(oldestAt === null ? 0 : Math.max(0, clock() - oldestAt) / 1000);
-    metrics.budgetWritesPerSecond.set(writesPer20s / WINDOW_S);
-    metrics.drainSeconds.set((counts.queued + counts.delivering + counts.waiting) / (writesPer20s / WINDOW_S));
+    metrics.oldestQueuedAge.set(oldestQueuedAgeSeconds);
+    metrics.budgetWritesPerSecond.set(writesPerSecond);
+    metrics.drainSeconds.set(countOpen(counts) / writesPerSecond);
     for (const reason of HOLD_REASONS) metrics.held.set({ reason }, hold?.reason === reason ? 1 : 0);
     metrics.held.set({ reason: 'throttled' }, throttledUntil === null ? 0 : 1);
   }
 
   return {
     readiness,
+    status,
     metrics: async () => {
       // Without Redis the gauges keep their last values; the process's own metrics still matter.
       await readGauges().catch(() => undefined);
@@ -69,4 +109,5 @@ export function createHealth(
   };
 }
 
+const countOpen = ({ queued, delivering, waiting }: Counts) => queued + delivering + waiting;
 const toIso = (at: number) => new Date(at).toISOString();

@@ -13,6 +13,7 @@ export const REFUSALS = {
   'run-id-reused': { status: 409, title: 'This run id was used for another result' },
   'too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The body must be application/json in UTF-8, not encoded' },
+  'invalid-request': { status: 422, title: 'The request has faults' },
   'invalid-run-result': { status: 422, title: 'The run result has faults' },
   'headers-too-large': { status: 431, title: 'The header fields are too large' },
   'internal-error': { status: 500, title: 'The service failed' },

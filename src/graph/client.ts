@@ -91,6 +91,7 @@ export function createGraphClient(
     if (!first.ok) return first.failure;
     token = first.value;
     const answer = await send(request);
+    if ('headers' in answer && answer.status === 403) tokens.forget(first.value);
     if (!('headers' in answer) || answer.status !== 401) return answer;
     const second = await tokens.renew(first.value);
     if (!second.ok) return second.failure;

@@ -18,6 +18,8 @@ export type TokenSource = {
   get: () => Promise<Token>;
   /** A new one, since Graph refused this one; whoever comes later with the same refused token shares the answer. */
   renew: (refused: string) => Promise<Token>;
+  /** The next one shall be new: permissions are written into a token when it is issued. */
+  forget: (refused: string) => void;
 };
 
 /** @azure/identity gives a token out until 5 minutes before its end; so do we, and no later than half its life. */
@@ -65,6 +67,12 @@ export function createTokenSource(config: GraphConfig, clock: () => number, ende
     }
   }
 
+  function forget(refused: string): void {
+    if (held?.value !== refused) return;
+    held = null;
+    credential = null;
+  }
+
   return {
     get: async () => {
       const now = clock();
@@ -79,11 +87,9 @@ export function createTokenSource(config: GraphConfig, clock: () => number, ende
       }
       return { ok: true, value: held.value };
     },
+    forget,
     renew: async (refused) => {
-      if (held?.value === refused) {
-        held = null;
-        credential = null;
-      }
+      forget(refused);
       return held ? { ok: true, value: held.value } : fetchToken();
     },
   };

@@ -4,10 +4,12 @@ import { getDelivery, type DeliveryParts } from './deliveries.ts';
 import { createHealthRoutes, type HealthParts } from './health.ts';
 import { createErrorHandler, Refused } from './problem.ts';
 import { createRequestLog, type RequestTold } from './request.ts';
+import { createOperatorRoutes, type OperatorParts } from './operators.ts';
 import { postRunResult, type SubmissionParts } from './run-results.ts';
 
 export type AppParts = SubmissionParts &
   DeliveryParts &
+  OperatorParts &
   HealthParts & {
     maxBodyBytes: number;
     /** An answer went out. */
@@ -21,6 +23,7 @@ export function createApp(parts: AppParts): Express {
 
   app.route('/v1/run-results').post(body, postRunResult(parts)).all(only('POST'));
   app.route('/v1/deliveries/:id').get(getDelivery(parts)).all(only('GET, HEAD'));
+  app.use(createOperatorRoutes(parts));
   app.use(createHealthRoutes(parts));
 
   return close(app, parts.onDefect);

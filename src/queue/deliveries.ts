@@ -29,6 +29,8 @@ export type Deliveries = {
   save: (stored: Stored, next: Delivery, now: number) => Promise<Saved>;
   /** Of these records in Graph, those no other delivery has claimed. */
   unclaimed: (deviceRunStateIds: readonly string[], id: string) => Promise<string[]>;
+  /** Puts a job in the queue for it, unless there is one. */
+  wake: (id: string) => Promise<void>;
   counts: () => Promise<Counts>;
   /** When the oldest delivery that has not ended was accepted; null where none is open. */
   oldestOpenAt: () => Promise<number | null>;
@@ -93,7 +95,9 @@ export function createDeliveries(
   const saveScript = defineScript(redis, 'saveDelivery', SAVE);
   let swept = 0;
 
-  const wake = (id: string) => queue.add('deliver', {}, { jobId: id });
+  async function wake(id: string): Promise<void> {
+    await queue.add('deliver', {}, { jobId: id });
+  }
 
   async function accept(run: RunResult, now: number): Promise<Accepted> {
     const delivery = createDelivery(tenantId, run, now);
@@ -150,6 +154,7 @@ export function createDeliveries(
     load,
     save,
     sweep,
+    wake,
     find: async (id) => (await load(id))?.delivery ?? null,
     unclaimed: async (deviceRunStateIds, id) => {
       if (deviceRunStateIds.length === 0) return [];

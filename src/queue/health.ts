@@ -52,7 +52,7 @@ export function watchDurability(redis: RedisConnection, tell: (durability: Durab
 
 async function config(redis: RedisConnection, name: string): Promise<string[]> {
   try {
-    const reply = (await redis.config('GET', name));
+    const reply = await redis.config('GET', name);
     return reply[1] === undefined ? [] : [reply[1]];
   } catch (error) {
     if (error instanceof Error && error.name === 'ReplyError') return [];

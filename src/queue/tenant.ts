@@ -2,6 +2,7 @@
 import { Queue } from 'bullmq';
 import type { Config } from '../config.ts';
 import { createBudget, type Budget } from './budget.ts';
+import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
 import { createDeliveries, type Deliveries } from './deliveries.ts';
 import { startEmbeddedRedis } from './embedded.ts';
 import { createKeys, QUEUE_NAME, type Keys } from './keys.ts';
@@ -15,6 +16,7 @@ export type TenantQueue = {
   keys: Keys;
   redis: RedisConnection;
   deliveries: Deliveries;
+  deadLetters: DeadLetters;
   budget: Budget;
   close: () => Promise<void>;
 };
@@ -44,11 +46,13 @@ export async function openTenantQueue(
     streams: { events: { maxLen: EVENTS_KEPT } },
   });
   queue.on('error', onTrouble);
+  const deliveries = createDeliveries(redis, queue, keys, ENVIRONMENT_TENANT, config.delivery.dedupeWindowMs);
   return {
     tenantId: ENVIRONMENT_TENANT,
     keys,
     redis,
-    deliveries: createDeliveries(redis, queue, keys, ENVIRONMENT_TENANT, config.delivery.dedupeWindowMs),
+    deliveries,
+    deadLetters: createDeadLetters(redis, keys, deliveries),
     budget: createBudget(redis, keys, {
       writesPer20s: config.delivery.writesPer20s,
       holdProbeMs: config.delivery.holdProbeMs,

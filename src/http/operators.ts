@@ -1,0 +1,114 @@
+// Operators' routes: dead letters, replay, purge, status. Where there is no operator token, there are no such routes.
+import express, { Router, type RequestHandler } from 'express';
+import { z } from 'zod';
+import { deadLetterFilterSchema, type DeadLetterFilter } from '../domain/dead-letter.ts';
+import type { Delivery } from '../domain/delivery.ts';
+import { toView } from './deliveries.ts';
+import { Refused } from './problem.ts';
+
+type Selection = { deliveryId: string } | { filter: DeadLetterFilter };
+
+/** What `GET /v1/status` tells. */
+export type Status = {
+  tenants: {
+    id: string;
+    counts: Record<'queued' | 'delivering' | 'waiting' | 'delivered' | 'dead', number>;
+    oldestQueuedAgeSeconds: number;
+    budgetWritesPerSecond: number;
+    drainSeconds: number;
+    holds: { reason: string; since: string; detail: string; remedy: string }[];
+  }[];
+  durability: string;
+};
+
+export type OperatorParts = {
+  verifyOperator: ((authorization: string | undefined) => boolean) | null;
+  deadLetters: {
+    list: (
+      filter: DeadLetterFilter,
+      limit: number,
+      cursor: string | null,
+    ) => Promise<{ deadLetters: Delivery[]; nextCursor: string | null }>;
+    count: (selection: Selection) => Promise<number>;
+    replay: (selection: Selection, now: number) => Promise<number>;
+    purge: (selection: Selection) => Promise<number>;
+  };
+  status: () => Promise<Status>;
+  clock: () => number;
+  onQueueTrouble: (error: unknown) => void;
+};
+
+const DEFAULT_LIMIT = 50;
+const MAX_LIMIT = 500;
+
+const querySchema = deadLetterFilterSchema.extend({
+  limit: z
+    .string()
+    .regex(/^\d{1,3}$/)
+    .transform(Number)
+    .refine((limit) => limit >= 1 && limit <= MAX_LIMIT)
+    .default(DEFAULT_LIMIT),
+  cursor: z.string().max(256).optional(),
+});
+
+const selectionSchema = z.union(
+  [
+    z.strictObject({ deliveryId: z.string().min(1).max(64), dryRun: z.boolean().default(false) }),
+    z.strictObject({ filter: deadLetterFilterSchema, dryRun: z.boolean().default(false) }),
+  ],
+  { error: 'must hold either deliveryId or filter (code, hardwareConfigurationId, deviceId), and dryRun at most' },
+);
+
+export function createOperatorRoutes(parts: OperatorParts): Router {
+  const { deadLetters, clock } = parts;
+  const router = Router();
+  const operatorsOnly = requireOperator(parts.verifyOperator);
+  const json = express.json({ limit: '10kb' });
+  const queue = <T>(promise: Promise<T>) =>
+    promise.catch((error: unknown): never => {
+      parts.onQueueTrouble(error);
+      throw new Refused({ code: 'queue-unavailable', detail: 'ask again later', retryAfterS: 5 });
+    });
+
+  router.get('/v1/dead-letters', operatorsOnly, async (req, res) => {
+    const { limit, cursor, ...filter } = parse(querySchema, req.query);
+    const page = await queue(deadLetters.list(filter, limit, cursor ?? null));
+    res.json({ deadLetters: page.deadLetters.map(toView), nextCursor: page.nextCursor });
+  });
+  router.post('/v1/dead-letters/replay', operatorsOnly, json, async (req, res) => {
+    const { dryRun, ...selection } = parse(selectionSchema, req.body);
+    const matched = await queue(deadLetters.count(selection));
+    res.json({ matched, replayed: dryRun ? 0 : await queue(deadLetters.replay(selection, clock())) });
+  });
+  router.post('/v1/dead-letters/purge', operatorsOnly, json, async (req, res) => {
+    const { dryRun, ...selection } = parse(selectionSchema, req.body);
+    const matched = await queue(deadLetters.count(selection));
+    res.json({ matched, purged: dryRun ? 0 : await queue(deadLetters.purge(selection)) });
+  });
+  router.get('/v1/status', operatorsOnly, async (_req, res) => void res.json(await queue(parts.status())));
+  return router;
+}
+
+function requireOperator(verify: OperatorParts['verifyOperator']): RequestHandler {
+  return (req, res, next) => {
+    if (!verify) throw new Refused({ code: 'not-found', detail: 'there is no such route' });
+    if (!verify(req.headers.authorization)) {
+      res.setHeader('WWW-Authenticate', 'Bearer');
+      throw new Refused({ code: 'unauthenticated', detail: 'send the operator token: Authorization: Bearer …' });
+    }
+    next();
+  };
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new Refused({
+    code: 'invalid-request',
+    detail: 'see errors',
+    faults: parsed.error.issues.map((issue) => ({
+      pointer: issue.path.map((key) => `/${String(key)}`).join(''),
+      detail: issue.message,
+    })),
+  });
+}

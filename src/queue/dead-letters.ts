@@ -1,0 +1,135 @@
+// Dead letters: listed newest first, replayed under the same id, removed only when an operator says so.
+import { matches, type DeadLetterFilter } from '../domain/dead-letter.ts';
+import { replay, type Delivery } from '../domain/delivery.ts';
+import type { Deliveries, Stored } from './deliveries.ts';
+import type { Keys } from './keys.ts';
+import type { RedisConnection } from './redis.ts';
+import { defineScript } from './script.ts';
+
+export type DeadLetterPage = { deadLetters: Delivery[]; nextCursor: string | null };
+
+/** One delivery, or all that match. */
+export type Selection = { deliveryId: string } | { filter: DeadLetterFilter };
+
+export type DeadLetters = {
+  /**
+   * @param limit how many at most; a page may hold fewer and still have a next one
+   * @param cursor `nextCursor` of the page before
+   */
+  list: (filter: DeadLetterFilter, limit: number, cursor: string | null) => Promise<DeadLetterPage>;
+  count: (selection: Selection) => Promise<number>;
+  /** Back into the queue, history kept; one that is not dead any more is left alone. @returns how many went back */
+  replay: (selection: Selection, now: number) => Promise<number>;
+  /** Forgets them for good. @returns how many */
+  purge: (selection: Selection) => Promise<number>;
+};
+
+const PURGE = `
+if redis.call('HGET', KEYS[1], 'status') ~= 'dead' then return 0 end
+redis.call('DEL', KEYS[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('HINCRBY', KEYS[3], 'dead', -1)
+return 1`;
+
+const SLICE = 200;
+/** How many a single page looks through for matches. */
+const LOOKED_THROUGH = 10_000;
+
+/** A place in the order of the list: behind this id, which died then. */
+type Place = { diedAt: number; id: string };
+
+export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries: Deliveries): DeadLetters {
+  const purgeScript = defineScript(redis, 'purgeDeadLetter', PURGE);
+
+  /** Walks them newest first from a place on, in slices, whatever leaves the list meanwhile. */
+  async function* walk(from: Place | null): AsyncGenerator<{ stored: Stored; place: Place }[]> {
+    let place = from;
+    for (;;) {
+      const slice = await readSlice(place);
+      const last = slice.at(-1);
+      if (!last) return;
+      place = last;
+      const stored = await Promise.all(slice.map(({ id }) => deliveries.load(id)));
+      yield slice.flatMap((at, index) => {
+        const delivery = stored[index];
+        return delivery?.delivery.status === 'dead' ? [{ stored: delivery, place: at }] : [];
+      });
+    }
+  }
+
+  async function readSlice(after: Place | null): Promise<Place[]> {
+    const [from, offset] = after ? [String(after.diedAt), await countTies(after)] : ['+inf', 0];
+    const flat = await redis.zrevrangebyscore(keys.dead, from, '-inf', 'WITHSCORES', 'LIMIT', offset, SLICE);
+    return Array.from({ length: flat.length / 2 }, (_, index) => ({
+      id: flat[2 * index] ?? '',
+      diedAt: Number(flat[2 * index + 1]),
+    }));
+  }
+
+  /** How many that died in the same millisecond come before or at a place; the order among them is by id, downwards. */
+  async function countTies({ diedAt, id }: Place): Promise<number> {
+    const tied = await redis.zrangebyscore(keys.dead, diedAt, diedAt);
+    return tied.filter((other) => other >= id).length;
+  }
+
+  async function* select(selection: Selection): AsyncGenerator<Stored[]> {
+    if ('deliveryId' in selection) {
+      const stored = await deliveries.load(selection.deliveryId);
+      yield stored?.delivery.status === 'dead' ? [stored] : [];
+      return;
+    }
+    for await (const slice of walk(null)) {
+      yield slice.map(({ stored }) => stored).filter(({ delivery }) => matches(delivery, selection.filter));
+    }
+  }
+
+  async function forEach(selection: Selection, act: (stored: Stored) => Promise<boolean>): Promise<number> {
+    let done = 0;
+    for await (const slice of select(selection)) {
+      const results = await Promise.all(slice.map(act));
+      done += results.filter(Boolean).length;
+    }
+    return done;
+  }
+
+  return {
+    list: async (filter, limit, cursor) => {
+      const deadLetters: Delivery[] = [];
+      let looked = 0;
+      for await (const slice of walk(parseCursor(cursor))) {
+        for (const { stored, place } of slice) {
+          looked += 1;
+          if (matches(stored.delivery, filter)) deadLetters.push(stored.delivery);
+          if (deadLetters.length === limit || looked === LOOKED_THROUGH)
+            return { deadLetters, nextCursor: toCursor(place) };
+        }
+      }
+      return { deadLetters, nextCursor: null };
+    },
+    count: (selection) => forEach(selection, () => Promise.resolve(true)),
+    replay: (selection, now) =>
+      forEach(selection, async (stored) => {
+        const saved = await deliveries.save(stored, replay(stored.delivery, now), now);
+        if (saved.kind === 'saved') await deliveries.wake(stored.delivery.id);
+        return saved.kind === 'saved';
+      }),
+    purge: (selection) =>
+      forEach(selection, async ({ delivery }) => {
+        return (await purgeScript([keys.delivery(delivery.id), keys.dead, keys.counts], [delivery.id])) === 1;
+      }),
+  };
+}
+
+function toCursor({ diedAt, id }: Place): string {
+  return Buffer.from(JSON.stringify([diedAt, id])).toString('base64url');
+}
+
+/** A cursor that is none of ours begins at the beginning. */
+function parseCursor(cursor: string | null): Place | null {
+  try {
+    const [diedAt, id] = JSON.parse(Buffer.from(cursor ?? '', 'base64url').toString()) as [unknown, unknown];
+    return typeof diedAt === 'number' && typeof id === 'string' ? { diedAt, id } : null;
+  } catch {
+    return null;
+  }
+}
