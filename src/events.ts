@@ -99,6 +99,8 @@ export function createEvents(log: Logger, metrics: Metrics) {
         'defect: a run may be in Graph twice',
       ),
     woken: (deliveries: number) => log.warn({ deliveries }, 'open deliveries had no job and were woken'),
+    starved: (starvedMs: number) =>
+      log.error({ starvedMs }, 'the worker fetches nothing although work waits; rebuilding it'),
     stalled: (deliveryId: string) => log.warn({ deliveryId }, 'a worker went away in the middle of a delivery'),
     redisTrouble: (error: Error) => log.warn({ error: describeBriefly(error) }, 'redis trouble'),
     durability: (mode: string, detail: string) =>

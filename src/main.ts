@@ -24,6 +24,7 @@ const app = createApp({
   accept: queue.deliveries.accept,
   find: queue.deliveries.find,
   deadLetters: queue.deadLetters,
+  isAlive: () => true,
   ...createHealth(queue, metrics, config.delivery.writesPer20s, clock),
   clock,
   random: Math.random,

@@ -1,4 +1,5 @@
 // What every process begins with: its configuration or a clear end, its log, its events, its lifecycle.
+import { accessSync, constants } from 'node:fs';
 import { ConfigError, EXIT_CONFIG, parseConfig, type Config, type Role } from './config.ts';
 import { createEvents, type Events } from './events.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
@@ -23,10 +24,23 @@ export function beginProcess(role: Role): Process {
 
 function configure(role: Role): Config {
   try {
-    return parseConfig(process.env, role);
+    const config = parseConfig(process.env, role);
+    requireReadable('NODE_EXTRA_CA_CERTS');
+    return config;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     createLog(role, 'info').fatal({ faults: error.faults }, 'the configuration is not usable');
     return process.exit(EXIT_CONFIG);
+  }
+}
+
+/** Node goes on without certificates it cannot read, and every connection fails later: better not to begin. */
+function requireReadable(variable: string): void {
+  const path = process.env[variable];
+  if (path === undefined || path === '') return;
+  try {
+    accessSync(path, constants.R_OK);
+  } catch {
+    throw new ConfigError([`${variable} names a file that cannot be read`]);
   }
 }

@@ -19,12 +19,12 @@ export function createHealth(
   metrics: Metrics,
   writesPer20s: number,
   clock: () => number,
-): HealthParts & { status: () => Promise<Status> } {
+): Omit<HealthParts, 'isAlive'> & { status: () => Promise<Status> } {
   const writesPerSecond = writesPer20s / WINDOW_S;
 
   async function readiness(): Promise<Readiness> {
     try {
-      const [redis, { hold, throttledUntil }] = await within(
+      const [redis, { hold, throttle }] = await within(
         Promise.all([inspectRedis(queue.redis), queue.budget.state()]),
         CHECK_WITHIN_MS,
       );
@@ -37,7 +37,7 @@ export function createHealth(
         },
         graph: hold
           ? { ok: false, detail: `${hold.reason} since ${toIso(hold.since)}: ${hold.detail}. ${REMEDIES[hold.reason]}` }
-          : { ok: true, detail: throttledUntil === null ? 'not held' : `throttled until ${toIso(throttledUntil)}` },
+          : { ok: true, detail: throttle === null ? 'not held' : `throttled until ${toIso(throttle.until)}` },
       };
       return { status: Object.values(checks).every(({ ok }) => ok) ? 'ok' : 'degraded', checks };
     } catch {
@@ -49,16 +49,16 @@ export function createHealth(
   }
 
   async function read() {
-    const [counts, oldestAt, { hold, throttledUntil }] = await within(
+    const [counts, oldestAt, { hold, throttle }] = await within(
       Promise.all([queue.deliveries.counts(), queue.deliveries.oldestOpenAt(), queue.budget.state()]),
       CHECK_WITHIN_MS,
     );
     const oldestQueuedAgeSeconds = oldestAt === null ? 0 : Math.max(0, clock() - oldestAt) / 1000;
-    return { counts, oldestQueuedAgeSeconds, hold, throttledUntil };
+    return { counts, oldestQueuedAgeSeconds, hold, throttle };
   }
 
   async function status(): Promise<Status> {
-    const [{ durability }, { counts, oldestQueuedAgeSeconds, hold, throttledUntil }] = await Promise.all([
+    const [{ durability }, { counts, oldestQueuedAgeSeconds, hold, throttle }] = await Promise.all([
       within(inspectRedis(queue.redis), CHECK_WITHIN_MS),
       read(),
     ]);
@@ -73,13 +73,13 @@ export function createHealth(
         ...(hold
           ? [{ reason: hold.reason, since: toIso(hold.since), detail: hold.detail, remedy: REMEDIES[hold.reason] }]
           : []),
-        ...(throttledUntil === null
+        ...(throttle === null
           ? []
           : [
               {
                 reason: 'throttled',
-                since: toIso(clock()),
-                detail: `Graph said not before ${toIso(throttledUntil)}`,
+                since: toIso(throttle.since),
+                detail: `Graph said not before ${toIso(throttle.until)}`,
                 remedy: 'Nothing to do: it passes by itself.',
               },
             ]),
@@ -89,13 +89,13 @@ export function createHealth(
   }
 
   async function readGauges(): Promise<void> {
-    const { counts, oldestQueuedAgeSeconds, hold, throttledUntil } = await read();
+    const { counts, oldestQueuedAgeSeconds, hold, throttle } = await read();
     for (const status of STATUSES) metrics.deliveries.set({ status }, counts[status]);
     metrics.oldestQueuedAge.set(oldestQueuedAgeSeconds);
     metrics.budgetWritesPerSecond.set(writesPerSecond);
     metrics.drainSeconds.set(countOpen(counts) / writesPerSecond);
     for (const reason of HOLD_REASONS) metrics.held.set({ reason }, hold?.reason === reason ? 1 : 0);
-    metrics.held.set({ reason: 'throttled' }, throttledUntil === null ? 0 : 1);
+    metrics.held.set({ reason: 'throttled' }, throttle === null ? 0 : 1);
   }
 
   return {

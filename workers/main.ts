@@ -44,6 +44,7 @@ lifecycle.opened('consumer', consumer.close);
 const health = createHealth(queue, metrics, config.delivery.writesPer20s, clock);
 const app = createHealthApp({
   ...health,
+  isAlive: consumer.isAlive,
   onAnswer: events.answered,
   onDefect: (error) => events.defect(error, 'a route threw'),
 });

@@ -7,14 +7,20 @@ export type Check = { ok: boolean; detail: string };
 export type Readiness = { status: 'ok' | 'degraded' | 'failing'; checks: Record<string, Check> };
 
 export type HealthParts = {
+  /** False where only a restart helps. */
+  isAlive: () => boolean;
   readiness: () => Promise<Readiness>;
   /** Prometheus text and its content type. */
   metrics: () => Promise<{ contentType: string; text: string }>;
 };
 
-export function createHealthRoutes({ readiness, metrics }: HealthParts): Router {
+export function createHealthRoutes({ isAlive, readiness, metrics }: HealthParts): Router {
   const router = Router();
-  router.get('/livez', (_req, res) => void res.json({ status: 'ok', checks: {} }));
+  router.get('/livez', (_req, res) => {
+    const ok = isAlive();
+    const detail = ok ? 'runs' : 'fetches nothing although work waits; start it anew';
+    res.status(ok ? 200 : 503).json({ status: ok ? 'ok' : 'failing', checks: { process: { ok, detail } } });
+  });
   router.get('/readyz', async (_req, res) => {
     const ready = await readiness();
     res.status(ready.status === 'failing' ? 503 : 200).json(ready);

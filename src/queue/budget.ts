@@ -26,8 +26,11 @@ export type Budget = {
   /** Graph took a request: what was wrong is over. @returns the hold that ended, if one was on */
   mended: (probe: HoldReason | null) => Promise<Hold | null>;
   /** What stops everyone at present. */
-  state: () => Promise<{ hold: Hold | null; throttledUntil: number | null }>;
+  state: () => Promise<{ hold: Hold | null; throttle: Throttle | null }>;
 };
+
+/** Graph's “not before”. Instants are milliseconds since 1970. */
+export type Throttle = { since: number; until: number };
 
 export type BudgetSettings = {
   writesPer20s: number;
@@ -68,7 +71,7 @@ local until_, throttles = unpack(redis.call('HMGET', KEYS[1], 'throttledUntil', 
 until_, throttles = tonumber(until_ or 0), tonumber(throttles or 0)
 if now >= until_ then
   throttles = throttles + 1
-  redis.call('HSET', KEYS[1], 'throttles', throttles)
+  redis.call('HSET', KEYS[1], 'throttles', throttles, 'throttledAt', number(now))
 end
 local wait = tonumber(ARGV[1])
 if wait < 0 then wait = ARGV[2] * math.min(ARGV[4], ARGV[3] * 2 ^ math.min(throttles - 1, 30)) end
@@ -99,7 +102,12 @@ redis.call('HDEL', KEYS[1], 'hold', 'since', 'detail', 'probes', 'probeAt', 'str
 return hold[1] and hold or {}`;
 
 /** The budget of one tenant. */
-export function createBudget(redis: RedisConnection, keys: Keys, settings: BudgetSettings): Budget {
+export function createBudget(
+  redis: RedisConnection,
+  keys: Keys,
+  settings: BudgetSettings,
+  clock: () => number,
+): Budget {
   const script = (name: string, lua: string) => {
     const run = defineScript(redis, name, lua);
     return (...args: (string | number)[]) => run([keys.budget], args);
@@ -145,19 +153,20 @@ export function createBudget(redis: RedisConnection, keys: Keys, settings: Budge
       return ended.length === 0 ? null : toHold(ended);
     },
     state: async () => {
-      const [hold, since, detail, probes, probeAt, throttledUntil] = await redis.hmget(
+      const [hold, since, detail, probes, probeAt, throttledAt, throttledUntil] = await redis.hmget(
         keys.budget,
         'hold',
         'since',
         'detail',
         'probes',
         'probeAt',
+        'throttledAt',
         'throttledUntil',
       );
       const until = Number(throttledUntil ?? 0) / 1000;
       return {
         hold: hold ? toHold([hold, since ?? '0', detail ?? '', probes ?? '0', probeAt ?? '0']) : null,
-        throttledUntil: until > Date.now() ? until : null,
+        throttle: until > clock() ? { since: Number(throttledAt) / 1000, until } : null,
       };
     },
   };

@@ -20,6 +20,7 @@ import type { Deliveries, Stored } from './deliveries.ts';
 import { QUEUE_NAME, type Keys } from './keys.ts';
 import type { Going, Pacer } from './pacer.ts';
 import type { RedisConnection } from './redis.ts';
+import { createWatchdog } from './watchdog.ts';
 
 /** One attempt, whatever it does: never throws for what Graph or the network do. */
 export type Deliver = (delivery: Delivery, run: RunResult, signal: AbortSignal) => Promise<Outcome>;
@@ -39,6 +40,8 @@ export type ConsumerParts = {
 };
 
 export type Consumer = {
+  /** Whether it makes progress while work waits. */
+  isAlive: () => boolean;
   /** Stops taking work, gives back what waits for its turn, and resolves when the attempts in hand have ended. */
   close: () => Promise<void>;
 };
@@ -185,19 +188,49 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     if (ended) events.released(ended, clock());
   }
 
-  const worker = new Worker(QUEUE_NAME, process, {
-    connection: parts.redis,
-    prefix: parts.keys.root,
-    concurrency: parts.concurrency,
-    lockDuration: LOCK_MS,
-    stalledInterval: STALLED_CHECK_MS,
-    maxStalledCount: NEVER,
-    removeOnComplete: { count: 0 },
-    removeOnFail: { count: 0 },
-    skipVersionCheck: true,
+  let begun = 0;
+  let inHand = 0;
+
+  function startWorker(): Worker {
+    const worker = new Worker(QUEUE_NAME, count(process), {
+      connection: parts.redis,
+      prefix: parts.keys.root,
+      concurrency: parts.concurrency,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_CHECK_MS,
+      maxStalledCount: NEVER,
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
+      skipVersionCheck: true,
+    });
+    worker.on('error', events.redisTrouble);
+    worker.on('lockRenewalFailed', (ids) => ids.forEach((id) => worker.cancelJob(id, 'lock lost')));
+    return worker;
+  }
+
+  function count<T extends unknown[]>(work: (...args: T) => Promise<void>): (...args: T) => Promise<void> {
+    return (...args) => {
+      begun += 1;
+      inHand += 1;
+      return work(...args).finally(() => (inHand -= 1));
+    };
+  }
+
+  let worker = startWorker();
+  const watchdog = createWatchdog({
+    countWaiting: deliveries.countFetchable,
+    hasRoom: () => inHand < parts.concurrency,
+    countBegun: () => begun,
+    onStarved: events.starved,
+    clock,
+    rebuild: async () => {
+      const old = worker;
+      worker = startWorker();
+      // Attempts in hand end by themselves; the old worker is not waited for, it may never close.
+      void old.close().catch(() => undefined);
+      await worker.waitUntilReady();
+    },
   });
-  worker.on('error', events.redisTrouble);
-  worker.on('lockRenewalFailed', (ids) => ids.forEach((id) => worker.cancelJob(id, 'lock lost')));
 
   const sweeping = setInterval(() => {
     deliveries
@@ -207,8 +240,10 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   }, SWEEP_EVERY_MS);
 
   return {
+    isAlive: watchdog.isAlive,
     close: async () => {
       clearInterval(sweeping);
+      watchdog.close();
       stopping.abort();
       await worker.close();
     },

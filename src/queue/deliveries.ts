@@ -31,6 +31,8 @@ export type Deliveries = {
   unclaimed: (deviceRunStateIds: readonly string[], id: string) => Promise<string[]>;
   /** Puts a job in the queue for it, unless there is one. */
   wake: (id: string) => Promise<void>;
+  /** Jobs a worker could fetch now. */
+  countFetchable: () => Promise<number>;
   counts: () => Promise<Counts>;
   /** When the oldest delivery that has not ended was accepted; null where none is open. */
   oldestOpenAt: () => Promise<number | null>;
@@ -161,6 +163,7 @@ export function createDeliveries(
       const owners = await redis.mget(deviceRunStateIds.map((recordId) => keys.record(recordId)));
       return deviceRunStateIds.filter((_, index) => owners[index] === null || owners[index] === id);
     },
+    countFetchable: () => queue.getWaitingCount(),
     counts: async () => {
       const counts = await redis.hgetall(keys.counts);
       return Object.fromEntries(STATUSES.map((status) => [status, Number(counts[status] ?? 0)])) as Counts;

@@ -53,11 +53,16 @@ export async function openTenantQueue(
     redis,
     deliveries,
     deadLetters: createDeadLetters(redis, keys, deliveries),
-    budget: createBudget(redis, keys, {
-      writesPer20s: config.delivery.writesPer20s,
-      holdProbeMs: config.delivery.holdProbeMs,
-      backoff: config.delivery.policy.backoff,
-    }),
+    budget: createBudget(
+      redis,
+      keys,
+      {
+        writesPer20s: config.delivery.writesPer20s,
+        holdProbeMs: config.delivery.holdProbeMs,
+        backoff: config.delivery.policy.backoff,
+      },
+      Date.now,
+    ),
     close: async () => {
       redis.off('close', revive);
       await queue.close();
