@@ -110,7 +110,7 @@ const httpsUrl = z
   .string()
   .refine((text) => URL.canParse(text) && new URL(text).protocol === 'https:', 'must be an https URL')
   .refine(
-    (text) => !URL.canParse(text) || (new URL(text).search === '' && new URL(text).username === ''),
+    (text) => !URL.canParse(text) || !/[?@]/.test(text),
     'must have no credentials or query',
   )
   .transform((text) => text.replace(/\/+$/, ''));
@@ -290,7 +290,7 @@ function isRedisUrl(text: string): boolean {
 }
 
 function toAddress(text: string): Address | null {
-  const match = /^\[?([^\s,\]]+?)\]?:(\d{1,5})$/.exec(text.trim());
+  const match = /^\[?([^\s,\]/@]+?)\]?:(\d{1,5})$/.exec(text.trim());
   const port = Number(match?.[2]);
   return match?.[1] !== undefined && port > 0 && port <= 65_535 ? { host: match[1], port } : null;
 }

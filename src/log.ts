@@ -28,7 +28,8 @@ export function createLog(process: string, level: LogLevel): Logger {
     timestamp: pino.stdTimeFunctions.isoTime,
     formatters: { level: (label) => ({ level: label }) },
     redact: { paths: NEVER.flatMap((member) => [member, `*.${member}`]), censor: '[redacted]' },
-    serializers: { error: describeError },
+    errorKey: 'error',
+    serializers: { error: describeError, err: describeError },
   });
 }
 

@@ -1,10 +1,11 @@
-// The operator's hand: `runstate-bridge <command>`.
+// The operator's hand: `runstate-bridge <command>`. Each command is loaded when it is called, so that small ones are quick.
 import { Command, InvalidArgumentError, Option } from 'commander';
-import { runDemo } from './demo.ts';
-import { printDeviceKey } from './device-key.ts';
+import type { DeadLettersFlags, ReplayFlags } from './dead-letters.ts';
+import type { DemoFlags } from './demo.ts';
 import { EXIT } from './exit.ts';
-import { report } from './report.ts';
-import { runSandbox } from './sandbox.ts';
+import { complaining } from './operator.ts';
+import type { ReportFlags } from './report.ts';
+import type { SandboxFlags } from './sandbox.ts';
 
 const whole = (min: number, max: number) => (text: string) => {
   const number = Number(text);
@@ -27,7 +28,7 @@ program
   .option('--once', 'stop when all is delivered; exit 0 if each was, once, else 1')
   .option('--seed <n>', 'the same seed, the same fleet and the same faults', whole(0, 2 ** 31), 1)
   .option('--time-scale <n>', 'how much faster than Graph the sandbox’s throttling runs', whole(1, 1000), 4)
-  .action(runDemo);
+  .action(async (flags: DemoFlags) => (await import('./demo.ts')).runDemo(flags));
 
 program
   .command('sandbox')
@@ -39,13 +40,13 @@ program
   .option('--tls-directory <path>', 'where its certificate authority (ca.pem) is kept')
   .option('--writes-per-20s <n>', 'its throttle limit', whole(1, 1_000_000), 100)
   .addOption(new Option('--filter <support>', 'whether it takes $filter').choices(['yes', '400', '501']).default('yes'))
-  .action(runSandbox);
+  .action(async (flags: SandboxFlags) => (await import('./sandbox.ts')).runSandbox(flags));
 
 program
   .command('device-key')
   .description('print the key to install on a device, derived from the first of DEVICE_GROUP_KEYS')
   .argument('<device-id>')
-  .action(printDeviceKey);
+  .action(async (deviceId: string) => (await import('./device-key.ts')).printDeviceKey(deviceId));
 
 program
   .command('report')
@@ -77,6 +78,34 @@ program
     `
 Exit codes: ${EXIT.ok} accepted, or known already (with --wait: delivered) · ${EXIT.usage} wrong use · ${EXIT.refused} refused · ${EXIT.later} not now: send it again later · ${EXIT.undelivered} accepted, but not delivered in time, or dead`,
   )
-  .action(report);
+  .action(async (file: string | undefined, flags: ReportFlags) => (await import('./report.ts')).report(file, flags));
+
+const operators = (command: Command): Command =>
+  command
+    .option('--url <url>', 'where the bridge is', 'http://localhost:8080')
+    .option('--code <code>', 'only those with this code, e.g. graph-404')
+    .option('--configuration <guid>', 'only those of this hardware configuration')
+    .option('--device <id>', 'only those of this device')
+    .addHelpText('after', '\nThe operator token is taken from OPERATOR_TOKEN.');
+
+operators(program.command('dead-letters'))
+  .description('list what gave up and why, newest first')
+  .option('--limit <n>', 'how many at most', whole(1, 1_000_000), 50)
+  .option('--json', 'for scripts')
+  .option('--purge', 'forget them for good; asks first')
+  .option('--yes', 'do not ask')
+  .action(complaining(async (flags: DeadLettersFlags) => (await import('./dead-letters.ts')).deadLetters(flags)));
+
+operators(program.command('replay'))
+  .description('put dead letters back into the queue, counted first')
+  .argument('[delivery-id]', 'one; or give a filter')
+  .option('--all', 'every dead letter')
+  .option('--dry-run', 'only count')
+  .option('--yes', 'do not ask')
+  .action(
+    complaining(async (deliveryId: string | undefined, flags: ReplayFlags) =>
+      (await import('./dead-letters.ts')).replay(deliveryId, flags),
+    ),
+  );
 
 await program.parseAsync();

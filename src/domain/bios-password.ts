@@ -4,7 +4,8 @@ const MASK = '[masked]';
 const VALUE = String.raw`(?:"[^"\r\n]*"?|'[^'\r\n]*'?|[^\s"']+)`;
 /** One comma-separated part of a Lenovo WMI argument; bounded, so that no text makes the search slow. */
 const PART = String.raw`[^,"'()\r\n]{1,128}`;
-const ENCODING = String.raw`(?=,\s?(?:ascii|scancode),)`;
+/** The encoding and the keyboard language behind a Lenovo password; ascii and scancode in a sentence are followed by other words. */
+const ENCODING = String.raw`(?=,\s?(?:ascii|scancode),\s?(?!or\b)[a-z]{2}\b)`;
 
 const FORMS: readonly { pattern: RegExp; masked: string }[] = [
   // Dell Command | Configure: --setuppwd=…, --valsetuppwd=…, --syspwd=…, --hddpwd=…

@@ -22,7 +22,7 @@ const characters = (min: number, max: number) =>
   );
 const int32 = (min: number) => {
   const message = `must be a whole number from ${min} to ${INT32_MAX}`;
-  return z.number({ error: message }).int(message).min(min, message).max(INT32_MAX, message);
+  return z.number({ error: message }).refine((n) => Number.isInteger(n) && n >= min && n <= INT32_MAX, message);
 };
 const text = z.string().transform(maskBiosPasswords);
 

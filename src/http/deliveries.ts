@@ -2,13 +2,14 @@
 import type { RequestHandler } from 'express';
 import type { Delivery } from '../domain/delivery.ts';
 import type { VerifyDevice } from './credentials.ts';
-import { Refused } from './problem.ts';
+import { queueUnavailable, Refused } from './problem.ts';
 
 export type DeliveryParts = {
   verifyDevice: VerifyDevice;
   /** Null where this service has no operators. */
   verifyOperator: ((authorization: string | undefined) => boolean) | null;
   find: (id: string) => Promise<Delivery | null>;
+  random: () => number;
   onQueueTrouble: (error: unknown) => void;
 };
 
@@ -16,6 +17,7 @@ export function getDelivery({
   verifyDevice,
   verifyOperator,
   find,
+  random,
   onQueueTrouble,
 }: DeliveryParts): RequestHandler<{ id: string }> {
   return async (req, res) => {
@@ -29,18 +31,21 @@ export function getDelivery({
           body: null,
         });
     if (signer && !signer.ok) {
+      res.locals['reason'] = signer.reason;
       throw new Refused({
         code: 'unauthenticated',
         detail: 'sign the request with this device’s key, or be an operator',
       });
     }
+    res.locals['deviceId'] = signer?.deviceId ?? null;
     const delivery = await find(req.params.id).catch((error: unknown) => {
       onQueueTrouble(error);
-      throw new Refused({ code: 'queue-unavailable', detail: 'ask again later', retryAfterS: 5 });
+      throw queueUnavailable('ask again later', random);
     });
     if (!delivery || (signer && signer.deviceId !== delivery.deviceId)) {
       throw new Refused({ code: 'not-found', detail: 'there is no such delivery' });
     }
+    res.locals['deliveryId'] = delivery.id;
     res.json(toView(delivery));
   };
 }

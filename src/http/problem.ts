@@ -14,6 +14,18 @@ export class Refused extends Error {
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
+/** Callers sent away come back spread over this time, not as one herd. */
+const RETRY_AFTER_S = { least: 2, spread: 28 };
+
+/** The refusal of whoever needs the queue while it does not answer. */
+export function queueUnavailable(detail: string, random: () => number): Refused {
+  return new Refused({
+    code: 'queue-unavailable',
+    detail,
+    retryAfterS: RETRY_AFTER_S.least + random() * RETRY_AFTER_S.spread,
+  });
+}
+
 /** The members of a problem document. */
 export function toProblem({ code, detail, faults }: Refusal, requestId: string) {
   const { status, title } = REFUSALS[code];
@@ -52,12 +64,10 @@ const BODY_FAULTS: Record<string, Refusal> = {
  * defect and told without detail.
  */
 export function createErrorHandler(onDefect: (error: unknown) => void): ErrorRequestHandler {
-  return (error: unknown, _req, res, next) => {
-    if (res.headersSent || res.destroyed) {
-      next(error);
-      return;
-    }
-    refuse(res, toRefusal(error, onDefect));
+  return (error: unknown, _req, res, _next) => {
+    const refusal = toRefusal(error, onDefect);
+    if (!res.headersSent && !res.destroyed) refuse(res, refusal);
+    else if (!res.writableEnded) res.destroy();
   };
 }
 

@@ -1,7 +1,8 @@
 // What every request gets: an id, in its answer and in the log, and one report when the answer went out.
 import { randomUUID } from 'node:crypto';
 import type { RequestHandler } from 'express';
-import type { Refusal } from '../domain/refusal.ts';
+import { REFUSALS, type Refusal } from '../domain/refusal.ts';
+import { Refused } from './problem.ts';
 
 /** A request that was answered. */
 export type RequestTold = {
@@ -24,6 +25,9 @@ type Locals = Partial<Pick<RequestTold, 'deviceId' | 'deliveryId' | 'duplicate' 
   requestId: string;
 };
 
+/** A caller that hung up was told nothing; what it sent may be stored, and sent again it is a duplicate. */
+const HUNG_UP: Refusal = { code: 'bad-request', detail: 'the caller hung up before its answer' };
+
 const ID = /^[\w.-]{1,64}$/;
 
 /** Takes over a proxy's X-Request-Id where it is harmless, else makes one. */
@@ -36,22 +40,27 @@ export function createRequestLog(onAnswer: (told: RequestTold) => void): Request
     locals.requestId = requestId;
     res.setHeader('X-Request-Id', requestId);
     res.once('close', () => {
-      const { deviceId = null, deliveryId = null, duplicate = false, refusal = null, reason = null } = locals;
+      const { deviceId = null, deliveryId = null, duplicate = false, reason = null } = locals;
+      const hungUp = !res.headersSent;
+      const refusal = locals.refusal ?? (hungUp ? HUNG_UP : null);
       const route = (req.route as { path?: string } | undefined)?.path ?? null;
       const durationMs = Math.round((performance.now() - startedAt) * 1000) / 1000;
       onAnswer({
         requestId,
         method: req.method,
         route,
-        status: res.statusCode,
+        status: hungUp ? REFUSALS[HUNG_UP.code].status : res.statusCode,
         durationMs,
         deviceId,
         deliveryId,
         duplicate,
         refusal,
-        reason,
+        reason: reason ?? (hungUp ? HUNG_UP.detail : null),
       });
     });
+    if (req.headers.host === undefined && req.httpVersion === '1.1') {
+      throw new Refused({ code: 'bad-request', detail: 'HTTP/1.1 wants a Host header field' });
+    }
     next();
   };
 }

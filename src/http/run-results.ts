@@ -4,7 +4,7 @@ import { within } from '../deadline.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import { parseRunResult, type RunResult } from '../domain/run-result.ts';
 import type { VerifyDevice } from './credentials.ts';
-import { Refused } from './problem.ts';
+import { queueUnavailable, Refused } from './problem.ts';
 
 /** What became of a run result. Rejects where the queue does not answer; then nothing is promised. */
 export type Accept = (
@@ -23,8 +23,6 @@ export type SubmissionParts = {
 
 /** Both commands of an acceptance together; a caller hears no within 2 s. */
 const ACCEPT_WITHIN_MS = 1800;
-/** Devices sent away come back spread over this time, not as one herd. */
-const RETRY_AFTER_S = { least: 2, spread: 28 };
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
@@ -51,11 +49,7 @@ export function postRunResult(parts: SubmissionParts): RequestHandler {
     const now = clock();
     const accepted = await within(parts.accept(run, now), ACCEPT_WITHIN_MS).catch((error: unknown) => {
       parts.onQueueTrouble(error);
-      throw new Refused({
-        code: 'queue-unavailable',
-        detail: 'nothing was stored; send it again later',
-        retryAfterS: RETRY_AFTER_S.least + parts.random() * RETRY_AFTER_S.spread,
-      });
+      throw queueUnavailable('nothing was stored; send it again later', parts.random);
     });
     if (accepted.kind === 'conflict') {
       throw new Refused({ code: 'run-id-reused', detail: 'this device already used this runId for another result' });

@@ -1,9 +1,14 @@
 // The listener: time limits on slow senders, and problem details also for what never becomes a request.
 import { randomUUID } from 'node:crypto';
-import { createServer, type RequestListener, type Server } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
+import type { Response } from 'express';
 import { REFUSALS, type RefusalCode } from '../domain/refusal.ts';
-import { PROBLEM_TYPE, toProblem } from './problem.ts';
+import { PROBLEM_TYPE, refuse, toProblem } from './problem.ts';
+
+/** What a sender may take its time over, and how much it may say before it says anything. */
+export type Limits = typeof LIMITS;
 
 const LIMITS = {
   /** All header fields of a request. */
@@ -14,50 +19,88 @@ const LIMITS = {
   /** Longer than common load balancers keep theirs. */
   keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 1000,
+  /** Refused by the request log, in the form of every refusal; Node's own refusal has no body. */
+  requireHostHeader: false,
 };
+
+/** How long a refused sender has to read why, before it is hung up on. */
+const LINGER_MS = 1000;
 
 const DETAILS: Partial<Record<RefusalCode, string>> = {
   'request-timeout': 'the request did not arrive in time',
   'headers-too-large': 'send fewer or shorter header fields',
   'bad-request': 'the request cannot be read as HTTP/1.1',
+  'method-not-allowed': 'this is no proxy',
 };
 
 export type Listener = { port: number; close: () => Promise<void> };
 
 /** Listens. @throws Error where the port cannot be had */
-export async function listen(app: RequestListener, host: string, port: number): Promise<Listener> {
-  const server = createServer(LIMITS, app);
-  refuseBrokenRequests(server);
+export async function listen(
+  app: RequestListener,
+  host: string,
+  port: number,
+  limits: Partial<Limits> = {},
+): Promise<Listener> {
+  const server = createServer({ ...LIMITS, ...limits }, app);
+  const underWay = followAnswers(server);
+  // What else a request expects is none of ours to refuse.
+  server.on('checkExpectation', (req, res) => server.emit('request', req, res));
+  server.on('connect', (_req, socket) => refuseConnection(socket, 'method-not-allowed'));
+  refuseBrokenRequests(server, underWay);
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   server.once('error', reject);
   server.listen(port, host, () => resolve(undefined));
   await promise;
-  return { port: (server.address() as AddressInfo).port, close: () => closeServer(server) };
+  return { port: (server.address() as AddressInfo).port, close: () => closeServer(server, underWay) };
 }
 
-function refuseBrokenRequests(server: Server): void {
+function followAnswers(server: Server): ReadonlySet<ServerResponse> {
+  const underWay = new Set<ServerResponse>();
+  server.prependListener('request', (_req, res) => {
+    underWay.add(res);
+    res.once('close', () => underWay.delete(res));
+  });
+  return underWay;
+}
+
+function refuseBrokenRequests(server: Server, underWay: ReadonlySet<ServerResponse>): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();
       return;
     }
     const code = toCode(error.code);
-    const requestId = randomUUID();
-    const body = JSON.stringify(toProblem({ code, detail: DETAILS[code] ?? '' }, requestId));
-    const { status } = REFUSALS[code];
-    socket.end(
-      [
-        `HTTP/1.1 ${status} Refused`,
-        `Date: ${new Date().toUTCString()}`,
-        `Content-Type: ${PROBLEM_TYPE}`,
-        `Content-Length: ${Buffer.byteLength(body)}`,
-        `X-Request-Id: ${requestId}`,
-        'Connection: close',
-        '',
-        body,
-      ].join('\r\n'),
-    );
+    const answer = underWay.values().find((res) => res.socket === socket);
+    if (!answer) {
+      refuseConnection(socket, code);
+      return;
+    }
+    if (answer.headersSent) return;
+    // What is whole is answered first; what broke in its body is refused by its own answer, told and counted like any.
+    answer.setHeader('Connection', 'close');
+    if (!answer.req.complete) refuse(answer as Response, { code, detail: DETAILS[code] ?? '' });
   });
+}
+
+/** Refuses what never became a request. */
+function refuseConnection(socket: Duplex, code: RefusalCode): void {
+  const requestId = randomUUID();
+  const body = JSON.stringify(toProblem({ code, detail: DETAILS[code] ?? '' }, requestId));
+  const { status } = REFUSALS[code];
+  socket.end(
+    [
+      `HTTP/1.1 ${status} Refused`,
+      `Date: ${new Date().toUTCString()}`,
+      `Content-Type: ${PROBLEM_TYPE}`,
+      `Content-Length: ${Buffer.byteLength(body)}`,
+      `X-Request-Id: ${requestId}`,
+      'Connection: close',
+      '',
+      body,
+    ].join('\r\n'),
+  );
+  setTimeout(() => socket.destroy(), LINGER_MS).unref();
 }
 
 function toCode(errorCode: string | undefined): RefusalCode {
@@ -65,10 +108,18 @@ function toCode(errorCode: string | undefined): RefusalCode {
   return errorCode === 'HPE_HEADER_OVERFLOW' ? 'headers-too-large' : 'bad-request';
 }
 
-/** Answers what is under way, takes nothing new. */
-async function closeServer(server: Server): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<undefined>();
+/** Answers what is under way, takes nothing new, and hangs up on whoever says nothing. */
+async function closeServer(server: Server, underWay: ReadonlySet<ServerResponse>): Promise<void> {
+  const { promise: closed, resolve } = Promise.withResolvers<undefined>();
   server.close(() => resolve(undefined));
-  server.closeIdleConnections();
+  while (underWay.size > 0) await Promise.all(Array.from(underWay, untilClosed));
+  server.closeAllConnections();
+  await closed;
+}
+
+async function untilClosed(res: ServerResponse): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<undefined>();
+  if (!res.headersSent) res.setHeader('Connection', 'close');
+  res.once('close', () => resolve(undefined));
   await promise;
 }

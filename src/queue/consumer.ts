@@ -1,4 +1,5 @@
 // BullMQ worker ⇄ deliver(): a turn, a mark, a try, and its verdict → done, delay, hold everyone.
+import { setTimeout as delay } from 'node:timers/promises';
 import { DelayedError, WaitingError, Worker, type Job } from 'bullmq';
 import {
   begin,
@@ -54,6 +55,8 @@ const NEVER = 1_000_000_000;
 /** After a defect or trouble with Redis a delivery is tried again after this. */
 const AFTER_TROUBLE_MS = 5000;
 const SWEEP_EVERY_MS = 5000;
+/** BullMQ brings a delayed job back up to a second late; so short a wait is not worth giving it away. */
+const WAIT_IN_HAND_MS = 1000;
 
 /** Starts consuming the deliveries of a tenant. */
 export function createConsumer(parts: ConsumerParts): Consumer {
@@ -90,7 +93,12 @@ export function createConsumer(parts: ConsumerParts): Consumer {
         await settle(stored, LOST_WORKER, { probing: false, startedAt: clock() });
         continue;
       }
-      if (stored.delivery.dueAt > clock()) return stored.delivery.dueAt;
+      const waitMs = stored.delivery.dueAt - clock();
+      if (waitMs > WAIT_IN_HAND_MS) return stored.delivery.dueAt;
+      if (waitMs > 0) {
+        await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
+        continue;
+      }
       const going = await pacer.turn(nextStep(stored.delivery) === 'create' ? 'write' : 'read', signal);
       await attempt(stored, going, signal, lockLost);
     }

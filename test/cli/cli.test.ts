@@ -1,0 +1,186 @@
+// The command line as an operator and a script use it: real processes, their output and exit codes.
+import { spawn } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { once } from 'node:events';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { begin, conclude } from '../../src/domain/delivery.ts';
+import { deriveDeviceKey } from '../../src/domain/device-key.ts';
+import type { TenantQueue } from '../../src/queue/tenant.ts';
+import { startApi, type TestProcess } from '../support/process.ts';
+import { startTestRedis, type TestRedis } from '../support/redis.ts';
+import { aRun, openTestQueue, POLICY } from '../support/tenant.ts';
+
+const OPERATOR_TOKEN = 'operators-of-the-command-line-test';
+const groupKey = Buffer.alloc(32, 'cli').toString('base64');
+const DEVICE_KEY = deriveDeviceKey(Buffer.from(groupKey, 'base64'), 'device-1').toString('base64');
+
+let redis: TestRedis;
+let queue: TenantQueue;
+let api: TestProcess;
+let url: string;
+let directory: string;
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+  queue = await openTestQueue(redis);
+  directory = await mkdtemp(join(tmpdir(), 'runstate-cli-'));
+  ({ api, url } = await startApi({ REDIS_URL: redis.url, DEVICE_GROUP_KEYS: groupKey, OPERATOR_TOKEN }));
+});
+afterAll(async () => {
+  await api.close();
+  await queue.close();
+  await redis.close();
+  await rm(directory, { recursive: true, force: true });
+});
+
+async function run(args: string[], { env = {}, input = '' }: { env?: Record<string, string>; input?: string } = {}) {
+  const child = spawn(process.execPath, ['src/cli/main.ts', ...args], { env: { PATH: process.env['PATH'], ...env } });
+  child.stdin.end(input);
+  const ended = once(child, 'close');
+  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  const [code] = (await ended) as [number];
+  return { code, stdout, stderr };
+}
+
+describe('device-key', () => {
+  test('the documented group key and device · give the documented device key', async () => {
+    const { code, stdout } = await run(['device-key', 'sn-007-888-abc-mac-a1-b2-c3-d4-e5-f6'], {
+      env: {
+        DEVICE_GROUP_KEYS: '8isrFI1sGsIlvvFSSFRiMfCNzv21fjbE/+ah/lSh3lF8e2YG1Te7w1KpZhJFFXJrqYKi9yegxkqIChbqOS9Egw==',
+      },
+    });
+    expect(stdout).toBe('Jsm0lyGpjaVYVP2g3FnmnmG9dI/9qU24wNoykUmermc=\n');
+    expect(code).toBe(0);
+  });
+
+  test.each([
+    ['no group key', 'device-1', {}],
+    ['a malformed group key', 'device-1', { DEVICE_GROUP_KEYS: 'short' }],
+    ['a device id with a space', 'device 1', { DEVICE_GROUP_KEYS: groupKey }],
+  ])('%s · is wrong use · and says so', async (_, deviceId, env) => {
+    const { code, stderr, stdout } = await run(['device-key', deviceId], { env });
+    expect(code).toBe(64);
+    expect(stdout).toBe('');
+    expect(stderr).not.toBe('');
+  });
+});
+
+describe('report', () => {
+  test('a run result on standard input · is submitted · and the receipt printed', async () => {
+    const { code, stdout } = await run(['report', '-', '--url', url], {
+      env: { DEVICE_KEY },
+      input: JSON.stringify(aRun(1)),
+    });
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ runId: 'run-1', status: 'queued', duplicate: false });
+  });
+
+  test('flags alone and a key file · are enough', async () => {
+    const keyFile = join(directory, 'key');
+    await writeFile(keyFile, `${DEVICE_KEY}\n`);
+    const flags = [
+      '--device-id',
+      'device-1',
+      '--configuration',
+      aRun(1).hardwareConfigurationId,
+      '--device-name',
+      'PC',
+      '--policy-version',
+      '3',
+      '--exit-code=-2',
+    ];
+    const { code, stdout } = await run(['report', '--url', url, '--key-file', keyFile, ...flags]);
+    expect(code).toBe(0);
+    const { deliveryId } = JSON.parse(stdout) as { deliveryId: string };
+    expect((await queue.deliveries.load(deliveryId))?.run).toMatchObject({ exitCode: -2, policyVersion: 3 });
+  });
+
+  test('a malformed run result · is refused with every fault · exit 65', async () => {
+    const { code, stderr } = await run(['report', '-', '--url', url], {
+      env: { DEVICE_KEY },
+      input: JSON.stringify({ ...aRun(2), deviceId: 'device-1', policyVersion: -1, completedAt: 'today' }),
+    });
+    expect(code).toBe(65);
+    expect(stderr).toContain('/policyVersion');
+    expect(stderr).toContain('/completedAt');
+  });
+
+  test('a wrong key · exit 65 · nobody there · exit 75 · no key · exit 64', async () => {
+    const input = JSON.stringify(aRun(1));
+    const wrong = await run(['report', '-', '--url', url], { env: { DEVICE_KEY: 'd3Jvbmc=' }, input });
+    expect([wrong.code, wrong.stderr.includes('unauthenticated')]).toEqual([65, true]);
+    expect((await run(['report', '-', '--url', 'http://127.0.0.1:1'], { env: { DEVICE_KEY }, input })).code).toBe(75);
+    expect((await run(['report', '-', '--url', url], { input })).code).toBe(64);
+    expect((await run(['report', '-'], { input })).code).toBe(64);
+  });
+
+  test('waiting for a delivery nobody works on · exit 3 · and shows where it is', async () => {
+    const { code, stdout } = await run(['report', '-', '--url', url, '--wait', '1'], {
+      env: { DEVICE_KEY },
+      input: JSON.stringify(aRun(1)),
+    });
+    expect(code).toBe(3);
+    expect(JSON.parse(stdout)).toMatchObject({ status: 'queued' });
+  });
+});
+
+describe('dead letters', () => {
+  const operator = { env: { OPERATOR_TOKEN } };
+
+  async function bury(number: number): Promise<string> {
+    const answer = await queue.deliveries.accept(aRun(number), 1);
+    if (answer.kind !== 'accepted') throw new Error(answer.kind);
+    const stored = await queue.deliveries.load(answer.delivery.id);
+    if (!stored) throw new Error('not stored');
+    const rejected = {
+      kind: 'rejected',
+      status: 404,
+      detail: 'no such configuration',
+      graph: { status: 404, code: null, requestId: 'req-1' },
+    } as const;
+    const { delivery } = conclude(begin(stored.delivery, 2), rejected, { now: 2, random: 0, probing: false }, POLICY);
+    await queue.deliveries.save(stored, delivery, 2);
+    return delivery.id;
+  }
+
+  test('they · are listed, counted, replayed and purged · each only when meant', async () => {
+    const ids = [await bury(11), await bury(12), await bury(13)];
+    const table = await run(['dead-letters', '--url', url], operator);
+    expect(table.stdout).toContain(ids[0]);
+    expect(table.stdout).toContain('graph-404');
+    const json = await run(['dead-letters', '--url', url, '--device', 'device-12', '--json'], operator);
+    expect(JSON.parse(json.stdout)).toMatchObject([{ deliveryId: ids[1] }]);
+
+    expect((await run(['replay', '--url', url, '--code', 'graph-404', '--dry-run'], operator)).stdout).toContain(
+      '3 dead letters match',
+    );
+    expect((await run(['replay', '--url', url, '--code', 'graph-404'], operator)).code).toBe(64);
+    expect((await run(['replay', '--url', url], operator)).code).toBe(64);
+    expect((await queue.deliveries.counts()).dead).toBe(3);
+
+    expect((await run(['replay', ids[0] ?? '', '--url', url], operator)).stdout).toContain('1 replayed');
+    expect((await run(['replay', '--url', url, '--device', 'device-12', '--yes'], operator)).stdout).toContain(
+      '1 replayed',
+    );
+    expect((await run(['dead-letters', '--url', url, '--purge'], operator)).code).toBe(64);
+    expect((await run(['dead-letters', '--url', url, '--purge', '--yes'], operator)).stdout).toContain('1 purged');
+    expect((await run(['dead-letters', '--url', url], operator)).stdout).toContain('No dead letters');
+  }, 60_000);
+
+  test('without the token, or with a wrong one · nothing is told', async () => {
+    expect((await run(['dead-letters', '--url', url])).code).toBe(64);
+    const wrong = await run(['dead-letters', '--url', url], { env: { OPERATOR_TOKEN: 'x'.repeat(40) } });
+    expect([wrong.code, wrong.stdout]).toEqual([65, '']);
+  });
+});
+
+test('the demo · delivers every device once · and says so by exit 0', async () => {
+  const { code, stdout } = await run(['demo', '--once', '--devices', '12', '--time-scale', '20'], {
+    env: { TMPDIR: directory },
+  });
+  expect(stdout).toContain('once each');
+  expect(code).toBe(0);
+}, 120_000);

@@ -1,0 +1,36 @@
+// A tenant's queue over a test's own Redis, and run results to put into it.
+import type { RunResult } from '../../src/domain/run-result.ts';
+import { openTenantQueue, type TenantQueue } from '../../src/queue/tenant.ts';
+import type { Purpose } from '../../src/queue/redis.ts';
+import type { TestRedis } from './redis.ts';
+
+export const POLICY = {
+  maxAgeMs: 60_000,
+  lookAfterMs: 20,
+  attemptTimeoutMs: 500,
+  backoff: { baseMs: 20, capMs: 100 },
+};
+
+type QueueSettings = { purpose?: Purpose; writesPer20s?: number; holdProbeMs?: number; dedupeWindowMs?: number };
+
+export function openTestQueue(
+  { config }: Pick<TestRedis, 'config'>,
+  { purpose = 'work', writesPer20s = 100_000, holdProbeMs = 50, dedupeWindowMs = 3_600_000 }: QueueSettings = {},
+): Promise<TenantQueue> {
+  const delivery = { writesPer20s, holdProbeMs, dedupeWindowMs, policy: POLICY };
+  return openTenantQueue({ redis: config, delivery }, purpose, () => undefined);
+}
+
+export function aRun(number: number | string, members: Partial<RunResult> = {}): RunResult {
+  return {
+    runId: `run-${number}`,
+    deviceId: `device-${number}`,
+    hardwareConfigurationId: '11111111-2222-3333-4444-555555555555',
+    deviceName: `PC-${number}`,
+    policyVersion: 1,
+    completedAt: '2026-11-23T10:00:00.1234567+01:00',
+    exitCode: 0,
+    output: 'done',
+    ...members,
+  };
+}
