@@ -22,11 +22,16 @@ export function createHealth(
 ): Omit<HealthParts, 'isAlive'> & { status: () => Promise<Status> } {
   const writesPerSecond = writesPer20s / WINDOW_S;
 
+  /** Asks only where Redis is there: a worker's commands would wait for it, one more with every question. */
+  async function ask<T>(question: () => Promise<T>): Promise<T> {
+    if (queue.redis.status !== 'ready') throw new Error('Redis is not connected');
+    return within(question(), CHECK_WITHIN_MS);
+  }
+
   async function readiness(): Promise<Readiness> {
     try {
-      const [redis, { hold, throttle }] = await within(
+      const [redis, { hold, throttle }] = await ask(() =>
         Promise.all([inspectRedis(queue.redis), queue.budget.state()]),
-        CHECK_WITHIN_MS,
       );
       const weakness = describeWeakness(redis);
       const checks: Record<string, Check> = {
@@ -49,9 +54,8 @@ export function createHealth(
   }
 
   async function read() {
-    const [counts, oldestAt, { hold, throttle }] = await within(
+    const [counts, oldestAt, { hold, throttle }] = await ask(() =>
       Promise.all([queue.deliveries.counts(), queue.deliveries.oldestOpenAt(), queue.budget.state()]),
-      CHECK_WITHIN_MS,
     );
     const oldestQueuedAgeSeconds = oldestAt === null ? 0 : Math.max(0, clock() - oldestAt) / 1000;
     return { counts, oldestQueuedAgeSeconds, hold, throttle };
@@ -59,7 +63,7 @@ export function createHealth(
 
   async function status(): Promise<Status> {
     const [{ durability }, { counts, oldestQueuedAgeSeconds, hold, throttle }] = await Promise.all([
-      within(inspectRedis(queue.redis), CHECK_WITHIN_MS),
+      ask(() => inspectRedis(queue.redis)),
       read(),
     ]);
     const { queued, delivering, waiting, delivered, dead } = counts;

@@ -226,7 +226,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
 
   let worker = startWorker();
   const watchdog = createWatchdog({
-    countWaiting: deliveries.countFetchable,
+    countWaiting: () => (parts.redis.status === 'ready' ? deliveries.countFetchable() : Promise.resolve(0)),
     hasRoom: () => inHand < parts.concurrency,
     countBegun: () => begun,
     onStarved: events.starved,
@@ -241,6 +241,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   });
 
   const sweeping = setInterval(() => {
+    if (parts.redis.status !== 'ready') return;
     deliveries
       .sweep(clock())
       .then((woken) => woken > 0 && events.woken(woken))

@@ -136,6 +136,7 @@ test('a master behind Sentinel dies · its replica takes over · and what was ac
     'appendfsync always',
     'save ""',
     'appenddirname master-aof',
+    'repl-diskless-sync-delay 0',
   ]);
   await startServer('replica', replica, [
     `replicaof 127.0.0.1 ${master}`,
@@ -167,7 +168,11 @@ test('a master behind Sentinel dies · its replica takes over · and what was ac
   const queue = await openTestQueue({ config });
   try {
     const before = await acceptAll(queue, [1, 2, 3]);
-    await cli(master, 'WAIT', '1', '2000');
+    await until(
+      'the replica has it',
+      async () => (await cli(master, 'DBSIZE')) === (await cli(replica, 'DBSIZE')),
+      20_000,
+    );
     await kill(first);
     // As a device does: what was not answered is sent again.
     const after = await until('the replica accepts', () => acceptAll(queue, [4, 5]).catch(() => null), 20_000);
