@@ -109,10 +109,7 @@ const oneOf = <const T extends readonly string[]>(values: T, fallback: T[number]
 const httpsUrl = z
   .string()
   .refine((text) => URL.canParse(text) && new URL(text).protocol === 'https:', 'must be an https URL')
-  .refine(
-    (text) => !URL.canParse(text) || !/[?@]/.test(text),
-    'must have no credentials or query',
-  )
+  .refine((text) => !URL.canParse(text) || !/[?@]/.test(text), 'must have no credentials or query')
   .transform((text) => text.replace(/\/+$/, ''));
 const secret = (schema: z.ZodType<string, string>) => schema.transform(toSecret);
 const addresses = z

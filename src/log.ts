@@ -22,15 +22,19 @@ const NEVER = [
  * @param process which of the processes writes, `api` or `worker`
  */
 export function createLog(process: string, level: LogLevel): Logger {
-  return pino({
-    level,
-    base: { process },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    formatters: { level: (label) => ({ level: label }) },
-    redact: { paths: NEVER.flatMap((member) => [member, `*.${member}`]), censor: '[redacted]' },
-    errorKey: 'error',
-    serializers: { error: describeError, err: describeError },
-  });
+  return pino(
+    {
+      level,
+      base: { process },
+      timestamp: pino.stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+      redact: { paths: NEVER.flatMap((member) => [member, `*.${member}`]), censor: '[redacted]' },
+      errorKey: 'error',
+      serializers: { error: describeError, err: describeError },
+    },
+    // pino would write in the background by itself: a process that ends then prints its last lines out of order, or not at all.
+    pino.destination({ dest: 1, sync: true }),
+  );
 }
 
 export type DescribedError = { name: string; message: string; code?: string; stack?: string; cause?: DescribedError };

@@ -121,7 +121,7 @@ export function createGraphClient(
         : { kind: 'created', deviceRunStateId: id, graph };
     },
     list: async (url, signal) => {
-      if (new URL(url).origin !== new URL(config.baseUrl).origin) {
+      if (URL.parse(url)?.origin !== new URL(config.baseUrl).origin) {
         return { kind: 'uncertain', detail: 'the next page is on another host', graph: null };
       }
       const answer = await sendAuthenticated({ operation: 'list', url, announcedAt: clock(), signal });

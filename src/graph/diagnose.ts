@@ -85,8 +85,8 @@ const UNREAD: ReadError = { code: null, message: null, requestId: null, retryAft
 /** Reads Graph's envelope; gateways answer HTML or nothing, and Intune puts JSON text into `message`. */
 function readError(body: string | null): ReadError {
   const json = parseJson(body ?? '') as Partial<GraphError> | null;
-  const error = json?.error;
-  if (typeof error !== 'object') return UNREAD;
+  const error = json?.error as GraphError['error'] | null | undefined;
+  if (typeof error !== 'object' || error === null) return UNREAD;
   const inner = error.innerError ?? error.innererror;
   const message = textOf(error.message);
   const nested = parseJson(message ?? '') as { Message?: unknown; RetryAfter?: unknown } | null;

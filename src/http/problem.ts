@@ -64,6 +64,8 @@ const BODY_FAULTS: Record<string, Refusal> = {
  * defect and told without detail.
  */
 export function createErrorHandler(onDefect: (error: unknown) => void): ErrorRequestHandler {
+  // Express knows an error's route by its four parameters.
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars
   return (error: unknown, _req, res, _next) => {
     const refusal = toRefusal(error, onDefect);
     if (!res.headersSent && !res.destroyed) refuse(res, refusal);

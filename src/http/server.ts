@@ -71,7 +71,7 @@ function refuseBrokenRequests(server: Server, underWay: ReadonlySet<ServerRespon
       return;
     }
     const code = toCode(error.code);
-    const answer = underWay.values().find((res) => res.socket === socket);
+    const answer = Array.from(underWay).find((res) => res.socket === socket);
     if (!answer) {
       refuseConnection(socket, code);
       return;
