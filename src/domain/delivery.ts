@@ -141,6 +141,16 @@ export const LOST_WORKER: Failure = {
   graph: null,
 };
 
+/**
+ * The record this delivery made was found first by one that says the same and had lost its own answer. They change
+ * places: what the other one made may be there, and is this one's.
+ */
+export const recordTaken = (graph: GraphAnswer): Failure => ({
+  kind: 'uncertain',
+  detail: 'the record it made was taken for that of a delivery that says the same',
+  graph: { ...graph, code: null },
+});
+
 /** Whether a mark was left behind by a worker that may have sent a create. */
 export const wasAbandoned = (delivery: Delivery): boolean => delivery.mark?.sends === 'create';
 

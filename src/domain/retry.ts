@@ -28,11 +28,11 @@ export type Circumstances = { now: number; random: number; probing: boolean };
 export type Backoff = { baseMs: number; capMs: number };
 
 /** So many looks in vain, each later than the one before, and a record is surely not there. */
-export const LOOKS_UNTIL_ABSENT = 3;
+const LOOKS_UNTIL_ABSENT = 3;
 
 /** A code a dead letter may carry beside `graph-<status>`. */
-export const EXPIRED = 'expired';
-export const EXPIRED_UNCERTAIN = 'expired-uncertain';
+const EXPIRED = 'expired';
+const EXPIRED_UNCERTAIN = 'expired-uncertain';
 
 /**
  * Exponential backoff with full jitter: anywhere from nothing to `base × 2^(failures − 1)`, capped.

@@ -28,7 +28,7 @@ const text = z.string().transform(maskBiosPasswords);
 
 export const deviceIdSchema = name;
 
-export const runResultSchema = z.object({
+const runResultSchema = z.object({
   runId: name,
   deviceId: name,
   hardwareConfigurationId: z

@@ -1,5 +1,11 @@
 // Create and list device run states, over @microsoft/microsoft-graph-client with everything it would do by itself turned off.
-import { AuthenticationHandler, Client, ResponseType, TelemetryHandler } from '@microsoft/microsoft-graph-client';
+import {
+  AuthenticationHandler,
+  AuthenticationHandlerOptions,
+  Client,
+  ResponseType,
+  TelemetryHandler,
+} from '@microsoft/microsoft-graph-client';
 import { randomUUID } from 'node:crypto';
 import type { GraphConfig } from '../config.ts';
 import type { Outcome } from '../domain/delivery.ts';
@@ -51,10 +57,11 @@ export function createGraphClient(
   clock: () => number,
   ended: RequestEnded,
 ): GraphClient {
-  let token = '';
   const transport = createTransport(config.attemptTimeoutMs, clock);
   // No RetryHandler (it repeats POSTs on 504) and no RedirectHandler (a create is never redirected).
-  const authentication = new AuthenticationHandler({ getAccessToken: () => Promise.resolve(token) });
+  const authentication = new AuthenticationHandler({
+    getAccessToken: () => Promise.reject(new Error('no token given')),
+  });
   const telemetry = new TelemetryHandler();
   authentication.setNext(telemetry);
   telemetry.setNext(transport);
@@ -64,7 +71,10 @@ export function createGraphClient(
     customHosts: new Set([new URL(config.baseUrl).hostname]),
   });
 
-  async function send({ operation, url, body, announcedAt, signal }: Request): Promise<Answer | Failure> {
+  async function send(
+    { operation, url, body, announcedAt, signal }: Request,
+    token: string,
+  ): Promise<Answer | Failure> {
     const startedAt = clock();
     const passage: Passage = { sendBefore: announcedAt + SEND_WITHIN_MS, error: null };
     let status: number | null = null;
@@ -73,6 +83,7 @@ export function createGraphClient(
       const request = client
         .api(url)
         .responseType(ResponseType.RAW)
+        .middlewareOptions([new AuthenticationHandlerOptions({ getAccessToken: () => Promise.resolve(token) })])
         .header('client-request-id', randomUUID())
         .options({ signal: AbortSignal.any([signal, timeout]), passage });
       const response = (await (body ? request.post(body) : request.get())) as Response;
@@ -89,14 +100,12 @@ export function createGraphClient(
   async function sendAuthenticated(request: Request): Promise<Answer | Failure> {
     const first = await tokens.get();
     if (!first.ok) return first.failure;
-    token = first.value;
-    const answer = await send(request);
+    const answer = await send(request, first.value);
     if ('headers' in answer && answer.status === 403) tokens.forget(first.value);
     if (!('headers' in answer) || answer.status !== 401) return answer;
     const second = await tokens.renew(first.value);
     if (!second.ok) return second.failure;
-    token = second.value;
-    return send(request);
+    return send(request, second.value);
   }
 
   return {

@@ -24,6 +24,8 @@ export type TokenSource = {
 
 /** @azure/identity gives a token out until 5 minutes before its end; so do we, and no later than half its life. */
 const RENEW_BEFORE_MS = 300_000;
+/** After an early renewal failed. */
+const RENEW_AGAIN_MS = 5000;
 /** One request to the token endpoint, and all of them (discovery and token) for one token. */
 const REQUEST_TIMEOUT_MS = 10_000;
 const TOKEN_TIMEOUT_MS = 20_000;
@@ -76,14 +78,13 @@ export function createTokenSource(config: GraphConfig, clock: () => number, ende
   return {
     get: async () => {
       const now = clock();
-      if (!held || now >= held.expiresAt) return fetchToken();
-      if (now >= held.renewAt) {
-        const { value } = held;
+      if (held && now >= held.expiresAt) forget(held.value);
+      if (!held) return fetchToken();
+      if (now >= held.renewAt && !fetching) {
+        // The old token still serves while the new one is on its way, or while the endpoint is in trouble.
+        held.renewAt = now + RENEW_AGAIN_MS;
         credential = null;
-        const renewed = fetchToken();
-        // Early: the old token still serves while the new one is on its way.
-        if (now < held.expiresAt - (held.expiresAt - held.renewAt) / 2) void renewed;
-        else return renewed.then((token) => (token.ok ? token : { ok: true, value }));
+        void fetchToken();
       }
       return { ok: true, value: held.value };
     },
@@ -162,7 +163,7 @@ const REFUSALS = [
 const FILE_ERRORS = ['ENOENT', 'EACCES', 'EISDIR'];
 
 /** Whether the credential was refused or the token endpoint is in trouble; the class of the error does not tell, its cause does. */
-export function diagnoseCredential(error: unknown): Failure {
+function diagnoseCredential(error: unknown): Failure {
   const detail = error instanceof Error ? (error.message.split('\n')[0] ?? '').slice(0, DETAIL_LENGTH) : 'no token';
   const status = statusOf(error);
   const code = codeOf(error);

@@ -8,6 +8,7 @@ import {
   isTerminal,
   LOST_WORKER,
   nextStep,
+  recordTaken,
   wasAbandoned,
   withdraw,
 } from '../domain/delivery.ts';
@@ -142,6 +143,9 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       if (newer && newer.delivery.deviceRunStateId !== outcome.deviceRunStateId)
         events.deliveredTwice(newer.delivery, outcome.deviceRunStateId);
       return;
+    }
+    if (saved.kind === 'claimed' && outcome.kind === 'created') {
+      return settle(stored, recordTaken(outcome.graph), { probing, startedAt });
     }
     if (saved.kind !== 'saved') return;
     events.attempt({ delivery, outcome, verdict, durationMs: circumstances.now - startedAt });

@@ -58,7 +58,7 @@ if known[1] ~= ARGV[1] then return 'stale' end
 local from, to, id = known[2], ARGV[2], ARGV[4]
 if KEYS[5] then
   local owner = redis.call('GET', KEYS[5])
-  if owner and owner ~= id and ARGV[7] == 'found' then return 'claimed' end
+  if owner and owner ~= id then return 'claimed' end
   redis.call('SET', KEYS[5], id, 'PX', ARGV[6])
 end
 redis.call('HSET', KEYS[1], 'rev', ARGV[1] + 1, 'status', to, 'life', ARGV[3])
@@ -74,7 +74,7 @@ elseif to == 'dead' then
   redis.call('ZADD', KEYS[3], ARGV[5], id)
 elseif from == 'dead' then
   redis.call('ZREM', KEYS[3], id)
-  redis.call('ZADD', KEYS[2], ARGV[8], id)
+  redis.call('ZADD', KEYS[2], ARGV[7], id)
 end
 return 'saved'`;
 
@@ -135,7 +135,6 @@ export function createDeliveries(
         next.id,
         now,
         dedupeWindowMs,
-        next.attempts.at(-1)?.outcome ?? '',
         next.acceptedAt,
       ],
     )) as Saved['kind'];

@@ -1,0 +1,409 @@
+// The configuration: every variable's default, good and bad values, all faults together, and secrets that do not show.
+import { readFileSync } from 'node:fs';
+import { inspect } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import {
+  ConfigError,
+  environmentSchema,
+  EXIT_CONFIG,
+  LOG_LEVELS,
+  parseConfig,
+  parseGroupKeys,
+  toSecret,
+  type Config,
+  type Role,
+} from '../src/config.ts';
+
+const KEY_16 = Buffer.alloc(16, 1).toString('base64');
+const KEY_64 = Buffer.alloc(64, 2).toString('base64');
+const SECRET = 'Qm8~not~to~be~seen~9rT2vK5xW7yZ1';
+
+const api = { DEVICE_GROUP_KEYS: KEY_16 };
+const worker = { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client', AZURE_CLIENT_SECRET: SECRET };
+const both = { ...api, ...worker };
+
+type Name = keyof typeof environmentSchema.shape;
+type Environment = Partial<Record<Name, string>>;
+
+const faultsOf = (environment: Environment, role: Role = 'worker'): readonly string[] => {
+  try {
+    parseConfig(environment, role);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+};
+const config = (changes: Environment = {}) => parseConfig({ ...both, ...changes }, 'worker');
+
+type Case = { pick: (config: Config) => unknown; byDefault: unknown; good: [string, unknown][]; bad: string[] };
+
+const whole = (pick: Case['pick'], byDefault: number, min: number, max: number): Case => ({
+  pick,
+  byDefault,
+  good: [`${min}`, `${max}`].map((text) => [text, Number(text)]),
+  bad: [...(min > 0 ? [`${min - 1}`] : []), '-1', `${max + 1}`, '1.5', '1e3', '0x10', 'many', ' 5', '9'.repeat(400)],
+});
+const hours = (pick: Case['pick'], byDefault: number): Case => ({
+  pick,
+  byDefault,
+  good: [
+    ['0.5', 1_800_000],
+    ['1', 3_600_000],
+  ],
+  bad: ['0', '-1', '87601', 'a week', 'Infinity'],
+});
+const addresses = (pick: Case['pick'], byDefault: unknown): Case => ({
+  pick,
+  byDefault,
+  good: [
+    ['a:1', [{ host: 'a', port: 1 }]],
+    [
+      'a.example:26379, [::1]:65535',
+      [
+        { host: 'a.example', port: 26_379 },
+        { host: '::1', port: 65_535 },
+      ],
+    ],
+  ],
+  bad: ['a', 'a:', ':1', 'a:0', 'a:65536', 'a:1,', 'a:1,,b:2', 'redis://a:1'],
+});
+const revealed = (secret: unknown): unknown => (secret as { reveal: () => string } | null)?.reveal() ?? null;
+
+/** Every variable by itself; a variable of the schema without a case does not compile. */
+const CASES: Record<Name, Case> = {
+  PORT: whole(({ http }) => http.port, 8080, 0, 65_535),
+  HOST: { pick: ({ http }) => http.host, byDefault: '0.0.0.0', good: [['::1', '::1']], bad: [] },
+  WORKER_PORT: whole(({ worker }) => worker.port, 8081, 0, 65_535),
+  REDIS_URL: {
+    pick: ({ redis }) => (redis.kind === 'single' ? redis.url.reveal() : redis.kind),
+    byDefault: 'embedded',
+    good: ['redis://h', 'redis://user:pw@h:6380/2', 'rediss://h', 'unix:/run/redis.sock'].map((url) => [url, url]),
+    bad: ['h:6379', 'http://h', 'redis://', 'unix:'],
+  },
+  REDIS_SENTINELS: addresses(({ redis }) => (redis.kind === 'sentinel' ? redis.sentinels : redis.kind), 'embedded'),
+  REDIS_SENTINEL_NAME: {
+    pick: ({ redis }) => (redis.kind === 'sentinel' ? redis.name : redis.kind),
+    byDefault: 'embedded',
+    good: [['mymaster', 'mymaster']],
+    bad: [],
+  },
+  REDIS_CLUSTER: addresses(({ redis }) => (redis.kind === 'cluster' ? redis.nodes : redis.kind), 'embedded'),
+  REDIS_PREFIX: {
+    pick: ({ redis }) => redis.prefix,
+    byDefault: 'runstate',
+    good: [['bridge:test-1', 'bridge:test-1']],
+    bad: ['a b', 'a{b}', 'x'.repeat(65)],
+  },
+  DATA_DIR: {
+    pick: ({ redis }) => (redis.kind === 'embedded' ? redis.directory : redis.kind),
+    byDefault: './data',
+    good: [['/var/lib/bridge', '/var/lib/bridge']],
+    bad: [],
+  },
+  DEVICE_GROUP_KEYS: {
+    pick: ({ http }) => http.groupKeys.map(revealed),
+    byDefault: [],
+    good: [
+      [KEY_16, [KEY_16]],
+      [`${KEY_64}, ${KEY_16}`, [KEY_64, KEY_16]],
+    ],
+    bad: ['AAAA', Buffer.alloc(15).toString('base64'), Buffer.alloc(65).toString('base64'), `${KEY_16},`, 'no base64!'],
+  },
+  OPERATOR_TOKEN: {
+    pick: ({ http }) => revealed(http.operatorToken),
+    byDefault: null,
+    good: [['t'.repeat(32), 't'.repeat(32)]],
+    bad: ['t'.repeat(31)],
+  },
+  AZURE_TENANT_ID: {
+    pick: ({ graph }) => (graph.credential?.kind === 'secret' ? graph.credential.tenantId : null),
+    byDefault: null,
+    good: [['contoso.onmicrosoft.com', 'contoso.onmicrosoft.com']],
+    bad: ['../common', 'a b'],
+  },
+  AZURE_CLIENT_ID: {
+    pick: ({ graph }) => graph.credential?.clientId ?? null,
+    byDefault: null,
+    good: [['b3a1d9e2-0c47-4f6a-8a55-71d2e6c90f18', 'b3a1d9e2-0c47-4f6a-8a55-71d2e6c90f18']],
+    bad: ['a/b'],
+  },
+  AZURE_CLIENT_SECRET: {
+    pick: ({ graph }) => (graph.credential?.kind === 'secret' ? graph.credential.secret.reveal() : null),
+    byDefault: null,
+    good: [['~ anything ~', '~ anything ~']],
+    bad: [],
+  },
+  AZURE_CLIENT_CERTIFICATE_PATH: {
+    pick: ({ graph }) => (graph.credential?.kind === 'certificate' ? graph.credential.certificatePath : null),
+    byDefault: null,
+    good: [['/run/app.pem', '/run/app.pem']],
+    bad: [],
+  },
+  AZURE_FEDERATED_TOKEN_FILE: {
+    pick: ({ graph }) => (graph.credential?.kind === 'federated' ? graph.credential.tokenFilePath : null),
+    byDefault: null,
+    good: [['/run/token', '/run/token']],
+    bad: [],
+  },
+  IDENTITY_ENDPOINT: {
+    pick: ({ graph }) => graph.credential?.kind ?? null,
+    byDefault: null,
+    good: [['http://localhost:42356/msi/token', 'managed-identity']],
+    bad: [],
+  },
+  AZURE_AUTHORITY_HOST: {
+    pick: ({ graph }) => graph.authorityHost,
+    byDefault: 'https://login.microsoftonline.com',
+    good: [['https://localhost:9443/', 'https://localhost:9443']],
+    bad: ['http://localhost', 'login.microsoftonline.com', 'https://u:p@h', 'https://:p@h', 'https://h?x=1'],
+  },
+  GRAPH_CLOUD: {
+    pick: ({ graph }) => graph.scope,
+    byDefault: 'https://graph.microsoft.com/.default',
+    good: [['usgovdod', 'https://dod-graph.microsoft.us/.default']],
+    bad: ['Global', 'germany'],
+  },
+  GRAPH_BASE_URL: {
+    pick: ({ graph }) => graph.baseUrl,
+    byDefault: 'https://graph.microsoft.com/beta',
+    good: [['https://localhost:9443/beta/', 'https://localhost:9443/beta']],
+    bad: ['http://localhost/beta', 'https://localhost', 'https://localhost/', 'https://h/beta?x=1', 'localhost/beta'],
+  },
+  GRAPH_WRITES_PER_20S: whole(({ delivery }) => delivery.writesPer20s, 100, 1, 1_000_000),
+  UNCERTAIN_LOOK_AFTER_MS: whole(({ delivery }) => delivery.policy.lookAfterMs, 5000, 0, 3_600_000),
+  HOLD_PROBE_MS: whole(({ delivery }) => delivery.holdProbeMs, 2000, 1, 3_600_000),
+  WORKER_CONCURRENCY: whole(({ worker }) => worker.concurrency, 50, 1, 10_000),
+  ATTEMPT_TIMEOUT_MS: whole(({ graph }) => graph.attemptTimeoutMs, 30_000, 1, 3_600_000),
+  DELIVERY_MAX_AGE_H: hours(({ delivery }) => delivery.policy.maxAgeMs, 72 * 3_600_000),
+  DEDUPE_WINDOW_H: hours(({ delivery }) => delivery.dedupeWindowMs, 168 * 3_600_000),
+  MAX_BODY_BYTES: whole(({ http }) => http.maxBodyBytes, 262_144, 1, 104_857_600),
+  SHUTDOWN_GRACE_MS: whole(({ shutdownGraceMs }) => shutdownGraceMs, 20_000, 0, 3_600_000),
+  LOG_LEVEL: {
+    pick: ({ logLevel }) => logLevel,
+    byDefault: 'info',
+    good: LOG_LEVELS.map((level) => [level, level]),
+    bad: ['INFO', 'verbose'],
+  },
+};
+
+/** What a variable needs beside it to mean anything. */
+const COMPANY: Partial<Record<Name, Environment>> = {
+  REDIS_SENTINELS: { REDIS_SENTINEL_NAME: 'mymaster' },
+  REDIS_SENTINEL_NAME: { REDIS_SENTINELS: 'a:1' },
+  AZURE_TENANT_ID: { AZURE_CLIENT_ID: 'client', AZURE_CLIENT_SECRET: SECRET },
+  AZURE_CLIENT_ID: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_SECRET: SECRET },
+  AZURE_CLIENT_SECRET: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client' },
+  AZURE_CLIENT_CERTIFICATE_PATH: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client' },
+  AZURE_FEDERATED_TOKEN_FILE: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client' },
+};
+const names = Object.keys(CASES) as Name[];
+const roleFor = (name: Name): Role => (name === 'DEVICE_GROUP_KEYS' ? 'worker' : 'api');
+const needed = (name: Name): Environment => (roleFor(name) === 'worker' ? worker : api);
+
+describe.each(names)('%s', (name) => {
+  const { pick, byDefault, good, bad } = CASES[name];
+
+  test('unset or empty · takes its default', () => {
+    expect(pick(parseConfig(needed(name), roleFor(name)))).toEqual(byDefault);
+    expect(pick(parseConfig({ ...needed(name), [name]: '' }, roleFor(name)))).toEqual(byDefault);
+  });
+
+  test('a good value · is taken', () => {
+    for (const [value, expected] of good) {
+      const environment = { ...needed(name), ...COMPANY[name], [name]: value };
+      expect(pick(parseConfig(environment, roleFor(name)))).toEqual(expected);
+    }
+    expect(good.length).toBeGreaterThan(0);
+  });
+
+  if (bad.length > 0) {
+    test.each(bad)('a bad value · is refused by name · never by value: %j', (value) => {
+      const faults = faultsOf({ ...needed(name), ...COMPANY[name], [name]: value }, roleFor(name));
+      expect(faults).not.toEqual([]);
+      for (const fault of faults) expect(fault).toMatch(new RegExp(`^${name} must `));
+    });
+  }
+});
+
+test('everything wrong at once · is reported together · each variable by its name, none by its value', () => {
+  const wrong = names.filter((name) => CASES[name].bad.length > 0);
+  const environment = Object.fromEntries(wrong.map((name) => [name, `http://wrong value of ${name.toLowerCase()}`]));
+  const faults = faultsOf({ ...environment, OPERATOR_TOKEN: 'wrong value', REDIS_URL: 'wrong value' });
+  expect(new Set(faults.map((fault) => fault.split(' ')[0]))).toEqual(
+    new Set(['one', 'REDIS_SENTINEL_NAME', ...wrong]),
+  );
+  expect(faults.join('\n')).not.toContain('wrong value');
+});
+
+describe('what a role cannot do without', () => {
+  const oneOf =
+    'one of AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH, AZURE_FEDERATED_TOKEN_FILE or a managed identity (IDENTITY_ENDPOINT) is required';
+
+  test.each<[Role, string, Environment, string[]]>([
+    ['api', 'nothing', {}, ['DEVICE_GROUP_KEYS is required']],
+    ['api', 'group keys', api, []],
+    ['worker', 'nothing', {}, [oneOf]],
+    ['worker', 'ids alone', { AZURE_TENANT_ID: 't', AZURE_CLIENT_ID: 'c' }, [oneOf]],
+    [
+      'worker',
+      'a secret alone',
+      { AZURE_CLIENT_SECRET: SECRET },
+      ['AZURE_TENANT_ID is required', 'AZURE_CLIENT_ID is required'],
+    ],
+    [
+      'worker',
+      'a certificate without a tenant',
+      { AZURE_CLIENT_ID: 'c', AZURE_CLIENT_CERTIFICATE_PATH: 'p' },
+      ['AZURE_TENANT_ID is required'],
+    ],
+    [
+      'worker',
+      'a federated token without a client',
+      { AZURE_TENANT_ID: 't', AZURE_FEDERATED_TOKEN_FILE: 'p' },
+      ['AZURE_CLIENT_ID is required'],
+    ],
+    ['worker', 'a managed identity', { IDENTITY_ENDPOINT: 'http://169.254.0.1/msi' }, []],
+    ['worker', 'a secret', worker, []],
+    [
+      'worker',
+      'two topologies',
+      { ...worker, REDIS_URL: 'redis://h', REDIS_CLUSTER: 'a:1' },
+      ['REDIS_URL and REDIS_CLUSTER exclude each other'],
+    ],
+    [
+      'worker',
+      'Sentinels without a name',
+      { ...worker, REDIS_SENTINELS: 'a:1' },
+      ['REDIS_SENTINEL_NAME is required with REDIS_SENTINELS'],
+    ],
+    [
+      'worker',
+      'a name without Sentinels',
+      { ...worker, REDIS_SENTINEL_NAME: 'm' },
+      ['REDIS_SENTINELS is required with REDIS_SENTINEL_NAME'],
+    ],
+  ])('%s · %s · says what is missing', (role, _given, environment, faults) => {
+    expect(faultsOf(environment, role)).toEqual(faults);
+  });
+
+  test('malformed and missing · are told together · in one error', () => {
+    expect(faultsOf({ PORT: 'x' }, 'api')).toEqual([
+      'PORT must be a whole number from 0 to 65535',
+      'DEVICE_GROUP_KEYS is required',
+    ]);
+    expect(EXIT_CONFIG).toBe(78);
+  });
+
+  test('more than one proof · the secret before the certificate before the token · a managed identity last', () => {
+    const everything = {
+      AZURE_CLIENT_CERTIFICATE_PATH: '/cert',
+      AZURE_FEDERATED_TOKEN_FILE: '/token',
+      IDENTITY_ENDPOINT: 'http://h',
+    };
+    const ids = { AZURE_TENANT_ID: 't', AZURE_CLIENT_ID: 'c' };
+    const kindOf = (environment: Environment) => parseConfig(environment, 'worker').graph.credential?.kind;
+    expect(kindOf({ ...worker, ...everything })).toBe('secret');
+    expect(kindOf({ ...ids, ...everything })).toBe('certificate');
+    expect(kindOf({ ...ids, AZURE_FEDERATED_TOKEN_FILE: '/token', IDENTITY_ENDPOINT: 'http://h' })).toBe('federated');
+    expect(parseConfig({ AZURE_CLIENT_ID: 'c', IDENTITY_ENDPOINT: 'http://h' }, 'worker').graph.credential).toEqual({
+      kind: 'managed-identity',
+      clientId: 'c',
+    });
+  });
+});
+
+describe('a cloud', () => {
+  test.each([
+    ['global', 'https://graph.microsoft.com', 'https://login.microsoftonline.com'],
+    ['usgov', 'https://graph.microsoft.us', 'https://login.microsoftonline.us'],
+    ['usgovdod', 'https://dod-graph.microsoft.us', 'https://login.microsoftonline.us'],
+    ['china', 'https://microsoftgraph.chinacloudapi.cn', 'https://login.chinacloudapi.cn'],
+  ])('%s · sets root, authority and scope · together', (cloud, root, authorityHost) => {
+    expect(config({ GRAPH_CLOUD: cloud }).graph).toMatchObject({
+      baseUrl: `${root}/beta`,
+      scope: `${root}/.default`,
+      authorityHost,
+      instanceDiscovery: true,
+    });
+  });
+
+  test('addresses of one’s own · keep the cloud’s scope · and turn instance discovery off', () => {
+    const own = { GRAPH_BASE_URL: 'https://localhost:1/beta', AZURE_AUTHORITY_HOST: 'https://localhost:1' };
+    expect(config({ ...own, GRAPH_CLOUD: 'usgov' }).graph).toMatchObject({
+      baseUrl: 'https://localhost:1/beta',
+      authorityHost: 'https://localhost:1',
+      scope: 'https://graph.microsoft.us/.default',
+      instanceDiscovery: false,
+    });
+    expect(config({ AZURE_AUTHORITY_HOST: 'https://login.microsoftonline.us/' }).graph.instanceDiscovery).toBe(true);
+  });
+});
+
+describe('a secret', () => {
+  const secrets = {
+    ...both,
+    DEVICE_GROUP_KEYS: KEY_64,
+    OPERATOR_TOKEN: `op-${SECRET}`,
+    REDIS_URL: `redis://:${SECRET}@h`,
+  };
+  const configured = parseConfig(secrets, 'worker');
+
+  test('in the configuration · is there to be used · and shows nowhere', () => {
+    const shown = [
+      JSON.stringify(configured),
+      inspect(configured, { depth: 9, showHidden: true }),
+      inspect(configured),
+    ];
+    for (const text of shown) {
+      expect(text).toContain('[secret]');
+      expect(text).not.toContain(SECRET);
+      expect(text).not.toContain(KEY_64);
+    }
+    expect(configured.http.operatorToken?.reveal()).toBe(`op-${SECRET}`);
+  });
+
+  test('by itself · prints [secret] · however it is printed', () => {
+    const secret = toSecret(SECRET);
+    const printed = [JSON.stringify(secret), String(secret), inspect(secret), `${secret.toString()}!`, [secret].join()];
+    expect(printed).toEqual(['"[secret]"', '[secret]', '[secret]', '[secret]!', '[secret]']);
+  });
+});
+
+test('the configuration · is frozen · to its depths', () => {
+  const loose: string[] = [];
+  const visit = (value: unknown, path: string): void => {
+    if (typeof value !== 'object' || value === null) return;
+    if (!Object.isFrozen(value)) loose.push(path);
+    for (const [name, member] of Object.entries(value)) visit(member, `${path}.${name}`);
+  };
+  visit(config({ REDIS_SENTINELS: 'a:1', REDIS_SENTINEL_NAME: 'm' }), 'config');
+  expect(loose).toEqual([]);
+});
+
+test('group keys for the command line · decoded in order · none where one is bad', () => {
+  expect(parseGroupKeys(`${KEY_16}, ${KEY_64}`)).toEqual([Buffer.alloc(16, 1), Buffer.alloc(64, 2)]);
+  expect(parseGroupKeys(`${KEY_16},nonsense`)).toEqual([]);
+  expect(parseGroupKeys(undefined)).toEqual([]);
+});
+
+describe('.env.example', () => {
+  const text = readFileSync(new URL('../.env.example', import.meta.url), 'utf8');
+  const lines = [...text.matchAll(/^#?([A-Z][A-Z0-9_]*)=(.*)$/gm)].map(([, name = '', value = '']) => ({
+    name,
+    value,
+  }));
+
+  test('has a line for every variable · and for nothing else', () => {
+    expect(lines.map(({ name }) => name).sort()).toEqual(Object.keys(environmentSchema.shape).sort());
+  });
+
+  test('says what each is for · in the line above it', () => {
+    expect(text).not.toMatch(/(^|\n)(?!# )[^\n]*\n#?[A-Z][A-Z0-9_]*=/);
+  });
+
+  test('shows every default · and the defaults alone', () => {
+    const schema = environmentSchema.parse({}) as Record<string, string | number | undefined>;
+    for (const { name, value } of lines) expect(value, name).toBe(String(schema[name] ?? ''));
+  });
+});

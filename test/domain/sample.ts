@@ -1,0 +1,31 @@
+// The run result, delivery and policy the domain's tables start from, each row changing what it is about.
+import { createDelivery, type Delivery } from '../../src/domain/delivery.ts';
+import type { Circumstances, Policy } from '../../src/domain/retry.ts';
+import type { RunResult } from '../../src/domain/run-result.ts';
+
+export const run: RunResult = {
+  runId: 'run-0001',
+  deviceId: 'BER-DEL-00001',
+  hardwareConfigurationId: '1d5c8a52-7e0f-4f1b-9a6d-3c2b1e0f9a81',
+  deviceName: 'BER-DEL-00001',
+  policyVersion: 4,
+  completedAt: '2026-11-20T10:00:00.1234567+01:00',
+  state: 'success',
+};
+
+export const policy: Policy = {
+  maxAgeMs: 72 * 3_600_000,
+  lookAfterMs: 5000,
+  attemptTimeoutMs: 30_000,
+  backoff: { baseMs: 2000, capMs: 300_000 },
+};
+
+const acceptedAt = 1_000_000;
+export const now = 5_000_000;
+
+export const circumstances: Circumstances = { now, random: 0.5, probing: false };
+
+export const delivery = (changes: Partial<Delivery> = {}): Delivery => ({
+  ...createDelivery('tenant-1', run, acceptedAt),
+  ...changes,
+});

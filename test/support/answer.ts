@@ -1,0 +1,37 @@
+// What an answer must be, whole: its status, its header fields by name, its body; a refusal also in RFC 9457's form.
+import { expect } from 'vitest';
+
+export type Answer = { status: number; headers: Record<string, unknown>; body: unknown };
+
+export type Problem = {
+  status: number;
+  code: string;
+  title: string;
+  detail: string;
+  errors?: { pointer: string; detail: string }[];
+  /** Header fields beyond those of every problem. */
+  headers?: Record<string, unknown>;
+};
+
+const ALWAYS = ['connection', 'content-length', 'content-type', 'date', 'x-request-id'];
+
+/** Asserts a whole refusal. @returns its request id */
+export function expectProblem(answer: Answer, { headers = {}, ...members }: Problem): string {
+  const requestId = String(answer.headers['x-request-id']);
+  expect(answer).toMatchObject({
+    status: members.status,
+    body: { ...members, type: `urn:runstate-bridge:problem:${members.code}`, requestId },
+    headers: { 'content-type': 'application/problem+json; charset=utf-8', ...headers },
+  });
+  const names = ['type', 'title', 'status', 'detail', 'code', 'requestId', ...(members.errors ? ['errors'] : [])];
+  expect(Object.keys(answer.body as object).sort()).toEqual(names.sort());
+  expectHeaders(answer, Object.keys(headers));
+  return requestId;
+}
+
+/** Asserts that there are these header fields beyond those of every answer, and no others. */
+export function expectHeaders({ headers }: Pick<Answer, 'headers'>, further: string[] = []): void {
+  expect(Object.keys(headers).sort()).toEqual([...ALWAYS, ...further].sort());
+  expect(String(headers['x-request-id'])).toMatch(/^[\w.-]{1,64}$/);
+  expect(Math.abs(Date.parse(String(headers['date'])) - Date.now())).toBeLessThan(60_000);
+}

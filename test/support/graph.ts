@@ -1,0 +1,87 @@
+// The product's Graph edge against a sandbox of the test's own: real SDKs, real HTTPS, everything closed at the end.
+import { once } from 'node:events';
+import { createServer, type AddressInfo } from 'node:net';
+import { dirname } from 'node:path';
+import { toSecret, type GraphConfig } from '../../src/config.ts';
+import type { DeviceRunState } from '../../src/domain/device-run-state.ts';
+import { createGraphClient, type RequestEnded } from '../../src/graph/client.ts';
+import { createTokenSource } from '../../src/graph/token.ts';
+import { createSandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts';
+
+export type Ended = Parameters<RequestEnded>[0];
+
+/** What a test may want otherwise than usual. */
+export type Wishes = {
+  sandbox?: SandboxOptions;
+  config?: Partial<GraphConfig>;
+  clock?: () => number;
+};
+
+/** Where the certificate authority is that this process trusts. */
+export function trustedTlsDirectory(): string {
+  const caPath = process.env['NODE_EXTRA_CA_CERTS'];
+  if (caPath === undefined) throw new Error('vitest.config.ts names no globalSetup that sets NODE_EXTRA_CA_CERTS');
+  return dirname(caPath);
+}
+
+/** A sandbox whose certificate this process trusts. */
+function startTrustedSandbox(options: SandboxOptions = {}) {
+  return createSandbox({ tlsDirectory: trustedTlsDirectory(), ...options });
+}
+
+/** A port that was free a moment ago: nobody listens on it. */
+export async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** A sandbox, a token source and a Graph client that talk to each other; `await using` closes them. */
+export async function startGraph({ sandbox: options = {}, config: changes = {}, clock = Date.now }: Wishes = {}) {
+  const sandbox = await startTrustedSandbox(options);
+  const { tenantId, clientId } = sandbox;
+  const config: GraphConfig = {
+    baseUrl: sandbox.graphBaseUrl,
+    scope: 'https://graph.microsoft.com/.default',
+    authorityHost: sandbox.authorityHost,
+    instanceDiscovery: false,
+    credential: { kind: 'secret', tenantId, clientId, secret: toSecret(sandbox.clientSecret) },
+    attemptTimeoutMs: 5000,
+    ...changes,
+  };
+  const ended: Ended[] = [];
+  const note: RequestEnded = (request) => void ended.push(request);
+  const tokens = createTokenSource(config, clock, note);
+  const client = createGraphClient(config, tokens, clock, note);
+  const configurationId = sandbox.configurationIds[0] ?? '';
+  const { signal } = new AbortController();
+  return {
+    sandbox,
+    config,
+    tokens,
+    client,
+    clock,
+    /** Every request's end as the metrics hear of it. */
+    ended,
+    configurationId,
+    /** A run state of this sandbox's first configuration. */
+    state: (members: Partial<DeviceRunState> = {}): DeviceRunState => ({
+      hardwareConfigurationId: configurationId,
+      deviceName: 'BER-DEL-00001',
+      internalVersion: 4,
+      lastStateUpdateDateTime: '2026-11-20T10:00:00.1234567+01:00',
+      configurationState: 'success',
+      ...members,
+    }),
+    create: (state: DeviceRunState) => client.create(state, clock(), signal),
+    [Symbol.asyncDispose]: async () => {
+      await client.close();
+      await sandbox.close();
+    },
+  };
+}
+
+export type GraphWorld = Awaited<ReturnType<typeof startGraph>>;

@@ -1,0 +1,31 @@
+// A process with three parts for the lifecycle's tests to stop: `orderly`, or with a part that `hangs`, `fails`, `throws` or `rejects`.
+import { createLifecycle } from '../../src/lifecycle.ts';
+import { createLog } from '../../src/log.ts';
+
+const [, , manner = 'orderly', graceMs = '5000'] = process.argv;
+const log = createLog('fixture', 'info');
+const lifecycle = createLifecycle(log, Number(graceMs));
+
+lifecycle.signal.addEventListener('abort', () => log.info('aborted'));
+const keepAlive = setInterval(() => undefined, 1000);
+lifecycle.opened('first', () => {
+  clearInterval(keepAlive);
+  log.info('closed first');
+});
+lifecycle.opened('second', async () => {
+  log.info('closing second');
+  if (manner === 'hangs') await new Promise(() => undefined);
+  if (manner === 'fails') throw new Error('second would not close');
+  log.info('closed second');
+});
+lifecycle.opened('third', () => {
+  log.info('closed third');
+});
+
+if (manner === 'throws') setImmediate(() => failing());
+if (manner === 'rejects') void Promise.reject(new Error('nobody listened'));
+log.info('running');
+
+function failing(): never {
+  throw new Error('nobody caught');
+}

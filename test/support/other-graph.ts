@@ -1,0 +1,171 @@
+// Another Microsoft Graph and token endpoint, independent of the sandbox: no $filter, other paging, and answers that get lost.
+import { execFile } from 'node:child_process';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
+import { promisify } from 'node:util';
+
+type OtherRecord = {
+  id: string;
+  configurationId: string;
+  deviceName: string | null;
+  osVersion: string | null;
+  upn: string | null;
+  internalVersion: number;
+  lastStateUpdateDateTime: string;
+  configurationState: string;
+  configurationOutput: string | null;
+  configurationError: string | null;
+};
+
+const TENANT = 'other-tenant.example';
+const CLIENT = '0d9c7a52-3f43-4b53-8f5c-6f0a1a3b2c4d';
+const SECRET = 'an-other-secret';
+const CONFIGURATIONS = ['aaaaaaaa-0000-4000-8000-000000000001', 'aaaaaaaa-0000-4000-8000-000000000002'];
+const PAGE = 9;
+/** So many of the creates are carried out without the caller learning of it. */
+const LOST_SHARE = 0.1;
+
+type Response = { status: number; json: object };
+
+const UNSAID = { osVersion: null, upn: null, configurationOutput: null, configurationError: null };
+const STATES = /^\/beta\/deviceManagement\/hardwareConfigurations\/([^/]+)\/deviceRunStates$/;
+
+export async function startOtherGraph(seed: number) {
+  const directory = await mkdtemp(join(tmpdir(), 'runstate-other-graph-'));
+  const tls = await createCertificate(directory);
+  const records: OtherRecord[] = [];
+  const tokens = new Set<string>();
+  const faults: Record<string, number> = {};
+  const dice = createDice(seed);
+
+  const server = createServer(tls, (request, response) => {
+    answer(request, response).catch(() => request.socket.destroy());
+  });
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = new URL(request.url ?? '/', `https://${request.headers.host ?? 'localhost'}`);
+    const body = await text(request);
+    const made = respond(request, url, body);
+    if (made === 'nothing') {
+      response.socket?.destroy();
+      return;
+    }
+    response.writeHead(made.status, { 'content-type': 'application/json', 'request-id': randomUUID() });
+    response.end(JSON.stringify(made.json));
+  }
+
+  function respond(request: IncomingMessage, url: URL, body: string): Response | 'nothing' {
+    if (url.pathname === `/${TENANT}/v2.0/.well-known/openid-configuration`) return describe(url.origin);
+    if (url.pathname === `/${TENANT}/oauth2/v2.0/token`) return issue(new URLSearchParams(body));
+    if (!tokens.has(request.headers.authorization?.replace(/^Bearer /, '') ?? '')) return refusal(401);
+    const configurationId = STATES.exec(url.pathname)?.[1];
+    if (configurationId === undefined || !CONFIGURATIONS.includes(configurationId)) return refusal(404);
+    if (request.method === 'POST') return create(configurationId, body);
+    return request.method === 'GET' ? list(configurationId, url) : refusal(405);
+  }
+
+  function issue(form: URLSearchParams): Response {
+    if (form.get('client_secret') !== SECRET || form.get('client_id') !== CLIENT) {
+      return { status: 401, json: { error: 'invalid_client', error_description: 'AADSTS7000215: wrong secret' } };
+    }
+    const token = randomBytes(24).toString('base64url');
+    tokens.add(token);
+    return { status: 200, json: { token_type: 'Bearer', expires_in: 600, access_token: token } };
+  }
+
+  function create(configurationId: string, body: string): Response | 'nothing' {
+    const { '@odata.type': type, ...members } = JSON.parse(body) as Partial<OtherRecord> & { '@odata.type'?: string };
+    if (type !== '#microsoft.graph.hardwareConfigurationDeviceState' || 'id' in members) return refusal(400);
+    const id = `${configurationId}_${randomUUID()}`;
+    const record = { ...UNSAID, ...members, id, configurationId } as OtherRecord;
+    records.push(record);
+    if (dice() >= LOST_SHARE) return { status: 201, json: show(record) };
+    const lost = dice() < 0.5 ? '504' : 'reset';
+    faults[`create: ${lost} after the write`] = (faults[`create: ${lost} after the write`] ?? 0) + 1;
+    return lost === '504' ? refusal(504) : 'nothing';
+  }
+
+  /** Pages by an opaque number; every query option but its own is ignored. */
+  function list(configurationId: string, url: URL): Response {
+    const from = Number(url.searchParams.get('from') ?? 0);
+    const all = records.filter((record) => record.configurationId === configurationId);
+    const next = new URL(`${url.origin}${url.pathname}?from=${from + PAGE}`);
+    const json = {
+      value: all.slice(from, from + PAGE).map(show),
+      ...(from + PAGE < all.length && { '@odata.nextLink': next.href }),
+    };
+    return { status: 200, json };
+  }
+
+  server.keepAliveTimeout = 120_000;
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    environment: (port: number): Record<string, string> => ({
+      AZURE_TENANT_ID: TENANT,
+      AZURE_CLIENT_ID: CLIENT,
+      AZURE_CLIENT_SECRET: SECRET,
+      AZURE_AUTHORITY_HOST: `https://localhost:${port}`,
+      GRAPH_BASE_URL: `https://localhost:${port}/beta`,
+      NODE_EXTRA_CA_CERTS: join(directory, 'certificate.pem'),
+    }),
+    configurationIds: CONFIGURATIONS,
+    records: () => records,
+    faults: () => faults,
+    close: async () => {
+      server.close();
+      server.closeAllConnections();
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function createCertificate(directory: string): Promise<{ cert: string; key: string }> {
+  const [key, cert] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')];
+  const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1';
+  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
+  const args = ['req', '-x509', ...curve, '-days', '2', '-subj', '/CN=localhost', '-addext', names];
+  await promisify(execFile)('openssl', [...args, '-keyout', key, '-out', cert]);
+  return { cert: await readFile(cert, 'utf8'), key: await readFile(key, 'utf8') };
+}
+
+/** Instants as this Graph writes them: always seven digits. */
+function show(record: OtherRecord): object {
+  const [, seconds = '', fraction = '', offset = ''] =
+    /^(.{19})(?:\.(\d+))?(.*)$/.exec(record.lastStateUpdateDateTime) ?? [];
+  const utc = new Date(Date.parse(seconds + offset)).toISOString().slice(0, 19);
+  return {
+    ...record,
+    configurationId: undefined,
+    lastStateUpdateDateTime: `${utc}.${fraction.padEnd(7, '0')}Z`,
+    assignmentFilterIds: null,
+  };
+}
+
+function describe(origin: string): Response {
+  const json = {
+    issuer: `${origin}/${TENANT}/v2.0`,
+    authorization_endpoint: `${origin}/${TENANT}/oauth2/v2.0/authorize`,
+    token_endpoint: `${origin}/${TENANT}/oauth2/v2.0/token`,
+    jwks_uri: `${origin}/${TENANT}/discovery/v2.0/keys`,
+  };
+  return { status: 200, json };
+}
+
+function refusal(status: number): Response {
+  return { status, json: { error: { code: `other${status}`, message: 'not today' } } };
+}
+
+/** A linear congruential generator (Numerical Recipes). */
+function createDice(seed: number): () => number {
+  let state = seed >>> 0;
+  return () => (state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0) / 2 ** 32;
+}
