@@ -12,6 +12,8 @@ import type { TenantQueue } from './queue/tenant.ts';
 /** A check that takes longer has failed. */
 const CHECK_WITHIN_MS = 1500;
 const WINDOW_S = 20;
+/** From here on an operator should act: when maxmemory is reached, submissions are refused. */
+const MEMORY_WARNING = 0.9;
 
 /** @param writesPer20s the pace allowed to all workers together */
 export function createHealth(
@@ -40,6 +42,7 @@ export function createHealth(
           ok: weakness === null,
           detail: weakness ?? 'always: a write is fsynced before it is acknowledged',
         },
+        memory: toMemoryCheck(redis.memoryUsed),
         graph: hold
           ? { ok: false, detail: `${hold.reason} since ${toIso(hold.since)}: ${hold.detail}. ${REMEDIES[hold.reason]}` }
           : { ok: true, detail: throttle === null ? 'not held' : `throttled until ${toIso(throttle.until)}` },
@@ -110,6 +113,15 @@ export function createHealth(
       await readGauges().catch(() => undefined);
       return { contentType: metrics.registry.contentType, text: await metrics.registry.metrics() };
     },
+  };
+}
+
+function toMemoryCheck(used: number | null): Check {
+  if (used === null) return { ok: true, detail: 'no maxmemory is set' };
+  const ok = used < MEMORY_WARNING;
+  return {
+    ok,
+    detail: `${Math.round(used * 100)} % of maxmemory${ok ? '' : ': full, Redis refuses what devices submit'}`,
   };
 }
 

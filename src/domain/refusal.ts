@@ -17,7 +17,7 @@ export const REFUSALS = {
   'invalid-run-result': { status: 422, title: 'The run result has faults' },
   'headers-too-large': { status: 431, title: 'The header fields are too large' },
   'internal-error': { status: 500, title: 'The service failed' },
-  'queue-unavailable': { status: 503, title: 'The queue is not available; nothing was stored' },
+  'queue-unavailable': { status: 503, title: 'The queue is not available; nothing is promised' },
 } as const satisfies Record<string, { status: number; title: string }>;
 
 export type RefusalCode = keyof typeof REFUSALS;

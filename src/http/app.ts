@@ -17,6 +17,8 @@ export type AppParts = SubmissionParts &
     onDefect: (error: unknown) => void;
   };
 
+const HEALTH = ['/livez', '/readyz', '/metrics'];
+
 export function createApp(parts: AppParts): Express {
   const app = createBareApp(parts.onAnswer);
   const body = express.raw({ type: 'application/json', limit: parts.maxBodyBytes, inflate: false });
@@ -25,6 +27,8 @@ export function createApp(parts: AppParts): Express {
   app.route('/v1/deliveries/:id').get(getDelivery(parts)).all(only('GET, HEAD'));
   app.use(createOperatorRoutes(parts));
   app.use(createHealthRoutes(parts));
+  app.all(['/v1/dead-letters', '/v1/status', ...HEALTH], only('GET, HEAD'));
+  app.all(['/v1/dead-letters/replay', '/v1/dead-letters/purge'], only('POST'));
 
   return close(app, parts.onDefect);
 }
@@ -33,6 +37,7 @@ export function createApp(parts: AppParts): Express {
 export function createHealthApp(parts: HealthParts & Pick<AppParts, 'onAnswer' | 'onDefect'>): Express {
   const app = createBareApp(parts.onAnswer);
   app.use(createHealthRoutes(parts));
+  app.all(HEALTH, only('GET, HEAD'));
   return close(app, parts.onDefect);
 }
 

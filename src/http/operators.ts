@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { deadLetterFilterSchema, type DeadLetterFilter } from '../domain/dead-letter.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import { toView } from './deliveries.ts';
-import { Refused } from './problem.ts';
+import { queueUnavailable, Refused } from './problem.ts';
 
 type Selection = { deliveryId: string } | { filter: DeadLetterFilter };
 
@@ -35,6 +35,7 @@ export type OperatorParts = {
   };
   status: () => Promise<Status>;
   clock: () => number;
+  random: () => number;
   onQueueTrouble: (error: unknown) => void;
 };
 
@@ -67,7 +68,7 @@ export function createOperatorRoutes(parts: OperatorParts): Router {
   const queue = <T>(promise: Promise<T>) =>
     promise.catch((error: unknown): never => {
       parts.onQueueTrouble(error);
-      throw new Refused({ code: 'queue-unavailable', detail: 'ask again later', retryAfterS: 5 });
+      throw queueUnavailable('ask again later', parts.random);
     });
 
   router.get('/v1/dead-letters', operatorsOnly, async (req, res) => {

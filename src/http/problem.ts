@@ -44,6 +44,9 @@ export function toProblem({ code, detail, faults }: Refusal, requestId: string) 
 export function refuse(res: Response, refusal: Refusal): void {
   const { requestId } = res.locals as { requestId: string };
   res.locals['refusal'] = refusal;
+  if (refusal.code === 'unauthenticated' && !res.hasHeader('WWW-Authenticate')) {
+    res.setHeader('WWW-Authenticate', 'Signature');
+  }
   if (refusal.retryAfterS !== undefined) res.setHeader('Retry-After', String(Math.ceil(refusal.retryAfterS)));
   res
     .status(REFUSALS[refusal.code].status)

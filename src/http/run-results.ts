@@ -49,7 +49,7 @@ export function postRunResult(parts: SubmissionParts): RequestHandler {
     const now = clock();
     const accepted = await within(parts.accept(run, now), ACCEPT_WITHIN_MS).catch((error: unknown) => {
       parts.onQueueTrouble(error);
-      throw queueUnavailable('nothing was stored; send it again later', parts.random);
+      throw queueUnavailable('nothing is promised; send it again later', parts.random);
     });
     if (accepted.kind === 'conflict') {
       throw new Refused({ code: 'run-id-reused', detail: 'this device already used this runId for another result' });

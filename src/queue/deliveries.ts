@@ -128,15 +128,7 @@ export function createDeliveries(
     const claim = next.deviceRunStateId === null ? [] : [keys.record(next.deviceRunStateId)];
     const kind = (await saveScript(
       [keys.delivery(next.id), keys.open, keys.dead, keys.counts, ...claim],
-      [
-        stored.rev,
-        next.status,
-        JSON.stringify(next),
-        next.id,
-        now,
-        dedupeWindowMs,
-        next.acceptedAt,
-      ],
+      [stored.rev, next.status, JSON.stringify(next), next.id, now, dedupeWindowMs, next.acceptedAt],
     )) as Saved['kind'];
     return kind === 'saved' ? { kind, stored: { ...stored, delivery: next, rev: stored.rev + 1 } } : { kind };
   }

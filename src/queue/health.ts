@@ -8,6 +8,8 @@ export type RedisHealth = {
   durability: Durability;
   /** Anything but `noeviction` may throw accepted results away when memory is short. */
   maxmemoryPolicy: string;
+  /** How much of `maxmemory` is used, 0 to 1; null where there is no such limit. */
+  memoryUsed: number | null;
 };
 
 /**
@@ -22,6 +24,7 @@ export async function inspectRedis(redis: RedisConnection): Promise<RedisHealth>
   return {
     durability: field('aof_enabled') === '1' ? toDurability(fsync) : 'none',
     maxmemoryPolicy: policy ?? field('maxmemory_policy') ?? 'unknown',
+    memoryUsed: Number(field('maxmemory')) > 0 ? Number(field('used_memory')) / Number(field('maxmemory')) : null,
   };
 }
 

@@ -1,4 +1,5 @@
 // One connection recipe for every topology: embedded, single, Sentinel, Cluster; and how each purpose fails.
+import { once } from 'node:events';
 import { Cluster, Redis, type RedisOptions as AnyRedisOptions } from 'ioredis';
 import type { RedisConfig } from '../config.ts';
 import { EMBEDDED_READY_MS, socketPath } from './embedded.ts';
@@ -71,6 +72,12 @@ function open(config: RedisConfig, options: RedisOptions): RedisConnection {
       });
     }
   }
+}
+
+/** Waits a little for a new connection, so that the first caller is not refused; goes on without it. */
+export async function settled(connection: RedisConnection): Promise<void> {
+  if (connection.status === 'ready') return;
+  await once(connection, 'ready', { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) }).catch(() => undefined);
 }
 
 /** Closes a connection; one that cannot say goodbye is cut. */

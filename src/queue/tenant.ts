@@ -6,7 +6,7 @@ import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
 import { createDeliveries, type Deliveries } from './deliveries.ts';
 import { startEmbeddedRedis } from './embedded.ts';
 import { createKeys, QUEUE_NAME, type Keys } from './keys.ts';
-import { connect, disconnect, type Purpose, type RedisConnection } from './redis.ts';
+import { connect, disconnect, settled, type Purpose, type RedisConnection } from './redis.ts';
 
 /** The tenant the environment describes. */
 export const ENVIRONMENT_TENANT = 'default';
@@ -37,6 +37,7 @@ export async function openTenantQueue(
   const redis = connect(config.redis, purpose, onTrouble);
   const revive = () => void embedded?.ensure().catch(onTrouble);
   redis.on('close', revive);
+  await settled(redis);
   const keys = createKeys(config.redis.prefix, ENVIRONMENT_TENANT);
   const queue = new Queue(QUEUE_NAME, {
     connection: redis,

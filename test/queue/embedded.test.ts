@@ -45,7 +45,7 @@ const isUp = () =>
 
 test('an embedded server · fsyncs every write before it answers · and evicts nothing', async () => {
   await start();
-  expect(await withClient(inspectRedis)).toEqual({ durability: 'always', maxmemoryPolicy: 'noeviction' });
+  expect(await withClient(inspectRedis)).toMatchObject({ durability: 'always', maxmemoryPolicy: 'noeviction' });
 });
 
 test('five that start at once · share one server', async () => {

@@ -16,7 +16,9 @@ export type Problem = {
 const ALWAYS = ['connection', 'content-length', 'content-type', 'date', 'x-request-id'];
 
 /** Asserts a whole refusal. @returns its request id */
-export function expectProblem(answer: Answer, { headers = {}, ...members }: Problem): string {
+export function expectProblem(answer: Answer, { headers: further = {}, ...members }: Problem): string {
+  // RFC 9110 wants every 401 to say how to do better.
+  const headers = { ...(members.status === 401 && { 'www-authenticate': 'Signature' }), ...further };
   const requestId = String(answer.headers['x-request-id']);
   expect(answer).toMatchObject({
     status: members.status,
