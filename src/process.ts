@@ -1,5 +1,5 @@
 // What every process begins with: its configuration or a clear end, its log, its events, its lifecycle.
-import { accessSync, constants } from 'node:fs';
+import { getCACertificates } from 'node:tls';
 import { ConfigError, EXIT_CONFIG, parseConfig, type Config, type Role } from './config.ts';
 import { createEvents, type Events } from './events.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
@@ -25,7 +25,7 @@ export function beginProcess(role: Role): Process {
 function configure(role: Role): Config {
   try {
     const config = parseConfig(process.env, role);
-    requireReadable('NODE_EXTRA_CA_CERTS');
+    requireExtraCertificates();
     return config;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
@@ -34,13 +34,10 @@ function configure(role: Role): Config {
   }
 }
 
-/** Node goes on without certificates it cannot read, and every connection fails later: better not to begin. */
-function requireReadable(variable: string): void {
-  const path = process.env[variable];
-  if (path === undefined || path === '') return;
-  try {
-    accessSync(path, constants.R_OK);
-  } catch {
-    throw new ConfigError([`${variable} names a file that cannot be read`]);
-  }
+/** Node goes on without certificates it could not read when it started, and every connection fails later: better not to begin. */
+function requireExtraCertificates(): void {
+  const variable = 'NODE_EXTRA_CA_CERTS';
+  const asked = process.env[variable];
+  if (asked === undefined || asked === '' || getCACertificates('extra').length > 0) return;
+  throw new ConfigError([`${variable} names no file with certificates that could be read at the start`]);
 }

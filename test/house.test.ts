@@ -54,6 +54,7 @@ const RULES: IForbiddenRuleType[] = [
   owned('ioredis', '^src/queue/'),
   owned('@microsoft/microsoft-graph-client', '^src/graph/'),
   owned('@azure/identity', '^src/graph/'),
+  owned('@azure/msal-node', '^src/graph/'),
   owned('undici', '^src/graph/'),
   owned('prom-client', '^src/metrics'),
   owned('pino', '^src/log'),

@@ -1,5 +1,6 @@
 // `sandbox`: Graph and its token endpoint in miniature, in the foreground.
 import { once } from 'node:events';
+import { resolve } from 'node:path';
 import { createSandbox } from '../sandbox/sandbox.ts';
 import { print } from './out.ts';
 
@@ -22,7 +23,7 @@ export async function runSandbox(flags: SandboxFlags): Promise<void> {
     limiter: { writesPer20s: flags.writesPer20s },
     filterSupport: flags.filter,
     ...(flags.hostName !== undefined && { hostNames: [flags.hostName] }),
-    ...(flags.tlsDirectory !== undefined && { tlsDirectory: flags.tlsDirectory }),
+    ...(flags.tlsDirectory !== undefined && { tlsDirectory: resolve(flags.tlsDirectory) }),
   });
   print('A sandbox of Microsoft Graph is up. Point a worker at it with this environment:');
   print();

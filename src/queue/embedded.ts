@@ -12,6 +12,7 @@ import { Redis } from 'ioredis';
 /** How long a server may take to load its files before a starter gives up on it. */
 export const EMBEDDED_READY_MS = 30_000;
 const POLL_MS = 25;
+const LEAVING = 'leaving';
 /** sun_path holds 108 bytes, the last one a NUL. */
 const SOCKET_PATH_LIMIT = 107;
 
@@ -130,11 +131,12 @@ async function ask<T>(directory: string, question: (redis: Redis) => Promise<T>)
 
 async function leave(directory: string): Promise<void> {
   await ask(directory, async (redis) => {
-    const me = await redis.client('ID');
+    // Others on their way out do not count: the last two would each wait for the other.
+    await redis.client('SETNAME', LEAVING);
     const clients = String(await redis.client('LIST'))
       .trim()
       .split('\n');
-    const others = clients.filter((client) => !client.startsWith(`id=${me} `));
+    const others = clients.filter((client) => !client.includes(` name=${LEAVING} `));
     if (others.length === 0) await redis.shutdown('NOSAVE').catch(() => undefined);
   });
 }

@@ -1,0 +1,111 @@
+// The documents against the code: configuration, answers, failures, holds, metrics, and links that lead somewhere.
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseEnv } from 'node:util';
+import { describe, expect, test } from 'vitest';
+import { environmentSchema, parseConfig } from '../src/config.ts';
+import { FAILURE_KINDS } from '../src/domain/failure.ts';
+import { HOLD_REASONS } from '../src/domain/hold.ts';
+import { REFUSALS } from '../src/domain/refusal.ts';
+import { createMetrics } from '../src/metrics.ts';
+import { defaultIdentity } from '../src/sandbox/default-tenant.ts';
+
+const ROOT = fileURLToPath(new URL('..', import.meta.url));
+const DOCUMENTS = ['README.md', 'CHANGELOG.md', ...readdirSync(join(ROOT, 'docs')).map((file) => `docs/${file}`)];
+
+const read = (document: string) => readFileSync(join(ROOT, document), 'utf8');
+
+/** The rows of the first table under a heading, without its head; each row by the heads of its columns. */
+function table(document: string, heading: string): Record<string, string>[] {
+  const [, section = ''] = read(document).split(new RegExp(`^#+ ${heading}$`, 'm'));
+  const lines = section.split(/^#+ /m)[0]?.split('\n') ?? [];
+  const first = lines.findIndex((line) => line.startsWith('|'));
+  const rows = lines.slice(first).map((line) => line.split(/(?<!\\)\|/).slice(1, -1));
+  const [head = [], , ...body] = rows.slice(
+    0,
+    rows.findIndex((cells) => cells.length === 0),
+  );
+  return body.map((cells) => Object.fromEntries(head.map((name, index) => [name.trim(), cells[index]?.trim() ?? ''])));
+}
+
+const codes = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code ?? '');
+
+describe('README', () => {
+  test('configuration · names every variable · with its default', () => {
+    const defaults = environmentSchema.parse({}) as Record<string, string | number | undefined>;
+    const rows = table('README.md', 'Configuration').map(({ variable, default: byDefault = '' }) => [
+      codes(variable).join(),
+      /^(–|by cloud)$/.test(byDefault) ? 'none' : codes(byDefault).join(),
+    ]);
+    const expected = Object.keys(environmentSchema.shape).map((name) => [name, String(defaults[name] ?? 'none')]);
+    expect(rows.sort()).toEqual(expected.sort());
+  });
+
+  test('answers · hold every refusal · with its status', () => {
+    const rows = table('README.md', 'Answers').flatMap(({ status, code }) =>
+      codes(code).map((name) => [name, Number(status)]),
+    );
+    const expected = Object.entries(REFUSALS).map(([code, { status }]) => [code, status]);
+    expect(rows.sort()).toEqual(expected.sort());
+  });
+
+  test('when Graph says no · every kind of failure · once', () => {
+    const kinds = table('README.md', 'When Graph says no').flatMap(({ kind }) => codes(kind));
+    expect(kinds.sort()).toEqual([...FAILURE_KINDS].sort());
+  });
+});
+
+describe('docs/operations.md', () => {
+  test('holds · every reason · once', () => {
+    const reasons = table('docs/operations.md', 'Holds').flatMap(({ reason }) => codes(reason));
+    expect(reasons.sort()).toEqual([...HOLD_REASONS].sort());
+  });
+
+  test('metrics · every one · with its type and labels', () => {
+    const rows = table('docs/operations.md', 'Metrics').map(
+      ({ metric, type }) => `${codes(metric).join()} ${type ?? ''}`,
+    );
+    const expected = Object.values(createMetrics()).flatMap((metric) => {
+      if (!('labelNames' in metric)) return [];
+      const { name, labelNames } = metric as unknown as { name: string; labelNames: string[] };
+      const labels = labelNames.length === 0 ? '' : `{${labelNames.join()}}`;
+      return [`${name}${labels} ${metric.constructor.name.toLowerCase()}`];
+    });
+    expect(expected.length).toBeGreaterThan(10);
+    expect(rows.sort()).toEqual(expected.sort());
+  });
+});
+
+test('sandbox.env · holds the tenant the sandbox plays · and is enough for both processes', () => {
+  const environment = parseEnv(read('sandbox.env'));
+  const { tenantId, clientId, clientSecret } = defaultIdentity;
+  expect(environment).toMatchObject({
+    AZURE_TENANT_ID: tenantId,
+    AZURE_CLIENT_ID: clientId,
+    AZURE_CLIENT_SECRET: clientSecret,
+  });
+  expect(parseConfig(environment, 'api').http.groupKeys).toHaveLength(1);
+  expect(parseConfig(environment, 'worker').graph).toMatchObject({ instanceDiscovery: false });
+});
+
+describe('links', () => {
+  const anchorsOf = (document: string) =>
+    [...read(document).matchAll(/^#+ (.+)$/gm)].map(([, heading = '']) =>
+      heading
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    );
+
+  test.each(DOCUMENTS)('%s · every relative link · leads somewhere', (document) => {
+    const links = [...read(document).matchAll(/\]\((?!\w+:)([^)]+)\)/g)].map(([, link = '']) => link);
+    const broken = links.filter((link) => {
+      const [path = '', anchor] = link.split('#');
+      const target = path === '' ? document : join(dirname(document), path);
+      if (!existsSync(join(ROOT, target))) return true;
+      return anchor !== undefined && !anchorsOf(target).includes(anchor);
+    });
+    expect(broken).toEqual([]);
+  });
+});
