@@ -1,9 +1,9 @@
 // Embedded Redis: started by the first, joined by the second, stopped by the last, revived after a crash.
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Redis } from 'ioredis';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { socketPath, startEmbeddedRedis, type EmbeddedRedis } from '../../src/queue/embedded.ts';
 import { inspectRedis } from '../../src/queue/health.ts';
 import { until } from '../support/until.ts';
@@ -86,14 +86,14 @@ test('a directory too deep for a socket · works all the same', async () => {
   expect(await processId(deep)).toBeGreaterThan(0);
 });
 
-test('no redis-server to be found · is said in one clear line', async () => {
-  const path = process.env['PATH'];
-  process.env['PATH'] = directory;
+test('a redis-server that does not come up · is said in one clear line · that names its log', async () => {
+  await writeFile(join(directory, 'redis-server'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+  vi.stubEnv('PATH', directory);
   try {
     await expect(startEmbeddedRedis(directory)).rejects.toThrow(
-      /no redis-server found: install Redis|does not come up/,
+      `${join(directory, 'redis-server')} does not come up; its log is ${join(directory, 'redis.log')}`,
     );
   } finally {
-    process.env['PATH'] = path;
+    vi.unstubAllEnvs();
   }
 });
