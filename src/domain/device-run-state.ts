@@ -23,6 +23,9 @@ export type RecordedState = {
   lastStateUpdateDateTime?: string;
   configurationState?: string;
   configurationOutput?: string | null;
+  configurationError?: string | null;
+  osVersion?: string | null;
+  upn?: string | null;
 };
 
 /** ERROR_SUCCESS_REBOOT_REQUIRED and ERROR_SUCCESS_REBOOT_INITIATED: done, but a reboot is outstanding. */
@@ -51,7 +54,8 @@ function toRunState(exitCode: number | undefined): RunState {
 
 /**
  * The ids of the records that can only be this run: same device name, policy version, completion instant, state and
- * output. Records whose instant is merely truncated count where none matches to the tick.
+ * output. Records whose instant is merely truncated count where none matches to the tick. Those that agree in the
+ * remaining members too come first: two runs may differ in nothing else.
  */
 export function matchingRecords(state: DeviceRunState, records: readonly RecordedState[]): string[] {
   const alike = records.filter(
@@ -62,17 +66,23 @@ export function matchingRecords(state: DeviceRunState, records: readonly Recorde
       sameText(record.configurationOutput, state.configurationOutput),
   );
   const withInstant = (precision: 'exact' | 'truncated') =>
-    alike
-      .filter(
-        (record) => compareInstants(state.lastStateUpdateDateTime, record.lastStateUpdateDateTime ?? '') === precision,
-      )
-      .flatMap((record) => (record.id === undefined ? [] : [record.id]));
+    alike.filter(
+      (record) => compareInstants(state.lastStateUpdateDateTime, record.lastStateUpdateDateTime ?? '') === precision,
+    );
   const exact = withInstant('exact');
-  return exact.length > 0 ? exact : withInstant('truncated');
+  return (exact.length > 0 ? exact : withInstant('truncated'))
+    .toSorted((a, b) => agreement(state, b) - agreement(state, a))
+    .flatMap((record) => (record.id === undefined ? [] : [record.id]));
+}
+
+/** In how many of the members that need not match a record agrees with a run. */
+function agreement(state: DeviceRunState, record: RecordedState): number {
+  const members = ['configurationError', 'osVersion', 'upn'] as const;
+  return members.filter((member) => sameText(record[member], state[member])).length;
 }
 
 /** Services are known to store an absent text as null or empty and to change line endings. */
-function sameText(recorded: string | null | undefined, sent: string | undefined): boolean {
+function sameText(recorded: string | null | undefined, sent: string | null | undefined): boolean {
   return plain(recorded) === plain(sent);
 }
 

@@ -80,8 +80,14 @@ export function decide(outcome: Outcome, delivery: Delivery, circumstances: Circ
   }
 }
 
+/** Failures since something last worked; a look in vain worked. */
+function failuresInARow({ attempts }: Delivery): number {
+  const worked = attempts.findLastIndex(({ outcome }) => outcome !== 'not-sent' && outcome !== 'uncertain');
+  return attempts.length - 1 - worked;
+}
+
 function nextAt(delivery: Delivery, now: number, random: number, policy: Policy): number {
-  return now + backoffMs(delivery.attemptsMade + 1, random, policy.backoff);
+  return now + backoffMs(failuresInARow(delivery) + 1, random, policy.backoff);
 }
 
 function unlessExpired(delivery: Delivery, now: number, policy: Policy, verdict: Verdict): Verdict {

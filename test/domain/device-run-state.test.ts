@@ -108,6 +108,18 @@ describe('a record in Graph', () => {
     expect(ids(record, { ...record, id: 'r2' }, nameless)).toEqual(['r1', 'r2']);
   });
 
+  test('of two alike · the one that agrees in error, version and user too · comes first', () => {
+    const explained = toDeviceRunState({ ...run, output: 'line 1\nline 2', error: 'why', osVersion: '10.0.26100.1' });
+    const alike = (id: string, members: object) => ({ ...record, id, ...members });
+    const other = alike('other', { configurationError: 'why not', osVersion: '10.0.26100.1' });
+    const same = alike('same', { configurationError: 'why', osVersion: '10.0.26100.1' });
+    const found = matchingRecords(explained, [
+      { ...other, configurationOutput: explained.configurationOutput ?? null },
+      { ...same, configurationOutput: explained.configurationOutput ?? null },
+    ]);
+    expect(found).toEqual(['same', 'other']);
+  });
+
   test('of a run without output · with null or nothing there · is this run', () => {
     const silent = toDeviceRunState(run);
     expect(matchingRecords(silent, [{ ...record, configurationOutput: null }])).toEqual(['r1']);

@@ -7,9 +7,16 @@ import { backoffMs, decide, type Circumstances, type Verdict } from '../../src/d
 import { circumstances, delivery, now, policy } from './sample.ts';
 
 const looking = delivery({ uncertainty: { since: 1, looks: 0 } });
-const failedThrice = delivery({ attemptsMade: 3, dueAt: now, failingSince: now - 1000 });
-const old = delivery({ attemptsMade: 3, dueAt: now, failingSince: now - policy.maxAgeMs });
-const almostOld = delivery({ attemptsMade: 3, dueAt: now, failingSince: now - policy.maxAgeMs + 1 });
+const attempts = (['absent', 'not-sent', 'uncertain', 'not-sent'] as const).map((outcome, index) => ({
+  number: index + 1,
+  at: now,
+  outcome,
+  graphStatus: null,
+  graphRequestId: null,
+}));
+const failedThrice = delivery({ attemptsMade: 4, attempts, dueAt: now, failingSince: now - 1000 });
+const old = delivery({ attemptsMade: 4, attempts, dueAt: now, failingSince: now - policy.maxAgeMs });
+const almostOld = delivery({ attemptsMade: 4, attempts, dueAt: now, failingSince: now - policy.maxAgeMs + 1 });
 
 const why = { detail: 'why', graph: null };
 const throttled = (retryAfterMs: number | null): Failure => ({ kind: 'throttled', retryAfterMs, ...why });

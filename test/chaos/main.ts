@@ -1,0 +1,54 @@
+// `npm run chaos`: seeded runs that disturb real processes and ask whether every promise was kept.
+import { Command, InvalidArgumentError } from 'commander';
+import { describeRun, describeViolations, isBad, summarise } from './report.ts';
+import { runOnce, type RunReport } from './run.ts';
+
+const MOST_DEFECTS = 5;
+type Flags = { runs: number; seed: number; devices: number; otherGraph?: true };
+
+const flags = new Command('chaos')
+  .description(
+    'Disturbs API, workers, Redis and Graph at random and checks that every accepted run result arrives once.',
+  )
+  .option('--runs <n>', 'how many runs, each with the next seed', wholeAbove0, 5)
+  .option('--seed <n>', 'the first run’s seed', wholeAbove0, 1)
+  .option('--devices <n>', 'devices per run', wholeAbove0, 40)
+  .option('--other-graph', 'against a Graph that shares nothing with the sandbox')
+  .parse()
+  .opts<Flags>();
+
+const stopping = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort());
+
+const isStopping = () => stopping.signal.aborted;
+const startedAt = Date.now();
+const reports: RunReport[] = [];
+for (let seed = flags.seed; seed < flags.seed + flags.runs && !isStopping(); seed += 1) {
+  try {
+    const graph = flags.otherGraph ? 'other' : 'sandbox';
+    const report = await runOnce({ seed, devices: flags.devices, graph, signal: stopping.signal });
+    reports.push(report);
+    print(describeRun(report));
+    if (isBad(report)) print(describeViolations(report, replay(seed)));
+    for (const defect of report.defects.slice(0, MOST_DEFECTS)) print(`  defect logged · ${defect}`);
+  } catch (error) {
+    if (isStopping()) break;
+    throw error;
+  }
+}
+print(`\n${summarise(reports, (Date.now() - startedAt) / 1000)}`);
+// Sockets that were reset in mid-connect keep Node alive although they are gone.
+process.exit(reports.some(isBad) || reports.length < flags.runs ? 1 : 0);
+
+function replay(seed: number): string {
+  return `npm run chaos -- --runs 1 --seed ${seed} --devices ${flags.devices}${flags.otherGraph ? ' --other-graph' : ''}`;
+}
+
+function wholeAbove0(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('must be a whole number above 0.');
+  return Number(text);
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

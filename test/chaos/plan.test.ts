@@ -1,0 +1,36 @@
+// The plan of a run: a function of its seed, with everything in it that a campaign is for.
+import { expect, test } from 'vitest';
+import { createPlan, GRAPH_KINDS, isBeyondTolerance, MACHINE_KINDS, type Plan } from './plan.ts';
+
+const KINDS = [...MACHINE_KINDS, ...GRAPH_KINDS];
+const planOf = (seed: number): Plan =>
+  createPlan({
+    seed,
+    devices: 30,
+    configurationIds: ['11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222'],
+    unknownConfigurationId: '33333333-3333-4333-8333-333333333333',
+    kinds: KINDS,
+    now: Date.UTC(2026, 0, 1),
+  });
+
+test('a plan · is the same for the same seed · and another for another', () => {
+  expect(planOf(7)).toEqual(planOf(7));
+  expect(planOf(7)).not.toEqual(planOf(8));
+});
+
+test('plans · hold every kind of disturbance and of submission between them', () => {
+  const plans = Array.from({ length: 60 }, (_, seed) => planOf(seed + 1));
+  const submissions = plans.flatMap((plan) => plan.submissions);
+  expect(new Set(plans.flatMap((plan) => plan.disturbances.map(({ kind }) => kind)))).toEqual(new Set(KINDS));
+  expect(new Set(submissions.map(({ meaning }) => meaning))).toEqual(new Set(['ordinary', 'poison', 'rival']));
+  expect(submissions.some(({ copies }) => copies > 1)).toBe(true);
+  expect(submissions.some(({ clockSkewS }) => isBeyondTolerance(clockSkewS))).toBe(true);
+  expect(submissions.some(({ clockSkewS }) => clockSkewS !== 0 && !isBeyondTolerance(clockSkewS))).toBe(true);
+});
+
+test('every disturbance · ends before everything is mended', () => {
+  for (let seed = 1; seed <= 60; seed += 1) {
+    const { disturbances, lengthMs } = planOf(seed);
+    for (const { at, forMs } of disturbances) expect(at + forMs).toBeLessThanOrEqual(lengthMs);
+  }
+});

@@ -1,0 +1,214 @@
+// What one run does to the service: who submits what and when, and what is disturbed meanwhile; a function of the seed.
+import { createRandom, pick, wholeNumber, type Random } from '../../src/sandbox/random.ts';
+import { planRunResult, type SentRunResult } from './run-result.ts';
+
+export const PARTIES = ['api', 'worker-1', 'worker-2'] as const;
+export type Party = (typeof PARTIES)[number];
+
+/** Disturbances of the service's own machinery, and of what the sandbox can play beside. */
+export const MACHINE_KINDS = [
+  'kill',
+  'terminate',
+  'pause',
+  'redis-kill',
+  'redis-pause',
+  'script-flush',
+  'redis-cut',
+  'redis-stall',
+  'redis-lost-replies',
+  'redis-refuse',
+  'graph-cut',
+  'graph-stall',
+  'graph-lost-replies',
+  'graph-refuse',
+] as const;
+export const GRAPH_KINDS = [
+  'graph-down',
+  'throttle',
+  'throttle-unsaid',
+  'server-errors',
+  'lost-answers',
+  'list-lag',
+  'no-filter',
+  'small-pages',
+  'slow-graph',
+  'tokens-revoked',
+  'short-tokens',
+  'secret-revoked',
+  'permission-taken',
+  'token-endpoint-down',
+  'token-errors',
+] as const;
+export type Kind = (typeof MACHINE_KINDS)[number] | (typeof GRAPH_KINDS)[number];
+
+/** `at` counts from the start of the run, in milliseconds. */
+export type Disturbance = { at: number; forMs: number; kind: Kind; party: Party };
+
+export type Submission = {
+  at: number;
+  runResult: SentRunResult;
+  /** So many at the same moment, each on its own connection. */
+  copies: number;
+  clockSkewS: number;
+  /** `rival`: same device and run id as another, with other content; one of them is refused. */
+  meaning: 'ordinary' | 'poison' | 'rival';
+};
+
+export type Plan = {
+  seed: number;
+  concurrency: number;
+  submissions: Submission[];
+  disturbances: Disturbance[];
+  /** After this everything is mended. */
+  lengthMs: number;
+};
+
+export type PlanOptions = {
+  seed: number;
+  devices: number;
+  configurationIds: readonly string[];
+  /** One that Graph does not know. */
+  unknownConfigurationId: string;
+  kinds: readonly Kind[];
+  /** For instants in run results; part of the plan, so a replay is given the same. */
+  now: number;
+};
+
+const SUBMITTING_MS = 9000;
+const DISTURBING_MS = 11_000;
+const MACHINE_SHARE = 0.35;
+/** So many submissions come at a moment when something is about to happen. */
+const TIMELY_SHARE = 0.7;
+/** The service tolerates 300 s; a second is lost to rounding and slow machines. */
+const SKEW = { within: 270, beyond: [330, 5000] } as const;
+
+/** How long each lasts; `graph-stall` must stay well below what three looks cover. */
+const DURATIONS: Record<Kind, readonly [number, number]> = {
+  kill: [100, 1500],
+  terminate: [100, 1500],
+  pause: [300, 3000],
+  'redis-kill': [100, 2500],
+  'redis-pause': [300, 4000],
+  'script-flush': [0, 0],
+  'redis-cut': [0, 0],
+  'redis-stall': [300, 3500],
+  'redis-lost-replies': [100, 1500],
+  'redis-refuse': [300, 2500],
+  'graph-cut': [0, 0],
+  'graph-stall': [300, 2500],
+  'graph-lost-replies': [100, 2500],
+  'graph-refuse': [300, 2500],
+  'graph-down': [500, 2500],
+  throttle: [500, 4000],
+  'throttle-unsaid': [300, 1500],
+  'server-errors': [500, 3000],
+  'lost-answers': [1000, 6000],
+  'list-lag': [2000, 8000],
+  'no-filter': [2000, 8000],
+  'small-pages': [2000, 8000],
+  'slow-graph': [1000, 5000],
+  'tokens-revoked': [0, 0],
+  'short-tokens': [2000, 6000],
+  'secret-revoked': [500, 3000],
+  'permission-taken': [500, 3000],
+  'token-endpoint-down': [500, 3000],
+  'token-errors': [500, 3000],
+};
+
+export function createPlan(options: PlanOptions): Plan {
+  const random = createRandom(options.seed);
+  const count = wholeNumber(random, 8, 18);
+  const disturbances = Array.from({ length: count }, () => planDisturbance(random, options.kinds));
+  const submissions = planSubmissions(random, options, disturbances);
+  return {
+    seed: options.seed,
+    concurrency: pick(random, [2, 10, 50]),
+    submissions: submissions.sort((a, b) => a.at - b.at),
+    disturbances: disturbances.sort((a, b) => a.at - b.at),
+    lengthMs: DISTURBING_MS,
+  };
+}
+
+function planDisturbance(random: Random, kinds: readonly Kind[]): Disturbance {
+  const choices = random() < MACHINE_SHARE ? MACHINE_KINDS : kinds;
+  const kind = choices[wholeNumber(random, 0, choices.length - 1)] ?? 'kill';
+  const [shortest, longest] = DURATIONS[kind];
+  const at = wholeNumber(random, 0, DISTURBING_MS - 500);
+  const parties = /^graph-(cut|stall|lost|refuse)/.test(kind) ? (['worker-1', 'worker-2'] as const) : PARTIES;
+  return {
+    at,
+    kind,
+    forMs: Math.min(wholeNumber(random, shortest, longest), DISTURBING_MS - at),
+    party: pick(random, parties),
+  };
+}
+
+function planSubmissions(random: Random, options: PlanOptions, disturbances: readonly Disturbance[]): Submission[] {
+  const { devices, configurationIds, unknownConfigurationId, now } = options;
+  const submissions: Submission[] = [];
+  let runs = 0;
+  const run = (deviceId: string, configurationId?: string) =>
+    planRunResult(
+      random,
+      ++runs,
+      deviceId,
+      configurationId ?? configurationIds[wholeNumber(random, 0, configurationIds.length - 1)] ?? '',
+      now,
+    );
+  const when = () => {
+    if (random() >= TIMELY_SHARE) return wholeNumber(random, 0, SUBMITTING_MS);
+    const disturbance = disturbances[wholeNumber(random, 0, disturbances.length - 1)];
+    const moment = (disturbance?.at ?? 0) + (random() < 0.3 ? (disturbance?.forMs ?? 0) : 0);
+    return Math.max(0, moment + wholeNumber(random, -250, 100));
+  };
+  for (let device = 1; device <= devices; device += 1) {
+    const deviceId = `device-${device}`;
+    const ordinary: Submission = {
+      at: when(),
+      runResult: run(deviceId),
+      copies: random() < 0.15 ? wholeNumber(random, 2, 5) : 1,
+      clockSkewS: planSkew(random),
+      meaning: 'ordinary',
+    };
+    if (random() < 0.2) submissions.push({ ...ordinary, at: when(), runResult: run(deviceId), copies: 1 });
+    // The same run reported under another id: two records that say the same.
+    if (random() < 0.08) {
+      const runResult = { ...ordinary.runResult, runId: `run-${++runs}` };
+      submissions.push({ ...ordinary, at: ordinary.at + wholeNumber(random, 0, 300), runResult });
+    }
+    if (random() < 0.08) {
+      submissions.push({
+        ...ordinary,
+        at: when(),
+        runResult: run(deviceId, unknownConfigurationId),
+        meaning: 'poison',
+      });
+    }
+    const hasRival = random() < 0.1;
+    const contested: Submission = { ...ordinary, meaning: hasRival ? 'rival' : 'ordinary' };
+    submissions.push(contested);
+    if (random() < 0.15) submissions.push({ ...contested, at: when(), copies: 1 });
+    if (hasRival) {
+      const runResult = { ...ordinary.runResult, policyVersion: ordinary.runResult.policyVersion + 10 };
+      submissions.push({ ...contested, at: random() < 0.5 ? ordinary.at : when(), runResult });
+    }
+  }
+  return submissions;
+}
+
+function planSkew(random: Random): number {
+  const thrown = random();
+  const sign = random() < 0.5 ? -1 : 1;
+  if (thrown < 0.8) return 0;
+  return sign * (thrown < 0.92 ? wholeNumber(random, 1, SKEW.within) : wholeNumber(random, ...SKEW.beyond));
+}
+
+/** Whether the service must refuse a device whose clock is this wrong. */
+export const isBeyondTolerance = (clockSkewS: number): boolean => Math.abs(clockSkewS) >= SKEW.beyond[0];
+
+/** A disturbance in words, for a timeline. */
+export function describeDisturbance({ at, forMs, kind, party }: Disturbance): string {
+  const aimed = /^(kill|terminate|pause|redis-(cut|stall|lost|refuse)|graph-(cut|stall|lost|refuse))/.test(kind);
+  const lasting = forMs === 0 ? '' : ` for ${forMs} ms`;
+  return `${String(at).padStart(6)} ms  ${kind}${aimed ? ` ${party}` : ''}${lasting}`;
+}

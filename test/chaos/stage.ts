@@ -1,0 +1,148 @@
+// Everything a run plays on: Redis, Graph, a proxy on every way between, the three processes; and how each disturbance is done.
+import { connect } from 'node:net';
+import { startTestRedis } from '../support/redis.ts';
+import { REVOKING, type Outside } from './outside.ts';
+import { PARTIES, type Disturbance, type Kind, type Party } from './plan.ts';
+import { supervise, type Supervised } from './processes.ts';
+import { createProxy, type Proxy } from './proxy.ts';
+
+/** The campaign's day is short: looks at 0.7, 2.1 and 4.9 s cover the longest stall and lag of a plan. */
+const SHORT_DAY = {
+  UNCERTAIN_LOOK_AFTER_MS: '700',
+  HOLD_PROBE_MS: '200',
+  ATTEMPT_TIMEOUT_MS: '2000',
+  SHUTDOWN_GRACE_MS: '5000',
+  GRAPH_WRITES_PER_20S: '20000',
+};
+
+export type StageOptions = {
+  directory: string;
+  outside: Outside;
+  groupKey: Uint8Array;
+  operatorToken: string;
+  concurrency: number;
+};
+
+export type Stage = {
+  apiUrl: string;
+  begin: (disturbance: Disturbance) => Promise<void>;
+  end: (disturbance: Disturbance) => Promise<void>;
+  /** Everything is well and runs. */
+  mend: () => Promise<void>;
+  surprises: () => string[];
+  close: () => Promise<void>;
+};
+
+type Way = Partial<Record<'end', Act>> & { begin: Act };
+type Act = (party: Party) => unknown;
+
+export async function openStage(options: StageOptions): Promise<Stage> {
+  const { outside, directory } = options;
+  const redis = await startTestRedis();
+  const killRedis = () => redis.signal('SIGKILL');
+  process.once('exit', killRedis);
+  const toRedis = await openProxies(PARTIES, () => connect(`${redis.directory}/redis.sock`));
+  const toGraph = await openProxies(PARTIES, () => connect(outside.port, '127.0.0.1'));
+  const processes = Object.fromEntries(
+    PARTIES.map((party) => {
+      const [entry, portVariable] =
+        party === 'api' ? (['src/main.ts', 'PORT'] as const) : (['workers/main.ts', 'WORKER_PORT'] as const);
+      const env = {
+        PATH: process.env['PATH'],
+        ...SHORT_DAY,
+        ...outside.environment(toGraph[party].port),
+        REDIS_URL: `redis://127.0.0.1:${toRedis[party].port}`,
+        DEVICE_GROUP_KEYS: Buffer.from(options.groupKey).toString('base64'),
+        OPERATOR_TOKEN: options.operatorToken,
+        WORKER_CONCURRENCY: String(options.concurrency),
+        HOST: '127.0.0.1',
+      };
+      return [party, supervise(party, entry, portVariable, env, directory)];
+    }),
+  ) as Record<Party, Supervised>;
+  const [apiPort] = await Promise.all(PARTIES.map((party) => processes[party].start()));
+
+  const moods = new Map<Kind, number>();
+  const mood = (kind: Kind, change: 1 | -1) => {
+    moods.set(kind, (moods.get(kind) ?? 0) + change);
+    outside.moods(new Set([...moods].filter(([, count]) => count > 0).map(([name]) => name)));
+  };
+  let redisDown: Promise<void> = Promise.resolve();
+
+  /** How each begins and ends; what is not here is a mood of Graph's. */
+  const machinery: Partial<Record<Kind, Way>> = {
+    kill: { begin: (party) => processes[party].end('SIGKILL'), end: (party) => processes[party].start() },
+    terminate: { begin: (party) => processes[party].end('SIGTERM'), end: (party) => processes[party].start() },
+    pause: { begin: (party) => processes[party].signal('SIGSTOP'), end: (party) => processes[party].signal('SIGCONT') },
+    'redis-kill': {
+      begin: () => (redisDown = redisDown.then(redis.kill)),
+      end: () => (redisDown = redisDown.then(redis.kill).then(redis.start)),
+    },
+    'redis-pause': { begin: () => redis.signal('SIGSTOP'), end: () => redis.signal('SIGCONT') },
+    'script-flush': { begin: () => void redis.client.script('FLUSH').catch(() => undefined) },
+    'redis-cut': { begin: (party) => toRedis[party].cut() },
+    'redis-stall': { begin: (party) => toRedis[party].stall('everything'), end: (party) => toRedis[party].resume() },
+    'redis-lost-replies': { begin: (party) => toRedis[party].stall('replies'), end: (party) => lose(toRedis[party]) },
+    'redis-refuse': { begin: (party) => refuse(toRedis[party]), end: (party) => toRedis[party].refuse(false) },
+    'graph-cut': { begin: (party) => toGraph[party].cut() },
+    'graph-stall': { begin: (party) => toGraph[party].stall('everything'), end: (party) => toGraph[party].resume() },
+    'graph-lost-replies': { begin: (party) => toGraph[party].stall('replies'), end: (party) => lose(toGraph[party]) },
+    'graph-refuse': { begin: (party) => refuse(toGraph[party]), end: (party) => toGraph[party].refuse(false) },
+  };
+
+  async function begin({ kind, party }: Disturbance): Promise<void> {
+    const way = machinery[kind];
+    if (way) await way.begin(party);
+    else mood(kind, 1);
+    if (REVOKING.includes(kind)) outside.revokeTokens();
+  }
+
+  async function end({ kind, party }: Disturbance): Promise<void> {
+    const way = machinery[kind];
+    if (way) await way.end?.(party);
+    else mood(kind, -1);
+  }
+
+  const proxies = [...Object.values(toRedis), ...Object.values(toGraph)];
+  return {
+    apiUrl: `http://127.0.0.1:${apiPort ?? 0}`,
+    begin,
+    end,
+    mend: async () => {
+      moods.clear();
+      outside.moods(new Set());
+      redis.signal('SIGCONT');
+      for (const proxy of proxies) {
+        proxy.resume();
+        proxy.refuse(false);
+      }
+      for (const party of PARTIES) processes[party].signal('SIGCONT');
+      await redisDown;
+      await Promise.all(PARTIES.map((party) => processes[party].start()));
+    },
+    surprises: () => PARTIES.flatMap((party) => processes[party].surprises),
+    close: async () => {
+      for (const party of PARTIES) processes[party].signal('SIGCONT');
+      await Promise.all(PARTIES.map((party) => processes[party].end('SIGKILL')));
+      await Promise.all(proxies.map((proxy) => proxy.close()));
+      await redis.close();
+      process.off('exit', killRedis);
+    },
+  };
+}
+
+async function openProxies(parties: readonly Party[], to: Parameters<typeof createProxy>[0]) {
+  const made = await Promise.all(parties.map(async (party) => [party, await createProxy(to)] as const));
+  return Object.fromEntries(made) as Record<Party, Proxy>;
+}
+
+/** What was asked was done, and nobody hears of it. */
+function lose(proxy: Proxy): void {
+  proxy.cut();
+  proxy.resume();
+}
+
+function refuse(proxy: Proxy): void {
+  proxy.refuse(true);
+  proxy.cut();
+}
