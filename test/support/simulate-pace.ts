@@ -1,0 +1,183 @@
+// Workers with one shared pace and work without end against a hidden limit, event by event: what of the limit they use.
+import { createPace, learn, rate, type Pace } from '../../src/domain/pace.ts';
+
+const WINDOW_MS = 20_000;
+
+/** Asks a limiter for one write. @returns 0 where it is taken, otherwise after how many ms one would be */
+export type Limiter = (now: number, limitPer20s: number) => number;
+
+export type Scenario = {
+  limiter: Limiter;
+  /** The hidden limit, in writes per 20 s. */
+  limitAt: (now: number) => number;
+  startPer20s: number;
+  /** Whether refusals say when to come back, in whole seconds; otherwise everyone waits a backoff with full jitter. */
+  retryAfter: boolean;
+  seed: number;
+  durationMs: number;
+  /** What happens earlier does not count. */
+  countFromMs: number;
+  workers?: number;
+  medianLatencyMs?: number;
+  /** When the next request is wanted after one was sent; always at once unless given. */
+  wantedAt?: (now: number) => number;
+};
+
+export type Simulated = {
+  /** Writes taken, as a share of what the limit allowed. */
+  used: number;
+  /** Refusals, as a share of all requests. */
+  refused: number;
+  sent: number;
+  pace: Pace;
+  /** The highest pace a slot was ever given at, in writes per 20 s. */
+  fastest: number;
+};
+
+type Request = { at: number; answeredAt: number; afterThrottle: boolean };
+type Answer = { at: number; waitMs: number; afterThrottle: boolean };
+
+const BACKOFF_BASE_MS = 2000;
+const BACKOFF_CAP_MS = 300_000;
+const LATENCY_SIGMA = 0.5;
+/** How late a worker's timer may be. */
+const TIMER_MS = 10;
+
+/** Counts restart every 20 s, `phaseMs` after the simulation's beginning. */
+export function fixedWindow(phaseMs: number): Limiter {
+  let window = Number.NaN;
+  let used = 0;
+  return (now, limit) => {
+    const current = Math.floor((now - phaseMs) / WINDOW_MS);
+    if (current !== window) [window, used] = [current, 0];
+    if (used >= limit) return (current + 1) * WINDOW_MS + phaseMs - now;
+    used += 1;
+    return 0;
+  };
+}
+
+/** The last 20 s count, refused requests too. */
+export function slidingWindow(): Limiter {
+  let seen: number[] = [];
+  return (now, limit) => {
+    const gone = seen.findIndex((at) => at > now - WINDOW_MS);
+    if (gone !== 0) seen = gone === -1 ? [] : seen.slice(gone);
+    seen.push(now);
+    const surplus = seen.length - limit;
+    return surplus <= 0 ? 0 : (seen[surplus] ?? now) + WINDOW_MS - now;
+  };
+}
+
+/** Refills evenly; after a rest `burst` × the limit is there at once. */
+export function tokenBucket(burst: number): Limiter {
+  let tokens = Number.POSITIVE_INFINITY;
+  let filledAt = 0;
+  return (now, limit) => {
+    tokens = Math.min(limit * burst, tokens + ((now - filledAt) * limit) / WINDOW_MS);
+    filledAt = now;
+    if (tokens < 1) return ((1 - tokens) * WINDOW_MS) / limit;
+    tokens -= 1;
+    return 0;
+  };
+}
+
+/** A limit that changes every 10 min: 100 → 60 → 140 → 100 … writes per 20 s. */
+export function steps(now: number): number {
+  return [100, 60, 140][Math.floor(now / 600_000) % 3] ?? 100;
+}
+
+/** Runs a scenario from an instant 0 to its end. Nothing is random but the seed. */
+export function simulate(scenario: Scenario): Simulated {
+  const { limiter, limitAt, durationMs, countFromMs, medianLatencyMs = 250, wantedAt } = scenario;
+  const random = createRandom(scenario.seed);
+  const onTheWay: Request[] = [];
+  const answers: Answer[] = [];
+  let pace = createPace(scenario.startPer20s, 0);
+  let freeWorkers = scenario.workers ?? 16;
+  let askAt = 0;
+  let waitUntil = 0;
+  let throttles = 0;
+  let taken = 0;
+  let sent = 0;
+  let fastest = 0;
+
+  function ask(now: number): void {
+    if (now < pace.slotAt) {
+      askAt = pace.slotAt + random() * TIMER_MS;
+      return;
+    }
+    fastest = Math.max(fastest, rate(pace, now));
+    pace = learn(pace, { kind: 'granted' }, now);
+    const latencyMs = medianLatencyMs * Math.exp(LATENCY_SIGMA * normal(random));
+    insert(onTheWay, { at: now + latencyMs / 2, answeredAt: now + latencyMs, afterThrottle: throttles > 0 });
+    freeWorkers -= 1;
+    askAt = Math.max(wantedAt?.(now) ?? now, pace.slotAt + random() * TIMER_MS);
+  }
+
+  function arrive({ at, answeredAt, afterThrottle }: Request): void {
+    const waitMs = limiter(at, limitAt(at));
+    insert(answers, { at: answeredAt, waitMs, afterThrottle });
+    if (at < countFromMs) return;
+    sent += 1;
+    if (waitMs === 0) taken += 1;
+  }
+
+  function answer({ at, waitMs, afterThrottle }: Answer): void {
+    freeWorkers += 1;
+    askAt = Math.max(askAt, at);
+    if (waitMs > 0) wait(at, waitMs);
+    else if (afterThrottle) throttles = 0;
+  }
+
+  function wait(now: number, neededMs: number): void {
+    if (now >= waitUntil) throttles += 1;
+    const backoffMs = random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** (throttles - 1));
+    waitUntil = Math.max(waitUntil, now + (scenario.retryAfter ? Math.ceil(neededMs / 1000) * 1000 : backoffMs));
+    pace = learn(pace, { kind: 'throttled', waitMs: waitUntil - now, told: scenario.retryAfter }, now);
+    askAt = Math.max(askAt, waitUntil);
+  }
+
+  for (;;) {
+    const nextAsk = freeWorkers > 0 ? askAt : Number.POSITIVE_INFINITY;
+    const nextArrival = onTheWay[0]?.at ?? Number.POSITIVE_INFINITY;
+    const nextAnswer = answers[0]?.at ?? Number.POSITIVE_INFINITY;
+    const now = Math.min(nextAsk, nextArrival, nextAnswer);
+    if (now >= durationMs) break;
+    if (now === nextArrival) take(onTheWay, arrive);
+    else if (now === nextAnswer) take(answers, answer);
+    else ask(now);
+  }
+  const allowed = allowedBetween(limitAt, countFromMs, durationMs);
+  return { used: taken / allowed, refused: (sent - taken) / sent, sent, pace, fastest };
+}
+
+function allowedBetween(limitAt: (now: number) => number, fromMs: number, toMs: number): number {
+  let allowed = 0;
+  for (let now = fromMs; now < toMs; now += 1000) allowed += (limitAt(now) * 1000) / WINDOW_MS;
+  return allowed;
+}
+
+function take<T>(line: T[], use: (first: T) => void): void {
+  const first = line.shift();
+  if (first) use(first);
+}
+
+function insert<T extends { at: number }>(line: T[], added: T): void {
+  const before = line.findLastIndex(({ at }) => at <= added.at);
+  line.splice(before + 1, 0, added);
+}
+
+/** mulberry32: the same seed throws the same numbers. @returns numbers in [0, 1) */
+export function createRandom(seed: number): () => number {
+  let state = seed | 0;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+function normal(random: () => number): number {
+  return Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+}
