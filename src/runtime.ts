@@ -1,0 +1,53 @@
+// The Node this runs on: the one at hand where it is new enough, else the one the set-up brought takes over.
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { constants } from 'node:os';
+
+/** What the identity library and the HTTP client ask for; nothing that needs it may be loaded before this is known. */
+const OLDEST = [22, 18] as const;
+/** sysexits.h EX_UNAVAILABLE */
+const EXIT_UNAVAILABLE = 69;
+
+/** Loads a program here, or runs the whole command again on the other Node as if it were this process. */
+export async function onWantedNode(load: () => Promise<unknown>): Promise<void> {
+  if (isWanted(process.versions.node)) {
+    dieWithParent();
+    await load();
+    return;
+  }
+  const node = findNode();
+  if (node === null) {
+    process.stderr.write(`this needs Node ${OLDEST.join('.')} or newer: install Node 24, or run npm install here\n`);
+    process.exitCode = EXIT_UNAVAILABLE;
+    return;
+  }
+  // In a group of its own: a Ctrl-C would otherwise reach it twice, and a second signal forces.
+  const child = spawn(node, process.argv.slice(1), {
+    detached: true,
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+  });
+  for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => void child.kill(signal));
+  child.on('exit', (code, signal) => {
+    process.exit(signal === null ? (code ?? 1) : 128 + constants.signals[signal]);
+  });
+}
+
+function isWanted(version: string): boolean {
+  const [major = 0, minor = 0] = version.split('.').map(Number);
+  return major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]);
+}
+
+function findNode(): string | null {
+  try {
+    return createRequire(import.meta.url).resolve(`node-${process.platform}-${process.arch}/bin/node`);
+  } catch {
+    return null;
+  }
+}
+
+/** Started by an older Node, this process is that one's body: when that one is killed, this one goes too. */
+function dieWithParent(): void {
+  if (!process.channel) return;
+  process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+  process.channel.unref();
+}

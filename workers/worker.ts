@@ -1,0 +1,53 @@
+// A worker, wired: env → config → queue → Graph → consumer → close.
+import { createGraphClient } from '../src/graph/client.ts';
+import { createLookUp } from '../src/graph/look-up.ts';
+import { createTokenSource } from '../src/graph/token.ts';
+import { createHealthApp } from '../src/http/app.ts';
+import { listen } from '../src/http/server.ts';
+import { beginProcess } from '../src/process.ts';
+import { createConsumer } from '../src/queue/consumer.ts';
+import { watchDurability } from '../src/queue/health.ts';
+import { createPacer } from '../src/queue/pacer.ts';
+import { openTenantQueue } from '../src/queue/tenant.ts';
+import { createHealth } from '../src/readiness.ts';
+import { createDeliver } from './deliver.ts';
+
+const { config, log, metrics, events, lifecycle } = beginProcess('worker');
+const clock = Date.now;
+const { host, port, concurrency } = config.worker;
+
+const queue = await openTenantQueue(config, 'work', events.redisTrouble);
+lifecycle.opened('queue', queue.close);
+watchDurability(queue.redis, events.durability);
+
+const tokens = createTokenSource(config.graph, clock, events.graphRequest);
+const graph = createGraphClient(config.graph, tokens, clock, events.graphRequest);
+lifecycle.opened('graph', graph.close);
+
+const pacer = createPacer(queue.budget);
+const consumer = createConsumer({
+  ...queue,
+  pacer,
+  deliver: createDeliver({
+    create: graph.create,
+    find: createLookUp(graph, (signal) => pacer.turn('read', signal), clock),
+    unclaimed: queue.deliveries.unclaimed,
+  }),
+  events,
+  policy: config.delivery.policy,
+  concurrency,
+  clock,
+  random: Math.random,
+});
+lifecycle.opened('consumer', consumer.close);
+
+const health = createHealth(queue, metrics, config.delivery.writesPer20s, clock);
+const app = createHealthApp({
+  ...health,
+  isAlive: consumer.isAlive,
+  onAnswer: events.answered,
+  onDefect: (error) => events.defect(error, 'a route threw'),
+});
+const listener = await listen(app, host, port);
+lifecycle.opened('listener', listener.close);
+log.info({ host, port: listener.port, concurrency }, 'working');
