@@ -3,7 +3,7 @@ import { createApp } from './http/app.ts';
 import { createVerifyDevice, createVerifyOperator } from './http/credentials.ts';
 import { listen } from './http/server.ts';
 import { beginProcess } from './process.ts';
-import { watchDurability } from './queue/health.ts';
+import { watchDurability, watchMemory } from './queue/health.ts';
 import { openTenantQueue } from './queue/tenant.ts';
 import { createHealth } from './readiness.ts';
 
@@ -14,6 +14,8 @@ const { operatorToken, groupKeys, maxBodyBytes, host, port } = config.http;
 const queue = await openTenantQueue(config, 'answer', events.redisTrouble);
 lifecycle.opened('queue', queue.close);
 watchDurability(queue.redis, events.durability);
+const memory = watchMemory(queue.redis);
+lifecycle.opened('memory watch', memory.close);
 
 const app = createApp({
   verifyDevice: createVerifyDevice(
@@ -21,7 +23,10 @@ const app = createApp({
     clock,
   ),
   verifyOperator: operatorToken && createVerifyOperator(operatorToken.reveal()),
-  accept: queue.deliveries.accept,
+  accept: async (run, now) => {
+    if (memory.isFull()) throw new Error('Redis is nearly full');
+    return queue.deliveries.accept(run, now);
+  },
   find: queue.deliveries.find,
   deadLetters: queue.deadLetters,
   isAlive: () => true,

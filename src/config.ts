@@ -139,7 +139,7 @@ export const environmentSchema = z.object({
     .default('runstate'),
   DATA_DIR: z.string().default('./data'),
   DEVICE_GROUP_KEYS: groupKeys.optional(),
-  OPERATOR_TOKEN: secret(z.string().min(32, 'must have at least 32 characters')).optional(),
+  OPERATOR_TOKEN: secret(z.string().regex(/^[!-~]{32,}$/, 'must have at least 32 visible ASCII characters')).optional(),
   AZURE_TENANT_ID: z
     .string()
     .regex(/^[\w.-]{1,256}$/, 'must be a tenant id or domain')
@@ -301,7 +301,7 @@ export function parseGroupKeys(value: string | undefined): Buffer[] {
 function isGroupKey(text: string): boolean {
   const key = text.trim();
   const bytes = Buffer.from(key, 'base64');
-  return /^[A-Za-z0-9+/]+={0,2}$/.test(key) && bytes.length >= 16 && bytes.length <= 64;
+  return bytes.toString('base64') === key && bytes.length >= 16 && bytes.length <= 64;
 }
 
 function deepFreeze<T>(value: T): T {

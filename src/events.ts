@@ -20,6 +20,8 @@ export type Events = ReturnType<typeof createEvents>;
 /** The shape of a request to Graph or its token endpoint that ended; status null where nothing was answered. */
 type GraphRequest = Parameters<RequestEnded>[0];
 
+const TROUBLE_TOLD_EVERY_MS = 1000;
+const TROUBLES_REMEMBERED = 100;
 const SUBMISSION_ROUTE = '/v1/run-results';
 
 /** Expected trouble is named, not traced. */
@@ -30,6 +32,7 @@ function describeBriefly(error: unknown) {
 }
 
 export function createEvents(log: Logger, metrics: Metrics) {
+  const toldAt = new Map<string, number>();
   return {
     /** One line per request, one count per submission. Health checks and scrapes are told at debug only. */
     answered: (told: RequestTold) => {
@@ -44,7 +47,8 @@ export function createEvents(log: Logger, metrics: Metrics) {
       log.info({ ...line, outcome, code }, 'submission');
       metrics.submissions.inc({ outcome, code });
     },
-    queueTrouble: (error: unknown) => log.warn({ error: describeBriefly(error) }, 'the queue did not answer a request'),
+    queueTrouble: (error: unknown) =>
+      log.warn({ trouble: describeBriefly(error) }, 'the queue did not answer a request'),
     attempt: ({ delivery, outcome, verdict, durationMs }: Tried) => {
       log.info(
         {
@@ -102,7 +106,14 @@ export function createEvents(log: Logger, metrics: Metrics) {
     starved: (starvedMs: number) =>
       log.error({ starvedMs }, 'the worker fetches nothing although work waits; rebuilding it'),
     stalled: (deliveryId: string) => log.warn({ deliveryId }, 'a worker went away in the middle of a delivery'),
-    redisTrouble: (error: Error) => log.warn({ error: describeBriefly(error) }, 'redis trouble'),
+    /** Once a second for the same trouble: a client that retries at once would fill the log. */
+    redisTrouble: (error: Error) => {
+      const now = Date.now();
+      if (now - (toldAt.get(error.message) ?? 0) < TROUBLE_TOLD_EVERY_MS) return;
+      if (toldAt.size > TROUBLES_REMEMBERED) toldAt.clear();
+      toldAt.set(error.message, now);
+      log.warn({ trouble: describeBriefly(error) }, 'redis trouble');
+    },
     durability: (mode: string, detail: string) =>
       log[mode === 'always' ? 'info' : 'warn']({ durability: mode, detail }, 'durability in force'),
     defect: (error: unknown, what: string) => log.error({ error }, `defect: ${what}`),

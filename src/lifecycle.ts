@@ -1,4 +1,5 @@
 // A process's life: signal → abort → ordered close within a grace period; a second signal forces.
+import { CannotStart } from './cannot-start.ts';
 import type { Logger } from './log.ts';
 
 /** A part with a lifetime, closed in the reverse order of its opening. */
@@ -13,6 +14,7 @@ export type Lifecycle = {
   stop: (reason: string, exitCode?: number) => Promise<void>;
 };
 
+const ONE_SIGNAL_MS = 50;
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 /**
@@ -26,11 +28,14 @@ export function createLifecycle(
 ): Lifecycle {
   const parts: Part[] = [];
   const abort = new AbortController();
+  let stoppingSince = 0;
+  let stoppedBy: string | null = null;
 
   async function stop(reason: string, exitCode = 0): Promise<void> {
     if (abort.signal.aborted) return;
     log.info({ reason }, 'stopping');
     abort.abort();
+    stoppingSince = Date.now();
     const force = setTimeout(() => {
       log.error({ graceMs }, 'grace period over, forcing');
       exit(1);
@@ -45,15 +50,19 @@ export function createLifecycle(
 
   for (const name of SIGNALS) {
     process.on(name, () => {
+      // A wrapper that forwards what its whole group got makes one signal two.
+      if (name === stoppedBy && Date.now() - stoppingSince < ONE_SIGNAL_MS) return;
       if (abort.signal.aborted) {
         log.error({ signal: name }, 'second signal, forcing');
         exit(1);
       }
+      stoppedBy = name;
       void stop(name);
     });
   }
   process.on('uncaughtException', (error) => {
-    log.fatal({ error }, 'defect: uncaught exception');
+    if (error instanceof CannotStart) log.fatal({ reason: error.message }, 'cannot start');
+    else log.fatal({ error }, 'defect: uncaught exception');
     void stop('uncaught exception', 1);
   });
   process.on('unhandledRejection', (error) => {

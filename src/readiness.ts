@@ -6,7 +6,7 @@ import type { Check, HealthParts, Readiness } from './http/health.ts';
 import type { Status } from './http/operators.ts';
 import type { Metrics } from './metrics.ts';
 import type { Counts } from './queue/deliveries.ts';
-import { describeWeakness, inspectRedis } from './queue/health.ts';
+import { describeWeakness, inspectRedis, isFull } from './queue/health.ts';
 import type { TenantQueue } from './queue/tenant.ts';
 
 /** A check that takes longer has failed. */
@@ -47,6 +47,7 @@ export function createHealth(
           ? { ok: false, detail: `${hold.reason} since ${toIso(hold.since)}: ${hold.detail}. ${REMEDIES[hold.reason]}` }
           : { ok: true, detail: throttle === null ? 'not held' : `throttled until ${toIso(throttle.until)}` },
       };
+      if (isFull(redis.memoryUsed)) return { status: 'failing', checks };
       return { status: Object.values(checks).every(({ ok }) => ok) ? 'ok' : 'degraded', checks };
     } catch {
       return {
@@ -121,7 +122,7 @@ function toMemoryCheck(used: number | null): Check {
   const ok = used < MEMORY_WARNING;
   return {
     ok,
-    detail: `${Math.round(used * 100)} % of maxmemory${ok ? '' : ': full, Redis refuses what devices submit'}`,
+    detail: `${Math.round(used * 100)} % of maxmemory${ok ? '' : ': nearly full; from 95 % on submissions are refused'}`,
   };
 }
 

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 
 const EDGES = ['http', 'queue', 'graph', 'sandbox'];
 /** Files under src/ that any room may use; they know the domain and each other. */
-const FOYER = '^src/(config|deadline|events|log|metrics)\\.ts$';
+const FOYER = '^src/(cannot-start|config|deadline|events|log|metrics)\\.ts$';
 
 const only = (name: string, from: object, allowed: string[]): IForbiddenRuleType => ({
   name,
@@ -28,6 +28,12 @@ const RULES: IForbiddenRuleType[] = [
     to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
   },
   { name: 'nobody imports a main', severity: 'error', from: {}, to: { path: '/main\\.ts$' } },
+  {
+    name: 'the domain has nothing of Node’s but a hash',
+    severity: 'error',
+    from: { path: '^src/domain' },
+    to: { dependencyTypes: ['core'], pathNot: '^(node:)?crypto$' },
+  },
   only('the domain knows itself, zod and a hash', { path: '^src/domain' }, ['^src/domain', '^node_modules/zod/']),
   ...EDGES.filter((edge) => edge !== 'sandbox').map((edge) =>
     only(`${edge} knows the domain and itself`, { path: `^src/${edge}/` }, [

@@ -6,7 +6,7 @@ import { operate, OperatorError, type OperatorFlags } from './operator.ts';
 import { print } from './out.ts';
 
 export type FilterFlags = OperatorFlags & { code?: string; configuration?: string; device?: string };
-export type DeadLettersFlags = FilterFlags & { limit: number; json?: true; purge?: true; yes?: true };
+export type DeadLettersFlags = FilterFlags & { limit: number; json?: true; purge?: true; all?: true; yes?: true };
 export type ReplayFlags = FilterFlags & { all?: true; dryRun?: true; yes?: true };
 
 type DeadLetter = {
@@ -54,6 +54,9 @@ export async function deadLetters(flags: DeadLettersFlags): Promise<void> {
 /** Replays one by its id, or all that match the filter. */
 export async function replay(deliveryId: string | undefined, flags: ReplayFlags): Promise<void> {
   const filter = toFilter(flags);
+  if (deliveryId !== undefined && (Object.keys(filter).length > 0 || flags.all)) {
+    throw new OperatorError('give a delivery id or a filter, not both', EXIT.usage);
+  }
   if (deliveryId === undefined && Object.keys(filter).length === 0 && !flags.all) {
     throw new OperatorError('which ones? give a delivery id, a filter, or --all', EXIT.usage);
   }
@@ -67,11 +70,15 @@ export async function replay(deliveryId: string | undefined, flags: ReplayFlags)
 }
 
 async function purge(flags: DeadLettersFlags): Promise<void> {
-  const selection = { filter: toFilter(flags) };
+  const filter = toFilter(flags);
+  if (Object.keys(filter).length === 0 && !flags.all) {
+    throw new OperatorError('which ones? give a filter, or --all', EXIT.usage);
+  }
+  const selection = { filter };
   const { matched } = await operate<Counted>(flags, '/v1/dead-letters/purge', { ...selection, dryRun: true });
   print(`${matched} dead ${matched === 1 ? 'letter matches' : 'letters match'}.`);
   if (matched === 0) return;
-  await confirm(`Forget ${matched} for good? Their run results are in Graph neither now nor later.`, flags.yes);
+  await confirm(`Forget ${matched} for good? Nobody can replay them then.`, flags.yes);
   const { purged = 0 } = await operate<Counted>(flags, '/v1/dead-letters/purge', selection);
   print(`${purged} purged.`);
 }

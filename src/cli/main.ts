@@ -15,6 +15,10 @@ const whole = (min: number, max: number) => (text: string) => {
   return number;
 };
 const port = whole(0, 65_535);
+const url = (text: string) => {
+  if (!URL.canParse(text) || !/^https?:/.test(text)) throw new InvalidArgumentError('must be an http or https URL.');
+  return text;
+};
 
 const program = new Command('runstate-bridge')
   .description('Takes hardware configuration run results from devices and creates them in Microsoft Graph, once each.')
@@ -52,7 +56,7 @@ program
   .command('report')
   .description('sign and submit one run result, as a device does')
   .argument('[file]', 'a run result as JSON, - for standard input; options add to it or replace parts of it')
-  .requiredOption('--url <url>', 'where the bridge is, e.g. http://localhost:8080')
+  .requiredOption('--url <url>', 'where the bridge is, e.g. http://localhost:8080', url)
   .option('--device-id <id>', 'which device reports')
   .option('--key-file <path>', 'the device’s key (base64); without it the environment’s DEVICE_KEY')
   .option('--run-id <id>', 'without it a new one')
@@ -82,7 +86,7 @@ Exit codes: ${EXIT.ok} accepted, or known already (with --wait: delivered) · ${
 
 const operators = (command: Command): Command =>
   command
-    .option('--url <url>', 'where the bridge is', 'http://localhost:8080')
+    .option('--url <url>', 'where the bridge is', url, 'http://localhost:8080')
     .option('--code <code>', 'only those with this code, e.g. graph-404')
     .option('--configuration <guid>', 'only those of this hardware configuration')
     .option('--device <id>', 'only those of this device')
@@ -92,7 +96,8 @@ operators(program.command('dead-letters'))
   .description('list what gave up and why, newest first')
   .option('--limit <n>', 'how many at most', whole(1, 1_000_000), 50)
   .option('--json', 'for scripts')
-  .option('--purge', 'forget them for good; asks first')
+  .option('--purge', 'forget those that match for good; counts and asks first')
+  .option('--all', 'with --purge: every dead letter')
   .option('--yes', 'do not ask')
   .action(complaining(async (flags: DeadLettersFlags) => (await import('./dead-letters.ts')).deadLetters(flags)));
 

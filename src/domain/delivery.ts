@@ -123,6 +123,7 @@ export function begin(delivery: Delivery, now: number): Delivery {
   return {
     ...delivery,
     status: 'delivering',
+    dueAt: now,
     mark: { at: now, sends: nextStep(delivery) },
     failingSince: delivery.failingSince === null ? null : delivery.failingSince + overdue,
   };

@@ -73,7 +73,8 @@ export function decide(outcome: Outcome, delivery: Delivery, circumstances: Circ
       const looking = delivery.mark?.sends === 'look';
       const arrivedBy = outcome.abandoned && delivery.mark ? delivery.mark.at + policy.attemptTimeoutMs : now;
       const at = looking ? nextAt(delivery, now, random, policy) : Math.max(now, arrivedBy) + policy.lookAfterMs;
-      return unlessExpired(delivery, now, policy, { then: 'look', at });
+      // While everyone is held, a failure is not the delivery's own.
+      return probing ? { then: 'look', at } : unlessExpired(delivery, now, policy, { then: 'look', at });
     }
     case 'rejected':
       return { then: 'dead', code: `graph-${outcome.status}` };

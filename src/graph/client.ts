@@ -100,6 +100,9 @@ export function createGraphClient(
   async function sendAuthenticated(request: Request): Promise<Answer | Failure> {
     const first = await tokens.get();
     if (!first.ok) return first.failure;
+    if (clock() > request.announcedAt + SEND_WITHIN_MS) {
+      return { kind: 'not-sent', upstream: 'token-endpoint', detail: 'the token took too long', graph: null };
+    }
     const answer = await send(request, first.value);
     if ('headers' in answer && answer.status === 403) tokens.forget(first.value);
     if (!('headers' in answer) || answer.status !== 401) return answer;

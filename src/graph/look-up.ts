@@ -91,8 +91,13 @@ export function createLookUp(graph: GraphClient, pace: PaceRead, clock: () => nu
   return async (state, signal) => {
     const filter = `deviceName eq '${state.deviceName.replaceAll("'", "''")}'`;
     const url = `${graph.states(state.hardwareConfigurationId)}?$filter=${encodeURIComponent(filter)}`;
+    const isOurs = (record: HardwareConfigurationDeviceState) => {
+      // A service that takes the option and ignores it gives every record to everyone who looks.
+      if (record.deviceName !== state.deviceName) refusedAt.set('$filter', clock());
+      return record.deviceName === state.deviceName;
+    };
     const listing =
-      (await readWith('$filter', { url, keep: () => true, until: null, signal })) ?? (await readShared(state));
+      (await readWith('$filter', { url, keep: isOurs, until: null, signal })) ?? (await readShared(state));
     if (listing.kind !== 'listed') return listing;
     return { kind: 'records', ids: matchingRecords(state, listing.records), requestId: listing.requestId };
   };

@@ -58,6 +58,8 @@ export function refuse(res: Response, refusal: Refusal): void {
 const BODY_FAULTS: Record<string, Refusal> = {
   'entity.too.large': { code: 'too-large', detail: 'the body is larger than this service accepts' },
   'encoding.unsupported': { code: 'unsupported-media-type', detail: 'content codings are not accepted' },
+  'entity.parse.failed': { code: 'invalid-json', detail: 'the body is not JSON in UTF-8' },
+  'charset.unsupported': { code: 'unsupported-media-type', detail: 'send application/json in UTF-8' },
   'request.size.invalid': { code: 'bad-request', detail: 'the body is not as long as Content-Length says' },
   'request.aborted': { code: 'bad-request', detail: 'the body ended early' },
 };

@@ -4,6 +4,7 @@ import { createServer, type RequestListener, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Response } from 'express';
+import { CannotStart } from '../cannot-start.ts';
 import { REFUSALS, type RefusalCode } from '../domain/refusal.ts';
 import { PROBLEM_TYPE, refuse, toProblem } from './problem.ts';
 
@@ -49,7 +50,7 @@ export async function listen(
   server.on('connect', (_req, socket) => refuseConnection(socket, 'method-not-allowed'));
   refuseBrokenRequests(server, underWay);
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-  server.once('error', reject);
+  server.once('error', (error) => reject(new CannotStart(`cannot listen on ${host}:${port}: ${error.message}`)));
   server.listen(port, host, () => resolve(undefined));
   await promise;
   return { port: (server.address() as AddressInfo).port, close: () => closeServer(server, underWay) };

@@ -14,13 +14,21 @@ export type Turn =
   | { go: true; probe: HoldReason | null; troubled: boolean }
   | { go: false; waitMs: number; because: 'pace' | 'throttled' | HoldReason };
 
+/** Whether a failure can be the delivery's own, or only the way to Graph's: a request that was not even sent. */
+export type Blame = 'own' | 'way';
+
 export type Budget = {
   /** Takes the next slot if it is due; slots are evenly spaced over all workers. */
   take: (kind: RequestKind) => Promise<Turn>;
   /** Graph said not before: nobody takes a slot until then. @returns how long that is */
   throttle: (retryAfterMs: number | null, random: number) => Promise<number>;
   /** Something did not get through for one delivery. @returns the hold this caused, once so many did not */
-  failed: (deliveryId: string, reason: HoldReason, detail: string) => Promise<{ hold: Hold; isNew: boolean } | null>;
+  failed: (
+    deliveryId: string,
+    reason: HoldReason,
+    detail: string,
+    blame: Blame,
+  ) => Promise<{ hold: Hold; isNew: boolean } | null>;
   /** Holds everyone, or notes that a probe of the hold failed. @returns the hold, and whether it is new */
   hold: (reason: HoldReason, detail: string, by: 'probe' | 'in-flight') => Promise<{ hold: Hold; isNew: boolean }>;
   /** Graph took a request: what was wrong is over. @returns the hold that ended, if one was on */
@@ -36,6 +44,8 @@ export type BudgetSettings = {
   writesPer20s: number;
   /** How long the first probe of a hold waits. */
   holdProbeMs: number;
+  /** How long a probe may be on its way; until its outcome is told, nobody else probes. */
+  probeTimeoutMs: number;
   /** What a throttle without Retry-After waits. */
   backoff: Backoff;
 };
@@ -43,6 +53,9 @@ export type BudgetSettings = {
 const WINDOW_US = 20_000_000;
 /** Graph's documented limit on requests of any kind, per app and tenant. */
 const READS_PER_20S = 1000;
+
+/** Probe intervals double up to so many times the first. */
+const LONGEST_PROBE_INTERVAL = 15;
 
 const NOW = `
 local time = redis.call('TIME')
@@ -56,12 +69,14 @@ local throttledUntil = tonumber(budget[3] or 0)
 if now < throttledUntil then return {0, ms(throttledUntil - now), 'throttled'} end
 local hold = budget[1] or ''
 if hold ~= '' then
-  local probeAt = tonumber(budget[2])
+  local probeAt = math.min(tonumber(budget[2]), now + ARGV[4])
   if now < probeAt then return {0, ms(probeAt - now), hold} end
   redis.call('HSET', KEYS[1], 'probeAt', number(now + ARGV[3]))
   return {1, 1, hold}
 end
-local at, interval = tonumber(budget[4] or 0), tonumber(ARGV[2])
+local interval = tonumber(ARGV[2])
+-- Redis's clock may have stepped back: no slot is further away than one interval.
+local at = math.min(tonumber(budget[4] or 0), now + interval)
 if now < at then return {0, ms(at - now), 'pace'} end
 redis.call('HSET', KEYS[1], ARGV[1], number(math.max(at, now - interval) + interval))
 return {1, (budget[5] or budget[6]) and 1 or 0, ''}`;
@@ -79,9 +94,9 @@ until_ = math.max(until_, now + wait * 1000)
 redis.call('HSET', KEYS[1], 'throttledUntil', number(until_))
 return ms(until_ - now)`;
 
-/** Counts failures of different deliveries in a row; one delivery failing again and again is its own trouble. */
+/** Counts failures in a row. One that may be the delivery's own counts once: it may fail for ever while all others work. */
 const FAILED = `
-if redis.call('HGET', KEYS[1], 'failedBy') == ARGV[1] then return redis.call('HGET', KEYS[1], 'streak') end
+if ARGV[2] == 'own' and redis.call('HGET', KEYS[1], 'failedBy') == ARGV[1] then return redis.call('HGET', KEYS[1], 'streak') end
 redis.call('HSET', KEYS[1], 'failedBy', ARGV[1])
 return redis.call('HINCRBY', KEYS[1], 'streak', 1)`;
 
@@ -91,7 +106,7 @@ local same = known[1] == ARGV[1]
 if same and ARGV[4] == 'in-flight' then return {0, known[2], tonumber(known[3]), redis.call('HGET', KEYS[1], 'probeAt')} end
 local since = same and known[2] or number(now)
 local probes = same and known[3] + 1 or 0
-local probeAt = number(now + ARGV[3] * math.min(15, 2 ^ math.min(probes, 4)) * 1000)
+local probeAt = number(now + ARGV[3] * math.min(${LONGEST_PROBE_INTERVAL}, 2 ^ math.min(probes, 4)) * 1000)
 redis.call('HSET', KEYS[1], 'hold', ARGV[1], 'since', since, 'detail', ARGV[2], 'probes', probes, 'probeAt', probeAt)
 return {same and 0 or 1, since, probes, probeAt}`;
 
@@ -137,15 +152,20 @@ export function createBudget(
     hold,
     take: async (kind) => {
       const [field, intervalUs] = slots[kind];
-      const reply = (await takeScript(field, intervalUs, settings.holdProbeMs * 1000)) as [number, number, string];
+      const reply = (await takeScript(
+        field,
+        intervalUs,
+        settings.probeTimeoutMs * 1000,
+        Math.max(settings.probeTimeoutMs, settings.holdProbeMs * LONGEST_PROBE_INTERVAL) * 1000,
+      )) as [number, number, string];
       const [go, number, reason] = reply;
       if (go === 1) return { go: true, probe: reason === '' ? null : (reason as HoldReason), troubled: number === 1 };
       return { go: false, waitMs: number, because: reason as 'pace' | 'throttled' | HoldReason };
     },
     throttle: async (retryAfterMs, random) =>
       Number(await throttleScript(retryAfterMs ?? -1, random, settings.backoff.baseMs, settings.backoff.capMs)),
-    failed: async (deliveryId, reason, detail) => {
-      const streak = Number(await failedScript(deliveryId));
+    failed: async (deliveryId, reason, detail, blame) => {
+      const streak = Number(await failedScript(deliveryId, blame));
       return streak < FAILURES_UNTIL_HOLD ? null : hold(reason, detail, 'in-flight');
     },
     mended: async (probe) => {

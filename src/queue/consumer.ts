@@ -17,7 +17,7 @@ import type { HoldReason } from '../domain/hold.ts';
 import { unavailable, type Circumstances, type Policy, type Verdict } from '../domain/retry.ts';
 import type { RunResult } from '../domain/run-result.ts';
 import type { Events } from '../events.ts';
-import type { Budget } from './budget.ts';
+import type { Blame, Budget } from './budget.ts';
 import type { Deliveries, Stored } from './deliveries.ts';
 import { QUEUE_NAME, type Keys } from './keys.ts';
 import type { Going, Pacer } from './pacer.ts';
@@ -120,8 +120,9 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       signal.throwIfAborted();
       throw new Error('an open delivery has no run result');
     }
-    // Stopping lets an attempt in hand finish; only a lost lock cuts it short.
-    const outcome = await parts.deliver(delivery, run, lockLost ?? new AbortController().signal);
+    // Stopping lets a create in hand finish, only a lost lock cuts it short; a look writes nothing and may be cut.
+    const interruptible = delivery.mark?.sends === 'look' ? signal : (lockLost ?? new AbortController().signal);
+    const outcome = await parts.deliver(delivery, run, interruptible);
     await Promise.all([
       tell(delivery, outcome, going),
       settle(marked.stored, outcome, { probing: going.probe !== null, startedAt }),
@@ -168,9 +169,16 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       case 'forbidden':
         return hold(outcome.kind, outcome.detail, going);
       case 'not-sent':
-        return suspect(delivery, unavailable(outcome.upstream), outcome.detail, going);
+        return suspect(delivery, unavailable(outcome.upstream), outcome.detail, 'way', going);
       case 'uncertain':
-        return suspect(delivery, 'graph-unavailable', outcome.detail, going);
+        // A look that fails has nothing of the delivery's in it.
+        return suspect(
+          delivery,
+          'graph-unavailable',
+          outcome.detail,
+          delivery.mark?.sends === 'look' ? 'way' : 'own',
+          going,
+        );
       case 'absent':
       case 'found':
         // Reading proves nothing about the permission to write.
@@ -188,9 +196,15 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     else if (going.probe !== null) events.probeFailed(held);
   }
 
-  async function suspect(delivery: Delivery, reason: HoldReason, detail: string, going: Going): Promise<void> {
+  async function suspect(
+    delivery: Delivery,
+    reason: HoldReason,
+    detail: string,
+    blame: Blame,
+    going: Going,
+  ): Promise<void> {
     if (going.probe !== null) return hold(reason, detail, going);
-    const caused = await budget.failed(delivery.id, reason, detail);
+    const caused = await budget.failed(delivery.id, reason, detail, blame);
     if (caused?.isNew) events.held(caused.hold);
   }
 

@@ -110,7 +110,8 @@ export function createDeliveries(
     if (kind === 'conflict') return { kind };
     const known = life === undefined ? delivery : (JSON.parse(life) as Delivery);
     // Also for a duplicate: whoever stored the first copy may have died before it woke a worker.
-    if (!isTerminal(known.status)) await wake(known.id);
+    // It is stored, which is what counts: where waking fails, the sweep does it.
+    if (!isTerminal(known.status)) await wake(known.id).catch(() => undefined);
     return { kind, delivery: known };
   }
 

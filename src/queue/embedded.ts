@@ -8,6 +8,7 @@ import { delimiter, dirname, join, resolve } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Redis } from 'ioredis';
+import { CannotStart } from '../cannot-start.ts';
 
 /** How long a server may take to load its files before a starter gives up on it. */
 export const EMBEDDED_READY_MS = 30_000;
@@ -32,7 +33,7 @@ export function socketPath(directory: string): string {
 
 /**
  * Starts the embedded Redis of a directory, or joins the one that runs. Every write is fsynced before its reply.
- * @throws Error with one clear line where no redis-server can be found or it does not come up
+ * @throws CannotStart with one clear line where no redis-server can be found or it does not come up
  */
 export async function startEmbeddedRedis(directory: string): Promise<EmbeddedRedis> {
   await mkdir(directory, { recursive: true, mode: 0o700 });
@@ -46,7 +47,7 @@ async function startOrJoin(directory: string): Promise<void> {
   const giveUpAt = Date.now() + EMBEDDED_READY_MS;
   while (!(await answers(directory))) {
     if (Date.now() > giveUpAt) {
-      throw new Error(
+      throw new CannotStart(
         `the embedded redis-server in ${directory} does not answer; its log is ${join(directory, 'redis.log')}`,
       );
     }
@@ -95,7 +96,7 @@ async function startServer(directory: string, giveUpAt: number): Promise<void> {
     if (await answers(directory)) return;
     await delay(POLL_MS);
   }
-  throw new Error(`${binary} does not come up; its log is ${join(directory, 'redis.log')}`);
+  throw new CannotStart(`${binary} does not come up; its log is ${join(directory, 'redis.log')}`);
 }
 
 async function answers(directory: string): Promise<boolean> {
@@ -186,5 +187,5 @@ async function findServer(): Promise<string> {
     )
       return binary;
   }
-  throw new Error('no redis-server found: install Redis 6.2 or newer, or set REDIS_URL');
+  throw new CannotStart('no redis-server found: install Redis 6.2 or newer, or set REDIS_URL');
 }

@@ -24,7 +24,7 @@ export async function inspectRedis(redis: RedisConnection): Promise<RedisHealth>
   return {
     durability: field('aof_enabled') === '1' ? toDurability(fsync) : 'none',
     maxmemoryPolicy: policy ?? field('maxmemory_policy') ?? 'unknown',
-    memoryUsed: Number(field('maxmemory')) > 0 ? Number(field('used_memory')) / Number(field('maxmemory')) : null,
+    memoryUsed: toMemoryUsed(info),
   };
 }
 
@@ -51,6 +51,35 @@ export function watchDurability(redis: RedisConnection, tell: (durability: Durab
   const onReady = () => void look().catch(() => undefined);
   redis.on('ready', onReady);
   if (redis.status === 'ready') onReady();
+}
+
+/** Beyond this share of `maxmemory` nothing new is taken: workers need room to finish what is there. */
+const FULL = 0.95;
+const MEMORY_EVERY_MS = 1000;
+
+export type MemoryWatch = { isFull: () => boolean; close: () => void };
+
+/** Watches how full Redis is, once a second; while Redis does not answer, what was last known counts. */
+export function watchMemory(redis: RedisConnection): MemoryWatch {
+  let full = false;
+  const look = async () => {
+    if (redis.status !== 'ready') return;
+    full = isFull(await readMemory(redis));
+  };
+  const looking = setInterval(() => void look().catch(() => undefined), MEMORY_EVERY_MS);
+  return { isFull: () => full, close: () => clearInterval(looking) };
+}
+
+export const isFull = (memoryUsed: number | null): boolean => memoryUsed !== null && memoryUsed >= FULL;
+
+async function readMemory(redis: RedisConnection): Promise<number | null> {
+  return toMemoryUsed(await redis.info('memory'));
+}
+
+function toMemoryUsed(info: string): number | null {
+  const bytes = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+  const limit = bytes('maxmemory');
+  return limit > 0 ? bytes('used_memory') / limit : null;
 }
 
 async function config(redis: RedisConnection, name: string): Promise<string[]> {

@@ -60,6 +60,7 @@ export async function openTenantQueue(
       {
         writesPer20s: config.delivery.writesPer20s,
         holdProbeMs: config.delivery.holdProbeMs,
+        probeTimeoutMs: config.delivery.policy.attemptTimeoutMs,
         backoff: config.delivery.policy.backoff,
       },
       Date.now,

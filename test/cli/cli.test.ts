@@ -165,8 +165,11 @@ describe('dead letters', () => {
     expect((await run(['replay', '--url', url, '--device', 'device-12', '--yes'], operator)).stdout).toContain(
       '1 replayed',
     );
-    expect((await run(['dead-letters', '--url', url, '--purge'], operator)).code).toBe(64);
-    expect((await run(['dead-letters', '--url', url, '--purge', '--yes'], operator)).stdout).toContain('1 purged');
+    expect((await run(['dead-letters', '--url', url, '--purge', '--yes'], operator)).code).toBe(64);
+    expect((await run(['dead-letters', '--url', url, '--purge', '--all'], operator)).code).toBe(64);
+    expect((await run(['dead-letters', '--url', url, '--purge', '--all', '--yes'], operator)).stdout).toContain(
+      '1 purged',
+    );
     expect((await run(['dead-letters', '--url', url], operator)).stdout).toContain('No dead letters');
   }, 60_000);
 

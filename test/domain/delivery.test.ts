@@ -131,8 +131,16 @@ describe('begin and withdraw', () => {
   });
 
   test('a try taken back · leaves nothing behind · queued if never tried, else waiting', () => {
-    expect(withdraw(begin(delivery(), now))).toEqual(delivery());
+    expect(withdraw(begin(delivery(), now))).toEqual(delivery({ dueAt: now }));
     expect(withdraw(begin(delivery({ attemptsMade: 2 }), now))).toMatchObject({ status: 'waiting', mark: null });
+  });
+
+  test('tries taken back again and again · credit the time waited once · not each time anew', () => {
+    const failing = delivery({ attemptsMade: 2, dueAt: now, failingSince: now - 1000 });
+    const minute = 60_000;
+    const first = withdraw(begin(failing, now + minute));
+    const second = withdraw(begin(first, now + 2 * minute));
+    expect(begin(second, now + 3 * minute).failingSince).toBe(now - 1000 + 3 * minute);
   });
 
   test('a mark without an outcome · is a lost create · but a lost look is nothing lost', () => {

@@ -76,6 +76,7 @@ const TABLE: Record<Failure['kind'], Row[]> = {
     ['of a create', uncertain, delivery(), {}, { then: 'look', at: now + 5000 }],
     ['of a look', uncertain, looking, {}, { then: 'look', at: now + 1000 }],
     ['of a create while probing', uncertain, delivery(), probing, { then: 'look', at: now + 5000 }],
+    ['of a create while probing, however old', uncertain, old, probing, { then: 'look', at: now + 5000 }],
     ['too old', uncertain, old, {}, { then: 'dead', code: 'expired-uncertain' }],
     ['its worker lost just now', LOST_WORKER, delivery(), {}, { then: 'look', at: now + 30_000 + 5000 }],
   ],

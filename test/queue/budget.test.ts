@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { TenantQueue } from '../../src/queue/tenant.ts';
 import { createPacer } from '../../src/queue/pacer.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
-import { openTestQueue } from '../support/tenant.ts';
+import { openTestQueue, POLICY } from '../support/tenant.ts';
 import { until } from '../support/until.ts';
 
 let redis: TestRedis;
@@ -138,19 +138,43 @@ describe('holds', () => {
   test('one delivery failing again and again · holds nobody · five different ones do', async () => {
     const budget = await openBudget({ holdProbeMs: 60_000 });
     for (let attempt = 0; attempt < 20; attempt++) {
-      expect(await budget.failed('d1', 'graph-unavailable', 'reset')).toBeNull();
+      expect(await budget.failed('d1', 'graph-unavailable', 'reset', 'own')).toBeNull();
     }
-    for (const id of ['d2', 'd3', 'd4']) expect(await budget.failed(id, 'graph-unavailable', 'reset')).toBeNull();
-    expect(await budget.failed('d5', 'graph-unavailable', 'reset')).toMatchObject({ isNew: true });
+    for (const id of ['d2', 'd3', 'd4'])
+      expect(await budget.failed(id, 'graph-unavailable', 'reset', 'own')).toBeNull();
+    expect(await budget.failed('d5', 'graph-unavailable', 'reset', 'own')).toMatchObject({ isNew: true });
     expect(await budget.take('write')).toMatchObject({ go: false, because: 'graph-unavailable' });
+  });
+
+  test('requests of one delivery that were not even sent · are no fault of its own · and hold everyone', async () => {
+    const budget = await openBudget({ holdProbeMs: 60_000 });
+    const fail = () => budget.failed('d1', 'graph-unavailable', 'ENOTFOUND', 'way');
+    for (let attempt = 0; attempt < 4; attempt++) expect(await fail()).toBeNull();
+    expect(await fail()).toMatchObject({ isNew: true, hold: { reason: 'graph-unavailable' } });
+  });
+
+  test('a probe that hangs · is the only one · until its time-out', async () => {
+    const budget = await openBudget({ holdProbeMs: 10 });
+    await budget.hold('forbidden', '', 'in-flight');
+    const startedAt = await until('a probe', async () => (await budget.take('write')).go && Date.now());
+    await until('the next probe', async () => (await budget.take('write')).go);
+    expect(Date.now() - startedAt).toBeGreaterThanOrEqual(POLICY.attemptTimeoutMs - 50);
+  });
+
+  test('a slot set by a clock that stepped back since · is no further away than one interval', async () => {
+    const budget = await openBudget({ writesPer20s: 1000 });
+    await redis.client.hset(queues[0]?.keys.budget ?? '', 'nextWriteAt', String((Date.now() + 3_600_000) * 1000));
+    const turn = await budget.take('write');
+    expect(turn).toMatchObject({ go: false, because: 'pace' });
+    expect((turn as { waitMs: number }).waitMs).toBeLessThanOrEqual(20);
   });
 
   test('failures with a success in between · start over · and hold nobody', async () => {
     const budget = await openBudget();
-    for (const id of ['d1', 'd2', 'd3', 'd4']) await budget.failed(id, 'graph-unavailable', 'reset');
+    for (const id of ['d1', 'd2', 'd3', 'd4']) await budget.failed(id, 'graph-unavailable', 'reset', 'own');
     expect(await budget.take('write')).toMatchObject({ go: true, troubled: true });
     await budget.mended(null);
-    expect(await budget.failed('d5', 'graph-unavailable', 'reset')).toBeNull();
+    expect(await budget.failed('d5', 'graph-unavailable', 'reset', 'own')).toBeNull();
   });
 
   test('what was held · is still held after Redis crashed · since it is written down', async () => {
