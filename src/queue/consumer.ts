@@ -1,6 +1,6 @@
 // BullMQ worker ⇄ deliver(): a turn, a mark, a try, and its verdict → done, delay, hold everyone.
 import { setTimeout as delay } from 'node:timers/promises';
-import { DelayedError, WaitingError, Worker, type Job } from 'bullmq';
+import { DelayedError, ErrorCode, WaitingError, Worker, type Job } from 'bullmq';
 import {
   begin,
   conclude,
@@ -59,6 +59,12 @@ const SWEEP_EVERY_MS = 5000;
 /** BullMQ brings a delayed job back up to a second late; so short a wait is not worth giving it away. */
 const WAIT_IN_HAND_MS = 1000;
 
+/** BullMQ's code for a job whose lock has run out, or belongs to another worker. */
+const LOCK_GONE: readonly unknown[] = [ErrorCode.JobLockNotExist, ErrorCode.JobLockMismatch, ErrorCode.JobNotInState];
+
+const isLockGone = (error: unknown): boolean =>
+  error instanceof Error && LOCK_GONE.includes((error as { code?: unknown }).code);
+
 /** Starts consuming the deliveries of a tenant. */
 export function createConsumer(parts: ConsumerParts): Consumer {
   const { deliveries, budget, pacer, events, policy, clock } = parts;
@@ -76,7 +82,9 @@ export function createConsumer(parts: ConsumerParts): Consumer {
         await job.moveToWait(token);
         throw new WaitingError();
       }
-      if (!lockLost?.aborted) {
+      // Somebody else has the job by now: it is theirs to move.
+      if (isLockGone(error)) events.stalled(id);
+      else if (!lockLost?.aborted) {
         events.defect(error, 'a delivery could not be worked on');
         await job.moveToDelayed(clock() + AFTER_TROUBLE_MS, token);
       }
