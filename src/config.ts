@@ -19,6 +19,8 @@ export type Address = { host: string; port: number };
 
 export type CredentialConfig =
   | { kind: 'secret'; tenantId: string; clientId: string; secret: Secret }
+  /** Read again for each new token: rotating it needs no restart. */
+  | { kind: 'secret-file'; tenantId: string; clientId: string; secretPath: string }
   | { kind: 'certificate'; tenantId: string; clientId: string; certificatePath: string }
   | { kind: 'federated'; tenantId: string; clientId: string; tokenFilePath: string }
   | { kind: 'managed-identity'; clientId: string | null };
@@ -149,6 +151,7 @@ export const environmentSchema = z.object({
     .regex(/^[\w.-]{1,256}$/, 'must be an application (client) id')
     .optional(),
   AZURE_CLIENT_SECRET: secret(z.string()).optional(),
+  AZURE_CLIENT_SECRET_FILE: z.string().optional(),
   AZURE_CLIENT_CERTIFICATE_PATH: z.string().optional(),
   AZURE_FEDERATED_TOKEN_FILE: z.string().optional(),
   IDENTITY_ENDPOINT: z.string().optional(),
@@ -202,16 +205,19 @@ function missing(env: Record<string, unknown>, role: Role): string[] {
   return faults;
 }
 
+const APP_CREDENTIALS = [
+  'AZURE_CLIENT_SECRET',
+  'AZURE_CLIENT_SECRET_FILE',
+  'AZURE_CLIENT_CERTIFICATE_PATH',
+  'AZURE_FEDERATED_TOKEN_FILE',
+];
+
 function missingCredential(env: Record<string, unknown>): string[] {
-  const app = ['AZURE_CLIENT_SECRET', 'AZURE_CLIENT_CERTIFICATE_PATH', 'AZURE_FEDERATED_TOKEN_FILE'].some(
-    (name) => name in env,
-  );
+  const app = APP_CREDENTIALS.some((name) => name in env);
   if (app)
     return ['AZURE_TENANT_ID', 'AZURE_CLIENT_ID'].filter((name) => !(name in env)).map((name) => `${name} is required`);
   if ('IDENTITY_ENDPOINT' in env) return [];
-  return [
-    'one of AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH, AZURE_FEDERATED_TOKEN_FILE or a managed identity (IDENTITY_ENDPOINT) is required',
-  ];
+  return [`one of ${APP_CREDENTIALS.join(', ')} or a managed identity (IDENTITY_ENDPOINT) is required`];
 }
 
 function toConfig(env: Environment): Config {
@@ -268,6 +274,8 @@ function toCredential(env: Environment): CredentialConfig | null {
   const { AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: clientId } = env;
   if (tenantId !== undefined && clientId !== undefined) {
     if (env.AZURE_CLIENT_SECRET) return { kind: 'secret', tenantId, clientId, secret: env.AZURE_CLIENT_SECRET };
+    const secretPath = env.AZURE_CLIENT_SECRET_FILE;
+    if (secretPath !== undefined) return { kind: 'secret-file', tenantId, clientId, secretPath };
     const certificatePath = env.AZURE_CLIENT_CERTIFICATE_PATH;
     if (certificatePath !== undefined) return { kind: 'certificate', tenantId, clientId, certificatePath };
     const tokenFilePath = env.AZURE_FEDERATED_TOKEN_FILE;

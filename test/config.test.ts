@@ -134,6 +134,12 @@ const CASES: Record<Name, Case> = {
     good: [['~ anything ~', '~ anything ~']],
     bad: [],
   },
+  AZURE_CLIENT_SECRET_FILE: {
+    pick: ({ graph }) => (graph.credential?.kind === 'secret-file' ? graph.credential.secretPath : null),
+    byDefault: null,
+    good: [['/run/secret', '/run/secret']],
+    bad: [],
+  },
   AZURE_CLIENT_CERTIFICATE_PATH: {
     pick: ({ graph }) => (graph.credential?.kind === 'certificate' ? graph.credential.certificatePath : null),
     byDefault: null,
@@ -194,6 +200,7 @@ const COMPANY: Partial<Record<Name, Environment>> = {
   AZURE_TENANT_ID: { AZURE_CLIENT_ID: 'client', AZURE_CLIENT_SECRET: SECRET },
   AZURE_CLIENT_ID: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_SECRET: SECRET },
   AZURE_CLIENT_SECRET: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client' },
+  AZURE_CLIENT_SECRET_FILE: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client' },
   AZURE_CLIENT_CERTIFICATE_PATH: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client' },
   AZURE_FEDERATED_TOKEN_FILE: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client' },
 };
@@ -238,7 +245,7 @@ test('everything wrong at once · is reported together · each variable by its n
 
 describe('what a role cannot do without', () => {
   const oneOf =
-    'one of AZURE_CLIENT_SECRET, AZURE_CLIENT_CERTIFICATE_PATH, AZURE_FEDERATED_TOKEN_FILE or a managed identity (IDENTITY_ENDPOINT) is required';
+    'one of AZURE_CLIENT_SECRET, AZURE_CLIENT_SECRET_FILE, AZURE_CLIENT_CERTIFICATE_PATH, AZURE_FEDERATED_TOKEN_FILE or a managed identity (IDENTITY_ENDPOINT) is required';
 
   test.each<[Role, string, Environment, string[]]>([
     ['api', 'nothing', {}, ['DEVICE_GROUP_KEYS is required']],

@@ -1,4 +1,5 @@
 // The app registration's credential: which one the environment holds, and what its errors mean.
+import { readFile } from 'node:fs/promises';
 import {
   ClientCertificateCredential,
   ClientSecretCredential,
@@ -48,6 +49,8 @@ function construct(
   switch (credential.kind) {
     case 'secret':
       return new ClientSecretCredential(credential.tenantId, credential.clientId, credential.secret.reveal(), options);
+    case 'secret-file':
+      return createFileSecretCredential(credential, options);
     case 'certificate':
       return new ClientCertificateCredential(
         credential.tenantId,
@@ -65,6 +68,19 @@ function construct(
     case 'managed-identity':
       return createManagedIdentityCredential(credential.clientId);
   }
+}
+
+/** A client secret in a file, read when it is needed. */
+function createFileSecretCredential(
+  { tenantId, clientId, secretPath }: Extract<CredentialConfig, { kind: 'secret-file' }>,
+  options: ConstructorParameters<typeof ClientSecretCredential>[3],
+): TokenCredential {
+  return {
+    getToken: async (scopes) => {
+      const secret = (await readFile(secretPath, 'utf8')).trim();
+      return new ClientSecretCredential(tenantId, clientId, secret, options).getToken(scopes);
+    },
+  };
 }
 
 /**

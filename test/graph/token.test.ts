@@ -252,6 +252,21 @@ describe('a credential in a file', () => {
     expect((await tokens.get()).ok).toBe(true);
   });
 
+  test('a secret · signs in · and one rotated on disk is read for the next token', async () => {
+    await using graph = await startGraph();
+    const secretPath = join(await mkdtemp(join(tmpdir(), 'runstate-secret-')), 'secret');
+    await writeFile(secretPath, `${graph.sandbox.clientSecret}\n`);
+    const { tenantId, clientId } = graph.sandbox;
+    const config = { ...graph.config, credential: { kind: 'secret-file' as const, tenantId, clientId, secretPath } };
+    const tokens = createTokenSource(config, Date.now, () => undefined);
+    const first = await tokens.get();
+    expect(first.ok).toBe(true);
+    graph.sandbox.set({ secrets: ['the next secret'] });
+    expect(await tokens.renew(first.ok ? first.value : '')).toMatchObject({ failure: { kind: 'credential-refused' } });
+    await writeFile(secretPath, 'the next secret');
+    expect((await tokens.get()).ok).toBe(true);
+  });
+
   test('a federated token · signs in · and is read anew for a new token', async () => {
     await using graph = await startTokens();
     const tokenFilePath = join(directory, 'federated');
