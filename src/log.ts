@@ -1,6 +1,6 @@
 // The logger: JSON lines on stdout, and what it must never print.
 import { pino, type Logger } from 'pino';
-import type { LogLevel } from './config.ts';
+import type { LogLevel } from './environment.ts';
 
 export type { Logger };
 

@@ -2,17 +2,9 @@
 import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import {
-  ConfigError,
-  environmentSchema,
-  EXIT_CONFIG,
-  LOG_LEVELS,
-  parseConfig,
-  parseGroupKeys,
-  toSecret,
-  type Config,
-  type Role,
-} from '../src/config.ts';
+import { ConfigError, EXIT_CONFIG, parseConfig, type Config, type Role } from '../src/config.ts';
+import { environmentSchema, LOG_LEVELS, parseGroupKeys } from '../src/environment.ts';
+import { toSecret } from '../src/secret.ts';
 
 const KEY_16 = Buffer.alloc(16, 1).toString('base64');
 const KEY_64 = Buffer.alloc(64, 2).toString('base64');

@@ -1,5 +1,5 @@
 // `device-key`: the key to install on one device.
-import { parseGroupKeys } from '../config.ts';
+import { parseGroupKeys } from '../environment.ts';
 import { deriveDeviceKey } from '../domain/device-key.ts';
 import { deviceIdSchema } from '../domain/run-result.ts';
 import { EXIT } from './exit.ts';

@@ -6,7 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import { toSecret, type RedisConfig } from '../../src/config.ts';
+import type { RedisConfig } from '../../src/config.ts';
+import { toSecret } from '../../src/secret.ts';
 
 export type TestRedis = {
   directory: string;

@@ -1,0 +1,9 @@
+// A secret that shows itself only when asked.
+
+/** Logs, JSON and inspection print `[secret]`. */
+export type Secret = { reveal: () => string; toString: () => '[secret]'; toJSON: () => '[secret]' };
+
+export function toSecret(value: string): Secret {
+  const secret = { reveal: () => value, toString: () => '[secret]' as const, toJSON: () => '[secret]' as const };
+  return Object.defineProperty(secret, Symbol.for('nodejs.util.inspect.custom'), { value: secret.toString });
+}
