@@ -1,8 +1,6 @@
-// The unit of work: a delivery's identity, its life as a state machine, what is told of it.
-import { createHash } from 'node:crypto';
+// The unit of work: a delivery's identity, what is known of it, and how a try begins.
+import { hash } from 'node:crypto';
 import type { Failure } from './failure.ts';
-import type { Circumstances, Policy, Verdict } from './retry.ts';
-import { decide } from './retry.ts';
 import type { RunResult } from './run-result.ts';
 
 /** Every status a delivery can have; the last three are terminal. */
@@ -70,6 +68,10 @@ export type Delivery = {
   lastFailure: LastFailure | null;
   deliveredAt: number | null;
   deviceRunStateId: string | null;
+  /** The newer delivery of the same device and configuration that was created instead. */
+  supersededBy: string | null;
+  /** The trace its submission was part of (W3C Trace Context), so that its attempts can be found from there. */
+  traceparent: string | null;
 };
 
 /** A delivery record stays small however long Graph is away. */
@@ -89,11 +91,16 @@ export function fingerprint(run: RunResult): string {
 }
 
 function digest(text: string): Buffer {
-  return createHash('sha256').update(text, 'utf8').digest();
+  return hash('sha256', text, 'buffer');
 }
 
 /** A delivery as it begins: accepted, in the queue. */
-export function createDelivery(tenantId: string, run: RunResult, now: number): Delivery {
+export function createDelivery(
+  tenantId: string,
+  run: Pick<RunResult, 'runId' | 'deviceId' | 'hardwareConfigurationId'>,
+  now: number,
+  traceparent: string | null = null,
+): Delivery {
   return {
     id: identify(tenantId, run.deviceId, run.runId),
     tenantId,
@@ -111,6 +118,8 @@ export function createDelivery(tenantId: string, run: RunResult, now: number): D
     lastFailure: null,
     deliveredAt: null,
     deviceRunStateId: null,
+    supersededBy: null,
+    traceparent,
   };
 }
 
@@ -134,112 +143,19 @@ export function withdraw(delivery: Delivery): Delivery {
   return { ...delivery, status: delivery.attemptsMade === 0 ? 'queued' : 'waiting', mark: null };
 }
 
-/** A mark without an outcome: the worker that left it may have sent its create. */
-export const LOST_WORKER: Failure = {
-  kind: 'uncertain',
-  abandoned: true,
-  detail: 'the worker stopped between announcing the create and learning its outcome',
-  graph: null,
-};
-
-/**
- * The record this delivery made was found first by one that says the same and had lost its own answer. They change
- * places: what the other one made may be there, and is this one's.
- */
-export const recordTaken = (graph: GraphAnswer): Failure => ({
-  kind: 'uncertain',
-  detail: 'the record it made was taken for that of a delivery that says the same',
-  graph: { ...graph, code: null },
-});
-
 /** Whether a mark was left behind by a worker that may have sent a create. */
 export const wasAbandoned = (delivery: Delivery): boolean => delivery.mark?.sends === 'create';
-
-/** What an outcome makes of a delivery, and what follows for it and for everyone. */
-export type Conclusion = { delivery: Delivery; verdict: Verdict };
-
-/** Concludes a try: what its outcome makes of the delivery, and what follows. */
-export function conclude(
-  delivery: Delivery,
-  outcome: Outcome,
-  circumstances: Circumstances,
-  policy: Policy,
-): Conclusion {
-  const { now } = circumstances;
-  const verdict = decide(outcome, delivery, circumstances, policy);
-  const done =
-    verdict.then === 'everyone-waits' || verdict.then === 'hold' ? withdraw(delivery) : counted(delivery, outcome, now);
-  const concluded = isFailure(outcome) ? { ...done, lastFailure: toLastFailure(outcome, verdict, now) } : done;
-  return { delivery: follow(concluded, outcome, verdict, now), verdict };
-}
-
-export function isFailure(outcome: Outcome): outcome is Failure {
-  return outcome.kind !== 'created' && outcome.kind !== 'found' && outcome.kind !== 'absent';
-}
-
-function counted(delivery: Delivery, outcome: Outcome, now: number): Delivery {
-  const number = delivery.attemptsMade + 1;
-  const attempt: Attempt = {
-    number,
-    at: delivery.mark?.at ?? now,
-    outcome: outcome.kind,
-    graphStatus: outcome.graph?.status ?? null,
-    graphRequestId: outcome.graph?.requestId ?? null,
-  };
-  return {
-    ...delivery,
-    mark: null,
-    attemptsMade: number,
-    attempts: [...delivery.attempts, attempt].slice(-ATTEMPTS_KEPT),
-    failingSince: isFailure(outcome) ? (delivery.failingSince ?? now) : delivery.failingSince,
-  };
-}
-
-function follow(delivery: Delivery, outcome: Outcome, verdict: Verdict, now: number): Delivery {
-  switch (verdict.then) {
-    case 'done':
-      return {
-        ...delivery,
-        status: 'delivered',
-        deliveredAt: now,
-        deviceRunStateId: verdict.deviceRunStateId,
-        uncertainty: null,
-      };
-    case 'create-again':
-      return { ...delivery, status: 'waiting', dueAt: now, uncertainty: null };
-    case 'look':
-      return {
-        ...delivery,
-        status: 'waiting',
-        dueAt: verdict.at,
-        uncertainty: {
-          since: delivery.uncertainty?.since ?? now,
-          looks: (delivery.uncertainty?.looks ?? 0) + (outcome.kind === 'absent' ? 1 : 0),
-        },
-      };
-    case 'again':
-      return { ...delivery, status: 'waiting', dueAt: verdict.at };
-    case 'everyone-waits':
-    case 'hold':
-      return delivery;
-    case 'dead':
-      return { ...delivery, status: 'dead' };
-  }
-}
-
-function toLastFailure(failure: Failure, verdict: Verdict, now: number): LastFailure {
-  return {
-    kind: failure.kind,
-    code: verdict.then === 'dead' ? verdict.code : failure.kind,
-    detail: failure.detail,
-    at: now,
-    graphStatus: failure.graph?.status ?? null,
-    graphCode: failure.graph?.code ?? null,
-    graphRequestId: failure.graph?.requestId ?? null,
-  };
-}
 
 /** A dead delivery back in the queue: same id, history kept, its age counted anew. An uncertain create stays uncertain. */
 export function replay(delivery: Delivery, now: number): Delivery {
   return { ...delivery, status: 'queued', dueAt: now, failingSince: null, mark: null };
+}
+
+/** Whether nothing of it can be in Graph, or on its way there: only then another delivery may take its place. */
+export const isReplaceable = ({ status, uncertainty }: Delivery): boolean =>
+  (status === 'queued' || status === 'waiting') && uncertainty === null;
+
+/** Ends a delivery in favour of a newer one of the same device and configuration. */
+export function supersede(delivery: Delivery, by: string): Delivery {
+  return { ...delivery, status: 'superseded', supersededBy: by, mark: null };
 }

@@ -1,12 +1,17 @@
 // The throttle budget all workers of a tenant share, and what stops them all: throttling and holds. On Redis's clock.
+import { anyPer20s } from '../domain/any-limit.ts';
 import type { Backoff } from '../domain/retry.ts';
 import type { Hold, HoldReason } from '../domain/hold.ts';
 import { FAILURES_UNTIL_HOLD } from '../domain/hold.ts';
+import { createPace, PACE_MEMBERS, rate, type Pace } from '../domain/pace.ts';
+import { WINDOW_MS } from '../domain/pace-tuning.ts';
+import { FAILED, HOLD, LONGEST_PROBE_INTERVAL, MENDED, TAKE, THROTTLE } from './budget-scripts.ts';
 import type { Keys } from './keys.ts';
 import type { RedisConnection } from './redis.ts';
+import { PACE_FIELDS } from './pace-script.ts';
 import { defineScript } from './script.ts';
 
-/** Writes and reads are counted apart by Graph. */
+/** Graph limits writes, and requests of any kind. */
 export type RequestKind = 'write' | 'read';
 
 /** Go now (as a probe, where a hold is on), or ask again after so long. */
@@ -18,10 +23,16 @@ export type Turn =
 export type Blame = 'own' | 'way';
 
 export type Budget = {
-  /** Takes the next slot if it is due; slots are evenly spaced over all workers. */
+  /**
+   * Takes the next slot if it is due. Slots are evenly spaced over all workers. Those for writes follow the learned pace;
+   * reads take what writes leave of Graph's limit on requests of any kind, and writes leave them a tenth of it.
+   */
   take: (kind: RequestKind) => Promise<Turn>;
-  /** Graph said not before: nobody takes a slot until then. @returns how long that is */
-  throttle: (retryAfterMs: number | null, random: number) => Promise<number>;
+  /**
+   * Graph said not before: nobody takes a slot until then. A refused write teaches the pace, unless it was a probe.
+   * @returns how long everyone waits
+   */
+  throttle: (kind: RequestKind, probing: boolean, retryAfterMs: number | null, random: number) => Promise<number>;
   /** Something did not get through for one delivery. @returns the hold this caused, once so many did not */
   failed: (
     deliveryId: string,
@@ -33,14 +44,15 @@ export type Budget = {
   hold: (reason: HoldReason, detail: string, by: 'probe' | 'in-flight') => Promise<{ hold: Hold; isNew: boolean }>;
   /** Graph took a request: what was wrong is over. @returns the hold that ended, if one was on */
   mended: (probe: HoldReason | null) => Promise<Hold | null>;
-  /** What stops everyone at present. */
-  state: () => Promise<{ hold: Hold | null; throttle: Throttle | null }>;
+  /** What stops everyone at present, and the pace learned. */
+  state: () => Promise<{ hold: Hold | null; throttle: Throttle | null; writesPer20s: number }>;
 };
 
 /** Graph's “not before”. Instants are milliseconds since 1970. */
 export type Throttle = { since: number; until: number };
 
 export type BudgetSettings = {
+  /** Where the pace starts. */
   writesPer20s: number;
   /** How long the first probe of a hold waits. */
   holdProbeMs: number;
@@ -50,71 +62,8 @@ export type BudgetSettings = {
   backoff: Backoff;
 };
 
-const WINDOW_US = 20_000_000;
-/** Graph's documented limit on requests of any kind, per app and tenant. */
-const READS_PER_20S = 1000;
-
-/** Probe intervals double up to so many times the first. */
-const LONGEST_PROBE_INTERVAL = 15;
-
-const NOW = `
-local time = redis.call('TIME')
-local now = time[1] * 1000000 + time[2]
-local function ms(us) return math.ceil(us / 1000) end
-local function number(text) return string.format('%.0f', text) end`;
-
-const TAKE = `${NOW}
-local budget = redis.call('HMGET', KEYS[1], 'hold', 'probeAt', 'throttledUntil', ARGV[1], 'streak', 'throttles')
-local throttledUntil = tonumber(budget[3] or 0)
-if now < throttledUntil then return {0, ms(throttledUntil - now), 'throttled'} end
-local hold = budget[1] or ''
-if hold ~= '' then
-  local probeAt = math.min(tonumber(budget[2]), now + ARGV[4])
-  if now < probeAt then return {0, ms(probeAt - now), hold} end
-  redis.call('HSET', KEYS[1], 'probeAt', number(now + ARGV[3]))
-  return {1, 1, hold}
-end
-local interval = tonumber(ARGV[2])
--- Redis's clock may have stepped back: no slot is further away than one interval.
-local at = math.min(tonumber(budget[4] or 0), now + interval)
-if now < at then return {0, ms(at - now), 'pace'} end
-redis.call('HSET', KEYS[1], ARGV[1], number(math.max(at, now - interval) + interval))
-return {1, (budget[5] or budget[6]) and 1 or 0, ''}`;
-
-const THROTTLE = `${NOW}
-local until_, throttles = unpack(redis.call('HMGET', KEYS[1], 'throttledUntil', 'throttles'))
-until_, throttles = tonumber(until_ or 0), tonumber(throttles or 0)
-if now >= until_ then
-  throttles = throttles + 1
-  redis.call('HSET', KEYS[1], 'throttles', throttles, 'throttledAt', number(now))
-end
-local wait = tonumber(ARGV[1])
-if wait < 0 then wait = ARGV[2] * math.min(ARGV[4], ARGV[3] * 2 ^ math.min(throttles - 1, 30)) end
-until_ = math.max(until_, now + wait * 1000)
-redis.call('HSET', KEYS[1], 'throttledUntil', number(until_))
-return ms(until_ - now)`;
-
-/** Counts failures in a row. One that may be the delivery's own counts once: it may fail for ever while all others work. */
-const FAILED = `
-if ARGV[2] == 'own' and redis.call('HGET', KEYS[1], 'failedBy') == ARGV[1] then return redis.call('HGET', KEYS[1], 'streak') end
-redis.call('HSET', KEYS[1], 'failedBy', ARGV[1])
-return redis.call('HINCRBY', KEYS[1], 'streak', 1)`;
-
-const HOLD = `${NOW}
-local known = redis.call('HMGET', KEYS[1], 'hold', 'since', 'probes')
-local same = known[1] == ARGV[1]
-if same and ARGV[4] == 'in-flight' then return {0, known[2], tonumber(known[3]), redis.call('HGET', KEYS[1], 'probeAt')} end
-local since = same and known[2] or number(now)
-local probes = same and known[3] + 1 or 0
-local probeAt = number(now + ARGV[3] * math.min(${LONGEST_PROBE_INTERVAL}, 2 ^ math.min(probes, 4)) * 1000)
-redis.call('HSET', KEYS[1], 'hold', ARGV[1], 'since', since, 'detail', ARGV[2], 'probes', probes, 'probeAt', probeAt)
-return {same and 0 or 1, since, probes, probeAt}`;
-
-const MENDED = `
-local hold = redis.call('HMGET', KEYS[1], 'hold', 'since', 'detail', 'probes', 'probeAt')
-if hold[1] and hold[1] ~= ARGV[1] then return {} end
-redis.call('HDEL', KEYS[1], 'hold', 'since', 'detail', 'probes', 'probeAt', 'streak', 'failedBy', 'throttles')
-return hold[1] and hold or {}`;
+/** A fiftieth less than the limit: requests jitter on their way, and a window may catch one too many. */
+const ANY_SHARE = 0.98;
 
 /** The budget of one tenant. */
 export function createBudget(
@@ -133,10 +82,7 @@ export function createBudget(
   const holdScript = script('hold', HOLD);
   const mendedScript = script('mend', MENDED);
 
-  const slots: Record<RequestKind, [string, number]> = {
-    write: ['nextWriteAt', WINDOW_US / settings.writesPer20s],
-    read: ['nextReadAt', WINDOW_US / READS_PER_20S],
-  };
+  const anyIntervalUs = (WINDOW_MS * 1000) / (anyPer20s(settings.writesPer20s) * ANY_SHARE);
 
   async function hold(reason: HoldReason, detail: string, by: 'probe' | 'in-flight') {
     const [isNew, since, probes, probeAt] = (await holdScript(reason, detail, settings.holdProbeMs, by)) as [
@@ -151,10 +97,10 @@ export function createBudget(
   return {
     hold,
     take: async (kind) => {
-      const [field, intervalUs] = slots[kind];
       const reply = (await takeScript(
-        field,
-        intervalUs,
+        kind,
+        settings.writesPer20s,
+        anyIntervalUs,
         settings.probeTimeoutMs * 1000,
         Math.max(settings.probeTimeoutMs, settings.holdProbeMs * LONGEST_PROBE_INTERVAL) * 1000,
       )) as [number, number, string];
@@ -162,8 +108,11 @@ export function createBudget(
       if (go === 1) return { go: true, probe: reason === '' ? null : (reason as HoldReason), troubled: number === 1 };
       return { go: false, waitMs: number, because: reason as 'pace' | 'throttled' | HoldReason };
     },
-    throttle: async (retryAfterMs, random) =>
-      Number(await throttleScript(retryAfterMs ?? -1, random, settings.backoff.baseMs, settings.backoff.capMs)),
+    throttle: async (kind, probing, retryAfterMs, random) => {
+      const { baseMs, capMs } = settings.backoff;
+      const teach = kind === 'write' && !probing ? 'teach' : '';
+      return Number(await throttleScript(retryAfterMs ?? -1, random, baseMs, capMs, teach, settings.writesPer20s));
+    },
     failed: async (deliveryId, reason, detail, blame) => {
       const streak = Number(await failedScript(deliveryId, blame));
       return streak < FAILURES_UNTIL_HOLD ? null : hold(reason, detail, 'in-flight');
@@ -173,7 +122,7 @@ export function createBudget(
       return ended.length === 0 ? null : toHold(ended);
     },
     state: async () => {
-      const [hold, since, detail, probes, probeAt, throttledAt, throttledUntil] = await redis.hmget(
+      const [hold, since, detail, probes, probeAt, throttledAt, throttledUntil, ...pace] = await redis.hmget(
         keys.budget,
         'hold',
         'since',
@@ -182,14 +131,23 @@ export function createBudget(
         'probeAt',
         'throttledAt',
         'throttledUntil',
+        ...PACE_FIELDS,
       );
       const until = Number(throttledUntil ?? 0) / 1000;
       return {
         hold: hold ? toHold([hold, since ?? '0', detail ?? '', probes ?? '0', probeAt ?? '0']) : null,
         throttle: until > clock() ? { since: Number(throttledAt) / 1000, until } : null,
+        writesPer20s: rate(toPace(pace, settings.writesPer20s, clock()), clock()),
       };
     },
   };
+}
+
+/** A pace nobody has taken a slot from yet is a new one. */
+function toPace(found: (string | null)[], startPer20s: number, now: number): Pace {
+  if (found.includes(null)) return createPace(startPer20s, now);
+  const members = PACE_MEMBERS.map((member, index) => [member, Number(found[index])]);
+  return { ...(Object.fromEntries(members) as Pace), startPer20s };
 }
 
 function toHold([reason, since, detail, probes, probeAt]: (string | null)[]): Hold {

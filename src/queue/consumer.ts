@@ -1,31 +1,15 @@
-// BullMQ worker ⇄ deliver(): a turn, a mark, a try, and its verdict → done, delay, hold everyone.
-import { setTimeout as delay } from 'node:timers/promises';
+// BullMQ worker ⇄ work on a delivery: jobs in, done or delayed out; watched, swept and fed.
 import { DelayedError, ErrorCode, WaitingError, Worker, type Job } from 'bullmq';
-import {
-  begin,
-  conclude,
-  isFailure,
-  isTerminal,
-  LOST_WORKER,
-  nextStep,
-  recordTaken,
-  wasAbandoned,
-  withdraw,
-} from '../domain/delivery.ts';
-import type { Delivery, Outcome } from '../domain/delivery.ts';
-import type { HoldReason } from '../domain/hold.ts';
-import { unavailable, type Circumstances, type Policy, type Verdict } from '../domain/retry.ts';
-import type { RunResult } from '../domain/run-result.ts';
+import type { Policy } from '../domain/retry.ts';
 import type { Events } from '../events.ts';
-import type { Blame, Budget } from './budget.ts';
-import type { Deliveries, Stored } from './deliveries.ts';
+import type { Budget } from './budget.ts';
+import { createConsequences } from './consequences.ts';
+import type { Deliveries } from './deliveries.ts';
 import { QUEUE_NAME, type Keys } from './keys.ts';
-import type { Going, Pacer } from './pacer.ts';
+import type { Pacer } from './pacer.ts';
 import type { RedisConnection } from './redis.ts';
 import { createWatchdog } from './watchdog.ts';
-
-/** One attempt, whatever it does: never throws for what Graph or the network do. */
-export type Deliver = (delivery: Delivery, run: RunResult, signal: AbortSignal) => Promise<Outcome>;
+import { createWork, type Deliver } from './work.ts';
 
 export type ConsumerParts = {
   redis: RedisConnection;
@@ -56,8 +40,8 @@ const NEVER = 1_000_000_000;
 /** After a defect or trouble with Redis a delivery is tried again after this. */
 const AFTER_TROUBLE_MS = 5000;
 const SWEEP_EVERY_MS = 5000;
-/** BullMQ brings a delayed job back up to a second late; so short a wait is not worth giving it away. */
-const WAIT_IN_HAND_MS = 1000;
+/** The line is fed at every turn; this is for what a worker that went away did not feed. */
+const FEED_EVERY_MS = 500;
 
 /** BullMQ's code for a job whose lock has run out, or belongs to another worker. */
 const LOCK_GONE: readonly unknown[] = [ErrorCode.JobLockNotExist, ErrorCode.JobLockMismatch, ErrorCode.JobNotInState];
@@ -67,14 +51,19 @@ const isLockGone = (error: unknown): boolean =>
 
 /** Starts consuming the deliveries of a tenant. */
 export function createConsumer(parts: ConsumerParts): Consumer {
-  const { deliveries, budget, pacer, events, policy, clock } = parts;
+  const { deliveries, events, clock } = parts;
   const stopping = new AbortController();
+  const work = createWork({
+    ...parts,
+    consequences: createConsequences(parts.budget, events, clock, parts.random),
+    onTurn: () => void feed(),
+  });
 
-  async function process(job: Job, token: string | undefined, lockLost: AbortSignal | undefined): Promise<void> {
+  async function process(job: Job, token: string | undefined, signal: AbortSignal | undefined): Promise<void> {
     const id = job.id ?? '';
-    const signal = lockLost ? AbortSignal.any([stopping.signal, lockLost]) : stopping.signal;
+    const lockLost = signal ?? new AbortController().signal;
     try {
-      const dueAt = await work(id, signal, lockLost);
+      const dueAt = await work(id, { stop: stopping.signal, lockLost });
       if (dueAt === null) return;
       await job.moveToDelayed(Math.max(dueAt, clock()), token);
     } catch (error) {
@@ -84,7 +73,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       }
       // Somebody else has the job by now: it is theirs to move.
       if (isLockGone(error)) events.stalled(id);
-      else if (!lockLost?.aborted) {
+      else if (!lockLost.aborted) {
         events.defect(error, 'a delivery could not be worked on');
         await job.moveToDelayed(clock() + AFTER_TROUBLE_MS, token);
       }
@@ -92,134 +81,26 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     throw new DelayedError();
   }
 
-  /** Works on a delivery until it ends (null) or is to be tried again later (when). */
-  async function work(id: string, signal: AbortSignal, lockLost: AbortSignal | undefined): Promise<number | null> {
-    for (;;) {
-      const stored = await deliveries.load(id);
-      if (!stored || isTerminal(stored.delivery.status)) return null;
-      if (wasAbandoned(stored.delivery)) {
-        events.stalled(id);
-        await settle(stored, LOST_WORKER, { probing: false, startedAt: clock() });
-        continue;
-      }
-      const waitMs = stored.delivery.dueAt - clock();
-      if (waitMs > WAIT_IN_HAND_MS) return stored.delivery.dueAt;
-      if (waitMs > 0) {
-        await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
-        continue;
-      }
-      const going = await pacer.turn(nextStep(stored.delivery) === 'create' ? 'write' : 'read', signal);
-      await attempt(stored, going, signal, lockLost);
+  const upkeep = <T>(work: () => Promise<T>, onDone: (result: T) => void = () => undefined) => {
+    if (parts.redis.status !== 'ready') return Promise.resolve();
+    return work().then(onDone, (error: unknown) =>
+      events.redisTrouble(error instanceof Error ? error : new Error('upkeep of the queue failed')),
+    );
+  };
+
+  let feeding = false;
+  let hungry = false;
+
+  /** One feeding at a time; asked meanwhile, it feeds once more. */
+  async function feed(): Promise<void> {
+    hungry = true;
+    if (feeding) return;
+    feeding = true;
+    while (hungry) {
+      hungry = false;
+      await upkeep(deliveries.feed);
     }
-  }
-
-  async function attempt(
-    stored: Stored,
-    going: Going,
-    signal: AbortSignal,
-    lockLost: AbortSignal | undefined,
-  ): Promise<void> {
-    const startedAt = clock();
-    const marked = await deliveries.save(stored, begin(stored.delivery, startedAt), startedAt);
-    if (marked.kind !== 'saved') return;
-    const { delivery, run } = marked.stored;
-    if (signal.aborted || !run) {
-      await deliveries.save(marked.stored, withdraw(delivery), clock());
-      signal.throwIfAborted();
-      throw new Error('an open delivery has no run result');
-    }
-    // Stopping lets a create in hand finish, only a lost lock cuts it short; a look writes nothing and may be cut.
-    const interruptible = delivery.mark?.sends === 'look' ? signal : (lockLost ?? new AbortController().signal);
-    const outcome = await parts.deliver(delivery, run, interruptible);
-    await Promise.all([
-      tell(delivery, outcome, going),
-      settle(marked.stored, outcome, { probing: going.probe !== null, startedAt }),
-    ]);
-  }
-
-  /** Stores what an outcome makes of a delivery. Somebody else's change meanwhile only matters where Graph has the record. */
-  async function settle(
-    stored: Stored,
-    outcome: Outcome,
-    { probing, startedAt }: { probing: boolean; startedAt: number },
-  ): Promise<void> {
-    const circumstances: Circumstances = { now: clock(), random: parts.random(), probing };
-    const { delivery, verdict } = conclude(stored.delivery, outcome, circumstances, policy);
-    const saved = await deliveries.save(stored, delivery, circumstances.now);
-    if (saved.kind === 'stale' && !isFailure(outcome) && outcome.kind !== 'absent') {
-      const newer = await deliveries.load(delivery.id);
-      if (newer && !isTerminal(newer.delivery.status)) return settle(newer, outcome, { probing, startedAt });
-      if (newer && newer.delivery.deviceRunStateId !== outcome.deviceRunStateId)
-        events.deliveredTwice(newer.delivery, outcome.deviceRunStateId);
-      return;
-    }
-    if (saved.kind === 'claimed' && outcome.kind === 'created') {
-      return settle(stored, recordTaken(outcome.graph), { probing, startedAt });
-    }
-    if (saved.kind !== 'saved') return;
-    events.attempt({ delivery, outcome, verdict, durationMs: circumstances.now - startedAt });
-    tellEnd(delivery, verdict);
-  }
-
-  function tellEnd(delivery: Delivery, verdict: Verdict): void {
-    if (verdict.then === 'done') events.delivered(delivery);
-    if (verdict.then === 'dead') events.dead(delivery);
-  }
-
-  /** What an outcome means for everyone. */
-  async function tell(delivery: Delivery, outcome: Outcome, going: Going): Promise<void> {
-    switch (outcome.kind) {
-      case 'throttled':
-        events.throttled(await budget.throttle(outcome.retryAfterMs, parts.random()));
-        return;
-      case 'unauthenticated':
-      case 'credential-refused':
-      case 'forbidden':
-        return hold(outcome.kind, outcome.detail, going);
-      case 'not-sent':
-        return suspect(delivery, unavailable(outcome.upstream), outcome.detail, 'way', going);
-      case 'uncertain':
-        // A look that fails has nothing of the delivery's in it.
-        return suspect(
-          delivery,
-          'graph-unavailable',
-          outcome.detail,
-          delivery.mark?.sends === 'look' ? 'way' : 'own',
-          going,
-        );
-      case 'absent':
-      case 'found':
-        // Reading proves nothing about the permission to write.
-        if (going.probe === 'forbidden') return;
-        return mended(going);
-      case 'created':
-      case 'rejected':
-        return mended(going);
-    }
-  }
-
-  async function hold(reason: HoldReason, detail: string, going: Going): Promise<void> {
-    const { hold: held, isNew } = await budget.hold(reason, detail, going.probe === null ? 'in-flight' : 'probe');
-    if (isNew) events.held(held);
-    else if (going.probe !== null) events.probeFailed(held);
-  }
-
-  async function suspect(
-    delivery: Delivery,
-    reason: HoldReason,
-    detail: string,
-    blame: Blame,
-    going: Going,
-  ): Promise<void> {
-    if (going.probe !== null) return hold(reason, detail, going);
-    const caused = await budget.failed(delivery.id, reason, detail, blame);
-    if (caused?.isNew) events.held(caused.hold);
-  }
-
-  async function mended(going: Going): Promise<void> {
-    if (going.probe === null && !going.troubled) return;
-    const ended = await budget.mended(going.probe);
-    if (ended) events.released(ended, clock());
+    feeding = false;
   }
 
   let begun = 0;
@@ -266,18 +147,17 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     },
   });
 
-  const sweeping = setInterval(() => {
-    if (parts.redis.status !== 'ready') return;
-    deliveries
-      .sweep(clock())
-      .then((woken) => woken > 0 && events.woken(woken))
-      .catch((error: unknown) => events.redisTrouble(error instanceof Error ? error : new Error('sweep failed')));
-  }, SWEEP_EVERY_MS);
+  const sweep = () =>
+    upkeep(
+      () => deliveries.sweep(clock()),
+      (woken) => woken > 0 && events.woken(woken),
+    );
+  const timers = [setInterval(() => void sweep(), SWEEP_EVERY_MS), setInterval(() => void feed(), FEED_EVERY_MS)];
 
   return {
     isAlive: watchdog.isAlive,
     close: async () => {
-      clearInterval(sweeping);
+      timers.forEach(clearInterval);
       watchdog.close();
       stopping.abort();
       await worker.close();

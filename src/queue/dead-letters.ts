@@ -1,8 +1,10 @@
 // Dead letters: listed newest first, replayed under the same id, removed only when an operator says so.
+import { parseCursor, toCursor, type Place } from '../domain/cursor.ts';
 import { matches, type DeadLetterFilter } from '../domain/dead-letter.ts';
 import { replay, type Delivery } from '../domain/delivery.ts';
-import type { Deliveries, Stored } from './deliveries.ts';
+import type { Deliveries } from './deliveries.ts';
 import type { Keys } from './keys.ts';
+import { HEADER_LUA, LETTERS, type Stored } from './record.ts';
 import type { RedisConnection } from './redis.ts';
 import { defineScript } from './script.ts';
 
@@ -24,8 +26,10 @@ export type DeadLetters = {
   purge: (selection: Selection) => Promise<number>;
 };
 
-const PURGE = `
-if redis.call('HGET', KEYS[1], 'status') ~= 'dead' then return 0 end
+const PURGE = `${HEADER_LUA}
+local known = redis.call('GET', KEYS[1])
+local _, letter = header(known or '')
+if letter ~= '${LETTERS.dead}' then return 0 end
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('HINCRBY', KEYS[3], 'dead', -1)
@@ -34,9 +38,6 @@ return 1`;
 const SLICE = 200;
 /** How many a single page looks through for matches. */
 const LOOKED_THROUGH = 10_000;
-
-/** A place in the order of the list: behind this id, which died then. */
-type Place = { diedAt: number; id: string };
 
 export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries: Deliveries): DeadLetters {
   const purgeScript = defineScript(redis, 'purgeDeadLetter', PURGE);
@@ -96,7 +97,7 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
     list: async (filter, limit, cursor) => {
       const deadLetters: Delivery[] = [];
       let looked = 0;
-      for await (const slice of walk(parseCursor(cursor))) {
+      for await (const slice of walk(cursor === null ? null : parseCursor(cursor))) {
         for (const { stored, place } of slice) {
           looked += 1;
           if (matches(stored.delivery, filter)) deadLetters.push(stored.delivery);
@@ -107,29 +108,16 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
       return { deadLetters, nextCursor: null };
     },
     count: (selection) => forEach(selection, () => Promise.resolve(true)),
-    replay: (selection, now) =>
-      forEach(selection, async (stored) => {
-        const saved = await deliveries.save(stored, replay(stored.delivery, now), now);
-        if (saved.kind === 'saved') await deliveries.wake(stored.delivery.id);
-        return saved.kind === 'saved';
-      }),
+    replay: async (selection, now) => {
+      const replayed = await forEach(selection, async (stored) => {
+        return (await deliveries.save(stored, replay(stored.delivery, now), now)).kind === 'saved';
+      });
+      await deliveries.feed();
+      return replayed;
+    },
     purge: (selection) =>
       forEach(selection, async ({ delivery }) => {
         return (await purgeScript([keys.delivery(delivery.id), keys.dead, keys.counts], [delivery.id])) === 1;
       }),
   };
-}
-
-function toCursor({ diedAt, id }: Place): string {
-  return Buffer.from(JSON.stringify([diedAt, id])).toString('base64url');
-}
-
-/** A cursor that is none of ours begins at the beginning. */
-function parseCursor(cursor: string | null): Place | null {
-  try {
-    const [diedAt, id] = JSON.parse(Buffer.from(cursor ?? '', 'base64url').toString()) as [unknown, unknown];
-    return typeof diedAt === 'number' && typeof id === 'string' ? { diedAt, id } : null;
-  } catch {
-    return null;
-  }
 }

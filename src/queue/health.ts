@@ -1,5 +1,7 @@
 // What Redis promises at present: does it answer, is an acknowledged write on disk, could it evict what was accepted.
+import type { Keys } from './keys.ts';
 import type { RedisConnection } from './redis.ts';
+import { defineScript } from './script.ts';
 
 /** `always`: fsynced before the reply · `everysec`, `no`: later · `none`: no append-only file · `unknown`: Redis does not say. */
 export type Durability = 'always' | 'everysec' | 'no' | 'none' | 'unknown';
@@ -53,33 +55,31 @@ export function watchDurability(redis: RedisConnection, tell: (durability: Durab
   if (redis.status === 'ready') onReady();
 }
 
-/** Beyond this share of `maxmemory` nothing new is taken: workers need room to finish what is there. */
+/** Beyond this share of `maxmemory` nothing at all is taken: workers need room to finish what is there. */
 const FULL = 0.95;
-const MEMORY_EVERY_MS = 1000;
-
-export type MemoryWatch = { isFull: () => boolean; close: () => void };
-
-/** Watches how full Redis is, once a second; while Redis does not answer, what was last known counts. */
-export function watchMemory(redis: RedisConnection): MemoryWatch {
-  let full = false;
-  const look = async () => {
-    if (redis.status !== 'ready') return;
-    full = isFull(await readMemory(redis));
-  };
-  const looking = setInterval(() => void look().catch(() => undefined), MEMORY_EVERY_MS);
-  return { isFull: () => full, close: () => clearInterval(looking) };
-}
 
 export const isFull = (memoryUsed: number | null): boolean => memoryUsed !== null && memoryUsed >= FULL;
 
-async function readMemory(redis: RedisConnection): Promise<number | null> {
-  return toMemoryUsed(await redis.info('memory'));
+export type Memory = {
+  usedBytes: number;
+  /** Null where there is no such limit. */
+  maxmemoryBytes: number | null;
+};
+
+/** Makes the reading of a tenant's memory. A script asks: it goes to the node that has the tenant's keys, INFO to any. */
+export function createMemoryReader(redis: RedisConnection, { root }: Pick<Keys, 'root'>): () => Promise<Memory> {
+  const infoScript = defineScript(redis, 'readMemory', "return redis.call('INFO', 'memory')");
+  return async () => toMemory(String(await infoScript([`${root}:counts`], [])));
+}
+
+function toMemory(info: string): Memory {
+  const bytes = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
+  return { usedBytes: bytes('used_memory'), maxmemoryBytes: bytes('maxmemory') || null };
 }
 
 function toMemoryUsed(info: string): number | null {
-  const bytes = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1] ?? 0);
-  const limit = bytes('maxmemory');
-  return limit > 0 ? bytes('used_memory') / limit : null;
+  const { usedBytes, maxmemoryBytes } = toMemory(info);
+  return maxmemoryBytes === null ? null : usedBytes / maxmemoryBytes;
 }
 
 async function config(redis: RedisConnection, name: string): Promise<string[]> {

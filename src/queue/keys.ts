@@ -1,15 +1,23 @@
 // Where everything of one tenant lives in Redis: one hash slot, whatever the topology.
+import { RANKS } from '../domain/order.ts';
 
 export type Keys = {
   /** Prefix of BullMQ's own keys. */
   root: string;
+  /** A delivery's record. Ids have 23 characters, so none is another key's name. */
   delivery: (id: string) => string;
-  /** Ids of deliveries that have not ended, by the instant of acceptance. */
-  open: string;
+  /** Ids in line, one list for each rank, oldest first. */
+  line: readonly string[];
+  /** Ids taken from the line that have not ended, by the instant of acceptance: each has a BullMQ job, or gets it from the sweep. */
+  inWork: string;
   /** Ids of dead letters, by the instant of death. */
   dead: string;
-  /** How many deliveries have each status. */
+  /** Ids of deliveries that ended, newest first, a few. */
+  ended: string;
+  /** How many deliveries have each status, how many bytes the open ones take, and how far each line has moved. */
   counts: string;
+  /** The newest open delivery of each device and configuration, where older ones are superseded. */
+  newest: string;
   /** Which delivery a record in Graph belongs to. */
   record: (deviceRunStateId: string) => string;
   budget: string;
@@ -22,11 +30,14 @@ export function createKeys(prefix: string, tenantId: string): Keys {
   const root = `${prefix}:{${tenantId}}`;
   return {
     root,
-    delivery: (id) => `${root}:delivery:${id}`,
-    open: `${root}:open`,
+    delivery: (id) => `${root}:${id}`,
+    line: RANKS.map((rank) => `${root}:line:${rank}`),
+    inWork: `${root}:in-work`,
     dead: `${root}:dead`,
+    ended: `${root}:ended`,
     counts: `${root}:counts`,
-    record: (deviceRunStateId) => `${root}:record:${deviceRunStateId}`,
+    newest: `${root}:newest`,
+    record: (deviceRunStateId) => `${root}:r:${deviceRunStateId}`,
     budget: `${root}:budget`,
   };
 }

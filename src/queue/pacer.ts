@@ -15,7 +15,7 @@ const ASK_AGAIN_MS = 250;
 type Waiting = { resolve: (going: Going) => void; reject: (reason: unknown) => void; signal: AbortSignal };
 
 /** Makes the line; reads and writes wait apart, as their budgets are apart. */
-export function createPacer(budget: Budget): Pacer {
+export function createPacer(budget: Pick<Budget, 'take'>): Pacer {
   const lines: Record<RequestKind, (kind: RequestKind, signal: AbortSignal) => Promise<Going>> = {
     write: createLine(budget),
     read: createLine(budget),
@@ -23,7 +23,7 @@ export function createPacer(budget: Budget): Pacer {
   return { turn: (kind, signal) => lines[kind](kind, signal) };
 }
 
-function createLine(budget: Budget) {
+function createLine(budget: Pick<Budget, 'take'>) {
   const line: Waiting[] = [];
   let serving = false;
 
@@ -47,6 +47,8 @@ function createLine(budget: Budget) {
         first.reject(error);
       }
     }
+    // Here and not when the promise settles: whoever joins in between would find the line served and wait for ever.
+    serving = false;
   }
 
   return (kind: RequestKind, signal: AbortSignal): Promise<Going> => {
@@ -54,7 +56,7 @@ function createLine(budget: Budget) {
     line.push({ resolve, reject, signal });
     if (!serving) {
       serving = true;
-      void serve(kind).finally(() => (serving = false));
+      void serve(kind);
     }
     return promise;
   };

@@ -5,8 +5,10 @@ import { createBudget, type Budget } from './budget.ts';
 import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
 import { createDeliveries, type Deliveries } from './deliveries.ts';
 import { startEmbeddedRedis } from './embedded.ts';
+import { countJobs, type JobCounts } from './jobs.ts';
 import { createKeys, QUEUE_NAME, type Keys } from './keys.ts';
 import { connect, disconnect, settled, type Purpose, type RedisConnection } from './redis.ts';
+import { createSeal } from './sealed.ts';
 
 /** The tenant the environment describes. */
 export const ENVIRONMENT_TENANT = 'default';
@@ -18,6 +20,8 @@ export type TenantQueue = {
   deliveries: Deliveries;
   deadLetters: DeadLetters;
   budget: Budget;
+  /** BullMQ's own view, beside what the deliveries say of themselves. */
+  countJobs: () => Promise<JobCounts>;
   close: () => Promise<void>;
 };
 
@@ -29,7 +33,7 @@ const EVENTS_KEPT = 1000;
  * @param purpose whether somebody waits for each command (`answer`) or nobody does (`work`)
  */
 export async function openTenantQueue(
-  config: Pick<Config, 'redis' | 'delivery'>,
+  config: Pick<Config, 'redis' | 'payloadKeys' | 'delivery'>,
   purpose: Purpose,
   onTrouble: (error: Error) => void,
 ): Promise<TenantQueue> {
@@ -47,7 +51,9 @@ export async function openTenantQueue(
     streams: { events: { maxLen: EVENTS_KEPT } },
   });
   queue.on('error', onTrouble);
-  const deliveries = createDeliveries(redis, queue, keys, ENVIRONMENT_TENANT, config.delivery.dedupeWindowMs);
+  const { writesPer20s, holdProbeMs, policy } = config.delivery;
+  const seal = createSeal(config.payloadKeys.map((key) => Buffer.from(key.reveal(), 'base64')));
+  const deliveries = createDeliveries(redis, queue, keys, ENVIRONMENT_TENANT, seal, config.delivery);
   return {
     tenantId: ENVIRONMENT_TENANT,
     keys,
@@ -58,13 +64,14 @@ export async function openTenantQueue(
       redis,
       keys,
       {
-        writesPer20s: config.delivery.writesPer20s,
-        holdProbeMs: config.delivery.holdProbeMs,
-        probeTimeoutMs: config.delivery.policy.attemptTimeoutMs,
-        backoff: config.delivery.policy.backoff,
+        writesPer20s,
+        holdProbeMs,
+        probeTimeoutMs: policy.attemptTimeoutMs,
+        backoff: policy.backoff,
       },
       Date.now,
     ),
+    countJobs: () => countJobs(queue),
     close: async () => {
       redis.off('close', revive);
       await queue.close();

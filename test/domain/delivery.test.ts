@@ -1,14 +1,13 @@
 // A delivery's life: who it is, how a try begins and ends, what is remembered of it, and how it comes back from the dead.
 import { describe, expect, test } from 'vitest';
+import { conclude, LOST_WORKER } from '../../src/domain/conclusion.ts';
 import {
   ATTEMPTS_KEPT,
   begin,
-  conclude,
   createDelivery,
   fingerprint,
   identify,
   isTerminal,
-  LOST_WORKER,
   nextStep,
   replay,
   STATUSES,
@@ -103,11 +102,14 @@ describe('a new delivery', () => {
       lastFailure: null,
       deliveredAt: null,
       deviceRunStateId: null,
+      supersededBy: null,
+      traceparent: null,
     });
   });
 
   test('of the run result · keeps only what identifies it · the content lives elsewhere', () => {
-    const told = JSON.stringify(createDelivery('t', { ...run, output: 'SECRET-OUTPUT', upn: 'who@example.test' }, 1));
+    const whole = { ...run, output: 'SECRET-OUTPUT', upn: 'who@example.test' };
+    const told = JSON.stringify(createDelivery('t', whole, 1));
     expect(told).not.toMatch(/SECRET-OUTPUT|who@example/);
   });
 });

@@ -1,6 +1,7 @@
 // What follows from an outcome: one table over every kind of failure, the contract's "When Graph says no" on its right side.
 import { describe, expect, test } from 'vitest';
-import { begin, LOST_WORKER, type Delivery, type Outcome } from '../../src/domain/delivery.ts';
+import { LOST_WORKER } from '../../src/domain/conclusion.ts';
+import { begin, type Delivery, type Outcome } from '../../src/domain/delivery.ts';
 import { FAILURE_KINDS, type Failure } from '../../src/domain/failure.ts';
 import { HOLD_REASONS, REMEDIES } from '../../src/domain/hold.ts';
 import { backoffMs, decide, type Circumstances, type Verdict } from '../../src/domain/retry.ts';

@@ -189,7 +189,7 @@ describe('workers that go away', () => {
     const consumer = consume(() => inHand.promise);
     const first = await accept(1);
     await until('the attempt is in hand', () => tried.length === 1);
-    await queue.budget.throttle(60_000, 0);
+    await queue.budget.throttle('write', false, 60_000, 0);
     const second = await accept(2);
     await until('the second is fetched', async () => (await queue.deliveries.countFetchable()) === 0);
     const closed = consumer.close();

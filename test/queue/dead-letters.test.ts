@@ -1,6 +1,7 @@
 // Dead letters: listed newest first page by page, replayed once, purged only when dead.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { begin, conclude } from '../../src/domain/delivery.ts';
+import { conclude } from '../../src/domain/conclusion.ts';
+import { begin } from '../../src/domain/delivery.ts';
 import type { TenantQueue } from '../../src/queue/tenant.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { aRun, openTestQueue, POLICY } from '../support/tenant.ts';

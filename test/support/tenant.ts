@@ -1,4 +1,5 @@
 // A tenant's queue over a test's own Redis, and run results to put into it.
+import type { Config } from '../../src/config.ts';
 import type { RunResult } from '../../src/domain/run-result.ts';
 import { openTenantQueue, type TenantQueue } from '../../src/queue/tenant.ts';
 import type { Purpose } from '../../src/queue/redis.ts';
@@ -11,14 +12,22 @@ export const POLICY = {
   backoff: { baseMs: 20, capMs: 100 },
 };
 
-type QueueSettings = { purpose?: Purpose; writesPer20s?: number; holdProbeMs?: number; dedupeWindowMs?: number };
+type QueueSettings = Partial<Config['delivery']> & { purpose?: Purpose; payloadKeys?: Config['payloadKeys'] };
 
 export function openTestQueue(
   { config }: Pick<TestRedis, 'config'>,
-  { purpose = 'work', writesPer20s = 100_000, holdProbeMs = 50, dedupeWindowMs = 3_600_000 }: QueueSettings = {},
+  { purpose = 'work', payloadKeys = [], ...settings }: QueueSettings = {},
 ): Promise<TenantQueue> {
-  const delivery = { writesPer20s, holdProbeMs, dedupeWindowMs, policy: POLICY };
-  return openTenantQueue({ redis: config, delivery }, purpose, () => undefined);
+  const delivery = {
+    writesPer20s: 100_000,
+    holdProbeMs: 50,
+    dedupeWindowMs: 3_600_000,
+    priority: 'fifo' as const,
+    supersede: false,
+    policy: POLICY,
+    ...settings,
+  };
+  return openTenantQueue({ redis: config, payloadKeys, delivery }, purpose, () => undefined);
 }
 
 export function aRun(number: number | string, members: Partial<RunResult> = {}): RunResult {

@@ -1,0 +1,177 @@
+// Accepting run results: each run once, those that arrive together in one script call, nobody waits when nothing is under way.
+import { createDelivery, fingerprint, type Delivery } from '../domain/delivery.ts';
+import { contestOf, RANKS, rank as rankOf, sortableInstant, type Priority, type Rank } from '../domain/order.ts';
+import type { RunResult } from '../domain/run-result.ts';
+import type { Keys } from './keys.ts';
+import { defineLineScript, type Line } from './line.ts';
+import { HEADER_BYTES, HEADER_LUA, LETTERS, parseRecord, tag, toBody, type Place } from './record.ts';
+import type { RedisConnection } from './redis.ts';
+import type { Seal } from './sealed.ts';
+
+/** What became of a run result, and how many are to be created before it where it waits in line. */
+export type Accepted =
+  { kind: 'accepted' | 'duplicate'; delivery: Delivery; ahead: number | null } | { kind: 'conflict' };
+
+export type Accept = (run: RunResult, now: number, traceparent?: string | null) => Promise<Accepted>;
+
+/** Of two open deliveries of one device and configuration, the older need not be created. */
+export type OnRivals = (older: string, newer: string) => void;
+
+export type AcceptanceSettings = { priority: Priority; supersede: boolean };
+
+const ENTRY_ARGS = 7;
+
+const ACCEPT = `${HEADER_LUA}
+local NEWEST = KEYS[OWN_KEYS + 1]
+local entries = tonumber(ARGV[OWN_ARGS + 1])
+local answers, joined, joinedBytes, accepted = {}, {}, 0, 0
+local number = {}
+for rank = 0, ${RANKS.length - 1} do
+  number[rank], joined[rank] = tonumber(redis.call('HGET', COUNTS, 'joined:' .. rank) or 0), {}
+end
+local function isOpen(id)
+  local start = redis.call('GETRANGE', ROOT .. ':' .. id, 0, ${HEADER_BYTES})
+  return string.match(start, '^%d+ [${LETTERS.queued}${LETTERS.delivering}${LETTERS.waiting}] ')
+end
+local function compete(contest, instant, id)
+  local known = redis.call('HGET', NEWEST, contest)
+  local rivalInstant, rival = string.match(known or '', '^(%d+) (%S+)$')
+  if rival and not isOpen(rival) then rival = nil end
+  if not rival or instant > rivalInstant then redis.call('HSET', NEWEST, contest, instant .. ' ' .. id) end
+  if not rival or instant == rivalInstant then return '', '' end
+  if instant > rivalInstant then return rival, '' end
+  return '', rival
+end
+for entry = 0, entries - 1 do
+  local at = OWN_ARGS + 1 + entry * ${ENTRY_ARGS}
+  local id, now, identity, rank, body = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4]), ARGV[at + 5]
+  local key = ROOT .. ':' .. id
+  local place = number[rank] + 1
+  local record = '0 ${LETTERS.queued} ' .. now .. ' ' .. rank .. ' ' .. place .. ' ' .. identity .. '\\n' .. body
+  if redis.call('SET', key, record, 'NX') then
+    number[rank] = place
+    joined[rank][#joined[rank] + 1] = id
+    accepted, joinedBytes = accepted + 1, joinedBytes + #record
+    local older, newer = '', ''
+    if ARGV[at + 6] ~= '' then older, newer = compete(ARGV[at + 6], ARGV[at + 7], id) end
+    answers[entry + 1] = {'accepted', place, older, newer}
+  else
+    local known = redis.call('GET', key)
+    local _, _, _, _, _, knownIdentity = header(known)
+    answers[entry + 1] = knownIdentity == identity and {'duplicate', known} or {'conflict'}
+  end
+end
+if accepted > 0 then
+  for rank = 0, ${RANKS.length - 1} do
+    if #joined[rank] > 0 then
+      redis.call('HSET', COUNTS, 'joined:' .. rank, number[rank])
+      redis.call('RPUSH', line(rank), unpack(joined[rank]))
+    end
+  end
+  redis.call('HINCRBY', COUNTS, 'queued', accepted)
+  redis.call('HINCRBY', COUNTS, 'bytes', joinedBytes)
+end
+local taken = accepted > 0 and take(accepted) or {}
+local left = {}
+for rank = 0, ${RANKS.length - 1} do left[rank + 1] = tonumber(redis.call('HGET', COUNTS, 'left:' .. rank) or 0) end
+return {answers, taken, ahead(), left, {number[0], number[1], number[2]}}`;
+
+/** How many are due and in work, and for each rank how many ever left the line and ever joined it. */
+type LineState = [due: number, left: number[], joined: number[]];
+
+type Reply = [
+  answers: (['accepted', place: number, older: string, newer: string] | ['duplicate', string] | ['conflict'])[],
+  taken: string[],
+  ...LineState,
+];
+
+type Entry = {
+  run: RunResult;
+  delivery: Delivery;
+  rank: Rank;
+  resolve: (accepted: Accepted) => void;
+  reject: (reason: unknown) => void;
+};
+
+/** One script call holds no more: it blocks Redis for well under a millisecond. */
+const ACCEPTED_AT_ONCE = 100;
+/** So many calls may be on their way: while Redis syncs one, the next is already there. */
+const CALLS_UNDER_WAY = 2;
+
+/**
+ * Makes the acceptance of one tenant: resolved, a run is as durable as Redis is. Safe to repeat and to race.
+ * @param onRivals told after both are stored
+ */
+export function createAcceptance(
+  redis: RedisConnection,
+  line: Line,
+  keys: Keys,
+  tenantId: string,
+  seal: Seal,
+  { priority, supersede }: AcceptanceSettings,
+  onRivals: OnRivals,
+): Accept {
+  const acceptScript = defineLineScript(redis, line, 'acceptDeliveries', ACCEPT);
+  const waiting: Entry[] = [];
+  let underWay = 0;
+
+  function toArgs({ run, delivery, rank }: Entry): (string | number)[] {
+    const identity = `${fingerprint(run)} ${tag(run.deviceId)} ${tag(run.runId)}`;
+    const contest = supersede ? [contestOf(run), sortableInstant(run)] : ['', ''];
+    return [delivery.id, delivery.acceptedAt, identity, rank, toBody(delivery, run, seal), ...contest];
+  }
+
+  async function flush(): Promise<void> {
+    if (underWay === CALLS_UNDER_WAY) return;
+    underWay += 1;
+    while (waiting.length > 0) await send(waiting.splice(0, ACCEPTED_AT_ONCE));
+    underWay -= 1;
+  }
+
+  async function send(entries: readonly Entry[]): Promise<void> {
+    try {
+      const reply = (await acceptScript([keys.newest], [entries.length, ...entries.flatMap(toArgs)])) as Reply;
+      // They are stored, which is what counts: where waking fails, the sweep does it.
+      await line.wake(reply[1]).catch(() => undefined);
+      entries.forEach((entry, index) => settle(entry, reply, index));
+    } catch (error) {
+      entries.forEach(({ reject }) => reject(error));
+    }
+  }
+
+  function settle({ delivery, rank, resolve, reject }: Entry, [answers, taken, ...line]: Reply, index: number): void {
+    const answer = answers[index] ?? ['conflict'];
+    if (answer[0] === 'conflict') {
+      resolve({ kind: 'conflict' });
+    } else if (answer[0] === 'duplicate') {
+      try {
+        const { delivery: known, place } = parseRecord(delivery.id, tenantId, answer[1], seal);
+        const ahead = known.status === 'queued' ? countAhead(place, line) : null;
+        resolve({ kind: 'duplicate', delivery: known, ahead });
+      } catch (error) {
+        reject(error);
+      }
+    } else {
+      const [kind, number, older, newer] = answer;
+      const ahead = taken.includes(delivery.id) ? line[0] - 1 : countAhead({ rank, number }, line);
+      resolve({ kind, delivery, ahead });
+      if (older !== '') onRivals(older, delivery.id);
+      if (newer !== '') onRivals(delivery.id, newer);
+    }
+  }
+
+  return (run, now, traceparent = null) => {
+    const { promise, resolve, reject } = Promise.withResolvers<Accepted>();
+    const delivery = createDelivery(tenantId, run, now, traceparent);
+    waiting.push({ run, delivery, rank: rankOf(run, priority), resolve, reject });
+    void flush();
+    return promise;
+  };
+}
+
+/** How many go before a place in line: those due and in work, all of a better rank, and of its own rank those before. */
+function countAhead({ rank, number }: Place, [due, left, joined]: LineState): number {
+  const inLine = joined.map((all, index) => all - (left[index] ?? 0));
+  const better = inLine.slice(0, rank).reduce((sum, count) => sum + count, 0);
+  return due + better + Math.max(0, number - 1 - (left[rank] ?? 0));
+}

@@ -1,0 +1,22 @@
+// A tenant's queue as bull-board shows it: read only, and of each job no more than its id.
+import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
+import { Queue } from 'bullmq';
+import { QUEUE_NAME } from './keys.ts';
+import type { TenantQueue } from './tenant.ts';
+
+export type QueueBoard = { board: BullMQAdapter; close: () => Promise<void> };
+
+/** Opens the view of a queue on the connection it has. */
+export function openBoard({ redis, keys, tenantId }: Pick<TenantQueue, 'redis' | 'keys' | 'tenantId'>): QueueBoard {
+  const queue = new Queue(QUEUE_NAME, {
+    connection: redis,
+    prefix: keys.root,
+    skipWaitingForReady: true,
+    skipVersionCheck: true,
+  });
+  queue.on('error', () => undefined);
+  const board = new BullMQAdapter(queue, { readOnlyMode: true, displayName: `deliveries of ${tenantId}` });
+  // Our jobs have none of these; whatever came to be in one would not be shown.
+  for (const field of ['data', 'returnValue', 'progress'] as const) board.setFormatter(field, () => ({}));
+  return { board, close: () => queue.close() };
+}

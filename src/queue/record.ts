@@ -1,0 +1,148 @@
+// A delivery as Redis stores it: one string of a header that scripts read, what is known of it, and its run result.
+import { hash } from 'node:crypto';
+import { createDelivery, isTerminal } from '../domain/delivery.ts';
+import type { Attempt, Delivery, LastFailure, Mark, Status, Uncertainty } from '../domain/delivery.ts';
+import type { RunResult } from '../domain/run-result.ts';
+import type { Seal } from './sealed.ts';
+
+/** A delivery as stored: its run result while it is needed, and the revision a save must name. */
+export type Stored = { delivery: Delivery; run: RunResult | null; rev: number };
+
+/** Where a delivery stands in line: the how-manieth of its rank it is. */
+export type Place = { rank: number; number: number };
+
+/** One letter each, so that a header stays short. */
+export const LETTERS: Record<Status, string> = {
+  queued: 'q',
+  delivering: 'g',
+  waiting: 'w',
+  delivered: 'd',
+  dead: 'x',
+  superseded: 's',
+};
+
+const STATUS_OF = Object.fromEntries(Object.entries(LETTERS).map(([status, letter]) => [letter, status as Status]));
+
+/**
+ * The header in Lua: revision, letter, instant of acceptance, rank, number in line, fingerprint and tags; the rest of
+ * the record follows on its own lines.
+ */
+export const HEADER_LUA = `
+local function header(record)
+  return string.match(record, '^(%d+) (%a) (%d+) (%d) (%d+) (%S+ %S+ %S+)\\n')
+end
+local STATUS = {${Object.entries(LETTERS)
+  .map(([status, letter]) => `${letter}='${status}'`)
+  .join(',')}}`;
+
+/** No header is longer. */
+export const HEADER_BYTES = 128;
+
+/** So many attempts of a delivered run are remembered, the newest. */
+const ATTEMPTS_REMEMBERED = 8;
+
+type Tuple = [number: number, at: number, outcome: Attempt['outcome'], status: number | null, requestId: string | null];
+
+/** What a header does not say, as short as it can be: what is as in a new delivery is left out. */
+type Life = {
+  /** Run, device and configuration, where the run result is gone. */
+  of?: [runId: string, deviceId: string, hardwareConfigurationId: string] | undefined;
+  made?: number | undefined;
+  tries?: Tuple[] | undefined;
+  due?: number | undefined;
+  failing?: number | undefined;
+  mark?: Mark | undefined;
+  unsure?: Uncertainty | undefined;
+  failed?: LastFailure | undefined;
+  done?: number | undefined;
+  record?: string | undefined;
+  by?: string | undefined;
+  trace?: string | undefined;
+};
+
+/** The part of a record behind its header. A run result that reached its end is not needed any more. */
+export function toBody(delivery: Delivery, run: RunResult | null, { seal }: Seal): string {
+  const forgotten = run === null || delivery.status === 'delivered' || delivery.status === 'superseded';
+  const life = JSON.stringify(toLife(delivery, forgotten));
+  const parts = [life === '{}' ? '' : life, forgotten ? '' : JSON.stringify(run)];
+  return parts.map((part) => (part === '' ? '' : seal(part, delivery.id))).join('\n');
+}
+
+function toLife(delivery: Delivery, forgotten: boolean): Life {
+  const { runId, deviceId, hardwareConfigurationId, attempts, status } = delivery;
+  const kept = status === 'delivered' ? attempts.slice(-ATTEMPTS_REMEMBERED) : attempts;
+  const settled = isTerminal(status);
+  return {
+    of: forgotten ? [runId, deviceId, hardwareConfigurationId] : undefined,
+    made: delivery.attemptsMade || undefined,
+    tries: kept.length === 0 ? undefined : kept.map(toTuple),
+    due: settled || delivery.dueAt === delivery.acceptedAt ? undefined : delivery.dueAt,
+    failing: settled ? undefined : (delivery.failingSince ?? undefined),
+    mark: delivery.mark ?? undefined,
+    unsure: delivery.uncertainty ?? undefined,
+    failed: delivery.lastFailure ?? undefined,
+    done: delivery.deliveredAt ?? undefined,
+    record: delivery.deviceRunStateId ?? undefined,
+    by: delivery.supersededBy ?? undefined,
+    trace: delivery.traceparent ?? undefined,
+  };
+}
+
+const toTuple = ({ number, at, outcome, graphStatus, graphRequestId }: Attempt): Tuple => [
+  number,
+  at,
+  outcome,
+  graphStatus,
+  graphRequestId,
+];
+
+/** @throws Error where it is no record, or sealed with a key that is not known here */
+export function parseRecord(id: string, tenantId: string, record: string, { open }: Seal): Stored & { place: Place } {
+  const [head = '', life = '', run = ''] = record.split('\n');
+  const [rev, letter = '', acceptedAt, rank, number] = head.split(' ');
+  const status = STATUS_OF[letter];
+  if (status === undefined) throw new Error(`the record of delivery ${id} cannot be read`);
+  const parsedRun = run === '' ? null : (JSON.parse(open(run, id)) as RunResult);
+  const parsedLife = life === '' ? {} : (JSON.parse(open(life, id)) as Life);
+  const base = { id, tenantId, status, acceptedAt: Number(acceptedAt) };
+  return {
+    delivery: fromLife(base, parsedLife, parsedRun),
+    run: parsedRun,
+    rev: Number(rev),
+    place: { rank: Number(rank), number: Number(number) },
+  };
+}
+
+type Base = Pick<Delivery, 'id' | 'tenantId' | 'status' | 'acceptedAt'>;
+
+function fromLife(base: Base, life: Life, run: RunResult | null): Delivery {
+  const [runId, deviceId, hardwareConfigurationId] = run
+    ? [run.runId, run.deviceId, run.hardwareConfigurationId]
+    : (life.of ?? ['', '', '']);
+  return {
+    ...createDelivery(base.tenantId, { runId, deviceId, hardwareConfigurationId }, base.acceptedAt),
+    ...base,
+    attemptsMade: life.made ?? 0,
+    attempts: (life.tries ?? []).map(([number, at, outcome, graphStatus, graphRequestId]) => ({
+      number,
+      at,
+      outcome,
+      graphStatus,
+      graphRequestId,
+    })),
+    dueAt: life.due ?? base.acceptedAt,
+    failingSince: life.failing ?? null,
+    mark: life.mark ?? null,
+    uncertainty: life.unsure ?? null,
+    lastFailure: life.failed ?? null,
+    deliveredAt: life.done ?? null,
+    deviceRunStateId: life.record ?? null,
+    supersededBy: life.by ?? null,
+    traceparent: life.trace ?? null,
+  };
+}
+
+/** What a search compares in place of a device or run id: it says nothing of them to whoever reads Redis. */
+export function tag(text: string): string {
+  return hash('sha256', text, 'base64url').slice(0, 6);
+}

@@ -1,0 +1,32 @@
+// One process's line for the budget: first come first served, and whoever joins while the line runs dry is served too.
+import { expect, test } from 'vitest';
+import { createPacer } from '../../src/queue/pacer.ts';
+import type { Turn } from '../../src/queue/budget.ts';
+import { within } from '../../src/deadline.ts';
+
+const GO: Turn = { go: true, probe: null, troubled: false };
+const never = new AbortController().signal;
+
+test.each(Array.from({ length: 8 }, (_, ticks) => [ticks]))(
+  'one who joins %i moments after the last was served · is served · though nobody comes after',
+  async (ticks) => {
+    const pacer = createPacer({ take: () => Promise.resolve(GO) });
+    await pacer.turn('write', never);
+    for (let tick = 0; tick < ticks; tick += 1) await Promise.resolve();
+    expect(await within(pacer.turn('write', never), 1000)).toEqual(GO);
+  },
+);
+
+test('those who wait · are served in the order they came · and one that gives up is passed over', async () => {
+  const answers: Turn[] = [{ go: false, waitMs: 1, because: 'pace' }];
+  const pacer = createPacer({ take: () => Promise.resolve(answers.shift() ?? GO) });
+  const giveUp = new AbortController();
+  const served: number[] = [];
+  const waiting = [1, 2, 3].map((number) =>
+    pacer.turn('write', number === 2 ? giveUp.signal : never).then(() => served.push(number)),
+  );
+  giveUp.abort(new Error('enough'));
+  await expect(waiting[1]).rejects.toThrow('enough');
+  await Promise.all([waiting[0], waiting[2]]);
+  expect(served).toEqual([1, 3]);
+});
