@@ -1,7 +1,8 @@
 // GET /v1/deliveries/{id}: the device that submitted it and operators see it; to anyone else it does not exist.
 import request from 'supertest';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { begin, conclude, type Outcome } from '../../src/domain/delivery.ts';
+import { conclude } from '../../src/domain/conclusion.ts';
+import { begin, type Outcome } from '../../src/domain/delivery.ts';
 import { expectHeaders, expectProblem } from '../support/answer.ts';
 import { OPERATOR_TOKEN, startTestApp, untilConnected, type TestApp } from '../support/app.ts';
 import { CONFIGURATION_ID, DEVICE_ID, OLD_GROUP_KEY, runResult, sign, type Signing } from '../support/device.ts';

@@ -1,0 +1,148 @@
+// POST /v1/run-results/batch: many run results signed as a whole; each is answered for itself, in order.
+import { promisify } from 'node:util';
+import { gunzip } from 'node:zlib';
+import express, { type RequestHandler } from 'express';
+import type { Refusal, RefusalCode } from '../domain/refusal.ts';
+import type { BatchAnswer } from './answers.ts';
+import { decodeUtf8, isUtf8, parseJson } from './json.ts';
+import { Refused, toProblem } from './problem.ts';
+import { beginSubmissions, type SubmissionParts, type Submissions, type Submitter } from './submission.ts';
+
+/** One entry of a batch, answered. */
+export type EntryTold = {
+  requestId: string;
+  entry: number;
+  deviceId: string | null;
+  deliveryId: string | null;
+  duplicate: boolean;
+  refusal: Refusal | null;
+};
+
+export type BatchParts = SubmissionParts & {
+  maxBatchBytes: number;
+  onEntry: (told: EntryTold) => void;
+};
+
+export const MAX_ENTRIES = 1000;
+
+const JSON_TYPE = 'application/json';
+const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson'];
+const UNSIGNED = 'the request must be signed as a whole with this device’s key, now, or carry a relay’s token';
+
+/** Refused to every entry for one of these, a batch is refused as a whole: all of it is to be sent again later. */
+const FOR_ALL: readonly RefusalCode[] = ['queue-unavailable', 'backlog-full', 'too-fast'];
+
+const inflate = promisify(gunzip);
+
+/** Reads the body as it was sent, since that is what is signed; what it is encoded by is left for later. */
+export function readBatch(maxBatchBytes: number): RequestHandler[] {
+  return [
+    (req, res, next) => {
+      const coding = req.headers['content-encoding']?.toLowerCase() ?? 'identity';
+      if (coding !== 'identity' && coding !== 'gzip') throw unsupported();
+      res.locals['coding'] = coding;
+      delete req.headers['content-encoding'];
+      next();
+    },
+    express.raw({ type: [JSON_TYPE, ...NDJSON_TYPES], limit: maxBatchBytes, inflate: false }),
+  ];
+}
+
+export function postBatch(parts: BatchParts): RequestHandler {
+  return async (req, res) => {
+    if (!Buffer.isBuffer(req.body) || !isUtf8(req.headers['content-type'] ?? '')) throw unsupported();
+    const body = req.body;
+    const caller = await parts.callers.identify(req, res, { accept: ['device', 'relay'], body, hint: UNSIGNED });
+    const isGzip = res.locals['coding'] === 'gzip';
+    const content = isGzip ? await decompress(body, parts.maxBatchBytes) : body;
+    const entries = parseEntries(content, req.is(NDJSON_TYPES) !== false);
+    const submissions = beginSubmissions(parts, caller, res);
+    if (caller.kind === 'device') await submissions.keepRate(caller.deviceId);
+    const answers = await Promise.all(entries.map((entry) => submit(entry, submissions, caller)));
+    const { requestId } = res.locals as { requestId: string };
+    const refusals = answers.flatMap(({ refusal }) => refusal ?? []);
+    const forAll = refusals.length === answers.length && refusals.find(({ code }) => FOR_ALL.includes(code));
+    if (forAll) throw new Refused(forAll);
+    answers.forEach(({ refusal, receipt, deviceId }, entry) => {
+      const { deliveryId = null, duplicate = false } = receipt ?? {};
+      parts.onEntry({ requestId, entry, deviceId, deliveryId, duplicate, refusal });
+    });
+    const retryAfterS = Math.max(0, ...refusals.map((refusal) => refusal.retryAfterS ?? 0));
+    if (retryAfterS > 0) res.setHeader('Retry-After', String(Math.ceil(retryAfterS)));
+    const told: BatchAnswer = answers.map(({ receipt, refusal }) =>
+      refusal ? toProblem(refusal, requestId) : receipt,
+    );
+    res.json(told);
+  };
+}
+
+type Answered = { deviceId: string | null } & (
+  { receipt: Awaited<ReturnType<Submissions['store']>>; refusal: null } | { receipt: null; refusal: Refusal }
+);
+
+/** A line that is no JSON is refused for itself. */
+type Entry = { json: unknown } | { refused: Refused };
+
+async function submit(entry: Entry, submissions: Submissions, submitter: Submitter): Promise<Answered> {
+  let deviceId = submitter.kind === 'device' ? submitter.deviceId : null;
+  try {
+    if ('refused' in entry) throw entry.refused;
+    const run = submissions.parse(entry.json);
+    deviceId = run.deviceId;
+    if (submitter.kind === 'relay') await submissions.keepRate(deviceId);
+    return { deviceId, receipt: await submissions.store(run), refusal: null };
+  } catch (error) {
+    if (!(error instanceof Refused)) throw error;
+    return { deviceId, receipt: null, refusal: error.refusal };
+  }
+}
+
+function parseEntries(content: Buffer, isNdjson: boolean): Entry[] {
+  const entries = isNdjson ? parseLines(decodeUtf8(content)) : parseArray(content);
+  if (entries.length > MAX_ENTRIES) {
+    throw new Refused({ code: 'too-large', detail: `a batch holds at most ${MAX_ENTRIES} run results` });
+  }
+  return entries;
+}
+
+function parseArray(content: Buffer): Entry[] {
+  const json = parseJson(content);
+  if (!Array.isArray(json)) {
+    throw new Refused({
+      code: 'invalid-request',
+      detail: 'see errors',
+      faults: [{ pointer: '', detail: 'must be an array of run results' }],
+    });
+  }
+  return json.map((one: unknown) => ({ json: one }));
+}
+
+/** Empty lines are none. */
+function parseLines(text: string): Entry[] {
+  // No batch is read further than one line too many.
+  const lines = text.split('\n', 2 * MAX_ENTRIES + 2).filter((line) => line.trim() !== '');
+  return lines.map((line) => {
+    try {
+      return { json: JSON.parse(line) as unknown };
+    } catch {
+      return { refused: new Refused({ code: 'invalid-json', detail: 'the line is not JSON' }) };
+    }
+  });
+}
+
+async function decompress(body: Buffer, maxBytes: number): Promise<Buffer> {
+  try {
+    return await inflate(body, { maxOutputLength: maxBytes });
+  } catch (error) {
+    const isLarge = (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE';
+    throw isLarge
+      ? new Refused({ code: 'too-large', detail: 'the content is larger than this service accepts' })
+      : new Refused({ code: 'bad-request', detail: 'the content is not what its coding says' });
+  }
+}
+
+const unsupported = () =>
+  new Refused({
+    code: 'unsupported-media-type',
+    detail: 'send application/json or application/x-ndjson in UTF-8, with no content coding or gzip',
+  });
