@@ -1,6 +1,6 @@
 // `dead-letters` and `replay`: what gave up and why, back into the queue or forgotten, counted before anything happens.
-import { createInterface } from 'node:readline/promises';
 import Table from 'cli-table3';
+import { confirm } from './confirm.ts';
 import { EXIT } from './exit.ts';
 import { operate, OperatorError, type OperatorFlags } from './operator.ts';
 import { print } from './out.ts';
@@ -105,14 +105,4 @@ function toFilter({ code, configuration, device }: FilterFlags): Record<string, 
     ...(configuration !== undefined && { hardwareConfigurationId: configuration }),
     ...(device !== undefined && { deviceId: device }),
   };
-}
-
-/** Asks on a terminal; a script has to say --yes. */
-async function confirm(question: string, yes: true | undefined): Promise<void> {
-  if (yes) return;
-  if (!process.stdin.isTTY) throw new OperatorError(`${question} Say --yes.`, EXIT.usage);
-  const terminal = createInterface({ input: process.stdin, output: process.stdout });
-  const answer = await terminal.question(`${question} [y/N] `);
-  terminal.close();
-  if (!/^y(es)?$/i.test(answer.trim())) throw new OperatorError('nothing was done', EXIT.ok);
 }

@@ -60,13 +60,14 @@ async function demo(
   });
   opened.push(() => sandbox.close());
   const groupKey = randomBytes(32);
+  const operatorToken = randomBytes(24).toString('hex');
   const environment = {
     ...process.env,
     ...sandbox.environment(),
     DATA_DIR: join(directory, 'redis'),
     REDIS_PREFIX: `runstate-demo-${randomBytes(4).toString('hex')}`,
     DEVICE_GROUP_KEYS: groupKey.toString('base64'),
-    OPERATOR_TOKEN: randomBytes(24).toString('hex'),
+    OPERATOR_TOKEN: operatorToken,
     GRAPH_WRITES_PER_20S: String(WRITES_PER_20S * flags.timeScale),
     UNCERTAIN_LOOK_AFTER_MS: '1000',
     HOST: '127.0.0.1',
@@ -78,7 +79,7 @@ async function demo(
   opened.push(api.stop);
   const worker = await startChild('worker', 'workers/main', environment, directory);
   opened.push(worker.stop);
-  printAddresses(api, worker, sandbox, flags, directory);
+  printAddresses({ api, worker, sandbox, operatorToken, directory }, flags);
 
   const keyOf = (deviceId: string) => deriveDeviceKey(groupKey, deviceId).toString('base64');
   const fleet = createFleet({
@@ -119,7 +120,7 @@ async function demo(
     complain(`${submission.deviceId}: expected ${submission.expected}, got ${JSON.stringify(outcome)}`);
   }
   if (!flags.once) {
-    print('Everything stays up for you to look at; Ctrl-C ends it.');
+    print(`Everything stays up for you to look at, best at ${api.url}/dashboard; Ctrl-C ends it.`);
     await Promise.race([
       new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve())),
       api.failed,
@@ -146,8 +147,12 @@ async function readCounts(api: Child): Promise<Pick<Tally, 'delivered' | 'waitin
   };
 }
 
-function printAddresses(api: Child, worker: Child, sandbox: Sandbox, flags: DemoFlags, directory: string): void {
+type Places = { api: Child; worker: Child; sandbox: Sandbox; operatorToken: string; directory: string };
+
+function printAddresses({ api, worker, sandbox, operatorToken, directory }: Places, flags: DemoFlags): void {
   print();
+  print(`  dashboard  ${api.url}/dashboard   what flows and what does not: open it in a browser`);
+  print(`             user name: any   password: ${operatorToken}`);
   print(`  API        ${api.url}/readyz   ${api.url}/metrics`);
   print(`  worker     ${worker.url}/readyz   ${worker.url}/metrics`);
   print(`  sandbox    ${sandbox.controlUrl}   what Graph was asked, what it stored, and how to make it misbehave`);

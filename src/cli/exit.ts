@@ -5,10 +5,14 @@ export const EXIT = {
   failed: 1,
   /** Accepted, but not delivered in time, or dead. */
   undelivered: 3,
+  /** It works, but something wants an operator: a hold, a weakness, a warning. */
+  degraded: 4,
   /** EX_USAGE */
   usage: 64,
   /** EX_DATAERR: refused, and will be again. */
   refused: 65,
   /** EX_TEMPFAIL: the same may work later. */
   later: 75,
+  /** EX_CONFIG: the environment is not usable. */
+  config: 78,
 } as const;

@@ -2,10 +2,15 @@
 import { Command, InvalidArgumentError, Option } from 'commander';
 import type { DeadLettersFlags, ReplayFlags } from './dead-letters.ts';
 import type { DemoFlags } from './demo.ts';
+import type { DeviceFlags } from './device.ts';
+import type { DoctorFlags } from './doctor.ts';
 import { EXIT } from './exit.ts';
+import type { ExplainFlags } from './explain.ts';
 import { complaining } from './operator.ts';
 import type { ReportFlags } from './report.ts';
 import type { SandboxFlags } from './sandbox.ts';
+import type { SimulateFlags } from './simulate.ts';
+import type { StatusFlags } from './status.ts';
 
 const whole = (min: number, max: number) => (text: string) => {
   const number = Number(text);
@@ -17,6 +22,10 @@ const whole = (min: number, max: number) => (text: string) => {
 const port = whole(0, 65_535);
 const url = (text: string) => {
   if (!URL.canParse(text) || !/^https?:/.test(text)) throw new InvalidArgumentError('must be an http or https URL.');
+  return text;
+};
+const guid = (text: string) => {
+  if (!/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) throw new InvalidArgumentError('must be a GUID.');
   return text;
 };
 
@@ -84,6 +93,81 @@ Exit codes: ${EXIT.ok} accepted, or known already (with --wait: delivered) · ${
   )
   .action(async (file: string | undefined, flags: ReportFlags) => (await import('./report.ts')).report(file, flags));
 
+const ofTheBridge = (command: Command): Command =>
+  command
+    .option('--url <url>', 'where the bridge is', url, 'http://localhost:8080')
+    .addHelpText('after', '\nThe operator token is taken from OPERATOR_TOKEN.');
+
+ofTheBridge(program.command('status'))
+  .description('how the bridge is: what waits, what is held and why, and what to do about it')
+  .option('--watch', 'live until Ctrl-C: redrawn each second on a terminal, else a line for each change')
+  .option('--json', 'for scripts; with --watch an object a line')
+  .addHelpText(
+    'after',
+    `
+Exit codes: ${EXIT.ok} deliveries flow (also after Ctrl-C) · ${EXIT.degraded} held or degraded: run results are still accepted · ${EXIT.later} failing or not reachable · ${EXIT.usage} wrong use · ${EXIT.refused} the token was refused`,
+  )
+  .action(complaining(async (flags: StatusFlags) => (await import('./status.ts')).showStatus(flags)));
+
+ofTheBridge(program.command('explain'))
+  .description('one delivery in plain words: what happened, what it waits for, what comes next, what you can do')
+  .argument('[delivery-id]', 'as the receipt tells it; or give --device and --run')
+  .option('--device <id>', 'the device that submitted the run result')
+  .option('--run <id>', 'its runId')
+  .option('--json', 'the delivery and its explanation, for scripts')
+  .addHelpText(
+    'after',
+    `
+Exit codes: ${EXIT.ok} explained · ${EXIT.usage} wrong use · ${EXIT.refused} no such delivery, or the token was refused · ${EXIT.later} not reachable`,
+  )
+  .action(
+    complaining(async (deliveryId: string | undefined, flags: ExplainFlags) =>
+      (await import('./explain.ts')).explainDelivery(deliveryId, flags),
+    ),
+  );
+
+program
+  .command('doctor')
+  .description('can this environment deliver? Checks what the API and the workers would be given, and changes nothing')
+  .addOption(
+    new Option('--for <process>', 'what this environment is for').choices(['api', 'worker', 'both']).default('both'),
+  )
+  .option('--configuration <guid>', 'also: does this hardware configuration exist?', guid)
+  .option(
+    '--write-probe <guid>',
+    'also: create one marked record under this configuration, and delete it; asks first',
+    guid,
+  )
+  .option('--yes', 'do not ask')
+  .option('--json', 'for scripts')
+  .addHelpText(
+    'after',
+    `
+It reads the same environment variables as the processes, and shows none of their values.
+Exit codes: ${EXIT.ok} all is well · ${EXIT.degraded} with warnings · ${EXIT.failed} a check failed · ${EXIT.config} the configuration is not usable · ${EXIT.usage} wrong use`,
+  )
+  .action(complaining(async (flags: DoctorFlags) => (await import('./doctor.ts')).runDoctor(flags)));
+
+program
+  .command('simulate')
+  .description('a fleet of simulated devices that report to a running bridge at a steady pace: for load and for drills')
+  .requiredOption('--url <url>', 'where the bridge is, e.g. http://localhost:8080', url)
+  .option('--devices <n>', 'how many devices report, in turn', whole(1, 1_000_000), 100)
+  .option('--rate <n>', 'submissions a second, whatever the answers', whole(1, 100_000), 10)
+  .addOption(new Option('--seconds <n>', 'how long').argParser(whole(1, 604_800)).conflicts('runs'))
+  .option('--runs <n>', 'how many submissions; without it and --seconds one of each device', whole(1, 100_000_000))
+  .option('--again <percent>', 'so many of them a second time, which must not count twice', whole(0, 100), 0)
+  .option('--configuration <guid...>', 'hardware configurations to report for; without it those of the sandbox')
+  .option('--seed <n>', 'the same seed, the same run results: a second time all are known', whole(0, 2 ** 31))
+  .option('--json', 'for scripts')
+  .addHelpText(
+    'after',
+    `
+Device keys are derived from the first of DEVICE_GROUP_KEYS. A submission is sent once: what is refused is counted, not retried.
+Exit codes: ${EXIT.ok} all accepted or known · ${EXIT.refused} some refused for good · ${EXIT.later} some refused for now or not answered · ${EXIT.usage} wrong use`,
+  )
+  .action(complaining(async (flags: SimulateFlags) => (await import('./simulate.ts')).simulate(flags)));
+
 const operators = (command: Command): Command =>
   command
     .option('--url <url>', 'where the bridge is', url, 'http://localhost:8080')
@@ -111,6 +195,29 @@ operators(program.command('replay'))
     complaining(async (deliveryId: string | undefined, flags: ReplayFlags) =>
       (await import('./dead-letters.ts')).replay(deliveryId, flags),
     ),
+  );
+
+const device = program
+  .command('device')
+  .description('devices that are revoked: whatever they prove, they are not known');
+
+ofTheBridge(device.command('list'))
+  .description('list those that are, newest first')
+  .option('--json', 'for scripts')
+  .action(complaining(async (flags: DeviceFlags) => (await import('./device.ts')).listRevoked(flags)));
+
+ofTheBridge(device.command('revoke'))
+  .description('revoke one; every API process knows within seconds')
+  .argument('<device-id>')
+  .action(
+    complaining(async (deviceId: string, flags: DeviceFlags) => (await import('./device.ts')).revoke(deviceId, flags)),
+  );
+
+ofTheBridge(device.command('restore'))
+  .description('take it back')
+  .argument('<device-id>')
+  .action(
+    complaining(async (deviceId: string, flags: DeviceFlags) => (await import('./device.ts')).restore(deviceId, flags)),
   );
 
 await program.parseAsync();

@@ -21,6 +21,8 @@ export type RequestEnded = (request: {
   operation: 'create' | 'list' | 'token';
   status: number | null;
   durationMs: number;
+  /** What finds a request to Graph again: the id it was sent with, and the one it was answered with. */
+  ids?: { client: string; graph: string | null };
 }) => void;
 
 export type PageOfStates = {
@@ -78,21 +80,23 @@ export function createGraphClient(
     const startedAt = clock();
     const passage: Passage = { sendBefore: announcedAt + SEND_WITHIN_MS, error: null };
     let status: number | null = null;
+    const ids = { client: randomUUID(), graph: null as string | null };
     try {
       const timeout = AbortSignal.timeout(config.attemptTimeoutMs);
       const request = client
         .api(url)
         .responseType(ResponseType.RAW)
         .middlewareOptions([new AuthenticationHandlerOptions({ getAccessToken: () => Promise.resolve(token) })])
-        .header('client-request-id', randomUUID())
+        .header('client-request-id', ids.client)
         .options({ signal: AbortSignal.any([signal, timeout]), passage });
       const response = (await (body ? request.post(body) : request.get())) as Response;
       status = response.status;
+      ids.graph = response.headers.get('request-id');
       return { status, headers: response.headers, body: await readText(response) };
     } catch (error) {
       return diagnoseThrown(passage.error ?? error);
     } finally {
-      ended({ operation, status, durationMs: clock() - startedAt });
+      ended({ operation, status, durationMs: clock() - startedAt, ids });
     }
   }
 
@@ -121,7 +125,7 @@ export function createGraphClient(
       const url = statesUrl(config, hardwareConfigurationId);
       const answer = await sendAuthenticated({ operation: 'create', url, body, announcedAt, signal });
       if (!('headers' in answer)) return answer;
-      if (answer.status !== 200 && answer.status !== 201) return diagnose(answer, clock());
+      if (answer.status !== 200 && answer.status !== 201) return diagnose(answer, clock(), wordsOf(state));
       const graph = { status: answer.status, requestId: answer.headers.get('request-id') };
       const id = idOf(answer.body);
       return id === null
@@ -155,8 +159,17 @@ export function createGraphClient(
   };
 }
 
+const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** Of all a device says, only this gets into an address: whatever came before, nothing but a GUID does. */
 function statesUrl({ baseUrl }: GraphConfig, hardwareConfigurationId: string): string {
-  return `${baseUrl}/deviceManagement/hardwareConfigurations/${encodeURIComponent(hardwareConfigurationId)}/deviceRunStates`;
+  if (!GUID.test(hardwareConfigurationId)) throw new Error('the id of a hardware configuration is no GUID');
+  return `${baseUrl}/deviceManagement/hardwareConfigurations/${hardwareConfigurationId}/deviceRunStates`;
+}
+
+/** What a device said in words of its own or of a person. */
+function wordsOf({ upn, configurationOutput, configurationError }: DeviceRunState): string[] {
+  return [upn, configurationOutput, configurationError].filter((text) => typeof text === 'string');
 }
 
 function idOf(body: string | null): string | null {

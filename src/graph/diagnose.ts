@@ -1,5 +1,6 @@
 // Response or thrown error → Failure; Retry-After read properly. What follows is not decided here.
 import type { Failure, GraphEvidence } from '../domain/failure.ts';
+import { withoutRepeated } from './repeated.ts';
 import { NotConnected, rootCause, TooLate } from './transport.ts';
 import type { GraphError } from './wire.ts';
 
@@ -16,12 +17,13 @@ const DETAIL_LENGTH = 500;
 /**
  * Names what an answer that is not a success means (the table "When Graph says no").
  * @param now milliseconds since 1970, for a Retry-After that is a date
+ * @param said what must not be repeated in the reason, though Graph may do so
  */
-export function diagnose(answer: Answer, now: number): Failure {
+export function diagnose(answer: Answer, now: number, said: readonly string[] = []): Failure {
   const { status, headers } = answer;
   const error = readError(answer.body);
   const graph: GraphEvidence = { status, code: error.code, requestId: headers.get('request-id') ?? error.requestId };
-  const detail = describe(status, error);
+  const detail = describe(status, error, said);
   const retryAfter = headers.get('retry-after') ?? error.retryAfter;
   switch (status) {
     case 429:
@@ -99,8 +101,8 @@ function readError(body: string | null): ReadError {
   };
 }
 
-function describe(status: number, { code, message }: ReadError): string {
-  return [`${status}`, code, message]
+function describe(status: number, { code, message }: ReadError, said: readonly string[]): string {
+  return [`${status}`, code, message && withoutRepeated(message, said)]
     .filter((part) => part !== null && part !== '')
     .join(' ')
     .slice(0, DETAIL_LENGTH);

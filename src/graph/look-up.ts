@@ -89,7 +89,8 @@ export function createLookUp(graph: GraphClient, pace: PaceRead, clock: () => nu
   }
 
   return async (state, signal) => {
-    const filter = `deviceName eq '${state.deviceName.replaceAll("'", "''")}'`;
+    // Half a surrogate pair has no place in an address.
+    const filter = `deviceName eq '${state.deviceName.toWellFormed().replaceAll("'", "''")}'`;
     const url = `${graph.states(state.hardwareConfigurationId)}?$filter=${encodeURIComponent(filter)}`;
     const isOurs = (record: HardwareConfigurationDeviceState) => {
       // A service that takes the option and ignores it gives every record to everyone who looks.

@@ -1,14 +1,13 @@
 // The command line as an operator and a script use it: real processes, their output and exit codes.
-import { spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { once } from 'node:events';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { begin, conclude } from '../../src/domain/delivery.ts';
+import { conclude } from '../../src/domain/conclusion.ts';
+import { begin } from '../../src/domain/delivery.ts';
 import { deriveDeviceKey } from '../../src/domain/device-key.ts';
 import type { TenantQueue } from '../../src/queue/tenant.ts';
+import { runCli as run } from '../support/cli.ts';
 import { startApi, type TestProcess } from '../support/process.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { aRun, openTestQueue, POLICY } from '../support/tenant.ts';
@@ -35,15 +34,6 @@ afterAll(async () => {
   await redis.close();
   await rm(directory, { recursive: true, force: true });
 });
-
-async function run(args: string[], { env = {}, input = '' }: { env?: Record<string, string>; input?: string } = {}) {
-  const child = spawn(process.execPath, ['src/cli/main.ts', ...args], { env: { PATH: process.env['PATH'], ...env } });
-  child.stdin.end(input);
-  const ended = once(child, 'close');
-  const [stdout, stderr] = await Promise.all([text(child.stdout), text(child.stderr)]);
-  const [code] = (await ended) as [number];
-  return { code, stdout, stderr };
-}
 
 describe('device-key', () => {
   test('the documented group key and device · give the documented device key', async () => {

@@ -1,0 +1,89 @@
+// Is the environment usable, and what of it can be examined further where some of it is not.
+import { ConfigError, parseConfig, type Config, type GraphConfig, type RedisConfig, type Role } from '../config.ts';
+import { environmentSchema } from '../environment.ts';
+import { failed, ok, warning, type Finding } from './finding.ts';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Which processes this environment is to start. */
+export type Scope = Role | 'both';
+
+export type ExaminedConfiguration = {
+  findings: Finding[];
+  /** Null where the environment does not tell it. */
+  redis: RedisConfig | null;
+  graph: GraphConfig | null;
+};
+
+/** Of any form that passes: it only stands in for a key that Redis's part of the configuration does not need. */
+const ANY_GROUP_KEY = Buffer.alloc(32).toString('base64');
+
+export function examineConfiguration(env: Environment, scope: Scope, extraCertificates: number): ExaminedConfiguration {
+  const roles: Role[] = scope === 'both' ? ['api', 'worker'] : [scope];
+  const faults = [...new Set(roles.flatMap((role) => faultsOf(env, role)))];
+  const malformed = malformedIn(env);
+  const usable = Object.fromEntries(Object.entries(env).filter(([name]) => !malformed.includes(name)));
+  const spoilt = (names: RegExp) => malformed.some((name) => names.test(name));
+  const redis = tryParse({ ...usable, DEVICE_GROUP_KEYS: ANY_GROUP_KEY }, 'api')?.redis ?? null;
+  const graph = tryParse(usable, 'worker')?.graph ?? null;
+  return {
+    findings: [judgeFaults(faults), judgeOperatorToken(env, scope), judgeCertificates(env, extraCertificates)].flat(),
+    redis: spoilt(/^(REDIS_|DATA_DIR)/) ? null : redis,
+    graph: spoilt(/^(AZURE_|GRAPH_|ATTEMPT_)/) ? null : graph,
+  };
+}
+
+function judgeFaults(faults: string[]): Finding {
+  if (faults.length === 0) return ok('configuration', 'every variable that is set is well-formed, none is missing');
+  return failed('configuration', faults.join('; '), 'Correct these variables; the README has the form of each.');
+}
+
+function judgeOperatorToken(env: Environment, scope: Scope): Finding[] {
+  if (scope === 'worker') return [];
+  if ((env['OPERATOR_TOKEN'] ?? '') !== '') return [ok('operator-token', 'is set')];
+  return [
+    warning(
+      'operator-token',
+      'OPERATOR_TOKEN is not set: status, dead letters, replay and the dashboard do not exist',
+      'Set it to at least 32 characters, e.g. of openssl rand -hex 32.',
+    ),
+  ];
+}
+
+/** Node goes on without certificates it could not read; both processes refuse to. */
+function judgeCertificates(env: Environment, loaded: number): Finding[] {
+  if ((env['NODE_EXTRA_CA_CERTS'] ?? '') === '') return [];
+  if (loaded > 0) return [ok('certificates', `NODE_EXTRA_CA_CERTS holds ${loaded}`)];
+  return [
+    failed(
+      'certificates',
+      'NODE_EXTRA_CA_CERTS names no file with certificates that could be read at the start',
+      'Name a readable PEM file, or unset it.',
+    ),
+  ];
+}
+
+function faultsOf(env: Environment, role: Role): readonly string[] {
+  try {
+    parseConfig(env, role);
+    return [];
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults;
+    throw error;
+  }
+}
+
+function tryParse(env: Environment, role: Role): Config | null {
+  try {
+    return parseConfig(env, role);
+  } catch (error) {
+    if (error instanceof ConfigError) return null;
+    throw error;
+  }
+}
+
+function malformedIn(env: Environment): string[] {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+  const parsed = environmentSchema.safeParse(given);
+  return parsed.success ? [] : parsed.error.issues.map(({ path }) => String(path[0]));
+}

@@ -1,0 +1,73 @@
+// Does the app get a token, is it of the right tenant, and does it allow what is needed and no more.
+import type { GraphConfig } from '../config.ts';
+import type { Failure } from '../domain/failure.ts';
+import { REMEDIES } from '../domain/hold.ts';
+import type { Claims, Obtained } from '../graph/inspect.ts';
+import { failed, ok, skipped, warning, type Finding } from './finding.ts';
+
+/** The one application permission that is needed. */
+const PERMISSION = 'DeviceManagementConfiguration.ReadWrite.All';
+const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+export function judgeToken(obtained: Obtained, { credential }: GraphConfig, now: number): Finding[] {
+  if (obtained.kind === 'refused') return [failed('token', obtained.failure.detail, remedyFor(obtained.failure))];
+  const took = `obtained in ${Math.round(obtained.tookMs)} ms`;
+  const { claims } = obtained;
+  if (claims === null) {
+    return [ok('token', took), skipped('token-roles', 'the token cannot be read'), skipped('token-tenant', 'the same')];
+  }
+  const tenantId = credential?.kind === 'managed-identity' ? null : (credential?.tenantId ?? null);
+  return [judgeLife(took, claims, now), judgeRoles(claims), judgeTenant(claims, tenantId)];
+}
+
+/** What to do where the token endpoint, or Graph, does not give what was asked for. */
+export function remedyFor(failure: Failure): string {
+  switch (failure.kind) {
+    case 'unauthenticated':
+    case 'credential-refused':
+    case 'forbidden':
+      return REMEDIES[failure.kind];
+    case 'not-sent':
+      return failure.upstream === 'graph' ? REMEDIES['graph-unavailable'] : REMEDIES['token-endpoint-unavailable'];
+    case 'uncertain':
+      return REMEDIES['graph-unavailable'];
+    case 'throttled':
+      return 'Graph throttles this app and tenant at present. Ask again in a minute; see what else uses the app registration.';
+    case 'rejected':
+      return 'Check GRAPH_BASE_URL and GRAPH_CLOUD, and that the id is one of this tenant’s hardware configurations.';
+  }
+}
+
+function judgeLife(took: string, { expiresAt }: Claims, now: number): Finding {
+  if (expiresAt === null) return ok('token', took);
+  const minutes = Math.floor((expiresAt - now) / 60_000);
+  if (minutes > 0) return ok('token', `${took}, good for ${minutes} min`);
+  return failed(
+    'token',
+    `${took}, but it has expired already`,
+    'The clock here is wrong by more than a token lives; correct it.',
+  );
+}
+
+function judgeRoles({ roles }: Claims): Finding {
+  const check = 'token-roles';
+  const others = roles.filter((role) => role !== PERMISSION);
+  if (!roles.includes(PERMISSION)) {
+    const held = others.length === 0 ? 'no role at all' : others.join(', ');
+    return failed(check, `the token has ${held}, and not ${PERMISSION}`, REMEDIES.forbidden);
+  }
+  if (others.length === 0) return ok(check, `${PERMISSION} and no other`);
+  return warning(
+    check,
+    `the app may do more than it needs: ${others.join(', ')}`,
+    `Take away every application permission but ${PERMISSION}, or give the bridge an app registration of its own.`,
+  );
+}
+
+function judgeTenant({ tenantId }: Claims, configured: string | null): Finding {
+  const check = 'token-tenant';
+  if (tenantId === null) return skipped(check, 'the token names no tenant');
+  if (configured === null || !GUID.test(configured)) return ok(check, `the token is of tenant ${tenantId}`);
+  if (tenantId.toLowerCase() === configured.toLowerCase()) return ok(check, 'the token is of AZURE_TENANT_ID');
+  return failed(check, `the token is of another tenant, ${tenantId}`, 'Correct AZURE_TENANT_ID or the credential.');
+}

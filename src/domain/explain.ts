@@ -1,0 +1,130 @@
+// A delivery in plain words: what happened, what it waits for, what comes next and when, what an operator can do.
+import type { Delivery } from './delivery.ts';
+import { tellHistory, toText, type Told } from './history.ts';
+import { REMEDIES, type Hold } from './hold.ts';
+import { remedyOf } from './remedy.ts';
+import { LOOKS_UNTIL_ABSENT } from './retry.ts';
+
+export type Explanation = { summary: string; happened: string[]; waitingFor: string | null; next: string };
+
+/** What an explanation is made from: a delivery, or what is known of one. */
+export type Explainable = Told &
+  Pick<Delivery, 'uncertainty'> & {
+    /** Null where it is not known. */
+    dueAt: number | null;
+  };
+
+/** What stops everyone, and the pace. Instants are milliseconds since 1970, null where they are not known. */
+export type Surroundings = {
+  now: number;
+  hold: (Pick<Hold, 'reason' | 'since' | 'detail'> & { probeAt: number | null }) | null;
+  throttle: { since: number; until: number | null } | null;
+  writesPer20s: number;
+};
+
+const WINDOW_S = 20;
+
+/** Explains a delivery to an endpoint engineer. */
+export function explain(delivery: Explainable, surroundings: Surroundings): Explanation {
+  const happened = tellHistory(delivery);
+  const { hold } = surroundings;
+  if (hold && isOpen(delivery)) {
+    happened.push(`since ${toText(hold.since)} nobody calls Graph: ${hold.reason}, ${hold.detail}`);
+  }
+  return { summary: summarise(delivery, surroundings), happened, ...foresee(delivery, surroundings) };
+}
+
+const isOpen = ({ status }: Explainable) => status === 'queued' || status === 'waiting' || status === 'delivering';
+
+function summarise(delivery: Explainable, { hold, throttle }: Surroundings): string {
+  const { status, lastFailure, attemptsMade, uncertainty, supersededBy } = delivery;
+  const unless = hold ? ', but nobody may call Graph at present' : throttle ? ', but Graph throttles at present' : '';
+  switch (status) {
+    case 'queued':
+      return attemptsMade === 0
+        ? `Accepted and stored; it waits for its turn${unless}.`
+        : `Back in the queue after it had given up; it waits for its turn${unless}.`;
+    case 'delivering':
+      return delivery.mark?.sends === 'look' ? 'Being looked for in Graph just now.' : 'Being sent to Graph just now.';
+    case 'waiting':
+      return uncertainty
+        ? `Sent, and not yet known whether Graph has it; it will be looked for${unless}.`
+        : `Stored, and not in Graph yet; it will be tried again${unless}.`;
+    case 'delivered':
+      return 'Delivered: Graph has it.';
+    case 'dead':
+      return `Given up (${lastFailure?.code ?? 'no reason kept'}): it is kept, and nothing happens until somebody replays or purges it.`;
+    case 'superseded':
+      return `Superseded: a newer result of the same device and configuration${supersededBy === null ? '' : ` (${supersededBy})`} stands for it.`;
+  }
+}
+
+type Outlook = Pick<Explanation, 'waitingFor' | 'next'>;
+
+function foresee(delivery: Explainable, surroundings: Surroundings): Outlook {
+  switch (delivery.status) {
+    case 'delivered':
+      return {
+        waitingFor: null,
+        next: 'Nothing: it is done. Sent again by the device, it is known and not created twice.',
+      };
+    case 'superseded':
+      return { waitingFor: null, next: 'Nothing: it is done, and was not created in Graph.' };
+    case 'dead':
+      return { waitingFor: 'an operator', next: remedyOf(delivery.lastFailure?.code ?? '') };
+    case 'delivering':
+      return {
+        waitingFor: 'the outcome of the try that is under way',
+        next: 'If its worker stopped, another one takes it over within a minute, and looks in Graph first where something may have been sent.',
+      };
+    case 'queued':
+    case 'waiting':
+      return foreseeTry(delivery, surroundings);
+  }
+}
+
+function foreseeTry(delivery: Explainable, { now, hold, throttle, writesPer20s }: Surroundings): Outlook {
+  const step = whatComes(delivery);
+  if (hold) {
+    return {
+      waitingFor: `the end of the hold “${hold.reason}”, which concerns every delivery`,
+      next: `${REMEDIES[hold.reason]} ${probing(hold.probeAt, now)} When one gets through, ${step}. Waiting costs this delivery nothing.`,
+    };
+  }
+  if (throttle) {
+    const until = throttle.until === null ? '' : `, until ${instant(throttle.until, now)}`;
+    return {
+      waitingFor: `Graph’s throttling to pass${until}`,
+      next: `Then ${step}, when it is its turn. Nothing is to be done.`,
+    };
+  }
+  const { status, dueAt } = delivery;
+  if (status === 'waiting' && (dueAt === null || dueAt > now)) {
+    const at = dueAt === null ? '' : `, ${instant(dueAt, now)}`;
+    return { waitingFor: `the time set for its next try${at}`, next: `Then ${step}. Nothing is to be done.` };
+  }
+  return {
+    waitingFor: `its turn: all workers together create ${perSecond(writesPer20s)} a second`,
+    next: `When it is its turn, ${step}. Where nothing moves, see that a worker runs.`,
+  };
+}
+
+function whatComes({ uncertainty }: Explainable): string {
+  if (!uncertainty) return 'a worker creates it in Graph';
+  const look = `${Math.min(uncertainty.looks + 1, LOOKS_UNTIL_ABSENT)} of ${LOOKS_UNTIL_ABSENT}`;
+  return `a worker looks in Graph (look ${look}): found, it is delivered; not there after the last look, it is created again`;
+}
+
+function probing(probeAt: number | null, now: number): string {
+  const at = probeAt === null ? '' : `, the next one ${instant(probeAt, now)}`;
+  return `One delivery at a time probes whether it is mended${at}.`;
+}
+
+/** An instant, and how far away it is. */
+function instant(at: number, now: number): string {
+  const seconds = Math.ceil((at - now) / 1000);
+  if (seconds <= 0) return 'now';
+  return `${toText(at)} (in ${seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`})`;
+}
+
+const perSecond = (writesPer20s: number) => String(Math.round((writesPer20s / WINDOW_S) * 100) / 100);

@@ -1,0 +1,103 @@
+// Graph and its token, looked at for a diagnosis: what the token says of the app, and single requests with their clock.
+import { decodeJwt } from 'jose';
+import { fetch } from 'undici';
+import type { GraphConfig } from '../config.ts';
+import type { Failure } from '../domain/failure.ts';
+import { diagnose, diagnoseThrown } from './diagnose.ts';
+import { createTokenSource } from './token.ts';
+
+/** What an app's access token says of it. */
+export type Claims = {
+  roles: string[];
+  tenantId: string | null;
+  /** Milliseconds since 1970. */
+  expiresAt: number | null;
+};
+
+export type Obtained =
+  | { kind: 'token'; value: string; tookMs: number; /** Null where the token cannot be read. */ claims: Claims | null }
+  | { kind: 'refused'; failure: Failure };
+
+export type Answered = {
+  /** Null where it is a success. */
+  failure: Failure | null;
+  /** Null where nothing was answered. */
+  status: number | null;
+  tookMs: number;
+  /** How far Graph's clock is ahead of the one here, by its Date; null where it sends none. */
+  clockAheadMs: number | null;
+  body: unknown;
+};
+
+/** Obtains a token as a worker would. */
+export async function obtainToken(config: GraphConfig, clock: () => number): Promise<Obtained> {
+  const startedAt = performance.now();
+  const token = await createTokenSource(config, clock, () => undefined).get();
+  if (!token.ok) return { kind: 'refused', failure: token.failure };
+  return { kind: 'token', value: token.value, tookMs: performance.now() - startedAt, claims: readClaims(token.value) };
+}
+
+function readClaims(token: string): Claims | null {
+  try {
+    const { roles, tid, exp } = decodeJwt(token);
+    return {
+      roles: Array.isArray(roles) ? roles.map(String) : [],
+      tenantId: typeof tid === 'string' ? tid : null,
+      expiresAt: exp === undefined ? null : exp * 1000,
+    };
+  } catch {
+    return null;
+  }
+}
+
+/** The collection of hardware configurations, or one of them. */
+export function configurationUrl({ baseUrl }: GraphConfig, id?: string): string {
+  const collection = `${baseUrl}/deviceManagement/hardwareConfigurations`;
+  return id === undefined ? `${collection}?$top=1` : `${collection}/${encodeURIComponent(id)}`;
+}
+
+/** Sends one request; a redirect is an answer like any other. */
+export async function ask(
+  method: 'GET' | 'DELETE',
+  url: string,
+  token: string,
+  { attemptTimeoutMs }: GraphConfig,
+  clock: () => number,
+): Promise<Answered> {
+  const askedAt = clock();
+  const startedAt = performance.now();
+  try {
+    const response = await fetch(url, {
+      method,
+      redirect: 'manual',
+      headers: { Authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(attemptTimeoutMs),
+    });
+    const body = await response.text();
+    const { status, headers } = response;
+    return {
+      failure: response.ok ? null : diagnose({ status, headers, body }, clock()),
+      status,
+      tookMs: performance.now() - startedAt,
+      clockAheadMs: readSkew(headers.get('date'), askedAt, clock()),
+      body: parse(body),
+    };
+  } catch (error) {
+    const tookMs = performance.now() - startedAt;
+    return { failure: diagnoseThrown(error), status: null, tookMs, clockAheadMs: null, body: null };
+  }
+}
+
+/** Date has whole seconds: what it says began up to a second before, so half a second is added. */
+function readSkew(date: string | null, askedAt: number, answeredAt: number): number | null {
+  const at = Date.parse(date ?? '');
+  return Number.isNaN(at) ? null : at + 500 - (askedAt + answeredAt) / 2;
+}
+
+function parse(body: string): unknown {
+  try {
+    return JSON.parse(body) as unknown;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,31 @@
+// What Graph repeats of a device's words when it refuses them: taken out of the reason before anyone stores or logs it.
+
+const MASK = '[what the device said]';
+/** Shorter words are in many a sentence by chance. */
+const LEAST_LENGTH = 4;
+const QUOTED = /(['"“‘])([^'"“”‘’]{4,})(['"”’])/g;
+
+/**
+ * @param message Graph's own, which may quote what was sent, whole or in part
+ * @param said a run's output, error and user; whatever the case of its letters
+ */
+export function withoutRepeated(message: string, said: readonly string[]): string {
+  const texts = said.filter((text) => text.length >= LEAST_LENGTH).sort((a, b) => b.length - a.length);
+  const whole = texts.reduce((sofar, text) => replaceAllOf(sofar, text), message);
+  return whole.replace(QUOTED, (quoted: string, open: string, part: string, close: string) =>
+    texts.some((text) => text.toLowerCase().includes(part.toLowerCase())) ? `${open}${MASK}${close}` : quoted,
+  );
+}
+
+function replaceAllOf(message: string, text: string): string {
+  const [haystack, needle] = [message.toLowerCase(), text.toLowerCase()];
+  // A letter whose small form is longer shifts what is behind it: such a message is taken as it is.
+  if (haystack.length !== message.length || needle.length !== text.length) return message.replaceAll(text, MASK);
+  let kept = '';
+  let from = 0;
+  for (let at = haystack.indexOf(needle); at !== -1; at = haystack.indexOf(needle, from)) {
+    kept += message.slice(from, at) + MASK;
+    from = at + needle.length;
+  }
+  return kept + message.slice(from);
+}

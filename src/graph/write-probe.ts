@@ -1,0 +1,68 @@
+// Does this tenant take records at all: creates one that says what it is, and deletes it.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { GraphConfig } from '../config.ts';
+import type { DeviceRunState } from '../domain/device-run-state.ts';
+import type { Failure } from '../domain/failure.ts';
+import { createGraphClient } from './client.ts';
+import { ask } from './inspect.ts';
+import { createLookUp } from './look-up.ts';
+import { createTokenSource } from './token.ts';
+
+export type Probed =
+  /** Created and deleted. */
+  | { kind: 'clean'; recordId: string }
+  /** Nothing was created. */
+  | { kind: 'refused'; failure: Failure }
+  /** It may be there, and cannot be found. */
+  | { kind: 'uncertain'; collectionUrl: string; failure: Failure }
+  /** It is there, and could not be deleted. */
+  | { kind: 'left-behind'; recordUrl: string; failure: Failure };
+
+const DELETE_TRIES = 3;
+const DELETE_AGAIN_AFTER_MS = 500;
+
+/** @param deviceName what the record is found by, should it stay behind */
+export async function probeWrite(
+  config: GraphConfig,
+  hardwareConfigurationId: string,
+  deviceName: string,
+  clock: () => number,
+): Promise<Probed> {
+  const tokens = createTokenSource(config, clock, () => undefined);
+  const client = createGraphClient(config, tokens, clock, () => undefined);
+  const { signal } = new AbortController();
+  const state: DeviceRunState = {
+    hardwareConfigurationId,
+    deviceName,
+    internalVersion: 0,
+    lastStateUpdateDateTime: new Date(clock()).toISOString(),
+    configurationState: 'unknown',
+    configurationOutput: 'Written by `runstate-bridge doctor` to see whether this tenant takes records. Delete it.',
+  };
+  const collectionUrl = client.states(hardwareConfigurationId);
+  try {
+    const outcome = await client.create(state, clock(), signal);
+    if (outcome.kind === 'created' || outcome.kind === 'found') return await remove(outcome.deviceRunStateId);
+    if (outcome.kind === 'absent') throw new Error('a create says nothing of absence');
+    if (outcome.kind !== 'uncertain') return { kind: 'refused', failure: outcome };
+    const looked = await createLookUp(client, () => Promise.resolve(), clock)(state, signal);
+    const [recordId] = looked.kind === 'records' ? looked.ids : [];
+    return recordId === undefined ? { kind: 'uncertain', collectionUrl, failure: outcome } : await remove(recordId);
+  } finally {
+    await client.close();
+  }
+
+  async function remove(recordId: string): Promise<Probed> {
+    const recordUrl = `${collectionUrl}/${encodeURIComponent(recordId)}`;
+    for (let tries = 1; ; tries++) {
+      const token = await tokens.get();
+      if (!token.ok) return { kind: 'left-behind', recordUrl, failure: token.failure };
+      const { failure, status } = await ask('DELETE', recordUrl, token.value, config, clock);
+      if (failure === null || status === 404) return { kind: 'clean', recordId };
+      if (tries === DELETE_TRIES || failure.kind === 'forbidden' || failure.kind === 'rejected') {
+        return { kind: 'left-behind', recordUrl, failure };
+      }
+      await delay(DELETE_AGAIN_AFTER_MS);
+    }
+  }
+}
