@@ -1,0 +1,156 @@
+// Signatures that are nearly right: other clocks, digests, algorithms and parts, and one device speaking for another.
+import { createHash } from 'node:crypto';
+import { pick } from '../../src/sandbox/random.ts';
+import { digestOf, GROUP_KEY, sign, type Signing } from '../support/device.ts';
+import {
+  HOST,
+  JSON_TYPE,
+  lengthOf,
+  refusal,
+  requestIdOf,
+  signatureFields,
+  single,
+  stored,
+  toBytes,
+  type Case,
+  type Dice,
+  type HeaderField,
+} from './case.ts';
+import { partsOf, type Parts } from './tricks.ts';
+
+export const UNKNOWN = refusal(401, 'unauthenticated');
+const COVERED = '"@method" "@path" "content-digest"';
+
+const send = (p: Parts, fields: readonly HeaderField[]) =>
+  toBytes({ headers: [HOST, JSON_TYPE, requestIdOf(p.dice.id), lengthOf(p.body), ...fields], body: p.body });
+export const signedAs = (p: Parts, signing: Partial<Signing>) =>
+  send(p, signatureFields({ body: p.body, deviceId: p.run.deviceId, createdS: p.dice.nowS, ...signing }));
+
+/** Consistently signed, but not as asked for. */
+const SIGNINGS: readonly ((p: Parts) => Partial<Signing>)[] = [
+  ({ dice }) => ({ createdS: dice.nowS + pick(dice.random, [-400, 400, -1e9, 1e9, 2 ** 53, -(2 ** 31)]) }),
+  ({ dice, run }) => ({
+    parameters: `;created=${pick(dice.random, [`${dice.nowS}.5`, `"${dice.nowS}"`, '?1', '999999999999999', '-0', `${dice.nowS}000`, ''] as const)};keyid="${run.deviceId}";alg="hmac-sha256"`,
+  }),
+  ({ dice, run }) => ({ parameters: `;keyid="${run.deviceId}";alg="hmac-sha256";expires=${dice.nowS}` }),
+  ({ dice, run }) => ({
+    parameters: `;created=${dice.nowS};keyid="${run.deviceId}";alg="${pick(dice.random, ['none', 'hmac-sha1', 'HMAC-SHA256', 'rsa-v1_5-sha256', ''] as const)}"`,
+  }),
+  ({ dice, run }) => ({ parameters: `;created=${dice.nowS};keyid="${run.deviceId}"` }),
+  ({ dice }) => ({
+    deviceId: pick(dice.random, ['', '*', 'a b', '../x', 'x'.repeat(129), "x' or 1", 'é', 'a"b'] as const),
+  }),
+  ({ dice }) => ({
+    components: pick(dice.random, [
+      '',
+      '"@method"',
+      '"@path" "content-digest"',
+      `${COVERED} "content-type"`,
+      `${COVERED} "@method"`,
+      '"@method" "@path" "content-digest";req',
+      '"@METHOD" "@path" "content-digest"',
+      '"@method" "@target-uri" "content-digest"',
+    ] as const),
+  }),
+  ({ dice }) => ({ label: pick(dice.random, ['sig1', 'Device', 'device2', '*device'] as const) }),
+  () => ({ path: '/v1/status' }),
+  () => ({ method: 'GET' }),
+  () => ({ method: 'post' }),
+  () => ({ groupKey: 'b3RoZXIga2V5cyBhcmUgbm90IGdvb2Q=' }),
+  ({ body }) => ({ digest: digestOf(`${body} `) }),
+  ({ body, dice }) => ({
+    digest: `${pick(dice.random, ['sha-512', 'md5', 'SHA-256', 'unixsum'] as const)}=:${createHash('sha256').update(body).digest('base64')}:`,
+  }),
+  ({ dice }) => ({
+    digest: pick(dice.random, [
+      '',
+      'sha-256',
+      'sha-256=::',
+      'sha-256=:AAAA',
+      'sha-256="x"',
+      `sha-256=:${'A'.repeat(5000)}:`,
+      '(((((',
+      ','.repeat(200),
+    ] as const),
+  }),
+];
+
+const HEADER_TRICKS: readonly ((p: Parts, fields: HeaderField[]) => HeaderField[])[] = [
+  (_p, fields) => fields.filter(([name]) => name !== 'Signature'),
+  (_p, fields) => fields.filter(([name]) => name !== 'Signature-Input'),
+  (_p, fields) => fields.filter(([name]) => name !== 'Content-Digest'),
+  () => [],
+  (_p, fields) => [...fields, ...fields],
+  (_p, fields) => [...fields, ['Signature', 'device=:AAAA:']],
+  ({ dice }, fields) => [...fields, ['Signature-Input', `other=();created=${dice.nowS}`]],
+  (_p, fields) =>
+    fields.map(([name, value]) => [
+      name,
+      name === 'Signature' ? value.replace(/.:$/, (end) => (end === 'A:' ? 'B:' : 'A:')) : value,
+    ]),
+  (_p, fields) => fields.map(([name, value]) => [name, name === 'Signature' ? value.slice(0, -6) : value]),
+  (_p, fields) => fields.map(([name, value]) => [name, `${value}, x=1`]),
+  (_p, fields) => fields.map(([name, value]) => [name, value.repeat(20)]),
+  ({ dice }, fields) =>
+    fields.map(([name]) => [
+      name,
+      pick(dice.random, [
+        '',
+        '=',
+        'device=',
+        'device=(',
+        'device=:',
+        '__proto__=:AAAA:',
+        'device=?0',
+        'device="',
+        '\u00ff',
+        `device=${'('.repeat(3000)}`,
+        `device=(${'"a" '.repeat(2000)})`,
+      ] as const),
+    ]),
+];
+
+function otherSignature(dice: Dice): Case {
+  const parts = partsOf(dice);
+  const bytes = signedAs(parts, pick(dice.random, SIGNINGS as [(typeof SIGNINGS)[number]])(parts));
+  return single('signature', 'signed otherwise', bytes, { ...UNKNOWN, requestId: dice.id });
+}
+
+function brokenHeaders(dice: Dice): Case {
+  const parts = partsOf(dice);
+  const fields = signatureFields({ body: parts.body, deviceId: parts.run.deviceId, createdS: dice.nowS });
+  const bytes = send(parts, pick(dice.random, HEADER_TRICKS as [(typeof HEADER_TRICKS)[number]])(parts, fields));
+  return single('signature', 'broken headers', bytes, UNKNOWN);
+}
+
+/** Still within what a clock may be off, and still good under either key. */
+function oddButGood(dice: Dice): Case {
+  const parts = partsOf(dice);
+  const { run } = parts;
+  const createdS = dice.nowS + pick(dice.random, [-280, 280, 0]);
+  const signings: [Partial<Signing>, ...Partial<Signing>[]] = [
+    { createdS },
+    { components: '"content-digest" "@path" "@method"' },
+    { parameters: `;alg="hmac-sha256";keyid="${run.deviceId}";created=${dice.nowS}` },
+    { groupKey: GROUP_KEY, digest: `md5=:AAAA:, ${digestOf(parts.body)}` },
+  ];
+  const signing = pick(dice.random, signings);
+  return single('signature', 'odd but good', signedAs(parts, signing), { ...stored(run), requestId: dice.id });
+}
+
+function otherDevice(dice: Dice): Case {
+  const parts = partsOf(dice);
+  const bytes = signedAs(parts, { deviceId: `other-${dice.id}` });
+  return single('signature', 'for another device', bytes, refusal(403, 'wrong-device'));
+}
+
+/** One body under the signature of another. */
+function swapped(dice: Dice): Case {
+  const parts = partsOf(dice);
+  const signature = sign({ body: `${parts.body} `, deviceId: parts.run.deviceId, createdS: dice.nowS });
+  return single('signature', 'of another body', send(parts, Object.entries(signature)), UNKNOWN);
+}
+
+const KINDS = [otherSignature, otherSignature, brokenHeaders, oddButGood, otherDevice, swapped] as const;
+
+export const signatures = (dice: Dice): Case => pick(dice.random, KINDS)(dice);

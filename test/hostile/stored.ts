@@ -1,0 +1,53 @@
+// Everything Redis holds in the end, record by record, against what the rules made of what was sent.
+import { isDeepStrictEqual } from 'node:util';
+import { parseConfig } from '../../src/config.ts';
+import { openTenantQueue } from '../../src/queue/tenant.ts';
+import type { Promised } from './play.ts';
+import type { RunRecord } from './rules.ts';
+
+export type Walked = { records: number; violations: string[] };
+
+const DELIVERY_KEY = /:(d[\w-]{22})$/;
+
+/** @param env the API's own: what it stored is read as it would read it */
+export async function walk(env: Record<string, string>, promised: Promised): Promise<Walked> {
+  const queue = await openTenantQueue(parseConfig(env, 'api'), 'work', () => undefined);
+  const violations: string[] = [];
+  const seen = new Set<string>();
+  try {
+    for (const id of await findIds(queue)) {
+      const run = (await queue.deliveries.load(id))?.run ?? null;
+      const expected = promised.stored.get(id) ?? promised.possible.find((one) => run && isRunOf(one, run));
+      seen.add(id);
+      if (!expected) violations.push(`${id} is stored, and nobody was told so: ${show(run)}`);
+      else if (!isDeepStrictEqual(normalise(run), normalise(expected))) {
+        violations.push(`${id} is stored as ${show(run)} and was sent as ${show(expected)}`);
+      }
+    }
+    for (const [id, run] of promised.stored) {
+      if (!seen.has(id)) violations.push(`${id} was promised and is not stored: ${show(run)}`);
+    }
+    return { records: seen.size, violations };
+  } finally {
+    await queue.close();
+  }
+}
+
+async function findIds({ redis }: Awaited<ReturnType<typeof openTenantQueue>>): Promise<string[]> {
+  const ids: string[] = [];
+  let cursor = '0';
+  do {
+    const [next, keys] = (await redis.call('SCAN', cursor, 'COUNT', '1000')) as [string, string[]];
+    ids.push(...keys.flatMap((key) => DELIVERY_KEY.exec(key)?.[1] ?? []));
+    cursor = next;
+  } while (cursor !== '0');
+  return [...new Set(ids)];
+}
+
+const isRunOf = (one: RunRecord, { runId, deviceId }: { runId: string; deviceId: string }) =>
+  one.runId === runId && one.deviceId === deviceId;
+
+/** As JSON says it: nothing undefined, and -0 is 0. */
+const normalise = (run: unknown): unknown => JSON.parse(JSON.stringify(run));
+
+const show = (run: unknown) => JSON.stringify(run).slice(0, 300);

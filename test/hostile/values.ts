@@ -1,0 +1,118 @@
+// Run results: good ones with awkward contents, and every member missing or something else.
+import { pick, wholeNumber } from '../../src/sandbox/random.ts';
+import {
+  awkwardText,
+  chance,
+  refusal,
+  requestIdOf,
+  single,
+  stored,
+  submission,
+  type Case,
+  type Dice,
+  type Expected,
+} from './case.ts';
+import { rule, type RunRecord } from './rules.ts';
+
+const GUID = '0B7F0e7a-3f5e-4c8e-9a53-3a1f5d2c7e0';
+
+/** A run result nobody could refuse, of a run and a device of this case alone. */
+export function goodRun({ random, id }: Dice): RunRecord {
+  return {
+    runId: `run-${id}`,
+    deviceId: `dev-${id}`,
+    hardwareConfigurationId: `${GUID}${wholeNumber(random, 0, 9)}`,
+    deviceName: `PC-${awkwardText(random, 12)}`,
+    policyVersion: pick(random, [0, 1, 2_147_483_647]),
+    completedAt: pick(random, [
+      '2026-11-20T10:00:00.1234567+01:00',
+      '0000-02-29T00:00:00Z',
+      '9999-12-31T23:59:59-23:59',
+    ]),
+    ...(chance(random, 0.5) && { state: pick(random, ['unknown', 'success', 'notApplicable']) }),
+    exitCode: pick(random, [0, -0, 3010, -2_147_483_648, 2_147_483_647]),
+    ...(chance(random, 0.5) && { upn: pick(random, [null, '', awkwardText(random, 40), 'a@b.example']) }),
+    ...(chance(random, 0.5) && { osVersion: awkwardText(random, 10) }),
+    ...(chance(random, 0.6) && { output: awkwardText(random, chance(random, 0.02) ? 30_000 : 60) }),
+    ...(chance(random, 0.2) && { error: awkwardText(random, 20) }),
+  };
+}
+
+/** What the rules make of a body, as the answer it must get. */
+function ruled(body: Buffer | string, signer: string): Expected {
+  const ruling = rule(Buffer.from(body), signer);
+  return ruling.kind === 'accepted' ? stored(ruling.run) : refusal(ruling.status, ruling.code);
+}
+
+/** A body, rightly signed. */
+export function signed(family: string, name: string, body: Buffer | string, dice: Dice, signer: string): Case {
+  const requestId = requestIdOf(dice.id)[1];
+  const bytes = submission(body, { ...dice, deviceId: signer });
+  return single(family, name, bytes, { ...ruled(body, signer), requestId });
+}
+
+export function goodBody(dice: Dice): Case {
+  const run = goodRun(dice);
+  const indent = pick(dice.random, [0, 2, '\t', '\r\n']);
+  return signed('body', 'good', JSON.stringify(run, null, indent), dice, run.deviceId);
+}
+
+const WRONG_VALUES: readonly unknown[] = [
+  null,
+  true,
+  '',
+  0,
+  -1,
+  1.5,
+  '1',
+  2 ** 31,
+  2 ** 53,
+  -(2 ** 31) - 1,
+  [],
+  {},
+  ['x'],
+  { toString: 'x' },
+  'x'.repeat(129),
+  'x'.repeat(400),
+  '../../etc/passwd',
+  'a\r\nb: c',
+  'a\u0000b',
+  'ünicode',
+  'run id',
+  '2026-02-30T00:00:00Z',
+  '2026-11-20T10:00:60Z',
+  '2026-11-20t10:00:00z',
+  '2026-11-20T10:00:00.12345678Z',
+  '2026-11-20T10:00:00',
+  'Success',
+  '00000000-0000-0000-0000-00000000000g',
+  '{0b7f0e7a-3f5e-4c8e-9a53-3a1f5d2c7e01}',
+  "0b7f0e7a-3f5e-4c8e-9a53-3a1f5d2c7e01'/x",
+];
+const MEMBERS = [
+  'runId',
+  'deviceId',
+  'hardwareConfigurationId',
+  'deviceName',
+  'osVersion',
+  'upn',
+  'policyVersion',
+  'completedAt',
+  'state',
+  'exitCode',
+  'output',
+  'error',
+] as const;
+
+/** One to three members are missing or something else. */
+export function wrongMembers(dice: Dice): Case {
+  const { random } = dice;
+  const run = goodRun(dice);
+  const changed: Record<string, unknown> = { ...run };
+  for (let times = wholeNumber(random, 1, 3); times > 0; times -= 1) {
+    const member = pick(random, MEMBERS);
+    if (chance(random, 0.2)) changed[member] = undefined;
+    else changed[member] = WRONG_VALUES[wholeNumber(random, 0, WRONG_VALUES.length - 1)];
+  }
+  return signed('body', 'wrong members', JSON.stringify(changed), dice, run.deviceId);
+}
