@@ -173,6 +173,24 @@ describe('outcomes', () => {
   }, 25_000);
 });
 
+test('an older result that nobody superseded when the newer one came · is superseded before it is created', async () => {
+  const older = await accept(1);
+  await queue.close();
+  queue = await openTestQueue(redis, { supersede: true });
+  const { deviceId } = aRun(1);
+  const run = aRun(2, { deviceId, completedAt: '2026-11-23T11:00:00Z' });
+  const newer = await queue.deliveries.accept(run, Date.now());
+  if (newer.kind === 'conflict') throw new Error('conflict');
+  consume();
+  expect(await ends(newer.delivery.id)).toMatchObject({ status: 'delivered' });
+  const superseded = await until('the older one ends', async () => {
+    const delivery = await queue.deliveries.find(older);
+    return delivery?.status === 'superseded' ? delivery : null;
+  });
+  expect(superseded.supersededBy).toBe(newer.delivery.id);
+  expect(tried.map(({ runId }) => runId)).toEqual(['run-2']);
+});
+
 describe('workers that go away', () => {
   test('a mark left by a dead worker · makes the create uncertain · so it is looked up first', async () => {
     const id = await accept(1);
