@@ -21,6 +21,12 @@ export function createMetrics() {
       help: 'Submissions by what the device was told.',
       labelNames: ['outcome', 'code'],
     }),
+    connectionsRefused: new Counter({
+      registers,
+      name: 'runstate_connections_refused_total',
+      help: 'What was refused before it was a request, by why.',
+      labelNames: ['code'],
+    }),
     attempts: new Counter({
       registers,
       name: 'runstate_attempts_total',
@@ -34,6 +40,7 @@ export function createMetrics() {
       labelNames: ['resolution'],
     }),
     dead: new Counter({ registers, name: 'runstate_dead_total', help: 'Dead letters by code.', labelNames: ['code'] }),
+    defects: new Counter({ registers, name: 'runstate_defects_total', help: 'Bugs that showed; the log has each.' }),
     deliverySeconds: new Histogram({
       registers,
       name: 'runstate_delivery_seconds',
@@ -85,5 +92,30 @@ export function createMetrics() {
       help: 'Whether nobody calls Graph for this reason.',
       labelNames: ['reason'],
     }),
+    queueJobs: new Gauge({
+      registers,
+      name: 'runstate_queue_jobs',
+      help: 'BullMQ jobs by state; a job only wakes a worker for a delivery.',
+      labelNames: ['state'],
+    }),
+    redisUp: new Gauge({ registers, name: 'runstate_redis_up', help: 'Whether Redis answered this scrape.' }),
+    redisMemory: new Gauge({
+      registers,
+      name: 'runstate_redis_memory_used_ratio',
+      help: 'Share of Redis’s maxmemory in use; absent where it has no limit.',
+    }),
+    durable: new Gauge({
+      registers,
+      name: 'runstate_durable',
+      help: 'Whether a 202 means fsynced and never evicted; absent where Redis does not say.',
+    }),
   };
+}
+
+/** Takes back what was read from Redis: an old value would pass for a present one. */
+export function forgetGauges(metrics: Metrics): void {
+  const { deliveries, oldestQueuedAge, budgetWritesPerSecond, drainSeconds, held, queueJobs } = metrics;
+  for (const labelled of [deliveries, held, queueJobs]) labelled.reset();
+  for (const single of [oldestQueuedAge, budgetWritesPerSecond, drainSeconds, metrics.redisMemory, metrics.durable])
+    single.remove();
 }
