@@ -18,5 +18,15 @@ export default tseslint.config(
       'no-console': 'error',
     },
   },
+  {
+    files: ['src/http/dashboard/*.js'],
+    languageOptions: {
+      globals: Object.fromEntries(
+        ['document', 'fetch', 'getComputedStyle', 'history', 'location', 'matchMedia', 'setTimeout']
+          .concat(['AbortSignal', 'ResizeObserver', 'URL', 'URLSearchParams'])
+          .map((name) => [name, 'readonly']),
+      ),
+    },
+  },
   { files: ['**/*.mjs'], languageOptions: { globals: { process: 'readonly', console: 'readonly' } } },
 );

@@ -1,0 +1,115 @@
+// The operators' page: asks for the overview every second or two, shows it, and says so when nobody answers.
+import { ask } from './ask.js';
+import { createCharts } from './charts.js';
+import { showDeadLetters } from './dead-letters.js';
+import { byId, create, setText } from './dom.js';
+import { createSearch } from './search.js';
+import { toAgo, toCount, toDuration, toOutcome, toPercent, toRate, toTime } from './words.js';
+
+const ASK_EVERY_MS = 1500;
+const UNWELL = ['held', 'full', 'still'];
+
+let showCharts = null;
+let heardAt = null;
+
+function show(overview) {
+  const { at, tenantId, outlook, notices, flow, backlog, budget, holds, counts } = overview;
+  setText('tenant', tenantId === 'default' ? '' : `· ${tenantId}`);
+  byId('outlook').dataset.kind = outlook.kind;
+  setText('headline', outlook.headline);
+  setText('why', outlook.why);
+  setText('todo-text', outlook.todo);
+  byId('since').hidden = holds.length === 0;
+  setText(
+    'since',
+    holds.map(({ reason, since }) => `${reason}, since ${toTime(since)} (${toAgo(since, at)})`).join(' · '),
+  );
+  document.title = `${UNWELL.includes(outlook.kind) ? '⚠ ' : ''}${outlook.headline} – runstate-bridge`;
+  showNotices(notices);
+  setText('in', toRate(flow.inPerSecond));
+  setText('out', toRate(flow.outPerSecond));
+  setText('open', toCount(backlog.open));
+  setText('open-unit', backlog.open === 1 ? 'result' : 'results');
+  setText(
+    'oldest',
+    backlog.open === 0 ? 'none is left behind' : `the oldest for ${toDuration(backlog.oldestAgeSeconds)}`,
+  );
+  setText('drain', backlog.drainSeconds === null ? '?' : backlog.open === 0 ? '–' : toDuration(backlog.drainSeconds));
+  setText('drain-note', backlog.drainSeconds === null ? 'not while it is held' : 'at this pace');
+  setText('budget', toRate(budget.writesPerSecond));
+  byId('used').value = budget.used;
+  const isAsBegun = Math.abs(budget.writesPerSecond / budget.startWritesPerSecond - 1) < 0.02;
+  setText(
+    'used-text',
+    `${toPercent(budget.used)} used${isAsBegun ? '' : `; began at ${toRate(budget.startWritesPerSecond)}`}`,
+  );
+  setText('dead', toCount(counts.dead));
+  showDeadLetters(overview.deadLetters, at);
+  showEnded('latest', overview.latest, at);
+  showEnded('slowest', overview.slowest, at);
+  showCharts ??= createCharts();
+  showCharts(overview);
+}
+
+function showNotices(notices) {
+  const list = byId('notices');
+  if (list.dataset.shown === notices.join('\n')) return;
+  list.dataset.shown = notices.join('\n');
+  list.hidden = notices.length === 0;
+  list.replaceChildren(...notices.map((notice) => create('li', {}, notice)));
+}
+
+/** Rows are made anew only where they changed, so that a link in one keeps the focus. */
+function showEnded(id, ended, now) {
+  const body = byId(id);
+  const wanted = ended.map(({ deliveryId }) => deliveryId).join(' ');
+  if (body.dataset.shown !== wanted) {
+    body.dataset.shown = wanted;
+    body.replaceChildren(
+      ...(ended.length === 0 ? [create('tr', {}, create('td', { colspan: '4' }, 'None yet.'))] : ended.map(toRow)),
+    );
+  }
+  ended.forEach(({ endedAt }, index) => {
+    body.children[index].children[2].textContent = endedAt === null ? '' : toAgo(endedAt, now);
+  });
+}
+
+function toRow({ deliveryId, deviceId, status, code, seconds }) {
+  return create(
+    'tr',
+    {},
+    create('th', { scope: 'row' }, create('a', { href: `?find=${deliveryId}`, 'data-find': deliveryId }, deviceId)),
+    create('td', {}, create('span', { class: `status ${status}` }, toOutcome({ status, code }))),
+    create('td', { class: 'number' }),
+    create('td', { class: 'number' }, seconds === null ? '' : toDuration(seconds)),
+  );
+}
+
+function showLive(state, text) {
+  byId('live').dataset.state = state;
+  document.body.classList.toggle('stale', state === 'away');
+  setText('live-text', text);
+}
+
+async function refresh() {
+  try {
+    show(await ask('overview.json'));
+    heardAt = Date.now();
+    showLive('live', `live · ${toTime(heardAt)}`);
+  } catch (error) {
+    const shown = heardAt === null ? '' : ` What you see is from ${toTime(heardAt)}.`;
+    showLive('away', `${error.message}.${shown} Trying again …`);
+  }
+}
+
+async function keepAsking() {
+  for (;;) {
+    if (document.hidden)
+      await new Promise((resolve) => document.addEventListener('visibilitychange', resolve, { once: true }));
+    await refresh();
+    await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
+  }
+}
+
+createSearch();
+void keepAsking();

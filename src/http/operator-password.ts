@@ -1,0 +1,32 @@
+// The way to the dashboard: the operator token as the password a browser asks for, or as a bearer sends it.
+import type { RequestHandler } from 'express';
+import type { CallerParts, Callers } from './callers.ts';
+import { readBearer } from './operator-token.ts';
+import { operatorsOnly } from './operators-only.ts';
+import { Refused } from './problem.ts';
+
+export type PasswordParts = { callers: Callers; verifyOperator: CallerParts['verifyOperator'] };
+
+/** Lets operators pass; where there is no operator token, there is no such page. Any user name will do. */
+export function operatorsByPassword({ callers, verifyOperator }: PasswordParts): RequestHandler {
+  const byBearer = operatorsOnly(callers);
+  return (req, res, next) => {
+    if (!verifyOperator) throw new Refused({ code: 'not-found', detail: 'there is no such route' });
+    const { authorization } = req.headers;
+    if (readBearer(authorization) !== null) return byBearer(req, res, next);
+    const password = readPassword(authorization);
+    if (password !== null && verifyOperator(`Bearer ${password}`)) {
+      next();
+      return;
+    }
+    res.setHeader('WWW-Authenticate', 'Basic realm="runstate-bridge", charset="UTF-8"');
+    throw new Refused({ code: 'unauthenticated', detail: 'any user name, and the operator token as the password' });
+  };
+}
+
+/** The password of an `Authorization: Basic` header field; null where there is none. */
+function readPassword(authorization: string | undefined): string | null {
+  const encoded = /^Basic ([A-Za-z0-9+/]+=*)$/i.exec(authorization ?? '')?.[1];
+  if (encoded === undefined) return null;
+  return /^[^:]*:(.*)$/s.exec(Buffer.from(encoded, 'base64').toString('utf8'))?.[1] ?? null;
+}

@@ -1,0 +1,224 @@
+// The operators' page in a real browser: light and dark, on a phone, by keyboard alone, and while the service is away.
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { listen, type Listener } from '../../src/http/server.ts';
+import { OPERATOR_TOKEN, startTestApp, untilConnected, type TestApp } from '../support/app.ts';
+import { chromiumPath, openPage, startBrowser, titled, type OpenedPage } from '../support/browser.ts';
+import { conclusionOf, created, rejected } from '../support/outcomes.ts';
+import { startTestRedis, type TestRedis } from '../support/redis.ts';
+import { aRun } from '../support/tenant.ts';
+import { findFaults, readFocus, watchShifts } from './page-checks.ts';
+
+const PHONE = { viewport: { width: 375, height: 740 }, hasTouch: true, isMobile: true };
+
+let redis: TestRedis;
+let browser: Browser;
+let world: TestApp;
+let listener: Listener;
+let opened: OpenedPage;
+
+describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
+  beforeAll(async () => {
+    redis = await startTestRedis();
+    browser = await startBrowser();
+  });
+  afterAll(async () => {
+    await browser.close();
+    await redis.close();
+  });
+  beforeEach(async () => {
+    await redis.client.flushall();
+    world = await startTestApp(redis);
+    await untilConnected(world);
+    await serve(0);
+  });
+  afterEach(async () => {
+    await opened.close();
+    await listener.close();
+    await world.close();
+  });
+
+  async function serve(port: number): Promise<void> {
+    listener = await listen(world.app, '127.0.0.1', port, () => undefined);
+  }
+
+  async function open(options: BrowserContextOptions = {}, path = '/dashboard'): Promise<Page> {
+    opened = await openPage(browser, OPERATOR_TOKEN, options);
+    await opened.page.goto(`http://127.0.0.1:${listener.port}${path}`);
+    return opened.page;
+  }
+
+  const isLive = (page: Page) => page.locator('#live[data-state=live]').waitFor();
+  const end = (run: string, outcome = created(`record-${run}`)) =>
+    conclusionOf(world.queue, aRun(run), outcome, { acceptedAt: Date.now() - 3000, now: Date.now() });
+
+  async function fill(): Promise<void> {
+    for (const run of ['1', '2', '3']) await end(run);
+    for (const run of ['4', '5']) await end(run, rejected(404));
+    await end('6', rejected(413));
+    await world.queue.deliveries.accept(aRun('7'), Date.now() - 5000);
+  }
+
+  test.each(['light', 'dark'] as const)(
+    '%s · everything can be read and has a name · held and found',
+    async (colorScheme) => {
+      await fill();
+      await world.queue.budget.hold('forbidden', '403 Forbidden: no permission', 'in-flight');
+      const page = await open({ colorScheme }, '/dashboard?find=device-7');
+      await isLive(page);
+      await page.getByText('What it waits for').waitFor();
+      expect(await findFaults(page)).toEqual([]);
+      expect(await page.title()).toBe('⚠ Held: nobody calls Graph – runstate-bridge');
+      expect(opened.complaints).toEqual([]);
+    },
+  );
+
+  test.each(['light', 'dark'] as const)(
+    '%s · everything can be read · also when all is well or throttled',
+    async (colorScheme) => {
+      const page = await open({ colorScheme });
+      await page.getByRole('heading', { name: 'All delivered' }).waitFor();
+      expect(await findFaults(page)).toEqual([]);
+      await world.queue.deliveries.accept(aRun('1'), Date.now());
+      await world.queue.budget.throttle('write', false, 60_000, 0);
+      await page.getByRole('heading', { name: 'Graph asked everyone to wait' }).waitFor();
+      expect(await findFaults(page)).toEqual([]);
+    },
+  );
+
+  test('a phone · shows all of it · nothing beside the screen', async () => {
+    await fill();
+    await world.queue.budget.hold('forbidden', 'needs DeviceManagementConfiguration.ReadWrite.All', 'in-flight');
+    const page = await open(PHONE, '/dashboard?find=device-7');
+    await isLive(page);
+    await page.getByText('What it waits for').waitFor();
+    expect(await findFaults(page)).toEqual([]);
+  });
+
+  test('figures and tables · show what is there · in words and with units', async () => {
+    await fill();
+    const page = await open();
+    await isLive(page);
+    const text = async (selector: string) => (await page.locator(selector).innerText()).replaceAll(/\s+/g, ' ');
+    expect(await text('#figures > div:nth-child(3)')).toMatch(/^Waiting 1 result the oldest for \d+(\.\d)? s$/);
+    expect(await text('#figures > div:nth-child(5)')).toMatch(/^Graph’s budget 5 writes \/ s \d+ % used$/);
+    expect(await text('#figures > div:nth-child(6)')).toBe('Dead letters 3 given up by cause');
+    expect(await text('#causes')).toMatch(/^graph-404 2 .* The hardware configuration does not exist .* graph-413 1 /);
+    expect(await page.locator('#latest tr').first().innerText()).toMatch(
+      /device-6\s+given up \(graph-413\)\s+.*\s+3 s/,
+    );
+    expect(await page.locator('#slowest tr').count()).toBe(3);
+    expect(await page.locator('#open-chart').getAttribute('aria-label')).toBe('Results that wait: now 1, at most 1');
+  });
+
+  test('the page · does not move under the reader · while it fills and refreshes', async () => {
+    // Only what is in the window counts, so all of it is.
+    opened = await openPage(browser, OPERATOR_TOKEN, { viewport: { width: 1280, height: 1800 } });
+    const { page } = opened;
+    const shifted = await watchShifts(page);
+    await fill();
+    await page.goto(`http://127.0.0.1:${listener.port}/dashboard`);
+    await isLive(page);
+    const asked = () => page.waitForResponse(/overview\.json/);
+    await asked();
+    await asked();
+    expect(await shifted()).toBeLessThan(0.05);
+  });
+
+  test('the keyboard alone · finds, explains and replays · and the focus can be seen', async () => {
+    await fill();
+    const page = await open();
+    await isLive(page);
+    await tabTo(page, 'text');
+    await page.keyboard.type('device-4');
+    await page.keyboard.press('Enter');
+    await page.getByText('One result.').waitFor();
+    expect(await page.locator('#found').innerText()).toMatch(/given up \(graph-404\).*What happened.*What comes next/s);
+
+    await tabTo(page, 'Replay graph-404');
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog', { name: 'Replay 2 dead letters?' }).waitFor();
+    expect((await readFocus(page)).name).toBe('Cancel');
+    await page.keyboard.press('Escape');
+    expect(await countDead()).toBe(3);
+    expect(await readFocus(page)).toEqual({ name: 'Replay graph-404', isVisible: true });
+
+    await page.keyboard.press('Enter');
+    await page.getByRole('dialog').waitFor();
+    await tabTo(page, 'confirm-yes');
+    await page.keyboard.press('Enter');
+    await page.getByText('2 dead letters with graph-404 went back into the queue.').waitFor();
+    expect(await countDead()).toBe(1);
+    expect(opened.complaints).toEqual([]);
+  });
+
+  /** Presses Tab until this has the focus; everything on the way must show that it has it. */
+  async function tabTo(page: Page, name: string): Promise<void> {
+    for (let presses = 0; presses < 40; presses++) {
+      await page.keyboard.press('Tab');
+      const focus = await readFocus(page);
+      expect(focus).toEqual({ name: focus.name, isVisible: true });
+      if (focus.name === name) return;
+    }
+    throw new Error(`Tab never came to ${name}`);
+  }
+
+  const countDead = async () => (await world.queue.deliveries.counts()).dead;
+
+  test('a service that goes away · is told, with the time of what is shown · and comes back by itself', async () => {
+    const page = await open();
+    await isLive(page);
+    const { port } = listener;
+    await listener.close();
+    await page.getByText(/The service does not answer\. What you see is from \d\d:\d\d:\d\d\. Trying again/).waitFor();
+    expect(await findFaults(page)).toEqual([]);
+    await serve(port);
+    await isLive(page);
+  });
+
+  test('Redis away · is told apart · from a service that is away', async () => {
+    const page = await open();
+    await isLive(page);
+    await redis.kill();
+    try {
+      await page.getByText('The service answers, but Redis does not').waitFor();
+    } finally {
+      await redis.start();
+    }
+    await isLive(page);
+  });
+
+  test('a link to a result · explains it without a reload · and follows it to its end', async () => {
+    const { id } = await end('1', rejected(404));
+    const page = await open();
+    await page.getByRole('link', { name: 'device-1' }).click();
+    await page.getByText('One result.').waitFor();
+    expect(page.url()).toContain(`?find=${id}`);
+    await world.queue.deadLetters.replay({ deliveryId: id }, Date.now());
+    await page.getByRole('button', { name: 'Explain' }).click();
+    await page.locator('#found .status.queued').waitFor();
+    const stored = await world.queue.deliveries.load(id);
+    if (!stored) throw new Error('not stored');
+    const delivered = {
+      ...stored.delivery,
+      status: 'delivered' as const,
+      deliveredAt: Date.now(),
+      deviceRunStateId: 'r1',
+    };
+    await world.queue.deliveries.save(stored, delivered, Date.now());
+    await page.locator('#found .status.delivered').waitFor();
+    expect(opened.complaints).toEqual([]);
+  });
+
+  test('the raw view · opens behind the same password · and the policy refuses it nothing', async () => {
+    await world.queue.deliveries.accept(aRun('1'), Date.now());
+    await world.queue.deliveries.feed();
+    const page = await open({}, '/dashboard/queues');
+    await page.getByText('deliveries of default').click();
+    await page
+      .getByText(/^d[\w-]{22}/)
+      .first()
+      .waitFor();
+    expect(opened.complaints).toEqual([]);
+  });
+});
