@@ -1,0 +1,87 @@
+// GET /openapi.json, and GET /docs to read it: a viewer served from here, under a policy that lets nothing else in.
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { Router } from 'express';
+import helmet from 'helmet';
+import { createOpenApi } from './openapi.ts';
+
+const require = createRequire(import.meta.url);
+const VIEWER = dirname(require.resolve('swagger-ui-dist/package.json'));
+const FILES = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'];
+const START = 'start.js';
+/** They are large: a browser that has them asks only whether they are still the same. */
+const REVALIDATED = { 'Cache-Control': 'no-cache' };
+
+const policy = helmet({
+  contentSecurityPolicy: {
+    useDefaults: false,
+    directives: {
+      defaultSrc: ["'none'"],
+      scriptSrc: ["'self'"],
+      styleSrc: ["'self'"],
+      imgSrc: ["'self'", 'data:'],
+      connectSrc: ["'self'"],
+      baseUri: ["'none'"],
+      formAction: ["'none'"],
+      frameAncestors: ["'none'"],
+    },
+  },
+  frameguard: { action: 'deny' },
+  // Whatever ends TLS decides that.
+  strictTransportSecurity: false,
+});
+
+/** Addresses are relative: the page is right behind any proxy, with and without a slash at its end. */
+const toPage = (docs: string, root: string) => `<!doctype html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <meta name="color-scheme" content="light dark">
+    <title>runstate-bridge</title>
+    <link rel="stylesheet" href="${docs}swagger-ui.css">
+    <link rel="icon" type="image/png" href="${docs}favicon-32x32.png">
+  </head>
+  <body>
+    <div id="document" data-url="${root}openapi.json"></div>
+    <script src="${docs}swagger-ui-bundle.js"></script>
+    <script src="${docs}${START}"></script>
+  </body>
+</html>
+`;
+
+/** Run by the browser. A signed request cannot be tried from a page, so none can be sent. */
+const START_SCRIPT = `const dark = matchMedia('(prefers-color-scheme: dark)');
+const follow = () => document.documentElement.classList.toggle('dark-mode', dark.matches);
+dark.addEventListener('change', follow);
+follow();
+const place = document.getElementById('document');
+SwaggerUIBundle({
+  domNode: place,
+  url: place.dataset.url,
+  supportedSubmitMethods: [],
+  validatorUrl: null,
+  deepLinking: true,
+  docExpansion: 'list',
+  defaultModelsExpandDepth: 0,
+});
+`;
+
+export function createDocsRoutes(): Router {
+  const router = Router({ caseSensitive: true });
+  const document = JSON.stringify(createOpenApi());
+  router.get('/openapi.json', (_req, res) => void res.type('application/json').send(document));
+  router.get('/docs', policy, (req, res) => {
+    res.type('html').send(req.path.endsWith('/') ? toPage('', '../') : toPage('docs/', ''));
+  });
+  router.use('/docs', policy, createFiles());
+  return router;
+}
+
+function createFiles(): Router {
+  const router = Router();
+  router.get(`/${START}`, (_req, res) => void res.type('js').send(START_SCRIPT));
+  for (const file of FILES)
+    router.get(`/${file}`, (_req, res) => res.sendFile(file, { root: VIEWER, headers: REVALIDATED }));
+  return router;
+}

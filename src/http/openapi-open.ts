@@ -1,0 +1,62 @@
+// The API's document: what anyone may ask.
+import { z } from 'zod';
+import type { ZodOpenApiPathsObject } from 'zod-openapi';
+import { readinessSchema } from './answers.ts';
+import { answers, answersText, refusals } from './openapi-answers.ts';
+import * as examples from './openapi-examples.ts';
+
+const open = { tags: ['Open to all'], security: [] };
+
+export const openPaths: ZodOpenApiPathsObject = {
+  '/livez': {
+    get: {
+      ...open,
+      operationId: 'isAlive',
+      summary: 'Whether the process lives; 503 only where a restart helps',
+      responses: {
+        200: answers('It lives.', readinessSchema, examples.alive),
+        503: answers('Start it anew. Only a worker says so.', readinessSchema, examples.notAlive),
+        ...refusals([]),
+      },
+    },
+  },
+  '/readyz': {
+    get: {
+      ...open,
+      operationId: 'isReady',
+      summary: 'Whether submissions are accepted, and what wants an operator',
+      responses: {
+        200: answers('`ok` or `degraded`.', readinessSchema, examples.ready),
+        503: answers('`failing`.', readinessSchema, examples.notReady),
+        ...refusals([]),
+      },
+    },
+  },
+  '/metrics': {
+    get: {
+      ...open,
+      operationId: 'scrapeMetrics',
+      summary: 'Metrics for Prometheus',
+      responses: { 200: answersText('Prometheus’s text format.', 'text/plain'), ...refusals([]) },
+    },
+  },
+  '/openapi.json': {
+    get: {
+      ...open,
+      operationId: 'readDocument',
+      summary: 'This document',
+      responses: {
+        200: answers('OpenAPI 3.1.', z.looseObject({ openapi: z.string() }), { openapi: '3.1.1' }),
+        ...refusals([]),
+      },
+    },
+  },
+  '/docs': {
+    get: {
+      ...open,
+      operationId: 'showDocument',
+      summary: 'This document as a page',
+      responses: { 200: answersText('The page.', 'text/html'), ...refusals([]) },
+    },
+  },
+};
