@@ -1,6 +1,7 @@
 // Refusals as RFC 9457 problem details, and the last resort for whatever a route throws.
 import type { ErrorRequestHandler, Response } from 'express';
 import { REFUSALS, type Refusal } from '../domain/refusal.ts';
+import type { Problem } from './answers.ts';
 
 /** A refusal on its way out of a route. */
 export class Refused extends Error {
@@ -14,20 +15,20 @@ export class Refused extends Error {
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** Callers sent away come back spread over this time, not as one herd. */
+/** Callers sent away come back spread over some time, not as one herd. */
+export type Spread = { least: number; spread: number };
+
+export const spread = ({ least, spread: width }: Spread, random: () => number): number => least + random() * width;
+
 const RETRY_AFTER_S = { least: 2, spread: 28 };
 
 /** The refusal of whoever needs the queue while it does not answer. */
 export function queueUnavailable(detail: string, random: () => number): Refused {
-  return new Refused({
-    code: 'queue-unavailable',
-    detail,
-    retryAfterS: RETRY_AFTER_S.least + random() * RETRY_AFTER_S.spread,
-  });
+  return new Refused({ code: 'queue-unavailable', detail, retryAfterS: spread(RETRY_AFTER_S, random) });
 }
 
 /** The members of a problem document. */
-export function toProblem({ code, detail, faults }: Refusal, requestId: string) {
+export function toProblem({ code, detail, faults }: Refusal, requestId: string): Problem {
   const { status, title } = REFUSALS[code];
   return {
     type: `urn:runstate-bridge:problem:${code}`,

@@ -3,16 +3,21 @@ import { randomUUID } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import { REFUSALS, type Refusal } from '../domain/refusal.ts';
 import { Refused } from './problem.ts';
+import { traceOf } from './trace.ts';
 
 /** A request that was answered. */
 export type RequestTold = {
   requestId: string;
+  /** Where it is traced. */
+  traceId?: string;
   method: string;
   /** The route's pattern, never the path: it may hold anything. Null where no route matched. */
   route: string | null;
   status: number;
   durationMs: number;
   deviceId: string | null;
+  /** The app that called with a token of Entra's. */
+  appId: string | null;
   deliveryId: string | null;
   duplicate: boolean;
   refusal: Refusal | null;
@@ -21,7 +26,7 @@ export type RequestTold = {
 };
 
 /** What routes leave for the report. */
-type Locals = Partial<Pick<RequestTold, 'deviceId' | 'deliveryId' | 'duplicate' | 'refusal' | 'reason'>> & {
+type Locals = Partial<Pick<RequestTold, 'deviceId' | 'appId' | 'deliveryId' | 'duplicate' | 'refusal' | 'reason'>> & {
   requestId: string;
 };
 
@@ -40,23 +45,28 @@ export function createRequestLog(onAnswer: (told: RequestTold) => void): Request
     locals.requestId = requestId;
     res.setHeader('X-Request-Id', requestId);
     res.once('close', () => {
-      const { deviceId = null, deliveryId = null, duplicate = false, reason = null } = locals;
+      const { deviceId = null, appId = null, deliveryId = null, duplicate = false, reason = null } = locals;
       const hungUp = !res.headersSent;
       const refusal = locals.refusal ?? (hungUp ? HUNG_UP : null);
       const route = (req.route as { path?: string } | undefined)?.path ?? null;
       const durationMs = Math.round((performance.now() - startedAt) * 1000) / 1000;
-      onAnswer({
+      const trace = traceOf(res);
+      const told: RequestTold = {
         requestId,
+        ...(trace && { traceId: trace.id }),
         method: req.method,
         route,
         status: hungUp ? REFUSALS[HUNG_UP.code].status : res.statusCode,
         durationMs,
         deviceId,
+        appId,
         deliveryId,
         duplicate,
         refusal,
         reason: reason ?? (hungUp ? HUNG_UP.detail : null),
-      });
+      };
+      trace?.end(told);
+      onAnswer(told);
     });
     if (req.headers.host === undefined && req.httpVersion === '1.1') {
       throw new Refused({ code: 'bad-request', detail: 'HTTP/1.1 wants a Host header field' });

@@ -1,12 +1,15 @@
 // The listener: time limits on slow senders, and problem details also for what never becomes a request.
 import { randomUUID } from 'node:crypto';
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer as createSecureServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import type { Response } from 'express';
 import { CannotStart } from '../cannot-start.ts';
 import { REFUSALS, type RefusalCode } from '../domain/refusal.ts';
 import { PROBLEM_TYPE, refuse, toProblem } from './problem.ts';
+import { SECURITY_HEADERS } from './security-headers.ts';
+import type { Tls } from './tls.ts';
 
 /** What a sender may take its time over, and how much it may say before it says anything. */
 export type Limits = typeof LIMITS;
@@ -22,6 +25,8 @@ const LIMITS = {
   connectionsCheckingInterval: 1000,
   /** Refused by the request log, in the form of every refusal; Node's own refusal has no body. */
   requireHostHeader: false,
+  /** Most of them idle, kept alive by a proxy; requests in hand have a limit of their own. */
+  maxConnections: 10_000,
 };
 
 /** How long a refused sender has to read why, before it is hung up on. */
@@ -34,26 +39,48 @@ const DETAILS: Partial<Record<RefusalCode, string>> = {
   'method-not-allowed': 'this is no proxy',
 };
 
+/** What was refused before it was a request: nothing of it is known but why; a dropped connection has no id either. */
+export type ConnectionRefused = (told: { requestId: string | null; code: RefusalCode | 'connection-dropped' }) => void;
+
+/** Calls back where it has no answer at all. */
+export type App = (req: IncomingMessage, res: ServerResponse, onUnrouted: () => void) => void;
+
 export type Listener = { port: number; close: () => Promise<void> };
 
-/** Listens. @throws Error where the port cannot be had */
+/** Listens. Refusals before there is a request go to onRefused. @throws Error where the port cannot be had */
 export async function listen(
-  app: RequestListener,
+  app: App,
   host: string,
   port: number,
+  onRefused: ConnectionRefused,
   limits: Partial<Limits> = {},
+  tls: Tls | null = null,
 ): Promise<Listener> {
-  const server = createServer({ ...LIMITS, ...limits }, app);
+  const { maxConnections, ...settings } = { ...LIMITS, ...limits };
+  const answer: RequestListener = (req, res) => app(req, res, () => onRefused(refuseUnrouted(res)));
+  const server = tls ? createTlsServer(tls, settings, answer) : createServer(settings, answer);
+  server.maxConnections = maxConnections;
+  server.on('drop', () => {
+    onRefused({ requestId: null, code: 'connection-dropped' });
+    // Whoever says nothing makes room for the next one that does.
+    server.closeIdleConnections();
+  });
   const underWay = followAnswers(server);
   // What else a request expects is none of ours to refuse.
   server.on('checkExpectation', (req, res) => server.emit('request', req, res));
-  server.on('connect', (_req, socket) => refuseConnection(socket, 'method-not-allowed'));
-  refuseBrokenRequests(server, underWay);
+  server.on('connect', (_req, socket) => onRefused(refuseConnection(socket, 'method-not-allowed')));
+  refuseBrokenRequests(server, underWay, onRefused);
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   server.once('error', (error) => reject(new CannotStart(`cannot listen on ${host}:${port}: ${error.message}`)));
   server.listen(port, host, () => resolve(undefined));
   await promise;
   return { port: (server.address() as AddressInfo).port, close: () => closeServer(server, underWay) };
+}
+
+function createTlsServer(tls: Tls, settings: object, answer: RequestListener) {
+  const server = createSecureServer({ ...settings, ...tls.options }, answer);
+  tls.attach(server);
+  return server;
 }
 
 function followAnswers(server: Server): ReadonlySet<ServerResponse> {
@@ -65,7 +92,11 @@ function followAnswers(server: Server): ReadonlySet<ServerResponse> {
   return underWay;
 }
 
-function refuseBrokenRequests(server: Server, underWay: ReadonlySet<ServerResponse>): void {
+function refuseBrokenRequests(
+  server: Server,
+  underWay: ReadonlySet<ServerResponse>,
+  onRefused: ConnectionRefused,
+): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();
@@ -74,7 +105,7 @@ function refuseBrokenRequests(server: Server, underWay: ReadonlySet<ServerRespon
     const code = toCode(error.code);
     const answer = Array.from(underWay).find((res) => res.socket === socket);
     if (!answer) {
-      refuseConnection(socket, code);
+      onRefused(refuseConnection(socket, code));
       return;
     }
     if (answer.headersSent) return;
@@ -84,8 +115,17 @@ function refuseBrokenRequests(server: Server, underWay: ReadonlySet<ServerRespon
   });
 }
 
+/** Refuses what Express hands back without a word, since it cannot even route it: an address with half a host. */
+function refuseUnrouted(res: ServerResponse): { requestId: string; code: RefusalCode } {
+  const [requestId, code] = [randomUUID(), 'bad-request'] as const;
+  const body = JSON.stringify(toProblem({ code, detail: 'the address cannot be read' }, requestId));
+  const headers = { ...SECURITY_HEADERS, 'Content-Type': PROBLEM_TYPE, 'X-Request-Id': requestId };
+  res.writeHead(REFUSALS[code].status, { ...headers, 'Content-Length': Buffer.byteLength(body) }).end(body);
+  return { requestId, code };
+}
+
 /** Refuses what never became a request. */
-function refuseConnection(socket: Duplex, code: RefusalCode): void {
+function refuseConnection(socket: Duplex, code: RefusalCode): { requestId: string; code: RefusalCode } {
   const requestId = randomUUID();
   const body = JSON.stringify(toProblem({ code, detail: DETAILS[code] ?? '' }, requestId));
   const { status } = REFUSALS[code];
@@ -96,12 +136,14 @@ function refuseConnection(socket: Duplex, code: RefusalCode): void {
       `Content-Type: ${PROBLEM_TYPE}`,
       `Content-Length: ${Buffer.byteLength(body)}`,
       `X-Request-Id: ${requestId}`,
+      ...Object.entries(SECURITY_HEADERS).map(([name, value]) => `${name}: ${value}`),
       'Connection: close',
       '',
       body,
     ].join('\r\n'),
   );
   setTimeout(() => socket.destroy(), LINGER_MS).unref();
+  return { requestId, code };
 }
 
 function toCode(errorCode: string | undefined): RefusalCode {

@@ -13,7 +13,15 @@ export type Problem = {
   headers?: Record<string, unknown>;
 };
 
-const ALWAYS = ['connection', 'content-length', 'content-type', 'date', 'x-request-id'];
+const SECURITY = [
+  'cache-control',
+  'content-security-policy',
+  'cross-origin-resource-policy',
+  'referrer-policy',
+  'x-content-type-options',
+  'x-frame-options',
+];
+const ALWAYS = ['connection', 'content-length', 'content-type', 'date', 'x-request-id', ...SECURITY];
 
 /** Asserts a whole refusal. @returns its request id */
 export function expectProblem(answer: Answer, { headers: further = {}, ...members }: Problem): string {

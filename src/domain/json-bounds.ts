@@ -1,0 +1,26 @@
+// How deep and how wide a submission's JSON may be: more than any run result needs, less than costs anybody anything.
+import type { Fault } from './run-result.ts';
+
+const MAX_DEPTH = 32;
+const MAX_MEMBERS = 1000;
+
+/** What is too much about a document, or null. Objects and arrays count alike; looks no further than the bounds. */
+export function findExcess(json: unknown): Fault | null {
+  let members = 0;
+
+  function look(value: unknown, depth: number): string | null {
+    if (typeof value !== 'object' || value === null) return null;
+    if (depth > MAX_DEPTH) return `must not be nested deeper than ${MAX_DEPTH} levels`;
+    const inside: unknown[] = Object.values(value);
+    members += inside.length;
+    if (members > MAX_MEMBERS) return `must not have more than ${MAX_MEMBERS} members and items in all`;
+    for (const one of inside) {
+      const excess = look(one, depth + 1);
+      if (excess !== null) return excess;
+    }
+    return null;
+  }
+
+  const detail = look(json, 1);
+  return detail === null ? null : { pointer: '', detail };
+}

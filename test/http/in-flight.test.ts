@@ -1,0 +1,124 @@
+// Full of senders that never finish: devices are turned away at once, and who looks after the service still gets in.
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { listen, type Listener } from '../../src/http/server.ts';
+import { expectProblem } from '../support/answer.ts';
+import { OPERATOR_TOKEN, startTestApp, untilConnected, type TestApp } from '../support/app.ts';
+import { runResult, sign } from '../support/device.ts';
+import { openSocket, send } from '../support/raw-http.ts';
+import { startTestRedis, type TestRedis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
+
+const MAX = 3;
+const AT_ONCE_MS = 500;
+
+let redis: TestRedis;
+let world: TestApp;
+let listener: Listener;
+let hanging: Socket[];
+let chance: number;
+
+beforeEach(async () => {
+  chance = 0.5;
+  redis = await startTestRedis();
+  world = await startTestApp(redis, { env: { MAX_REQUESTS_IN_FLIGHT: String(MAX) }, random: () => chance });
+  await untilConnected(world);
+  listener = await listen(world.app, '127.0.0.1', 0, world.connectionRefused);
+  hanging = await Promise.all(Array.from({ length: MAX }, hang));
+  await redis.client.flushall();
+});
+afterEach(async () => {
+  for (const socket of hanging) socket.destroy();
+  await listener.close();
+  await world.close();
+  await redis.close();
+});
+
+/** Half a submission, from whoever: its other half never comes. Resolves once the service waits for it. */
+async function hang(): Promise<Socket> {
+  const socket = await openSocket(listener.port);
+  const head = ['POST /v1/run-results HTTP/1.1', 'Host: x', 'Content-Type: application/json', 'Content-Length: 1000'];
+  socket.write([...head, 'Expect: 100-continue', '', ''].join('\r\n'));
+  await once(socket, 'data');
+  return socket;
+}
+
+const submit = (headers: Record<string, string> = {}) => {
+  const body = JSON.stringify(runResult());
+  return send(
+    listener.port,
+    'POST',
+    '/v1/run-results',
+    { 'Content-Type': 'application/json', ...sign({ body }), ...headers },
+    body,
+  );
+};
+const get = (path: string, headers: Record<string, string> = {}) => send(listener.port, 'GET', path, headers, null);
+
+const OVERLOADED = {
+  status: 503,
+  code: 'overloaded',
+  title: 'Too many requests at once; nothing is promised',
+  detail: 'too many requests are in hand; nothing is promised, send it again later',
+};
+
+test('one submission too many · is refused as overloaded at once · told, counted and not stored', async () => {
+  const before = await world.counted('overloaded');
+  const requestId = expectProblem(await submit(), { ...OVERLOADED, headers: { 'retry-after': '6' } });
+  expect(await world.told(requestId)).toMatchObject({
+    msg: 'submission',
+    status: 503,
+    outcome: 'refused',
+    code: 'overloaded',
+    deviceId: null,
+  });
+  expect(await world.counted('overloaded')).toBe(before + 1);
+  expect(await redis.client.dbsize()).toBe(0);
+});
+
+test('one submission too many · is refused before its body is there · whoever it says it is', async () => {
+  const socket = await openSocket(listener.port);
+  socket.write('POST /v1/run-results HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{');
+  const [answer] = (await once(socket, 'data')) as [Buffer];
+  expect(answer.toString()).toMatch(/^HTTP\/1\.1 503 /);
+  socket.destroy();
+});
+
+test.each([
+  [0, '1'],
+  [0.999, '10'],
+])('Retry-After · is spread at random · and a chance of %d makes it %s s', async (random, expected) => {
+  chance = random;
+  expect((await submit()).headers['retry-after']).toBe(expected);
+});
+
+test('a device’s question · is refused like its submission · and an operator’s is answered', async () => {
+  const path = '/v1/deliveries/d1';
+  const signed = sign({ method: 'GET', path, body: null });
+  expectProblem(await get(path, signed), { ...OVERLOADED, headers: { 'retry-after': '6' } });
+  expect((await get(path, { Authorization: `Bearer ${OPERATOR_TOKEN}` })).status).toBe(404);
+  expect((await get(path, { Authorization: 'Bearer something-else' })).status).toBe(503);
+});
+
+test.each(['/livez', '/readyz', '/v1/status', '/v1/dead-letters'])(
+  '%s · is answered while all is full · at once',
+  async (path) => {
+    const startedAt = performance.now();
+    expect((await get(path, { Authorization: `Bearer ${OPERATOR_TOKEN}` })).status).toBe(200);
+    expect(performance.now() - startedAt).toBeLessThan(AT_ONCE_MS);
+  },
+);
+
+test('/metrics · is answered while all is full · with the refusals in it', async () => {
+  await submit();
+  const answer = await fetch(`http://127.0.0.1:${listener.port}/metrics`);
+  expect(await answer.text()).toMatch(/^runstate_submissions_total\{outcome="refused",code="overloaded"\} 1$/m);
+});
+
+test('a sender that goes · makes room · for exactly one', async () => {
+  hanging.pop()?.destroy();
+  await until('there is room', async () => (await submit()).status === 202);
+  hanging.push(await hang());
+  expect((await submit()).status).toBe(503);
+});
