@@ -1,43 +1,68 @@
 // The API, wired: env → config → queue → app → listen → close.
 import { createApp } from './http/app.ts';
-import { createVerifyDevice, createVerifyOperator } from './http/credentials.ts';
+import { openIdentities } from './http/identities.ts';
+import { createDeviceRate } from './http/rate.ts';
 import { listen } from './http/server.ts';
 import { beginProcess } from './process.ts';
-import { watchDurability, watchMemory } from './queue/health.ts';
+import { watchBacklog } from './queue/backlog.ts';
+import { createDeviceCounts } from './queue/device-counts.ts';
+import { createForecast } from './queue/forecast.ts';
+import { watchDurability } from './queue/health.ts';
+import { openRevocations } from './queue/revocations.ts';
 import { openTenantQueue } from './queue/tenant.ts';
+import { openDashboard } from './overview.ts';
 import { createHealth } from './readiness.ts';
 
-const { config, log, metrics, events, lifecycle } = beginProcess('api');
+const { config, log, metrics, events, tracer, lifecycle } = await beginProcess('api');
 const clock = Date.now;
-const { operatorToken, groupKeys, maxBodyBytes, host, port } = config.http;
+const { maxBodyBytes, maxBatchBytes, maxRequestsInFlight, deviceRatePerMin, host, port } = config.http;
 
 const queue = await openTenantQueue(config, 'answer', events.redisTrouble);
 lifecycle.opened('queue', queue.close);
 watchDurability(queue.redis, events.durability);
-const memory = watchMemory(queue.redis);
-lifecycle.opened('memory watch', memory.close);
+const writesPerSecond = config.delivery.writesPer20s / 20;
+const backlog = watchBacklog(queue, config.backlog, writesPerSecond, clock, events.backlog);
+lifecycle.opened('backlog watch', backlog.close);
+
+const revocations = await openRevocations(queue.redis, queue.keys, events.redisTrouble);
+lifecycle.opened('revocations', revocations.close);
+const identities = await openIdentities(config, revocations.isRevoked, {
+  clock,
+  random: Math.random,
+  told: { reloaded: events.certificatesRead, signingKeysTrouble: events.signingKeysTrouble },
+});
+lifecycle.opened('identities', identities.close);
+
+const health = createHealth(queue, metrics, clock, backlog);
+const { fullness } = backlog;
+const { writesPer20s } = config.delivery;
+const dashboard =
+  identities.verifyOperator && openDashboard({ queue, writesPer20s, readiness: health.readiness, fullness, clock });
+if (dashboard) lifecycle.opened('dashboard', dashboard.close);
 
 const app = createApp({
-  verifyDevice: createVerifyDevice(
-    groupKeys.map((key) => Buffer.from(key.reveal(), 'base64')),
-    clock,
-  ),
-  verifyOperator: operatorToken && createVerifyOperator(operatorToken.reveal()),
-  accept: async (run, now) => {
-    if (memory.isFull()) throw new Error('Redis is nearly full');
-    return queue.deliveries.accept(run, now);
-  },
-  find: queue.deliveries.find,
+  callers: identities.callers,
+  verifyOperator: identities.verifyOperator,
+  revocations,
+  rate: deviceRatePerMin === 0 ? null : createDeviceRate(deviceRatePerMin, createDeviceCounts(queue.redis, queue.keys)),
+  accept: revocations.whenKnown(backlog.accept),
+  forecast: createForecast(queue.budget, config.delivery.writesPer20s, clock),
+  find: revocations.whenKnown(queue.deliveries.find),
   deadLetters: queue.deadLetters,
+  startTrace: tracer.startTrace,
   isAlive: () => true,
-  ...createHealth(queue, metrics, config.delivery.writesPer20s, clock),
+  ...health,
+  dashboard,
   clock,
   random: Math.random,
   maxBodyBytes,
+  maxBatchBytes,
+  maxRequestsInFlight,
+  onEntry: events.entry,
   onAnswer: events.answered,
   onQueueTrouble: events.queueTrouble,
   onDefect: (error) => events.defect(error, 'a route threw'),
 });
-const listener = await listen(app, host, port);
+const listener = await listen(app, host, port, events.connectionRefused, {}, identities.tls);
 lifecycle.opened('listener', listener.close);
 log.info({ host, port: listener.port }, 'listening');

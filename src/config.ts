@@ -1,6 +1,10 @@
 // Environment → Config, once: every fault reported together, by name, never by value.
+import type { BacklogLimits } from './domain/backlog.ts';
+import type { Priority } from './domain/order.ts';
 import type { Policy } from './domain/retry.ts';
+import { missingCredential, toGraph, type GraphConfig } from './graph-config.ts';
 import { environmentSchema, HOUR_MS, type Address, type Environment, type LogLevel } from './environment.ts';
+import { missingIdentity, toIdentity, type IdentityConfig } from './identity-config.ts';
 import type { Secret } from './secret.ts';
 
 /** What a process is for decides what it cannot do without. */
@@ -13,35 +17,31 @@ export type RedisConfig = (
   | { kind: 'cluster'; nodes: Address[] }
 ) & { prefix: string };
 
-export type CredentialConfig =
-  | { kind: 'secret'; tenantId: string; clientId: string; secret: Secret }
-  /** Read again for each new token: rotating it needs no restart. */
-  | { kind: 'secret-file'; tenantId: string; clientId: string; secretPath: string }
-  | { kind: 'certificate'; tenantId: string; clientId: string; certificatePath: string }
-  | { kind: 'federated'; tenantId: string; clientId: string; tokenFilePath: string }
-  | { kind: 'managed-identity'; clientId: string | null };
-
-export type GraphConfig = {
-  /** Ends in the version segment, without a slash: `https://graph.microsoft.com/beta`. */
-  baseUrl: string;
-  scope: string;
-  authorityHost: string;
-  /** Off for an authority that is none of the public clouds'. */
-  instanceDiscovery: boolean;
-  /** Null where this process was given none. */
-  credential: CredentialConfig | null;
-  attemptTimeoutMs: number;
-};
-
 export type Config = {
-  http: { host: string; port: number; maxBodyBytes: number; groupKeys: Secret[]; operatorToken: Secret | null };
+  http: {
+    host: string;
+    port: number;
+    maxBodyBytes: number;
+    maxBatchBytes: number;
+    maxRequestsInFlight: number;
+    /** 0: as fast as they like. */
+    deviceRatePerMin: number;
+    groupKeys: Secret[];
+    operatorToken: Secret | null;
+  };
+  identity: IdentityConfig;
+  backlog: BacklogLimits;
   worker: { host: string; port: number; concurrency: number };
   redis: RedisConfig;
+  /** Base64 of 32 bytes each: the first seals what Redis keeps, all open it. None: Redis keeps plain text. */
+  payloadKeys: Secret[];
   graph: GraphConfig;
   delivery: {
     writesPer20s: number;
     holdProbeMs: number;
     dedupeWindowMs: number;
+    priority: Priority;
+    supersede: boolean;
     policy: Policy;
   };
   shutdownGraceMs: number;
@@ -60,21 +60,6 @@ export class ConfigError extends Error {
     this.faults = faults;
   }
 }
-
-const CLOUDS = {
-  global: { root: 'https://graph.microsoft.com', authority: 'https://login.microsoftonline.com' },
-  usgov: { root: 'https://graph.microsoft.us', authority: 'https://login.microsoftonline.us' },
-  usgovdod: { root: 'https://dod-graph.microsoft.us', authority: 'https://login.microsoftonline.us' },
-  china: { root: 'https://microsoftgraph.chinacloudapi.cn', authority: 'https://login.chinacloudapi.cn' },
-} as const;
-
-/** Authorities MSAL knows the endpoints of; any other has no instance discovery. */
-const PUBLIC_AUTHORITIES = [
-  'login.microsoftonline.com',
-  'login.microsoftonline.us',
-  'login.chinacloudapi.cn',
-  'login.partner.microsoftonline.cn',
-];
 
 /** Of one delivery's own retries, and of throttling without Retry-After. */
 const BACKOFF = { baseMs: 2000, capMs: 300_000 };
@@ -102,24 +87,9 @@ function missing(env: Record<string, unknown>, role: Role): string[] {
     faults.push('REDIS_SENTINEL_NAME is required with REDIS_SENTINELS');
   if ('REDIS_SENTINEL_NAME' in env && !('REDIS_SENTINELS' in env))
     faults.push('REDIS_SENTINELS is required with REDIS_SENTINEL_NAME');
-  if (role === 'api' && !('DEVICE_GROUP_KEYS' in env)) faults.push('DEVICE_GROUP_KEYS is required');
+  if (role === 'api') faults.push(...missingIdentity(env));
   if (role === 'worker') faults.push(...missingCredential(env));
   return faults;
-}
-
-const APP_CREDENTIALS = [
-  'AZURE_CLIENT_SECRET',
-  'AZURE_CLIENT_SECRET_FILE',
-  'AZURE_CLIENT_CERTIFICATE_PATH',
-  'AZURE_FEDERATED_TOKEN_FILE',
-];
-
-function missingCredential(env: Record<string, unknown>): string[] {
-  const app = APP_CREDENTIALS.some((name) => name in env);
-  if (app)
-    return ['AZURE_TENANT_ID', 'AZURE_CLIENT_ID'].filter((name) => !(name in env)).map((name) => `${name} is required`);
-  if ('IDENTITY_ENDPOINT' in env) return [];
-  return [`one of ${APP_CREDENTIALS.join(', ')} or a managed identity (IDENTITY_ENDPOINT) is required`];
 }
 
 function toConfig(env: Environment): Config {
@@ -128,16 +98,27 @@ function toConfig(env: Environment): Config {
       host: env.HOST,
       port: env.PORT,
       maxBodyBytes: env.MAX_BODY_BYTES,
+      maxBatchBytes: env.MAX_BATCH_BYTES,
+      maxRequestsInFlight: env.MAX_REQUESTS_IN_FLIGHT,
+      deviceRatePerMin: env.DEVICE_RATE_PER_MIN,
       groupKeys: env.DEVICE_GROUP_KEYS ?? [],
       operatorToken: env.OPERATOR_TOKEN ?? null,
     },
+    identity: toIdentity(env, toGraph(env).authorityHost),
+    backlog: {
+      maxBytes: env.MAX_BACKLOG_BYTES ?? null,
+      maxAgeMs: env.MAX_BACKLOG_AGE_H === undefined ? null : env.MAX_BACKLOG_AGE_H * HOUR_MS,
+    },
     worker: { host: env.HOST, port: env.WORKER_PORT, concurrency: env.WORKER_CONCURRENCY },
     redis: { ...toTopology(env), prefix: env.REDIS_PREFIX },
+    payloadKeys: env.PAYLOAD_KEYS ?? [],
     graph: toGraph(env),
     delivery: {
       writesPer20s: env.GRAPH_WRITES_PER_20S,
       holdProbeMs: env.HOLD_PROBE_MS,
       dedupeWindowMs: Math.ceil(env.DEDUPE_WINDOW_H * HOUR_MS),
+      priority: env.PRIORITY,
+      supersede: env.SUPERSEDE === 'on',
       policy: {
         maxAgeMs: env.DELIVERY_MAX_AGE_H * HOUR_MS,
         lookAfterMs: env.UNCERTAIN_LOOK_AFTER_MS,
@@ -157,33 +138,6 @@ function toTopology(env: Environment) {
     return { kind: 'sentinel' as const, sentinels: env.REDIS_SENTINELS, name: env.REDIS_SENTINEL_NAME ?? '' };
   }
   return { kind: 'embedded' as const, directory: env.DATA_DIR };
-}
-
-function toGraph(env: Environment): GraphConfig {
-  const cloud = CLOUDS[env.GRAPH_CLOUD];
-  const authorityHost = env.AZURE_AUTHORITY_HOST ?? cloud.authority;
-  return {
-    baseUrl: env.GRAPH_BASE_URL ?? `${cloud.root}/beta`,
-    scope: `${cloud.root}/.default`,
-    authorityHost,
-    instanceDiscovery: PUBLIC_AUTHORITIES.includes(new URL(authorityHost).hostname),
-    credential: toCredential(env),
-    attemptTimeoutMs: env.ATTEMPT_TIMEOUT_MS,
-  };
-}
-
-function toCredential(env: Environment): CredentialConfig | null {
-  const { AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: clientId } = env;
-  if (tenantId !== undefined && clientId !== undefined) {
-    if (env.AZURE_CLIENT_SECRET) return { kind: 'secret', tenantId, clientId, secret: env.AZURE_CLIENT_SECRET };
-    const secretPath = env.AZURE_CLIENT_SECRET_FILE;
-    if (secretPath !== undefined) return { kind: 'secret-file', tenantId, clientId, secretPath };
-    const certificatePath = env.AZURE_CLIENT_CERTIFICATE_PATH;
-    if (certificatePath !== undefined) return { kind: 'certificate', tenantId, clientId, certificatePath };
-    const tokenFilePath = env.AZURE_FEDERATED_TOKEN_FILE;
-    if (tokenFilePath !== undefined) return { kind: 'federated', tenantId, clientId, tokenFilePath };
-  }
-  return env.IDENTITY_ENDPOINT === undefined ? null : { kind: 'managed-identity', clientId: clientId ?? null };
 }
 
 function deepFreeze<T>(value: T): T {

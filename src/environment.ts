@@ -1,5 +1,7 @@
 // The variables of the environment: each one's name, form and default.
 import { z } from 'zod';
+import { PRIORITIES } from './domain/order.ts';
+import { identityVariables } from './identity-config.ts';
 import { toSecret } from './secret.ts';
 
 export type Address = { host: string; port: number };
@@ -9,24 +11,24 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 
 export const HOUR_MS = 3_600_000;
 
-const whole = (fallback: number, min: number, max: number) => {
+const wholeOrUnset = (min: number, max: number) => {
   const message = `must be a whole number from ${min} to ${max}`;
   return z
     .string()
     .regex(/^\d{1,15}$/, message)
     .transform(Number)
-    .refine((n) => n >= min && n <= max, message)
-    .default(fallback);
+    .refine((n) => n >= min && n <= max, message);
 };
-const hours = (fallback: number, max: number) => {
+const whole = (fallback: number, min: number, max: number) => wholeOrUnset(min, max).default(fallback);
+const hoursOrUnset = (max: number) => {
   const message = `must be a number of hours above 0, at most ${max}`;
   return z
     .string()
     .regex(/^\d{1,9}(\.\d{1,9})?$/, message)
     .transform(Number)
-    .refine((n) => n > 0 && n <= max, message)
-    .default(fallback);
+    .refine((n) => n > 0 && n <= max, message);
 };
+const hours = (fallback: number, max: number) => hoursOrUnset(max).default(fallback);
 const oneOf = <const T extends readonly string[]>(values: T, fallback: T[number]) =>
   z.enum(values, { error: `must be one of ${values.join(', ')}` }).default(fallback);
 const httpsUrl = z
@@ -46,6 +48,10 @@ const groupKeys = z
   .string()
   .refine((text) => text.split(',').every(isGroupKey), 'must be base64 keys of 16 to 64 bytes, separated by commas')
   .transform((text) => text.split(',').map((key) => toSecret(key.trim())));
+const payloadKeys = z
+  .string()
+  .refine((text) => text.split(',').every(isPayloadKey), 'must be base64 keys of 32 bytes, separated by commas')
+  .transform((text) => text.split(',').map((key) => toSecret(key.trim())));
 
 /** One entry per variable of the contract: its name, its form, its default. */
 export const environmentSchema = z.object({
@@ -61,7 +67,9 @@ export const environmentSchema = z.object({
     .regex(/^[\w.:-]{1,64}$/, 'must be 1 to 64 of A–Z a–z 0–9 _ . : -')
     .default('runstate'),
   DATA_DIR: z.string().default('./data'),
+  PAYLOAD_KEYS: payloadKeys.optional(),
   DEVICE_GROUP_KEYS: groupKeys.optional(),
+  ...identityVariables,
   OPERATOR_TOKEN: secret(z.string().regex(/^[!-~]{32,}$/, 'must have at least 32 visible ASCII characters')).optional(),
   AZURE_TENANT_ID: z
     .string()
@@ -91,7 +99,14 @@ export const environmentSchema = z.object({
   ATTEMPT_TIMEOUT_MS: whole(30_000, 1, HOUR_MS),
   DELIVERY_MAX_AGE_H: hours(72, 87_600),
   DEDUPE_WINDOW_H: hours(168, 87_600),
+  PRIORITY: oneOf(PRIORITIES, 'fifo'),
+  SUPERSEDE: oneOf(['on', 'off'], 'off'),
   MAX_BODY_BYTES: whole(262_144, 1, 104_857_600),
+  MAX_BATCH_BYTES: whole(16_777_216, 1, 104_857_600),
+  MAX_REQUESTS_IN_FLIGHT: whole(1000, 1, 1_000_000),
+  MAX_BACKLOG_BYTES: wholeOrUnset(1, 100_000_000_000_000).optional(),
+  MAX_BACKLOG_AGE_H: hoursOrUnset(87_600).optional(),
+  DEVICE_RATE_PER_MIN: whole(60, 0, 1_000_000),
   SHUTDOWN_GRACE_MS: whole(20_000, 0, HOUR_MS),
   LOG_LEVEL: oneOf(LOG_LEVELS, 'info'),
 });
@@ -115,8 +130,11 @@ export function parseGroupKeys(value: string | undefined): Buffer[] {
   return keys.every(isGroupKey) ? keys.map((key) => Buffer.from(key.trim(), 'base64')) : [];
 }
 
-function isGroupKey(text: string): boolean {
+const isGroupKey = (text: string) => isKey(text, 16, 64);
+const isPayloadKey = (text: string) => isKey(text, 32, 32);
+
+function isKey(text: string, leastBytes: number, mostBytes: number): boolean {
   const key = text.trim();
   const bytes = Buffer.from(key, 'base64');
-  return bytes.toString('base64') === key && bytes.length >= 16 && bytes.length <= 64;
+  return bytes.toString('base64') === key && bytes.length >= leastBytes && bytes.length <= mostBytes;
 }

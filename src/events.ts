@@ -4,7 +4,9 @@ import type { Hold } from './domain/hold.ts';
 import { REMEDIES } from './domain/hold.ts';
 import type { Verdict } from './domain/retry.ts';
 import type { RequestEnded } from './graph/client.ts';
+import type { EntryTold } from './http/batch.ts';
 import type { RequestTold } from './http/request.ts';
+import type { ConnectionRefused } from './http/server.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 
@@ -23,6 +25,10 @@ type GraphRequest = Parameters<RequestEnded>[0];
 const TROUBLE_TOLD_EVERY_MS = 1000;
 const TROUBLES_REMEMBERED = 100;
 const SUBMISSION_ROUTE = '/v1/run-results';
+const BATCH_ROUTE = '/v1/run-results/batch';
+
+/** A traceparent's second part. */
+const parseTraceId = (traceparent: string) => traceparent.split('-')[1];
 
 /** Expected trouble is named, not traced. */
 function describeBriefly(error: unknown) {
@@ -33,13 +39,26 @@ function describeBriefly(error: unknown) {
 
 export function createEvents(log: Logger, metrics: Metrics) {
   const toldAt = new Map<string, number>();
+
+  function isNews(trouble: string): boolean {
+    const now = Date.now();
+    if (now - (toldAt.get(trouble) ?? 0) < TROUBLE_TOLD_EVERY_MS) return false;
+    if (toldAt.size > TROUBLES_REMEMBERED) toldAt.clear();
+    toldAt.set(trouble, now);
+    return true;
+  }
+
   return {
     /** One line per request, one count per submission. Health checks and scrapes are told at debug only. */
     answered: (told: RequestTold) => {
       const { refusal, duplicate, ...line } = told;
       const outcome = refusal ? 'refused' : duplicate ? 'duplicate' : 'accepted';
       metrics.httpSeconds.observe(told.durationMs / 1000);
-      if (told.route !== SUBMISSION_ROUTE) {
+      if (told.route === BATCH_ROUTE && !refusal) {
+        log.info(line, 'batch');
+        return;
+      }
+      if (told.route !== SUBMISSION_ROUTE && told.route !== BATCH_ROUTE) {
         log[told.status < 500 ? 'debug' : 'warn']({ ...line, code: refusal?.code ?? null }, 'request');
         return;
       }
@@ -47,12 +66,29 @@ export function createEvents(log: Logger, metrics: Metrics) {
       log.info({ ...line, outcome, code }, 'submission');
       metrics.submissions.inc({ outcome, code });
     },
+    /** One submission of a batch that was answered. */
+    entry: ({ refusal, duplicate, ...line }: EntryTold) => {
+      const outcome = refusal ? 'refused' : duplicate ? 'duplicate' : 'accepted';
+      const code = refusal?.code ?? outcome;
+      log.info({ ...line, outcome, code }, 'submission');
+      metrics.submissions.inc({ outcome, code });
+    },
+    /** What never became a request. Dropped connections come in crowds: all are counted, one line a second tells of them. */
+    connectionRefused: (told: Parameters<ConnectionRefused>[0]) => {
+      metrics.connectionsRefused.inc({ code: told.code });
+      if (told.requestId !== null || isNews(told.code)) log.info(told, 'connection refused');
+    },
+    backlog: (fullness: string | null) => {
+      if (fullness === null) log.info('there is room again: submissions are accepted');
+      else log.warn({ fullness }, 'backlog full: submissions are refused');
+    },
     queueTrouble: (error: unknown) =>
       log.warn({ trouble: describeBriefly(error) }, 'the queue did not answer a request'),
     attempt: ({ delivery, outcome, verdict, durationMs }: Tried) => {
       log.info(
         {
           deliveryId: delivery.id,
+          ...(delivery.traceparent !== null && { traceId: parseTraceId(delivery.traceparent) }),
           tenantId: delivery.tenantId,
           deviceId: delivery.deviceId,
           hardwareConfigurationId: delivery.hardwareConfigurationId,
@@ -97,25 +133,36 @@ export function createEvents(log: Logger, metrics: Metrics) {
       metrics.graphRequests.inc({ operation, status: status === null ? 'none' : String(status) });
       metrics.graphSeconds.observe(durationMs / 1000);
     },
-    deliveredTwice: (delivery: Delivery, otherId: string) =>
+    deliveredTwice: (delivery: Delivery, otherId: string) => {
       log.error(
         { deliveryId: delivery.id, deviceRunStateId: delivery.deviceRunStateId, otherId },
         'defect: a run may be in Graph twice',
-      ),
+      );
+      metrics.defects.inc();
+    },
     woken: (deliveries: number) => log.warn({ deliveries }, 'open deliveries had no job and were woken'),
     starved: (starvedMs: number) =>
       log.error({ starvedMs }, 'the worker fetches nothing although work waits; rebuilding it'),
     stalled: (deliveryId: string) => log.warn({ deliveryId }, 'a worker went away in the middle of a delivery'),
     /** Once a second for the same trouble: a client that retries at once would fill the log. */
     redisTrouble: (error: Error) => {
-      const now = Date.now();
-      if (now - (toldAt.get(error.message) ?? 0) < TROUBLE_TOLD_EVERY_MS) return;
-      if (toldAt.size > TROUBLES_REMEMBERED) toldAt.clear();
-      toldAt.set(error.message, now);
-      log.warn({ trouble: describeBriefly(error) }, 'redis trouble');
+      if (isNews(error.message)) log.warn({ trouble: describeBriefly(error) }, 'redis trouble');
     },
     durability: (mode: string, detail: string) =>
       log[mode === 'always' ? 'info' : 'warn']({ durability: mode, detail }, 'durability in force'),
-    defect: (error: unknown, what: string) => log.error({ error }, `defect: ${what}`),
+    certificatesRead: (paths: readonly string[], error: unknown) =>
+      error === null
+        ? log.info({ paths }, 'certificates read again')
+        : log.error({ paths, trouble: describeBriefly(error) }, 'new certificates cannot be used; the old ones stay'),
+    signingKeysTrouble: (error: unknown) =>
+      log.warn({ trouble: describeBriefly(error) }, 'the keys Entra signs tokens with could not be fetched'),
+    tracingIgnored: (faults: readonly string[]) => log.warn({ faults }, 'tracing: variables that are passed over'),
+    tracingTrouble: (error: unknown) => {
+      if (isNews('tracing')) log.warn({ trouble: describeBriefly(error) }, 'traces could not be sent');
+    },
+    defect: (error: unknown, what: string) => {
+      log.error({ error }, `defect: ${what}`);
+      metrics.defects.inc();
+    },
   };
 }

@@ -3,23 +3,34 @@ import { getCACertificates } from 'node:tls';
 import { ConfigError, EXIT_CONFIG, parseConfig, type Config, type Role } from './config.ts';
 import { createEvents, type Events } from './events.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
-import { createLog, type Logger } from './log.ts';
+import { createLog, switchLevelOnSignal, type Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { openTracer, type Tracer } from './tracing.ts';
+import { parseTracing } from './tracing-config.ts';
 
-export type Process = { config: Config; log: Logger; metrics: Metrics; events: Events; lifecycle: Lifecycle };
+export type Process = {
+  config: Config;
+  log: Logger;
+  metrics: Metrics;
+  events: Events;
+  tracer: Tracer;
+  lifecycle: Lifecycle;
+};
 
 /** Reads the environment and prepares a process; ends it with 78 where the environment is not usable. */
-export function beginProcess(role: Role): Process {
+export async function beginProcess(role: Role): Promise<Process> {
   const config = configure(role);
   const log = createLog(role, config.logLevel);
+  switchLevelOnSignal(log, config.logLevel);
   const metrics = createMetrics();
-  return {
-    config,
-    log,
-    metrics,
-    events: createEvents(log, metrics),
-    lifecycle: createLifecycle(log, config.shutdownGraceMs),
-  };
+  const events = createEvents(log, metrics);
+  const lifecycle = createLifecycle(log, config.shutdownGraceMs);
+  const tracer = await openTracer(parseTracing(process.env), role, config.shutdownGraceMs, {
+    ignored: events.tracingIgnored,
+    trouble: events.tracingTrouble,
+  });
+  lifecycle.opened('tracer', tracer.close);
+  return { config, log, metrics, events, tracer, lifecycle };
 }
 
 function configure(role: Role): Config {

@@ -1,11 +1,13 @@
 // What a process says of itself: readiness by checks, status for operators, and the gauges a scrape reads.
 import { within } from './deadline.ts';
 import { STATUSES } from './domain/delivery.ts';
+import { drainSeconds } from './domain/forecast.ts';
 import { HOLD_REASONS, REMEDIES } from './domain/hold.ts';
-import type { Check, HealthParts, Readiness } from './http/health.ts';
-import type { Status } from './http/operators.ts';
-import type { Metrics } from './metrics.ts';
-import type { Counts } from './queue/deliveries.ts';
+import type { Check, Readiness, Status } from './http/answers.ts';
+import type { HealthParts } from './http/health.ts';
+import { forgetGauges, type Metrics } from './metrics.ts';
+import type { BacklogWatch } from './queue/backlog.ts';
+import type { Counts } from './queue/records.ts';
 import { describeWeakness, inspectRedis, isFull } from './queue/health.ts';
 import type { TenantQueue } from './queue/tenant.ts';
 
@@ -15,15 +17,15 @@ const WINDOW_S = 20;
 /** From here on an operator should act: when maxmemory is reached, submissions are refused. */
 const MEMORY_WARNING = 0.9;
 
-/** @param writesPer20s the pace allowed to all workers together */
+/**
+ * @param backlog whoever takes submissions: why nothing new is taken
+ */
 export function createHealth(
   queue: TenantQueue,
   metrics: Metrics,
-  writesPer20s: number,
   clock: () => number,
+  backlog: Pick<BacklogWatch, 'fullness'> | null = null,
 ): Omit<HealthParts, 'isAlive'> & { status: () => Promise<Status> } {
-  const writesPerSecond = writesPer20s / WINDOW_S;
-
   /** Asks only where Redis is there: a worker's commands would wait for it, one more with every question. */
   async function ask<T>(question: () => Promise<T>): Promise<T> {
     if (queue.redis.status !== 'ready') throw new Error('Redis is not connected');
@@ -43,6 +45,7 @@ export function createHealth(
           detail: weakness ?? 'always: a write is fsynced before it is acknowledged',
         },
         memory: toMemoryCheck(redis.memoryUsed),
+        ...(backlog && { backlog: toBacklogCheck(backlog.fullness()) }),
         graph: hold
           ? { ok: false, detail: `${hold.reason} since ${toIso(hold.since)}: ${hold.detail}. ${REMEDIES[hold.reason]}` }
           : { ok: true, detail: throttle === null ? 'not held' : `throttled until ${toIso(throttle.until)}` },
@@ -58,25 +61,31 @@ export function createHealth(
   }
 
   async function read() {
-    const [counts, oldestAt, { hold, throttle }] = await ask(() =>
+    const [counts, oldestAt, { hold, throttle, writesPer20s }] = await ask(() =>
       Promise.all([queue.deliveries.counts(), queue.deliveries.oldestOpenAt(), queue.budget.state()]),
     );
     const oldestQueuedAgeSeconds = oldestAt === null ? 0 : Math.max(0, clock() - oldestAt) / 1000;
-    return { counts, oldestQueuedAgeSeconds, hold, throttle };
+    const prospect = { writesPer20s, throttledUntil: throttle?.until ?? null, held: hold !== null };
+    return {
+      counts,
+      oldestQueuedAgeSeconds,
+      hold,
+      throttle,
+      budgetWritesPerSecond: writesPer20s / WINDOW_S,
+      drainSeconds: drainSeconds(countOpen(counts), prospect, clock()),
+    };
   }
 
   async function status(): Promise<Status> {
-    const [{ durability }, { counts, oldestQueuedAgeSeconds, hold, throttle }] = await Promise.all([
+    const [{ durability }, { counts, hold, throttle, ...backlogged }] = await Promise.all([
       ask(() => inspectRedis(queue.redis)),
       read(),
     ]);
     const { queued, delivering, waiting, delivered, dead } = counts;
-    const tenant = {
+    const tenant: Status['tenants'][number] = {
       id: queue.tenantId,
       counts: { queued, delivering, waiting, delivered, dead },
-      oldestQueuedAgeSeconds,
-      budgetWritesPerSecond: writesPerSecond,
-      drainSeconds: countOpen(counts) / writesPerSecond,
+      ...backlogged,
       holds: [
         ...(hold
           ? [{ reason: hold.reason, since: toIso(hold.since), detail: hold.detail, remedy: REMEDIES[hold.reason] }]
@@ -85,7 +94,7 @@ export function createHealth(
           ? []
           : [
               {
-                reason: 'throttled',
+                reason: 'throttled' as const,
                 since: toIso(throttle.since),
                 detail: `Graph said not before ${toIso(throttle.until)}`,
                 remedy: 'Nothing to do: it passes by itself.',
@@ -97,21 +106,33 @@ export function createHealth(
   }
 
   async function readGauges(): Promise<void> {
-    const { counts, oldestQueuedAgeSeconds, hold, throttle } = await read();
+    const [{ counts, hold, throttle, ...backlogged }, jobs, redis] = await Promise.all([
+      read(),
+      ask(() => queue.countJobs()),
+      ask(() => inspectRedis(queue.redis)),
+    ]);
+    forgetGauges(metrics);
     for (const status of STATUSES) metrics.deliveries.set({ status }, counts[status]);
-    metrics.oldestQueuedAge.set(oldestQueuedAgeSeconds);
-    metrics.budgetWritesPerSecond.set(writesPerSecond);
-    metrics.drainSeconds.set(countOpen(counts) / writesPerSecond);
+    metrics.oldestQueuedAge.set(backlogged.oldestQueuedAgeSeconds);
+    metrics.budgetWritesPerSecond.set(backlogged.budgetWritesPerSecond);
+    metrics.drainSeconds.set(backlogged.drainSeconds);
     for (const reason of HOLD_REASONS) metrics.held.set({ reason }, hold?.reason === reason ? 1 : 0);
     metrics.held.set({ reason: 'throttled' }, throttle === null ? 0 : 1);
+    for (const [state, count] of Object.entries(jobs)) metrics.queueJobs.set({ state }, count);
+    if (redis.memoryUsed !== null) metrics.redisMemory.set(redis.memoryUsed);
+    if (redis.durability !== 'unknown') metrics.durable.set(describeWeakness(redis) === null ? 1 : 0);
+    metrics.redisUp.set(1);
   }
 
   return {
     readiness,
     status,
     metrics: async () => {
-      // Without Redis the gauges keep their last values; the process's own metrics still matter.
-      await readGauges().catch(() => undefined);
+      // Without Redis there is nothing to say of it; the process's own metrics still matter.
+      await readGauges().catch(() => {
+        forgetGauges(metrics);
+        metrics.redisUp.set(0);
+      });
       return { contentType: metrics.registry.contentType, text: await metrics.registry.metrics() };
     },
   };
@@ -124,6 +145,11 @@ function toMemoryCheck(used: number | null): Check {
     ok,
     detail: `${Math.round(used * 100)} % of maxmemory${ok ? '' : ': nearly full; from 95 % on submissions are refused'}`,
   };
+}
+
+function toBacklogCheck(fullness: string | null): Check {
+  if (fullness === null) return { ok: true, detail: 'has room' };
+  return { ok: false, detail: `${fullness}; submissions are refused with 429 until there is room` };
 }
 
 const countOpen = ({ queued, delivering, waiting }: Counts) => queued + delivering + waiting;

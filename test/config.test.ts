@@ -7,8 +7,12 @@ import { environmentSchema, LOG_LEVELS, parseGroupKeys } from '../src/environmen
 import { toSecret } from '../src/secret.ts';
 
 const KEY_16 = Buffer.alloc(16, 1).toString('base64');
+const KEY_32 = Buffer.alloc(32, 3).toString('base64');
+const OTHER_KEY_32 = Buffer.alloc(32, 4).toString('base64');
 const KEY_64 = Buffer.alloc(64, 2).toString('base64');
 const SECRET = 'Qm8~not~to~be~seen~9rT2vK5xW7yZ1';
+
+const TENANT = '7a1f3b90-52a4-4b6f-9d1e-2f6c1f0a9b33';
 
 const api = { DEVICE_GROUP_KEYS: KEY_16 };
 const worker = { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client', AZURE_CLIENT_SECRET: SECRET };
@@ -30,13 +34,13 @@ const config = (changes: Environment = {}) => parseConfig({ ...both, ...changes 
 
 type Case = { pick: (config: Config) => unknown; byDefault: unknown; good: [string, unknown][]; bad: string[] };
 
-const whole = (pick: Case['pick'], byDefault: number, min: number, max: number): Case => ({
+const whole = (pick: Case['pick'], byDefault: number | null, min: number, max: number): Case => ({
   pick,
   byDefault,
   good: [`${min}`, `${max}`].map((text) => [text, Number(text)]),
   bad: [...(min > 0 ? [`${min - 1}`] : []), '-1', `${max + 1}`, '1.5', '1e3', '0x10', 'many', ' 5', '9'.repeat(400)],
 });
-const hours = (pick: Case['pick'], byDefault: number): Case => ({
+const hours = (pick: Case['pick'], byDefault: number | null): Case => ({
   pick,
   byDefault,
   good: [
@@ -59,6 +63,12 @@ const addresses = (pick: Case['pick'], byDefault: unknown): Case => ({
     ],
   ],
   bad: ['a', 'a:', ':1', 'a:0', 'a:65536', 'a:1,', 'a:1,,b:2', 'redis://a:1'],
+});
+const file = (path: (config: Config) => string | undefined): Case => ({
+  pick: (config) => path(config) ?? null,
+  byDefault: null,
+  good: [['/etc/bridge/file.pem', '/etc/bridge/file.pem']],
+  bad: [],
 });
 const revealed = (secret: unknown): unknown => (secret as { reveal: () => string } | null)?.reveal() ?? null;
 
@@ -93,6 +103,15 @@ const CASES: Record<Name, Case> = {
     good: [['/var/lib/bridge', '/var/lib/bridge']],
     bad: [],
   },
+  PAYLOAD_KEYS: {
+    pick: ({ payloadKeys }) => payloadKeys.map(revealed),
+    byDefault: [],
+    good: [
+      [KEY_32, [KEY_32]],
+      [`${KEY_32}, ${OTHER_KEY_32}`, [KEY_32, OTHER_KEY_32]],
+    ],
+    bad: [KEY_16, KEY_64, `${KEY_32},`, `${KEY_32},${KEY_16}`, 'no base64!'],
+  },
   DEVICE_GROUP_KEYS: {
     pick: ({ http }) => http.groupKeys.map(revealed),
     byDefault: [],
@@ -101,6 +120,66 @@ const CASES: Record<Name, Case> = {
       [`${KEY_64}, ${KEY_16}`, [KEY_64, KEY_16]],
     ],
     bad: ['AAAA', Buffer.alloc(15).toString('base64'), Buffer.alloc(65).toString('base64'), `${KEY_16},`, 'no base64!'],
+  },
+  TLS_CERT_FILE: file(({ identity }) => identity.tls?.certificateFile),
+  TLS_KEY_FILE: file(({ identity }) => identity.tls?.keyFile),
+  DEVICE_CA_FILE: file(({ identity }) => identity.devices?.authoritiesFile),
+  DEVICE_ID_FROM_CERT: {
+    pick: ({ identity }) => identity.devices?.rule ?? null,
+    byDefault: null,
+    good: [
+      ['cn', { from: 'cn', before: '', after: '' }],
+      ['cn:PC-{id}', { from: 'cn', before: 'PC-', after: '' }],
+      ['san-dns', { from: 'san-dns', before: '', after: '' }],
+      ['san-dns:{id}.pc.contoso.example', { from: 'san-dns', before: '', after: '.pc.contoso.example' }],
+      ['san-uri:urn:device:{id}', { from: 'san-uri', before: 'urn:device:', after: '' }],
+      ['intune-mdm', { from: 'intune-mdm', tenantId: TENANT }],
+    ],
+    bad: ['CN', 'san-uri', 'san-uri:{id}', 'san-uri:urn:device:', 'cn:{id}{id}', 'cn:', 'intune', 'ou'],
+  },
+  INTUNE_TENANT_ID: {
+    pick: ({ identity }) =>
+      identity.devices?.rule.from === 'intune-mdm' ? identity.devices.rule.tenantId : identity.devices,
+    byDefault: null,
+    good: [[TENANT.toUpperCase(), TENANT]],
+    bad: ['contoso.onmicrosoft.com', TENANT.slice(1)],
+  },
+  TRUSTED_PROXIES: {
+    pick: ({ identity }) => identity.trustedProxies,
+    byDefault: [],
+    good: [
+      ['10.1.2.3', [{ address: '10.1.2.3', prefix: 32 }]],
+      [
+        '10.0.0.0/8, ::1,fd00::/8',
+        [
+          { address: '10.0.0.0', prefix: 8 },
+          { address: '::1', prefix: 128 },
+          { address: 'fd00::', prefix: 8 },
+        ],
+      ],
+    ],
+    bad: ['0.0.0.0/0', '::/0', '10.0.0.0/33', '10.0.0/8', 'localhost', '10.0.0.1,', '10.0.0.0/8/8', '10.0.0.1/'],
+  },
+  CLIENT_CERT_HEADER: {
+    pick: ({ identity }) => identity.devices?.header ?? null,
+    byDefault: null,
+    good: ['client-cert', 'x-forwarded-client-cert'].map((name) => [name, name]),
+    bad: ['X-ARR-ClientCert', 'Client-Cert'],
+  },
+  ENTRA_AUDIENCE: {
+    pick: ({ identity }) => identity.entra,
+    byDefault: null,
+    good: [
+      [
+        'api://bridge, 5f6c1f0a-9b33-4b6f-9d1e-2f7a1f3b9052',
+        {
+          authorityHost: 'https://login.microsoftonline.com',
+          tenantId: TENANT,
+          audiences: ['api://bridge', '5f6c1f0a-9b33-4b6f-9d1e-2f7a1f3b9052'],
+        },
+      ],
+    ],
+    bad: ['api://bridge,', 'api://the bridge'],
   },
   OPERATOR_TOKEN: {
     pick: ({ http }) => revealed(http.operatorToken),
@@ -175,7 +254,27 @@ const CASES: Record<Name, Case> = {
   ATTEMPT_TIMEOUT_MS: whole(({ graph }) => graph.attemptTimeoutMs, 30_000, 1, 3_600_000),
   DELIVERY_MAX_AGE_H: hours(({ delivery }) => delivery.policy.maxAgeMs, 72 * 3_600_000),
   DEDUPE_WINDOW_H: hours(({ delivery }) => delivery.dedupeWindowMs, 168 * 3_600_000),
+  PRIORITY: {
+    pick: ({ delivery }) => delivery.priority,
+    byDefault: 'fifo',
+    good: [['failures-first', 'failures-first']],
+    bad: ['lifo', 'FIFO'],
+  },
+  SUPERSEDE: {
+    pick: ({ delivery }) => String(delivery.supersede),
+    byDefault: 'false',
+    good: [
+      ['on', 'true'],
+      ['off', 'false'],
+    ],
+    bad: ['yes', 'true'],
+  },
   MAX_BODY_BYTES: whole(({ http }) => http.maxBodyBytes, 262_144, 1, 104_857_600),
+  MAX_BATCH_BYTES: whole(({ http }) => http.maxBatchBytes, 16_777_216, 1, 104_857_600),
+  MAX_REQUESTS_IN_FLIGHT: whole(({ http }) => http.maxRequestsInFlight, 1000, 1, 1_000_000),
+  MAX_BACKLOG_BYTES: whole(({ backlog }) => backlog.maxBytes, null, 1, 100_000_000_000_000),
+  MAX_BACKLOG_AGE_H: hours(({ backlog }) => backlog.maxAgeMs, null),
+  DEVICE_RATE_PER_MIN: whole(({ http }) => http.deviceRatePerMin, 60, 0, 1_000_000),
   SHUTDOWN_GRACE_MS: whole(({ shutdownGraceMs }) => shutdownGraceMs, 20_000, 0, 3_600_000),
   LOG_LEVEL: {
     pick: ({ logLevel }) => logLevel,
@@ -189,6 +288,13 @@ const CASES: Record<Name, Case> = {
 const COMPANY: Partial<Record<Name, Environment>> = {
   REDIS_SENTINELS: { REDIS_SENTINEL_NAME: 'mymaster' },
   REDIS_SENTINEL_NAME: { REDIS_SENTINELS: 'a:1' },
+  TLS_CERT_FILE: { TLS_KEY_FILE: '/key' },
+  TLS_KEY_FILE: { TLS_CERT_FILE: '/cert' },
+  DEVICE_CA_FILE: { TRUSTED_PROXIES: '10.0.0.1' },
+  DEVICE_ID_FROM_CERT: { DEVICE_CA_FILE: '/ca', TRUSTED_PROXIES: '10.0.0.1', INTUNE_TENANT_ID: TENANT },
+  INTUNE_TENANT_ID: { DEVICE_CA_FILE: '/ca', TRUSTED_PROXIES: '10.0.0.1', DEVICE_ID_FROM_CERT: 'intune-mdm' },
+  CLIENT_CERT_HEADER: { DEVICE_CA_FILE: '/ca', TRUSTED_PROXIES: '10.0.0.1' },
+  ENTRA_AUDIENCE: { AZURE_TENANT_ID: TENANT },
   AZURE_TENANT_ID: { AZURE_CLIENT_ID: 'client', AZURE_CLIENT_SECRET: SECRET },
   AZURE_CLIENT_ID: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_SECRET: SECRET },
   AZURE_CLIENT_SECRET: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client' },
@@ -242,6 +348,56 @@ describe('what a role cannot do without', () => {
   test.each<[Role, string, Environment, string[]]>([
     ['api', 'nothing', {}, ['DEVICE_GROUP_KEYS is required']],
     ['api', 'group keys', api, []],
+    ['api', 'an audience of Entra’s alone', { AZURE_TENANT_ID: TENANT, ENTRA_AUDIENCE: 'api://b' }, []],
+    ['api', 'devices’ authorities alone', { DEVICE_CA_FILE: '/ca', TRUSTED_PROXIES: '10.0.0.1' }, []],
+    [
+      'api',
+      'devices’ authorities, but no way for a certificate',
+      { DEVICE_CA_FILE: '/ca' },
+      ['TLS_CERT_FILE or TRUSTED_PROXIES is required with DEVICE_CA_FILE'],
+    ],
+    [
+      'api',
+      'a certificate without key',
+      { ...api, TLS_CERT_FILE: '/c' },
+      ['TLS_KEY_FILE is required with TLS_CERT_FILE'],
+    ],
+    [
+      'api',
+      'a key without certificate',
+      { ...api, TLS_KEY_FILE: '/k' },
+      ['TLS_CERT_FILE is required with TLS_KEY_FILE'],
+    ],
+    [
+      'api',
+      'Intune’s certificates of no tenant',
+      { ...api, DEVICE_ID_FROM_CERT: 'intune-mdm' },
+      ['INTUNE_TENANT_ID is required with intune-mdm, unless AZURE_TENANT_ID is a GUID'],
+    ],
+    [
+      'api',
+      'Intune’s certificates of a tenant known by its domain',
+      { ...api, DEVICE_ID_FROM_CERT: 'intune-mdm', AZURE_TENANT_ID: 'contoso.onmicrosoft.com' },
+      ['INTUNE_TENANT_ID is required with intune-mdm, unless AZURE_TENANT_ID is a GUID'],
+    ],
+    [
+      'api',
+      'Intune’s certificates of our tenant',
+      { ...api, DEVICE_ID_FROM_CERT: 'intune-mdm', AZURE_TENANT_ID: TENANT },
+      [],
+    ],
+    [
+      'api',
+      'an audience of no tenant',
+      { ...api, ENTRA_AUDIENCE: 'api://b' },
+      ['AZURE_TENANT_ID is required with ENTRA_AUDIENCE, as a GUID'],
+    ],
+    [
+      'api',
+      'an audience of a tenant known by its domain',
+      { ...api, ENTRA_AUDIENCE: 'api://b', AZURE_TENANT_ID: 'contoso.onmicrosoft.com' },
+      ['AZURE_TENANT_ID is required with ENTRA_AUDIENCE, as a GUID'],
+    ],
     ['worker', 'nothing', {}, [oneOf]],
     ['worker', 'ids alone', { AZURE_TENANT_ID: 't', AZURE_CLIENT_ID: 'c' }, [oneOf]],
     [
@@ -344,6 +500,7 @@ describe('a secret', () => {
     ...both,
     DEVICE_GROUP_KEYS: KEY_64,
     OPERATOR_TOKEN: `op-${SECRET}`,
+    PAYLOAD_KEYS: KEY_32,
     REDIS_URL: `redis://:${SECRET}@h`,
   };
   const configured = parseConfig(secrets, 'worker');
@@ -358,6 +515,7 @@ describe('a secret', () => {
       expect(text).toContain('[secret]');
       expect(text).not.toContain(SECRET);
       expect(text).not.toContain(KEY_64);
+      expect(text).not.toContain(KEY_32);
     }
     expect(configured.http.operatorToken?.reveal()).toBe(`op-${SECRET}`);
   });

@@ -13,7 +13,8 @@ import { createMetrics } from '../src/metrics.ts';
 import { defaultIdentity } from '../src/sandbox/default-tenant.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const DOCUMENTS = ['README.md', 'CHANGELOG.md', ...readdirSync(join(ROOT, 'docs')).map((file) => `docs/${file}`)];
+const PAGES = readdirSync(join(ROOT, 'docs')).filter((file) => file.endsWith('.md'));
+const DOCUMENTS = ['README.md', 'CHANGELOG.md', ...PAGES.map((file) => `docs/${file}`)];
 
 const read = (document: string) => readFileSync(join(ROOT, document), 'utf8');
 
@@ -62,11 +63,11 @@ describe('docs/operations.md', () => {
     const reasons = table('docs/operations.md', 'Holds').flatMap(({ reason }) => codes(reason));
     expect(reasons.sort()).toEqual([...HOLD_REASONS].sort());
   });
+});
 
+describe('docs/metrics.md', () => {
   test('metrics · every one · with its type and labels', () => {
-    const rows = table('docs/operations.md', 'Metrics').map(
-      ({ metric, type }) => `${codes(metric).join()} ${type ?? ''}`,
-    );
+    const rows = table('docs/metrics.md', 'Metrics').map(({ metric, type }) => `${codes(metric).join()} ${type ?? ''}`);
     const expected = Object.values(createMetrics()).flatMap((metric) => {
       if (!('labelNames' in metric)) return [];
       const { name, labelNames } = metric as unknown as { name: string; labelNames: string[] };

@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 
 const EDGES = ['http', 'queue', 'graph', 'sandbox'];
 /** Files under src/ that any room may use; they know the domain and each other. */
-const FOYER = '^src/(cannot-start|config|deadline|environment|events|log|metrics|secret)\\.ts$';
+const FOYER = '^src/(cannot-start|config|deadline|environment|events|graph-config|identity-config|log|metrics|secret)\\.ts$';
 
 const only = (name: string, from: object, allowed: string[]): IForbiddenRuleType => ({
   name,
@@ -56,6 +56,7 @@ const RULES: IForbiddenRuleType[] = [
   },
   only('an attempt knows the domain alone', { path: '^workers/deliver\\.ts$' }, ['^src/domain']),
   owned('express', '^src/http/'),
+  owned('@bull-board/express', '^src/http/'),
   owned('bullmq', '^src/queue/'),
   owned('ioredis', '^src/queue/'),
   owned('@microsoft/microsoft-graph-client', '^src/graph/'),
@@ -64,6 +65,7 @@ const RULES: IForbiddenRuleType[] = [
   owned('undici', '^src/graph/'),
   owned('prom-client', '^src/metrics'),
   owned('pino', '^src/log'),
+  owned('@opentelemetry', '^src/tracing'),
 ];
 
 test('imports · run from the edges to the core · and nowhere else', async () => {

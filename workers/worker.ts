@@ -1,5 +1,5 @@
 // A worker, wired: env → config → queue → Graph → consumer → close.
-import { createGraphClient } from '../src/graph/client.ts';
+import { createGraphClient, type RequestEnded } from '../src/graph/client.ts';
 import { createLookUp } from '../src/graph/look-up.ts';
 import { createTokenSource } from '../src/graph/token.ts';
 import { createHealthApp } from '../src/http/app.ts';
@@ -12,7 +12,7 @@ import { openTenantQueue } from '../src/queue/tenant.ts';
 import { createHealth } from '../src/readiness.ts';
 import { createDeliver } from './deliver.ts';
 
-const { config, log, metrics, events, lifecycle } = beginProcess('worker');
+const { config, log, metrics, events, tracer, lifecycle } = await beginProcess('worker');
 const clock = Date.now;
 const { host, port, concurrency } = config.worker;
 
@@ -20,19 +20,24 @@ const queue = await openTenantQueue(config, 'work', events.redisTrouble);
 lifecycle.opened('queue', queue.close);
 watchDurability(queue.redis, events.durability);
 
-const tokens = createTokenSource(config.graph, clock, events.graphRequest);
-const graph = createGraphClient(config.graph, tokens, clock, events.graphRequest);
+const requestEnded: RequestEnded = (request) => {
+  events.graphRequest(request);
+  tracer.request(request);
+};
+const tokens = createTokenSource(config.graph, clock, requestEnded);
+const graph = createGraphClient(config.graph, tokens, clock, requestEnded);
 lifecycle.opened('graph', graph.close);
 
 const pacer = createPacer(queue.budget);
+const deliver = createDeliver({
+  create: graph.create,
+  find: createLookUp(graph, (signal) => pacer.turn('read', signal), clock),
+  unclaimed: queue.deliveries.unclaimed,
+});
 const consumer = createConsumer({
   ...queue,
   pacer,
-  deliver: createDeliver({
-    create: graph.create,
-    find: createLookUp(graph, (signal) => pacer.turn('read', signal), clock),
-    unclaimed: queue.deliveries.unclaimed,
-  }),
+  deliver: (delivery, run, signal) => tracer.attempt(delivery, () => deliver(delivery, run, signal)),
   events,
   policy: config.delivery.policy,
   concurrency,
@@ -41,13 +46,13 @@ const consumer = createConsumer({
 });
 lifecycle.opened('consumer', consumer.close);
 
-const health = createHealth(queue, metrics, config.delivery.writesPer20s, clock);
+const health = createHealth(queue, metrics, clock);
 const app = createHealthApp({
   ...health,
   isAlive: consumer.isAlive,
   onAnswer: events.answered,
   onDefect: (error) => events.defect(error, 'a route threw'),
 });
-const listener = await listen(app, host, port);
+const listener = await listen(app, host, port, events.connectionRefused);
 lifecycle.opened('listener', listener.close);
 log.info({ host, port: listener.port, concurrency }, 'working');

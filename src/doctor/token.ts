@@ -1,5 +1,5 @@
 // Does the app get a token, is it of the right tenant, and does it allow what is needed and no more.
-import type { GraphConfig } from '../config.ts';
+import type { GraphConfig } from '../graph-config.ts';
 import type { Failure } from '../domain/failure.ts';
 import { REMEDIES } from '../domain/hold.ts';
 import type { Claims, Obtained } from '../graph/inspect.ts';

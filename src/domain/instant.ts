@@ -3,6 +3,9 @@
 const RFC_3339 =
   /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,7}))?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
+/** For those who check such a text elsewhere. */
+export const INSTANT_PATTERN = RFC_3339.source;
+
 const TICKS_PER_MS = 10_000n;
 const DIGITS_OF_A_TICK = 7;
 

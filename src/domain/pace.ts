@@ -1,4 +1,27 @@
 // A learned pace for Graph writes: state + event + now → state. Falls below the rate Graph took, returns to it, probes beyond.
+import { anyPer20s, WRITES_OF_ANY } from './any-limit.ts';
+import {
+  FALL_TO,
+  FORGET_HALF_LIFE_MS,
+  IN_FLIGHT_MS,
+  LARGEST_FALL_TO,
+  LATENESS_MS,
+  LEAST_PER_20S,
+  MOST_TIMES_START,
+  MOVED_BY,
+  PROBE_MS,
+  PROBE_STEP,
+  REST_MS,
+  RETURN_AFTER_MOVE_MS,
+  RETURN_MS,
+  RETURN_WRITES,
+  ROUNDED_UP_MS,
+  SEEN_OF_WAIT_MS,
+  SHORTEST_MEASURE_MS,
+  USED_PER_LOST,
+  WAITED_TOO_SHORT_MS,
+  WINDOW_MS,
+} from './pace-tuning.ts';
 
 /**
  * What is known of the limit, and where the pace stands on its curve; all workers of a tenant share one. Numbers only;
@@ -27,57 +50,27 @@ export type Pace = {
   olderSince: number;
 };
 
+/** The members of a pace, for those who keep it elsewhere. */
+export const PACE_MEMBERS = [
+  'startPer20s',
+  'ceilingPer20s',
+  'returnMs',
+  'grownMs',
+  'unusedMs',
+  'slotAt',
+  'throttledAt',
+  'resumeAt',
+  'recentWrites',
+  'recentSince',
+  'olderWrites',
+  'olderSince',
+] as const satisfies readonly (keyof Pace)[];
+
 /**
  * `granted`: a slot was taken. `throttled`: Graph refused one request; everyone now waits `waitMs`, and `told` says
  * whether that is Graph's Retry-After or a guess.
  */
 export type PaceEvent = { kind: 'granted' } | { kind: 'throttled'; waitMs: number; told: boolean };
-
-/** The span Graph's write limit is given for. Rates count per window, and evidence is one to two windows old. */
-const WINDOW_MS = 20_000;
-
-/** After an episode: just under the measured rate; requests jitter on their way, and a window may catch one too many. */
-export const FALL_TO = 0.99;
-/** One episode never more than halves the pace: a short measurement may be wrong. */
-const LARGEST_FALL_TO = 0.5;
-
-/** Back at the ceiling after this long and, for a low limit, this many writes: an episode costs four slots, 1 % of them. */
-export const RETURN_MS = 90_000;
-export const RETURN_WRITES = 400;
-/** Where the limit turned out elsewhere, the new measurement is rough: probe soon. */
-export const RETURN_AFTER_MOVE_MS = 30_000;
-/** The ceiling has moved when it is measured this far from where it was; less is one or two writes of a window. */
-const MOVED_BY = 0.03;
-
-/** Beyond the ceiling: 5 % after 20 s – too little to overshoot within one window –, and twice the ceiling after 54 s. */
-export const PROBE_STEP = 0.05;
-export const PROBE_MS = 20_000;
-
-/** Requests on their way when an episode begins come back within this. */
-export const IN_FLIGHT_MS = 2000;
-/** Refused so soon after the wait: the wait was too short, which says nothing new about the pace. */
-export const WAITED_TOO_SHORT_MS = 1000;
-/** Retry-After is rounded up to whole seconds: the window may have ended this much earlier. */
-const ROUNDED_UP_MS = 1000;
-/** The next measurement sees this end of a told wait, so that a bucket's waits of a second, close together, bring it down. */
-const SEEN_OF_WAIT_MS = 300;
-/** A rate measured over less than this counts a handful of writes; the present pace fills the rest. */
-const SHORTEST_MEASURE_MS = 3000;
-
-/** A slot taken this late is not lost, the next ones make up for it: timers and Redis are not exact. */
-const LATENESS_MS = 250;
-/** Each lost slot asks for so many used ones: under nine tenths of use the pace does not grow. */
-const USED_PER_LOST = 10;
-
-/** Nothing sent for this long: what was probed but not refused becomes the ceiling, and forgetting begins. */
-export const REST_MS = 60_000;
-/** Half of what was learned (in proportion to the start) is forgotten after this much rest: a night keeps half. */
-const FORGET_HALF_LIFE_MS = 12 * 3_600_000;
-
-/** Probing ends at this multiple of the start: from Graph's usual 100 writes to the 1000 requests it takes of any kind. */
-const MOST_TIMES_START = 10;
-/** The pace never dies: one write per window. */
-const LEAST_PER_20S = 1;
 
 /** A pace nothing is known about: it starts at what is configured and probes at once. */
 export function createPace(startPer20s: number, now: number): Pace {
@@ -111,7 +104,11 @@ export function learn(pace: Pace, event: PaceEvent, now: number): Pace {
 function onCurve({ startPer20s, ceilingPer20s, returnMs, grownMs }: Pace): number {
   const beyondMs = grownMs - returnMs;
   const change = beyondMs < 0 ? (1 - FALL_TO) * (beyondMs / returnMs) ** 3 : PROBE_STEP * (beyondMs / PROBE_MS) ** 3;
-  return Math.max(LEAST_PER_20S, Math.min(ceilingPer20s * (1 + change), startPer20s * MOST_TIMES_START));
+  return Math.max(LEAST_PER_20S, Math.min(ceilingPer20s * (1 + change), most(startPer20s)));
+}
+
+function most(startPer20s: number): number {
+  return Math.min(startPer20s * MOST_TIMES_START, anyPer20s(startPer20s) * WRITES_OF_ANY);
 }
 
 /** Counts the slot, moves the slot clock on, and grows by the time the slot stands for – unless slots were lost. */

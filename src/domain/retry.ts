@@ -28,7 +28,7 @@ export type Circumstances = { now: number; random: number; probing: boolean };
 export type Backoff = { baseMs: number; capMs: number };
 
 /** So many looks in vain, each later than the one before, and a record is surely not there. */
-const LOOKS_UNTIL_ABSENT = 3;
+export const LOOKS_UNTIL_ABSENT = 3;
 
 /** A code a dead letter may carry beside `graph-<status>`. */
 const EXPIRED = 'expired';

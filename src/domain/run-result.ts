@@ -1,7 +1,7 @@
 // What a device reports of one run: the schema, the type, and parsing that finds every fault at once.
 import { z } from 'zod';
 import { maskBiosPasswords } from './bios-password.ts';
-import { parseInstant } from './instant.ts';
+import { INSTANT_PATTERN, parseInstant } from './instant.ts';
 
 /** Graph's six run states, by their names on the wire. */
 export const RUN_STATES = ['unknown', 'success', 'fail', 'scriptError', 'pending', 'notApplicable'] as const;
@@ -13,24 +13,33 @@ const INT32_MIN = -2_147_483_648;
 /** Identifiers chosen on the device; nothing in them needs escaping anywhere. */
 const name = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be 1 to 128 of A–Z a–z 0–9 . _ -');
 const characters = (min: number, max: number) =>
-  z.string().refine(
-    (text) => {
-      const length = lengthInCharacters(text, max);
-      return length >= min && length <= max;
-    },
-    `must have ${min === 0 ? 'at most' : `${min} to`} ${max} characters`,
-  );
+  z
+    .string()
+    .refine(
+      (text) => {
+        const length = lengthInCharacters(text, max);
+        return length >= min && length <= max;
+      },
+      `must have ${min === 0 ? 'at most' : `${min} to`} ${max} characters`,
+    )
+    .meta({ minLength: min, maxLength: max });
 const int32 = (min: number) => {
   const message = `must be a whole number from ${min} to ${INT32_MAX}`;
-  return z.number({ error: message }).refine((n) => Number.isInteger(n) && n >= min && n <= INT32_MAX, message);
+  return z
+    .number({ error: message })
+    .refine((n) => Number.isInteger(n) && n >= min && n <= INT32_MAX, message)
+    .meta({ type: 'integer', minimum: min, maximum: INT32_MAX });
 };
-const text = z.string().transform(maskBiosPasswords);
+const text = z
+  .string()
+  .transform(maskBiosPasswords)
+  .describe('Kept whole; only what looks like a BIOS password on a command line is masked.');
 
 export const deviceIdSchema = name;
 
-const runResultSchema = z.object({
-  runId: name,
-  deviceId: name,
+export const runResultSchema = z.object({
+  runId: name.describe('The device’s own id of this run.'),
+  deviceId: name.describe('The device that signs.'),
   hardwareConfigurationId: z
     .string()
     .regex(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, 'must be a GUID')
@@ -44,9 +53,13 @@ const runResultSchema = z.object({
     .refine(
       (instant) => parseInstant(instant) !== null,
       'must be an RFC 3339 date-time with offset and at most 7 fractional digits',
-    ),
-  state: z.enum(RUN_STATES, { error: `must be one of ${RUN_STATES.join(', ')}` }).optional(),
-  exitCode: int32(INT32_MIN).optional(),
+    )
+    .meta({ format: 'date-time', pattern: INSTANT_PATTERN, description: 'Passed on to Graph character by character.' }),
+  state: z
+    .enum(RUN_STATES, { error: `must be one of ${RUN_STATES.join(', ')}` })
+    .optional()
+    .describe('Wins over `exitCode`.'),
+  exitCode: int32(INT32_MIN).optional().describe('0: success; 3010, 1641: pending a restart; others: fail.'),
   output: text.optional(),
   error: text.optional(),
 });

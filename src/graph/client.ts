@@ -7,7 +7,7 @@ import {
   TelemetryHandler,
 } from '@microsoft/microsoft-graph-client';
 import { randomUUID } from 'node:crypto';
-import type { GraphConfig } from '../config.ts';
+import type { GraphConfig } from '../graph-config.ts';
 import type { Outcome } from '../domain/delivery.ts';
 import type { DeviceRunState } from '../domain/device-run-state.ts';
 import type { Failure } from '../domain/failure.ts';

@@ -7,7 +7,7 @@ import {
   type TokenCredential,
 } from '@azure/identity';
 import { ManagedIdentityApplication } from '@azure/msal-node';
-import type { CredentialConfig, GraphConfig } from '../config.ts';
+import type { CredentialConfig, GraphConfig } from '../graph-config.ts';
 import type { Failure } from '../domain/failure.ts';
 
 /** One request to the token endpoint. */

@@ -1,7 +1,7 @@
 // Graph and its token, looked at for a diagnosis: what the token says of the app, and single requests with their clock.
 import { decodeJwt } from 'jose';
 import { fetch } from 'undici';
-import type { GraphConfig } from '../config.ts';
+import type { GraphConfig } from '../graph-config.ts';
 import type { Failure } from '../domain/failure.ts';
 import { diagnose, diagnoseThrown } from './diagnose.ts';
 import { createTokenSource } from './token.ts';

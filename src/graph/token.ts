@@ -1,6 +1,6 @@
 // The app-permission token: @azure/identity, one request at a time, refreshed early, renewed when Graph refuses it.
 import type { TokenCredential } from '@azure/identity';
-import type { GraphConfig } from '../config.ts';
+import type { GraphConfig } from '../graph-config.ts';
 import { within } from '../deadline.ts';
 import type { Failure } from '../domain/failure.ts';
 import type { RequestEnded } from './client.ts';

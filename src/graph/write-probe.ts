@@ -1,6 +1,6 @@
 // Does this tenant take records at all: creates one that says what it is, and deletes it.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { GraphConfig } from '../config.ts';
+import type { GraphConfig } from '../graph-config.ts';
 import type { DeviceRunState } from '../domain/device-run-state.ts';
 import type { Failure } from '../domain/failure.ts';
 import { createGraphClient } from './client.ts';

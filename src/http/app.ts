@@ -1,15 +1,28 @@
 // The whole route table on one screen.
 import express, { type Express, type RequestHandler } from 'express';
+import { readBody } from './body.ts';
+import { postBatch, readBatch, type BatchParts } from './batch.ts';
 import { getDelivery, type DeliveryParts } from './deliveries.ts';
+import { createDashboardRoutes, type DashboardParts } from './dashboard.ts';
+import { createDeviceRoutes, type DeviceParts } from './devices.ts';
+import { createDocsRoutes } from './docs.ts';
+import { limitHead } from './head.ts';
 import { createHealthRoutes, type HealthParts } from './health.ts';
+import { limitInFlight, type InFlightParts } from './in-flight.ts';
 import { createErrorHandler, Refused } from './problem.ts';
 import { createRequestLog, type RequestTold } from './request.ts';
 import { createOperatorRoutes, type OperatorParts } from './operators.ts';
-import { postRunResult, type SubmissionParts } from './run-results.ts';
+import { postRunResult } from './run-results.ts';
+import { traceAs, type TraceParts } from './trace.ts';
+import { setSecurityHeaders } from './security-headers.ts';
 
-export type AppParts = SubmissionParts &
+export type AppParts = BatchParts &
   DeliveryParts &
   OperatorParts &
+  DeviceParts &
+  DashboardParts &
+  InFlightParts &
+  TraceParts &
   HealthParts & {
     maxBodyBytes: number;
     /** An answer went out. */
@@ -17,18 +30,40 @@ export type AppParts = SubmissionParts &
     onDefect: (error: unknown) => void;
   };
 
+/** A batch may be large, so few are in hand at once. */
+const BATCHES_IN_FLIGHT = 8;
+
 const HEALTH = ['/livez', '/readyz', '/metrics'];
 
 export function createApp(parts: AppParts): Express {
   const app = createBareApp(parts.onAnswer);
-  const body = express.raw({ type: 'application/json', limit: parts.maxBodyBytes, inflate: false });
+  const body = readBody('application/json', parts.maxBodyBytes);
+  const inFlight = limitInFlight(parts);
 
-  app.route('/v1/run-results').post(body, postRunResult(parts)).all(only('POST'));
-  app.route('/v1/deliveries/:id').get(getDelivery(parts)).all(only('GET, HEAD'));
+  app
+    .route('/v1/run-results')
+    .post(traceAs('/v1/run-results', parts), inFlight, body, postRunResult(parts))
+    .all(only('POST'));
+  const batches = limitInFlight({
+    ...parts,
+    maxRequestsInFlight: Math.min(BATCHES_IN_FLIGHT, parts.maxRequestsInFlight),
+  });
+  app
+    .route('/v1/run-results/batch')
+    .post(traceAs('/v1/run-results/batch', parts), batches, readBatch(parts.maxBatchBytes), postBatch(parts))
+    .all(only('POST'));
+  app.route('/v1/deliveries/:id').get(inFlight, getDelivery(parts)).all(only('GET, HEAD'));
   app.use(createOperatorRoutes(parts));
+  app.use(createDeviceRoutes(parts));
   app.use(createHealthRoutes(parts));
-  app.all(['/v1/dead-letters', '/v1/status', ...HEALTH], only('GET, HEAD'));
+  app.use(createDocsRoutes());
+  app.use(createDashboardRoutes(parts));
+  app.all(
+    ['/v1/dead-letters', '/v1/status', '/v1/devices/revoked', '/openapi.json', '/docs', ...HEALTH],
+    only('GET, HEAD'),
+  );
   app.all(['/v1/dead-letters/replay', '/v1/dead-letters/purge'], only('POST'));
+  app.all(['/v1/devices/:deviceId/revoke', '/v1/devices/:deviceId/restore'], only('POST'));
 
   return close(app, parts.onDefect);
 }
@@ -44,7 +79,7 @@ export function createHealthApp(parts: HealthParts & Pick<AppParts, 'onAnswer' |
 function createBareApp(onAnswer: AppParts['onAnswer']): Express {
   const app = express();
   app.disable('x-powered-by').disable('etag').set('query parser', 'simple').set('case sensitive routing', true);
-  app.use(createRequestLog(onAnswer));
+  app.use(setSecurityHeaders, createRequestLog(onAnswer), limitHead());
   return app;
 }
 

@@ -1,10 +1,6 @@
 // /livez, /readyz and /metrics: open to all, the same for API and worker.
 import { Router } from 'express';
-
-export type Check = { ok: boolean; detail: string };
-
-/** `degraded` still serves: what is accepted is safe, but something wants an operator. */
-export type Readiness = { status: 'ok' | 'degraded' | 'failing'; checks: Record<string, Check> };
+import type { Readiness } from './answers.ts';
 
 export type HealthParts = {
   /** False where only a restart helps. */

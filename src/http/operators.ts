@@ -1,28 +1,19 @@
 // Operators' routes: dead letters, replay, purge, status. Where there is no operator token, there are no such routes.
-import express, { Router, type RequestHandler } from 'express';
+import express, { Router } from 'express';
 import { z } from 'zod';
+import { parseCursor } from '../domain/cursor.ts';
 import { deadLetterFilterSchema, type DeadLetterFilter } from '../domain/dead-letter.ts';
 import type { Delivery } from '../domain/delivery.ts';
+import type { Status } from './answers.ts';
+import type { Callers } from './callers.ts';
 import { toView } from './deliveries.ts';
+import { operatorsOnly } from './operators-only.ts';
 import { queueUnavailable, Refused } from './problem.ts';
 
 type Selection = { deliveryId: string } | { filter: DeadLetterFilter };
 
-/** What `GET /v1/status` tells. */
-export type Status = {
-  tenants: {
-    id: string;
-    counts: Record<'queued' | 'delivering' | 'waiting' | 'delivered' | 'dead', number>;
-    oldestQueuedAgeSeconds: number;
-    budgetWritesPerSecond: number;
-    drainSeconds: number;
-    holds: { reason: string; since: string; detail: string; remedy: string }[];
-  }[];
-  durability: string;
-};
-
 export type OperatorParts = {
-  verifyOperator: ((authorization: string | undefined) => boolean) | null;
+  callers: Callers;
   deadLetters: {
     list: (
       filter: DeadLetterFilter,
@@ -42,17 +33,24 @@ export type OperatorParts = {
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
 
-const querySchema = deadLetterFilterSchema.extend({
+const isLimit = (text: string) => /^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_LIMIT;
+
+export const querySchema = deadLetterFilterSchema.extend({
   limit: z
     .string()
-    .regex(/^\d{1,3}$/)
+    .refine(isLimit, `must be a whole number from 1 to ${MAX_LIMIT}`)
     .transform(Number)
-    .refine((limit) => limit >= 1 && limit <= MAX_LIMIT)
-    .default(DEFAULT_LIMIT),
-  cursor: z.string().max(256).optional(),
+    .default(DEFAULT_LIMIT)
+    .meta({ type: 'integer', minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT }),
+  cursor: z
+    .string()
+    .max(256)
+    .refine((cursor) => parseCursor(cursor) !== null, 'is no nextCursor of this list')
+    .optional()
+    .describe('`nextCursor` of the page before.'),
 });
 
-const selectionSchema = z.union(
+export const selectionSchema = z.union(
   [
     z.strictObject({ deliveryId: z.string().min(1).max(64), dryRun: z.boolean().default(false) }),
     z.strictObject({ filter: deadLetterFilterSchema, dryRun: z.boolean().default(false) }),
@@ -63,7 +61,7 @@ const selectionSchema = z.union(
 export function createOperatorRoutes(parts: OperatorParts): Router {
   const { deadLetters, clock } = parts;
   const router = Router();
-  const operatorsOnly = requireOperator(parts.verifyOperator);
+  const only = operatorsOnly(parts.callers);
   const json = express.json({ limit: '10kb' });
   const queue = <T>(promise: Promise<T>) =>
     promise.catch((error: unknown): never => {
@@ -71,37 +69,27 @@ export function createOperatorRoutes(parts: OperatorParts): Router {
       throw queueUnavailable('ask again later', parts.random);
     });
 
-  router.get('/v1/dead-letters', operatorsOnly, async (req, res) => {
+  router.get('/v1/dead-letters', only, async (req, res) => {
     const { limit, cursor, ...filter } = parse(querySchema, req.query);
     const page = await queue(deadLetters.list(filter, limit, cursor ?? null));
     res.json({ deadLetters: page.deadLetters.map(toView), nextCursor: page.nextCursor });
   });
-  router.post('/v1/dead-letters/replay', operatorsOnly, json, async (req, res) => {
+  router.post('/v1/dead-letters/replay', only, json, async (req, res) => {
     const { dryRun, ...selection } = parse(selectionSchema, req.body);
     const matched = await queue(deadLetters.count(selection));
     res.json({ matched, replayed: dryRun ? 0 : await queue(deadLetters.replay(selection, clock())) });
   });
-  router.post('/v1/dead-letters/purge', operatorsOnly, json, async (req, res) => {
+  router.post('/v1/dead-letters/purge', only, json, async (req, res) => {
     const { dryRun, ...selection } = parse(selectionSchema, req.body);
     const matched = await queue(deadLetters.count(selection));
     res.json({ matched, purged: dryRun ? 0 : await queue(deadLetters.purge(selection)) });
   });
-  router.get('/v1/status', operatorsOnly, async (_req, res) => void res.json(await queue(parts.status())));
+  router.get('/v1/status', only, async (_req, res) => void res.json(await queue(parts.status())));
   return router;
 }
 
-function requireOperator(verify: OperatorParts['verifyOperator']): RequestHandler {
-  return (req, res, next) => {
-    if (!verify) throw new Refused({ code: 'not-found', detail: 'there is no such route' });
-    if (!verify(req.headers.authorization)) {
-      res.setHeader('WWW-Authenticate', 'Bearer');
-      throw new Refused({ code: 'unauthenticated', detail: 'send the operator token: Authorization: Bearer …' });
-    }
-    next();
-  };
-}
-
-function parse<T>(schema: z.ZodType<T>, value: unknown): T {
+/** @throws Refused naming every fault */
+export function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new Refused({

@@ -1,5 +1,6 @@
 // POST /v1/run-results: verify → parse → accept, and the receipt.
 import type { RequestHandler } from 'express';
+import { answerJson } from './answer.ts';
 import { isUtf8, parseJson } from './json.ts';
 import { Refused } from './problem.ts';
 import { beginSubmissions, type SubmissionParts } from './submission.ts';
@@ -23,6 +24,6 @@ export function postRunResult(parts: SubmissionParts): RequestHandler {
     res.locals['deliveryId'] = receipt.deliveryId;
     res.locals['duplicate'] = receipt.duplicate;
     res.setHeader('Location', `/v1/deliveries/${receipt.deliveryId}`);
-    res.status(receipt.duplicate ? 200 : 202).json(receipt);
+    answerJson(res, receipt.duplicate ? 200 : 202, receipt);
   };
 }

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-import type { CredentialConfig } from '../../src/config.ts';
+import type { CredentialConfig } from '../../src/graph-config.ts';
 import { toSecret } from '../../src/secret.ts';
 import { createTokenSource } from '../../src/graph/token.ts';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';

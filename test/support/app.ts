@@ -3,12 +3,18 @@ import { pino } from 'pino';
 import type { Express } from 'express';
 import { expect } from 'vitest';
 import { parseConfig } from '../../src/config.ts';
-import { createEvents } from '../../src/events.ts';
+import { createEvents, type Events } from '../../src/events.ts';
 import { createApp } from '../../src/http/app.ts';
-import { createVerifyDevice, createVerifyOperator } from '../../src/http/credentials.ts';
-import { createMetrics } from '../../src/metrics.ts';
+import { openIdentities, type Identities } from '../../src/http/identities.ts';
+import { createDeviceRate } from '../../src/http/rate.ts';
+import { createMetrics, type Metrics } from '../../src/metrics.ts';
+import { watchBacklog } from '../../src/queue/backlog.ts';
+import { createDeviceCounts } from '../../src/queue/device-counts.ts';
+import { createForecast } from '../../src/queue/forecast.ts';
 import { watchDurability } from '../../src/queue/health.ts';
+import { openRevocations, type Revocations } from '../../src/queue/revocations.ts';
 import { openTenantQueue, type TenantQueue } from '../../src/queue/tenant.ts';
+import { openDashboard } from '../../src/overview.ts';
 import { createHealth } from '../../src/readiness.ts';
 import { GROUP_KEY, OLD_GROUP_KEY } from './device.ts';
 import type { TestRedis } from './redis.ts';
@@ -21,11 +27,16 @@ export type LogLine = { level: number | string; msg: string } & Record<string, u
 export type TestApp = {
   app: Express;
   queue: TenantQueue;
+  tls: Identities['tls'];
+  revocations: Revocations;
   lines: LogLine[];
   /** The one line about a request, once it is written. */
   told: (requestId: unknown) => Promise<LogLine>;
   /** How many submissions were counted with this code. */
   counted: (code: string) => Promise<number>;
+  /** What a listener calls for what never became a request, and how many were counted with this code. */
+  connectionRefused: Events['connectionRefused'];
+  refusedConnections: (code: string) => Promise<number>;
   close: () => Promise<void>;
 };
 
@@ -36,51 +47,87 @@ export async function startTestApp(
   { env = {}, clock = Date.now, random = Math.random }: TestAppOptions = {},
 ): Promise<TestApp> {
   const config = parseConfig(
-    { REDIS_URL: redis.url, DEVICE_GROUP_KEYS: `${GROUP_KEY},${OLD_GROUP_KEY}`, OPERATOR_TOKEN, ...env },
+    {
+      REDIS_URL: redis.url,
+      DEVICE_GROUP_KEYS: `${GROUP_KEY},${OLD_GROUP_KEY}`,
+      OPERATOR_TOKEN,
+      // Tests have one device do the work of a fleet.
+      DEVICE_RATE_PER_MIN: '0',
+      ...env,
+    },
     'api',
   );
   const lines: LogLine[] = [];
   const log = pino({ level: 'debug' }, { write: (line) => void lines.push(JSON.parse(line) as LogLine) });
   const metrics = createMetrics();
   const events = createEvents(log, metrics);
-  const { operatorToken, groupKeys, maxBodyBytes } = config.http;
+  const { maxBodyBytes, maxBatchBytes, maxRequestsInFlight, deviceRatePerMin } = config.http;
   const queue = await openTenantQueue(config, 'answer', events.redisTrouble);
   watchDurability(queue.redis, events.durability);
+  const writesPerSecond = config.delivery.writesPer20s / 20;
+  const backlog = watchBacklog(queue, config.backlog, writesPerSecond, clock, events.backlog);
+  const revocations = await openRevocations(queue.redis, queue.keys, events.redisTrouble);
+  const identities = await openIdentities(config, revocations.isRevoked, {
+    clock,
+    random,
+    told: { reloaded: events.certificatesRead, signingKeysTrouble: events.signingKeysTrouble },
+  });
+  const health = createHealth(queue, metrics, clock, backlog);
+  const { fullness } = backlog;
+  const { writesPer20s } = config.delivery;
+  const dashboard =
+    identities.verifyOperator && openDashboard({ queue, writesPer20s, readiness: health.readiness, fullness, clock });
   const app = createApp({
-    verifyDevice: createVerifyDevice(
-      groupKeys.map((key) => Buffer.from(key.reveal(), 'base64')),
-      clock,
-    ),
-    verifyOperator: operatorToken && createVerifyOperator(operatorToken.reveal()),
-    accept: queue.deliveries.accept,
-    find: queue.deliveries.find,
+    callers: identities.callers,
+    verifyOperator: identities.verifyOperator,
+    revocations,
+    rate:
+      deviceRatePerMin === 0 ? null : createDeviceRate(deviceRatePerMin, createDeviceCounts(queue.redis, queue.keys)),
+    accept: revocations.whenKnown(backlog.accept),
+    forecast: createForecast(queue.budget, config.delivery.writesPer20s, clock),
+    find: revocations.whenKnown(queue.deliveries.find),
     deadLetters: queue.deadLetters,
+    startTrace: null,
     isAlive: () => true,
-    ...createHealth(queue, metrics, config.delivery.writesPer20s, clock),
+    ...health,
+    dashboard,
     clock,
     random,
     maxBodyBytes,
-    onAnswer: events.answered,
+  maxBatchBytes,
+    maxRequestsInFlight,
+    onEntry: events.entry,
+  onAnswer: events.answered,
     onQueueTrouble: events.queueTrouble,
     onDefect: (error) => events.defect(error, 'a route threw'),
   });
   return {
     app,
     queue,
+    tls: identities.tls,
+    revocations,
     lines,
     told: (requestId) =>
       until(`a log line about request ${String(requestId)}`, () =>
         lines.find((line) => line['requestId'] === requestId),
       ),
-    counted: async (code) => {
-      const { values } = await metrics.submissions.get();
-      return values.filter(({ labels }) => labels['code'] === code).reduce((sum, { value }) => sum + value, 0);
-    },
+    counted: (code) => sumOf(metrics.submissions, code),
+    connectionRefused: events.connectionRefused,
+    refusedConnections: (code) => sumOf(metrics.connectionsRefused, code),
     close: async () => {
+      backlog.close();
+      await dashboard?.close();
+      revocations.close();
+      identities.close();
       expect(lines.filter(({ msg }) => msg.startsWith('defect'))).toEqual([]);
       await queue.close();
     },
   };
+}
+
+async function sumOf(counter: Pick<Metrics['submissions'], 'get'>, code: string): Promise<number> {
+  const { values } = await counter.get();
+  return values.filter(({ labels }) => labels['code'] === code).reduce((sum, { value }) => sum + value, 0);
 }
 
 /** Resolves once the queue has its connection; until then it answers no. */

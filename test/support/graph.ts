@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
-import type { GraphConfig } from '../../src/config.ts';
+import type { GraphConfig } from '../../src/graph-config.ts';
 import { toSecret } from '../../src/secret.ts';
 import type { DeviceRunState } from '../../src/domain/device-run-state.ts';
 import { createGraphClient, type RequestEnded } from '../../src/graph/client.ts';

@@ -8,6 +8,7 @@ import { until } from './until.ts';
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 
 export type TestProcess = {
+  pid: number;
   lines: LogLine[];
   stdout: () => string;
   stderr: () => string;
@@ -38,6 +39,7 @@ export function startProcess(main: string, env: Record<string, string>): TestPro
   child.stderr.setEncoding('utf8').on('data', (chunk: string) => void (stderr += chunk));
   const ended = once(child, 'close').then(([code]) => code as number | null);
   return {
+    pid: child.pid ?? 0,
     lines,
     stdout: () => stdout,
     stderr: () => stderr,

@@ -1,0 +1,47 @@
+// The numbers behind the learned pace, each with its reason; the pace in Redis is built from the same ones.
+
+/** The span Graph's write limit is given for. Rates count per window, and evidence is one to two windows old. */
+export const WINDOW_MS = 20_000;
+
+/** After an episode: just under the measured rate; requests jitter on their way, and a window may catch one too many. */
+export const FALL_TO = 0.99;
+/** One episode never more than halves the pace: a short measurement may be wrong. */
+export const LARGEST_FALL_TO = 0.5;
+
+/** Back at the ceiling after this long and, for a low limit, this many writes: an episode costs four slots, 1 % of them. */
+export const RETURN_MS = 90_000;
+export const RETURN_WRITES = 400;
+/** Where the limit turned out elsewhere, the new measurement is rough: probe soon. */
+export const RETURN_AFTER_MOVE_MS = 30_000;
+/** The ceiling has moved when it is measured this far from where it was; less is one or two writes of a window. */
+export const MOVED_BY = 0.03;
+
+/** Beyond the ceiling: 5 % after 20 s – too little to overshoot within one window –, and twice the ceiling after 54 s. */
+export const PROBE_STEP = 0.05;
+export const PROBE_MS = 20_000;
+
+/** Requests on their way when an episode begins come back within this. */
+export const IN_FLIGHT_MS = 2000;
+/** Refused so soon after the wait: the wait was too short, which says nothing new about the pace. */
+export const WAITED_TOO_SHORT_MS = 1000;
+/** Retry-After is rounded up to whole seconds: the window may have ended this much earlier. */
+export const ROUNDED_UP_MS = 1000;
+/** The next measurement sees this end of a told wait, so that a bucket's waits of a second, close together, bring it down. */
+export const SEEN_OF_WAIT_MS = 300;
+/** A rate measured over less than this counts a handful of writes; the present pace fills the rest. */
+export const SHORTEST_MEASURE_MS = 3000;
+
+/** A slot taken this late is not lost, the next ones make up for it: timers and Redis are not exact. */
+export const LATENESS_MS = 250;
+/** Each lost slot asks for so many used ones: under nine tenths of use the pace does not grow. */
+export const USED_PER_LOST = 10;
+
+/** Nothing sent for this long: what was probed but not refused becomes the ceiling, and forgetting begins. */
+export const REST_MS = 60_000;
+/** Half of what was learned (in proportion to the start) is forgotten after this much rest: a night keeps half. */
+export const FORGET_HALF_LIFE_MS = 12 * 3_600_000;
+
+/** Probing ends at this multiple of the start, if not before. */
+export const MOST_TIMES_START = 10;
+/** The pace never dies: one write per window. */
+export const LEAST_PER_20S = 1;

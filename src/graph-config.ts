@@ -1,0 +1,81 @@
+// Where Graph is, in which cloud, and the credential the environment holds for it.
+import type { Environment } from './environment.ts';
+import type { Secret } from './secret.ts';
+
+export type CredentialConfig =
+  | { kind: 'secret'; tenantId: string; clientId: string; secret: Secret }
+  /** Read again for each new token: rotating it needs no restart. */
+  | { kind: 'secret-file'; tenantId: string; clientId: string; secretPath: string }
+  | { kind: 'certificate'; tenantId: string; clientId: string; certificatePath: string }
+  | { kind: 'federated'; tenantId: string; clientId: string; tokenFilePath: string }
+  | { kind: 'managed-identity'; clientId: string | null };
+
+export type GraphConfig = {
+  /** Ends in the version segment, without a slash: `https://graph.microsoft.com/beta`. */
+  baseUrl: string;
+  scope: string;
+  authorityHost: string;
+  /** Off for an authority that is none of the public clouds'. */
+  instanceDiscovery: boolean;
+  /** Null where this process was given none. */
+  credential: CredentialConfig | null;
+  attemptTimeoutMs: number;
+};
+
+const CLOUDS = {
+  global: { root: 'https://graph.microsoft.com', authority: 'https://login.microsoftonline.com' },
+  usgov: { root: 'https://graph.microsoft.us', authority: 'https://login.microsoftonline.us' },
+  usgovdod: { root: 'https://dod-graph.microsoft.us', authority: 'https://login.microsoftonline.us' },
+  china: { root: 'https://microsoftgraph.chinacloudapi.cn', authority: 'https://login.chinacloudapi.cn' },
+} as const;
+
+/** Authorities MSAL knows the endpoints of; any other has no instance discovery. */
+const PUBLIC_AUTHORITIES = [
+  'login.microsoftonline.com',
+  'login.microsoftonline.us',
+  'login.chinacloudapi.cn',
+  'login.partner.microsoftonline.cn',
+];
+
+const APP_CREDENTIALS = [
+  'AZURE_CLIENT_SECRET',
+  'AZURE_CLIENT_SECRET_FILE',
+  'AZURE_CLIENT_CERTIFICATE_PATH',
+  'AZURE_FEDERATED_TOKEN_FILE',
+];
+
+/** Which variables are missing for any credential at all. */
+export function missingCredential(env: Record<string, unknown>): string[] {
+  const app = APP_CREDENTIALS.some((name) => name in env);
+  if (app)
+    return ['AZURE_TENANT_ID', 'AZURE_CLIENT_ID'].filter((name) => !(name in env)).map((name) => `${name} is required`);
+  if ('IDENTITY_ENDPOINT' in env) return [];
+  return [`one of ${APP_CREDENTIALS.join(', ')} or a managed identity (IDENTITY_ENDPOINT) is required`];
+}
+
+export function toGraph(env: Environment): GraphConfig {
+  const cloud = CLOUDS[env.GRAPH_CLOUD];
+  const authorityHost = env.AZURE_AUTHORITY_HOST ?? cloud.authority;
+  return {
+    baseUrl: env.GRAPH_BASE_URL ?? `${cloud.root}/beta`,
+    scope: `${cloud.root}/.default`,
+    authorityHost,
+    instanceDiscovery: PUBLIC_AUTHORITIES.includes(new URL(authorityHost).hostname),
+    credential: toCredential(env),
+    attemptTimeoutMs: env.ATTEMPT_TIMEOUT_MS,
+  };
+}
+
+function toCredential(env: Environment): CredentialConfig | null {
+  const { AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: clientId } = env;
+  if (tenantId !== undefined && clientId !== undefined) {
+    if (env.AZURE_CLIENT_SECRET) return { kind: 'secret', tenantId, clientId, secret: env.AZURE_CLIENT_SECRET };
+    const secretPath = env.AZURE_CLIENT_SECRET_FILE;
+    if (secretPath !== undefined) return { kind: 'secret-file', tenantId, clientId, secretPath };
+    const certificatePath = env.AZURE_CLIENT_CERTIFICATE_PATH;
+    if (certificatePath !== undefined) return { kind: 'certificate', tenantId, clientId, certificatePath };
+    const tokenFilePath = env.AZURE_FEDERATED_TOKEN_FILE;
+    if (tokenFilePath !== undefined) return { kind: 'federated', tenantId, clientId, tokenFilePath };
+  }
+  return env.IDENTITY_ENDPOINT === undefined ? null : { kind: 'managed-identity', clientId: clientId ?? null };
+}

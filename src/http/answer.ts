@@ -1,0 +1,9 @@
+// An answer in JSON, as it is: no entity tag, no content negotiation, one write.
+import type { Response } from 'express';
+
+export function answerJson(res: Response, status: number, body: unknown): void {
+  const json = JSON.stringify(body);
+  res
+    .writeHead(status, { 'Content-Type': 'application/json; charset=utf-8', 'Content-Length': Buffer.byteLength(json) })
+    .end(json);
+}

@@ -1,0 +1,121 @@
+// Who is calling: a device, a relay that may speak for devices, or an operator; each by a proof of its own.
+import type { Request, Response } from 'express';
+import { spread, Refused } from './problem.ts';
+import { ROLES } from './entra-roles.ts';
+import type { VerifyToken } from './entra-token.ts';
+import { readBearer } from './operator-token.ts';
+import type { VerifyCertificate } from './client-certificate.ts';
+import type { Proof, SignedRequest } from './signature.ts';
+
+export type Caller =
+  | { kind: 'device'; deviceId: string }
+  /** An app that may submit for any device; its client id. */
+  | { kind: 'relay'; appId: string }
+  | { kind: 'operator' };
+
+type Kind = Caller['kind'];
+type As<K extends Kind> = Extract<Caller, { kind: K }>;
+
+/** What a route asks: who may call, what its signature covers, and what a caller hears that is not known. */
+export type Question<K extends Kind> = { accept: readonly K[]; body: Buffer | null; hint: string };
+
+type Req = Pick<Request, 'method' | 'originalUrl' | 'headers' | 'headersDistinct' | 'socket'>;
+
+export type Callers = {
+  /** Whether anybody could be an operator; where nobody can, there are no routes for them. */
+  haveOperators: boolean;
+  /** @throws Refused where the caller is not known, or may not */
+  identify: <K extends Kind>(req: Req, res: Response, question: Question<K>) => Promise<As<K>>;
+  /** A relay may speak for any device but a revoked one. @throws Refused */
+  requireAccepted: (deviceId: string) => void;
+};
+
+export type CallerParts = {
+  verifySignature: (request: SignedRequest) => Proof;
+  /** Null where there is no operator token, no authority of devices, no Entra audience. */
+  verifyOperator: ((authorization: string | undefined) => boolean) | null;
+  verifyCertificate: VerifyCertificate | null;
+  verifyToken: VerifyToken | null;
+  isRevoked: (deviceId: string) => boolean;
+  random: () => number;
+};
+
+const RETRY_AFTER_S = { least: 2, spread: 28 };
+
+/**
+ * Makes the check of callers. The first proof a request carries decides, in this order: the operator token, a signature,
+ * an Entra token, a certificate; one that is not good is not made up for by another.
+ */
+export function createCallers(parts: CallerParts): Callers {
+  const { verifySignature, verifyOperator, verifyCertificate, verifyToken, isRevoked, random } = parts;
+
+  async function identify(req: Req, res: Response, { accept, body, hint }: Question<Kind>): Promise<Caller> {
+    const { authorization } = req.headers;
+    if (accept.includes('operator') && verifyOperator?.(authorization) === true) return { kind: 'operator' };
+    const bearer = readBearer(authorization);
+    const signed = accept.includes('device') && isSigned(req);
+    if (verifyToken && bearer !== null && !signed) {
+      return identifyApp(res, await verifyToken(bearer), accept, hint);
+    }
+    if (!accept.includes('device')) throw unknown(res, 'no operator’s token', hint);
+    return identifyDevice(req, res, signed, body, hint);
+  }
+
+  function identifyDevice(req: Req, res: Response, signed: boolean, body: Buffer | null, hint: string): Caller {
+    const certified = signed ? null : (verifyCertificate?.(req) ?? null);
+    const proof = certified ?? verifySignature({ request: req, url: req.originalUrl, body });
+    if (!proof.ok) throw unknown(res, proof.reason, hint);
+    if (isRevoked(proof.deviceId)) throw unknown(res, 'the device is revoked', hint);
+    res.locals['deviceId'] = proof.deviceId;
+    return { kind: 'device', deviceId: proof.deviceId };
+  }
+
+  function identifyApp(
+    res: Response,
+    proof: Awaited<ReturnType<VerifyToken>>,
+    accept: readonly Kind[],
+    hint: string,
+  ): Caller {
+    switch (proof.kind) {
+      case 'good': {
+        res.locals['appId'] = proof.appId;
+        if (accept.includes('operator') && proof.roles.includes(ROLES.operator)) return { kind: 'operator' };
+        if (accept.includes('relay') && proof.roles.includes(ROLES.relay)) return { kind: 'relay', appId: proof.appId };
+        throw new Refused({ code: 'role-missing', detail: `the token’s roles do not include ${wanted(accept)}` });
+      }
+      case 'bad':
+        throw unknown(res, proof.reason, hint);
+      case 'unknown':
+        res.locals['reason'] = proof.reason;
+        throw new Refused({
+          code: 'identity-unavailable',
+          detail: 'tokens cannot be checked at present; send it again later',
+          retryAfterS: spread(RETRY_AFTER_S, random),
+        });
+    }
+  }
+
+  return {
+    haveOperators: verifyOperator !== null || verifyToken !== null,
+    // What comes back is of an accepted kind: every way out above asks.
+    identify: identify as Callers['identify'],
+    requireAccepted: (deviceId) => {
+      if (isRevoked(deviceId)) {
+        throw new Refused({ code: 'wrong-device', detail: 'nothing is accepted for this device' });
+      }
+    },
+  };
+}
+
+const isSigned = ({ headers }: Req) => headers['signature'] !== undefined || headers['signature-input'] !== undefined;
+
+const wanted = (accept: readonly Kind[]) =>
+  [...(accept.includes('relay') ? [ROLES.relay] : []), ...(accept.includes('operator') ? [ROLES.operator] : [])].join(
+    ' or ',
+  );
+
+/** The same answer whoever it was not; why is for the log alone. */
+function unknown(res: Response, reason: string, hint: string): Refused {
+  res.locals['reason'] = reason;
+  return new Refused({ code: 'unauthenticated', detail: hint });
+}

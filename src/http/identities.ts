@@ -1,0 +1,70 @@
+// Everything that tells who is calling, opened as the configuration says.
+import { createVerifyOperator } from './operator-token.ts';
+import type { Config } from '../config.ts';
+import { createCallers, type Callers, type CallerParts } from './callers.ts';
+import { createReloaded, type ReloadTold } from './reloaded.ts';
+import { createVerifySignature } from './signature.ts';
+import { createTls, type Tls } from './tls.ts';
+import { createIsTrustedProxy } from './trusted-proxies.ts';
+
+export type Identities = {
+  callers: Callers;
+  verifyOperator: CallerParts['verifyOperator'];
+  /** Null where the listener speaks plain HTTP. */
+  tls: Tls | null;
+  close: () => void;
+};
+
+type Told = {
+  reloaded: ReloadTold;
+  /** The keys that Entra signs with could not be fetched. */
+  signingKeysTrouble: (error: unknown) => void;
+};
+
+/** @throws CannotStart where a certificate or key cannot be used */
+export async function openIdentities(
+  { http, identity }: Pick<Config, 'http' | 'identity'>,
+  isRevoked: (deviceId: string) => boolean,
+  { clock, random, told }: { clock: () => number; random: () => number; told: Told },
+): Promise<Identities> {
+  const devices =
+    identity.devices && (await openDevices(identity.devices, identity.trustedProxies, clock, told.reloaded));
+  const tls = identity.tls && createTls(identity.tls, devices?.authorities ?? null, told.reloaded);
+  const verifyOperator = http.operatorToken && createVerifyOperator(http.operatorToken.reveal());
+  const callers = createCallers({
+    verifySignature: createVerifySignature(
+      http.groupKeys.map((key) => Buffer.from(key.reveal(), 'base64')),
+      clock,
+    ),
+    verifyOperator,
+    verifyCertificate: devices?.verify ?? null,
+    verifyToken:
+      identity.entra &&
+      (await import('./entra-token.ts')).createVerifyToken(identity.entra, clock, told.signingKeysTrouble),
+    isRevoked,
+    random,
+  });
+  return {
+    callers,
+    verifyOperator,
+    tls,
+    close: () => {
+      tls?.close();
+      devices?.authorities.close();
+    },
+  };
+}
+
+/** What reads certificates takes a while to load: only where devices have some. */
+async function openDevices(
+  { authoritiesFile, rule, header }: NonNullable<Config['identity']['devices']>,
+  trustedProxies: Config['identity']['trustedProxies'],
+  clock: () => number,
+  tell: ReloadTold,
+) {
+  const { parseAuthorities } = await import('./authorities.ts');
+  const { createVerifyCertificate } = await import('./client-certificate.ts');
+  const authorities = createReloaded([authoritiesFile], parseAuthorities, tell);
+  const isProxy = createIsTrustedProxy(trustedProxies);
+  return { authorities, verify: createVerifyCertificate({ authorities, rule, header, isProxy }, clock) };
+}

@@ -1,0 +1,19 @@
+// The operators' shared token, as a bearer sends it.
+import { hash } from 'node:crypto';
+import { equal } from './constant-time.ts';
+
+/** The token of an `Authorization: Bearer` header field; null where there is none. */
+export function readBearer(authorization: string | undefined): string | null {
+  return /^Bearer ([^\s]+)$/i.exec(authorization ?? '')?.[1] ?? null;
+}
+
+/** Makes the check of the operators' bearer token. */
+export function createVerifyOperator(token: string): (authorization: string | undefined) => boolean {
+  const expected = digest(token);
+  return (authorization) => {
+    const given = readBearer(authorization);
+    return given !== null && equal(digest(given), expected);
+  };
+}
+
+const digest = (text: string) => hash('sha256', text, 'buffer');

@@ -1,0 +1,23 @@
+// The way to operators' routes: nobody else passes, and where there can be no operators there are no such routes.
+import type { RequestHandler } from 'express';
+import type { Callers } from './callers.ts';
+import { Refused } from './problem.ts';
+
+const QUESTION = {
+  accept: ['operator'],
+  body: null,
+  hint: 'send the operator token: Authorization: Bearer …',
+} as const;
+
+export function operatorsOnly({ haveOperators, identify }: Callers): RequestHandler {
+  return async (req, res, next) => {
+    if (!haveOperators) throw new Refused({ code: 'not-found', detail: 'there is no such route' });
+    await identify(req, res, QUESTION).catch((error: unknown): never => {
+      if (error instanceof Refused && error.refusal.code === 'unauthenticated') {
+        res.setHeader('WWW-Authenticate', 'Bearer');
+      }
+      throw error;
+    });
+    next();
+  };
+}

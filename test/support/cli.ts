@@ -1,0 +1,25 @@
+// The command line as a process: its arguments, an environment of its own, what it said and how it ended.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { text } from 'node:stream/consumers';
+
+export type Ran = { code: number | null; stdout: string; stderr: string };
+export type Given = { env?: Record<string, string>; input?: string };
+
+/** Starts a command; nothing of the test's environment is in it but the PATH. */
+export function startCli(args: string[], { env = {}, input = '' }: Given = {}) {
+  const child = spawn(process.execPath, ['src/cli/main.ts', ...args], { env: { PATH: process.env['PATH'], ...env } });
+  child.stdin.end(input);
+  let stdout = '';
+  child.stdout.setEncoding('utf8').on('data', (chunk: string) => void (stdout += chunk));
+  const stderr = text(child.stderr);
+  const ended = once(child, 'close').then(async ([code]): Promise<Ran> => ({
+    code: code as number | null,
+    stdout,
+    stderr: await stderr,
+  }));
+  return { ended, stdout: () => stdout, signal: (signal: NodeJS.Signals) => void child.kill(signal) };
+}
+
+/** Runs a command to its end. */
+export const runCli = (args: string[], given?: Given): Promise<Ran> => startCli(args, given).ended;

@@ -1,0 +1,39 @@
+// Deliveries brought to an end without a worker: delivered, or refused by Graph.
+import { conclude } from '../../src/domain/conclusion.ts';
+import { begin, type Delivery, type Outcome } from '../../src/domain/delivery.ts';
+import type { RunResult } from '../../src/domain/run-result.ts';
+import type { TenantQueue } from '../../src/queue/tenant.ts';
+import { POLICY } from './tenant.ts';
+
+export const created = (deviceRunStateId: string): Outcome => ({
+  kind: 'created',
+  deviceRunStateId,
+  graph: { status: 201, requestId: null },
+});
+
+export const rejected = (status: number): Outcome => ({
+  kind: 'rejected',
+  status,
+  detail: `Graph said ${status}`,
+  graph: { status, code: null, requestId: '5c1f' },
+});
+
+/** Accepts a run result and lets one attempt come to this; its job is gone, as after a worker's attempt. */
+export async function conclusionOf(
+  { deliveries, redis, keys }: TenantQueue,
+  run: RunResult,
+  outcome: Outcome,
+  { acceptedAt, now }: { acceptedAt: number; now: number },
+): Promise<Delivery> {
+  const answer = await deliveries.accept(run, acceptedAt);
+  if (answer.kind !== 'accepted') throw new Error(answer.kind);
+  const stored = await deliveries.load(answer.delivery.id);
+  if (!stored) throw new Error('not stored');
+  const circumstances = { now, random: 0, probing: false };
+  const { delivery } = conclude(begin(stored.delivery, now), outcome, circumstances, POLICY);
+  const saved = await deliveries.save(stored, delivery, now);
+  if (saved.kind !== 'saved') throw new Error(saved.kind);
+  await redis.del(`${keys.root}:deliveries:${delivery.id}`);
+  await redis.lrem(`${keys.root}:deliveries:wait`, 0, delivery.id);
+  return saved.stored.delivery;
+}
