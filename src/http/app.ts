@@ -5,7 +5,7 @@ import { postBatch, readBatch, type BatchParts } from './batch.ts';
 import { getDelivery, type DeliveryParts } from './deliveries.ts';
 import { createDashboardRoutes, type DashboardParts } from './dashboard.ts';
 import { createDeviceRoutes, type DeviceParts } from './devices.ts';
-import { createDocsRoutes } from './docs.ts';
+import { createDocsRoutes } from './openapi/docs.ts';
 import { limitHead } from './head.ts';
 import { createHealthRoutes, type HealthParts } from './health.ts';
 import { limitInFlight, type InFlightParts } from './in-flight.ts';

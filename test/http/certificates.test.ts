@@ -21,6 +21,7 @@ import {
 import { DEVICE_ID, GROUP_KEY, runResult, sign } from '../support/device.ts';
 import { send } from '../support/raw-http.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
+import { until } from '../support/until.ts';
 
 const BODY = JSON.stringify(runResult());
 const DAY_MS = 86_400_000;
@@ -164,6 +165,18 @@ describe('a certificate from a trusted proxy', () => {
   test('that a proxy known by its IPv6 form passes on · counts · IPv4 is the same address', async () => {
     expect((await submit('mapped', { 'Client-Cert': clientCert(device) })).status).toBe(202);
   });
+});
+
+test('an authority that is taken away · counts no more · for certificates seen before either', async () => {
+  const other = await createAuthority({ subject: 'CN=Other' });
+  const file = join(directory, 'changing.pem');
+  await writeFile(file, root.pem + other.pem);
+  await open('changing', { TRUSTED_PROXIES: '127.0.0.1', DEVICE_CA_FILE: file });
+  const headers = { 'Client-Cert': clientCert(await other.issue()) };
+  expect((await submit('changing', headers)).status).toBe(202);
+  await writeFile(file, root.pem);
+  await until('the authority is gone', async () => (await submit('changing', headers)).status === 401);
+  expect((await submit('changing', { 'Client-Cert': clientCert(device) })).status).toBe(200);
 });
 
 describe('whose word is taken', () => {

@@ -262,3 +262,27 @@ test('a request line in absolute form · names the same path · and is accepted'
   const answer = await submit(signed(), BODY, `http://127.0.0.1:${port}/v1/run-results`);
   expect(answer.status).toBe(202);
 });
+
+test('the group key’s rotation · step by step · leaves out no device that has a key of its step', async () => {
+  const [old, next] = [OLD_GROUP_KEY, GROUP_KEY];
+  const steps: [keys: string, oldKey: number, newKey: number][] = [
+    [old, 200, 401],
+    [`${old},${next}`, 200, 200],
+    [`${next},${old}`, 200, 200],
+    [next, 401, 200],
+  ];
+  expect((await submit(signed())).status).toBe(202);
+  for (const [keys, ...statuses] of steps) {
+    const step = await startTestApp(redis, { clock: () => nowMs, env: { DEVICE_GROUP_KEYS: keys } });
+    const stepServer = createServer((req, res) => void step.app(req, res)).listen(0, '127.0.0.1');
+    await once(stepServer, 'listening');
+    const { port: stepPort } = stepServer.address() as AddressInfo;
+    const ask = async (groupKey: string) => {
+      const headers = { 'Content-Type': 'application/json', ...signed({ groupKey }) };
+      return (await send(stepPort, 'POST', '/v1/run-results', headers, BODY)).status;
+    };
+    expect([await ask(old), await ask(next)], keys).toEqual(statuses);
+    stepServer.close();
+    await step.close();
+  }
+});

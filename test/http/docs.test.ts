@@ -2,7 +2,7 @@
 import request from 'supertest';
 import { expect, test } from 'vitest';
 import express from 'express';
-import { createDocsRoutes } from '../../src/http/docs.ts';
+import { createDocsRoutes } from '../../src/http/openapi/docs.ts';
 
 const app = express().use(createDocsRoutes());
 

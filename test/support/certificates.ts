@@ -12,7 +12,7 @@ const CLIENT_AUTH = x509.ExtendedKeyUsage.clientAuth;
 export const USAGES = {
   sign: x509.KeyUsageFlags.digitalSignature,
   encrypt: x509.KeyUsageFlags.keyEncipherment,
-  all: x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyCertSign,
+  all: (x509.KeyUsageFlags.digitalSignature | x509.KeyUsageFlags.keyCertSign) as x509.KeyUsageFlags,
 };
 
 export type Made = { pem: string; keyPem: string; der: Buffer };

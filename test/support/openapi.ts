@@ -2,7 +2,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { expect } from 'vitest';
-import { createOpenApi } from '../../src/http/openapi.ts';
+import { createOpenApi } from '../../src/http/openapi/document.ts';
 import type { Answer } from './answer.ts';
 
 type Schema = { $ref?: string; const?: unknown; oneOf?: Schema[]; properties?: Record<string, Schema> } & Record<

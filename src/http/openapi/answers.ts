@@ -1,9 +1,9 @@
 // How the API's document writes an answer down: a body with an example, or the refusals with their codes.
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
-import { REFUSALS, type RefusalCode } from '../domain/refusal.ts';
-import { problemSchema } from './answers.ts';
-import { PROBLEM_TYPE, toProblem } from './problem.ts';
+import { REFUSALS, type RefusalCode } from '../../domain/refusal.ts';
+import { problemSchema } from '../answers.ts';
+import { PROBLEM_TYPE, toProblem } from '../problem.ts';
 
 const requestId = z.string().describe('Finds the request in the log. One that the request brought is kept.');
 const always = z.object({ 'X-Request-Id': requestId });

@@ -1,7 +1,7 @@
 // The API's document: what operators ask.
 import { z } from 'zod';
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
-import { deviceIdSchema } from '../domain/run-result.ts';
+import { deviceIdSchema } from '../../domain/run-result.ts';
 import {
   deadLettersSchema,
   purgedSchema,
@@ -9,10 +9,10 @@ import {
   revocationSchema,
   revokedSchema,
   statusSchema,
-} from './answers.ts';
-import { answers, answersText, refusals } from './openapi-answers.ts';
-import * as examples from './openapi-examples.ts';
-import { querySchema, selectionSchema } from './operators.ts';
+} from '../answers.ts';
+import { answers, answersText, refusals } from './answers.ts';
+import * as examples from './examples.ts';
+import { querySchema, selectionSchema } from '../operators.ts';
 
 const selection = selectionSchema.meta({
   id: 'DeadLetterSelection',

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { Router } from 'express';
 import helmet from 'helmet';
-import { createOpenApi } from './openapi.ts';
+import { createOpenApi } from './document.ts';
 
 const require = createRequire(import.meta.url);
 const VIEWER = dirname(require.resolve('swagger-ui-dist/package.json'));

@@ -1,11 +1,11 @@
 // The API's document: what devices ask.
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
-import { runResultSchema } from '../domain/run-result.ts';
-import { batchSchema, deliverySchema, receiptSchema } from './answers.ts';
-import { MAX_ENTRIES } from './batch.ts';
-import { answers, refusals } from './openapi-answers.ts';
-import * as examples from './openapi-examples.ts';
+import { runResultSchema } from '../../domain/run-result.ts';
+import { batchSchema, deliverySchema, receiptSchema } from '../answers.ts';
+import { MAX_ENTRIES } from '../batch.ts';
+import { answers, refusals } from './answers.ts';
+import * as examples from './examples.ts';
 
 /** The components of a signature, as they stand in its Signature-Input. */
 const signatureInput = (components: string) =>

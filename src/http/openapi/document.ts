@@ -1,9 +1,9 @@
 // The API's document, OpenAPI 3.1: made of the schemas that check requests and type answers.
 import { createDocument } from 'zod-openapi';
-import { ROLES } from './entra-roles.ts';
-import { devicePaths } from './openapi-devices.ts';
-import { openPaths } from './openapi-open.ts';
-import { operatorPaths } from './openapi-operators.ts';
+import { ROLES } from '../entra-roles.ts';
+import { devicePaths } from './devices.ts';
+import { openPaths } from './open.ts';
+import { operatorPaths } from './operators.ts';
 
 const DESCRIPTION = `Takes hardware configuration run results from devices and creates them in Microsoft Graph, once
 each, at the pace Graph allows.

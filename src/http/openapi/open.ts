@@ -1,9 +1,9 @@
 // The API's document: what anyone may ask.
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
-import { readinessSchema } from './answers.ts';
-import { answers, answersText, refusals } from './openapi-answers.ts';
-import * as examples from './openapi-examples.ts';
+import { readinessSchema } from '../answers.ts';
+import { answers, answersText, refusals } from './answers.ts';
+import * as examples from './examples.ts';
 
 const open = { tags: ['Open to all'], security: [] };
 
