@@ -1,6 +1,6 @@
 // The API, wired: env → config → queue → app → listen → close.
 import { createApp } from './http/app.ts';
-import { openIdentities } from './http/identities.ts';
+import { openIdentities } from './http/identity/identities.ts';
 import { createDeviceRate } from './http/rate.ts';
 import { listen } from './http/server.ts';
 import { beginProcess } from './process.ts';

@@ -5,7 +5,7 @@ import { parseDeviceIdRule, type DeviceIdRule } from './domain/device-certificat
 import type { Environment } from './environment.ts';
 
 /** Which header field our proxies pass a client certificate on in. */
-export const CLIENT_CERT_HEADERS = ['client-cert', 'x-forwarded-client-cert'] as const;
+const CLIENT_CERT_HEADERS = ['client-cert', 'x-forwarded-client-cert'] as const;
 export type ClientCertHeader = (typeof CLIENT_CERT_HEADERS)[number];
 
 export type Subnet = { address: string; prefix: number };

@@ -90,8 +90,11 @@ function follow(delivery: Delivery, outcome: Outcome, verdict: Verdict, now: num
     case 'everyone-waits':
     case 'hold':
       return delivery;
-    case 'dead':
-      return { ...delivery, status: 'dead' };
+    case 'dead': {
+      // Replayed, it is looked for first.
+      const unsure = outcome.kind === 'uncertain' ? { since: now, looks: 0 } : null;
+      return { ...delivery, status: 'dead', uncertainty: delivery.uncertainty ?? unsure };
+    }
   }
 }
 

@@ -61,13 +61,15 @@ export function postBatch(parts: BatchParts): RequestHandler {
     const answers = await Promise.all(entries.map((entry) => submit(entry, submissions, caller)));
     const { requestId } = res.locals as { requestId: string };
     const refusals = answers.flatMap(({ refusal }) => refusal ?? []);
-    const forAll = refusals.length === answers.length && refusals.find(({ code }) => FOR_ALL.includes(code));
-    if (forAll) throw new Refused(forAll);
+    const retryAfterS = Math.max(0, ...refusals.map((refusal) => refusal.retryAfterS ?? 0));
+    const [first] = refusals;
+    if (first && refusals.length === answers.length && refusals.every(({ code }) => FOR_ALL.includes(code))) {
+      throw new Refused({ ...first, retryAfterS });
+    }
     answers.forEach(({ refusal, receipt, deviceId }, entry) => {
       const { deliveryId = null, duplicate = false } = receipt ?? {};
       parts.onEntry({ requestId, entry, deviceId, deliveryId, duplicate, refusal });
     });
-    const retryAfterS = Math.max(0, ...refusals.map((refusal) => refusal.retryAfterS ?? 0));
     if (retryAfterS > 0) res.setHeader('Retry-After', String(Math.ceil(retryAfterS)));
     const told: BatchAnswer = answers.map(({ receipt, refusal }) =>
       refusal ? toProblem(refusal, requestId) : receipt,

@@ -6,7 +6,7 @@ import { Refused } from './problem.ts';
 /** Leaves a body of another type unread. What cannot be read is refused. */
 export function readBody(type: string, limit: number): RequestHandler {
   const plain = [type, `${type}; charset=utf-8`];
-  const readCarefully = express.raw({ type, limit, inflate: false });
+  const readCarefully: RequestHandler = express.raw({ type, limit, inflate: false });
   return (req, res, next) => {
     const { 'content-type': given, 'content-length': length, 'content-encoding': coding } = req.headers;
     if (!plain.includes(given ?? '') || coding !== undefined || length === undefined || Number(length) > limit) {

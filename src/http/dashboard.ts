@@ -7,7 +7,7 @@ import type { Delivery } from '../domain/delivery.ts';
 import { createBoardRoutes, type BoardParts } from './board.ts';
 import { pagePolicy } from './dashboard-policy.ts';
 import { toView } from './deliveries.ts';
-import { operatorsByPassword, type PasswordParts } from './operator-password.ts';
+import { operatorsByPassword, type PasswordParts } from './identity/operator-password.ts';
 import { parse, selectionSchema, type OperatorParts } from './operators.ts';
 import type { Overview } from './overview.ts';
 import { queueUnavailable, Refused } from './problem.ts';

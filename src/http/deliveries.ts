@@ -2,7 +2,7 @@
 import type { RequestHandler } from 'express';
 import type { Delivery } from '../domain/delivery.ts';
 import type { DeliveryView } from './answers.ts';
-import type { Callers } from './callers.ts';
+import type { Callers } from './identity/callers.ts';
 import { queueUnavailable, Refused } from './problem.ts';
 
 export type DeliveryParts = {
@@ -16,7 +16,11 @@ const HINT = 'sign the request with this device’s key, or be an operator';
 
 export function getDelivery({ callers, find, random, onQueueTrouble }: DeliveryParts): RequestHandler<{ id: string }> {
   return async (req, res) => {
-    const caller = await callers.identify(req, res, { accept: ['operator', 'device', 'relay'], body: null, hint: HINT });
+    const caller = await callers.identify(req, res, {
+      accept: ['operator', 'device', 'relay'],
+      body: null,
+      hint: HINT,
+    });
     const delivery = await find(req.params.id).catch((error: unknown) => {
       onQueueTrouble(error);
       throw queueUnavailable('ask again later', random);

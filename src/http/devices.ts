@@ -2,8 +2,8 @@
 import { Router, type Request } from 'express';
 import { deviceIdSchema } from '../domain/run-result.ts';
 import type { RevocationView, RevokedView } from './answers.ts';
-import type { Callers } from './callers.ts';
-import { operatorsOnly } from './operators-only.ts';
+import type { Callers } from './identity/callers.ts';
+import { operatorsOnly } from './identity/operators-only.ts';
 import { queueUnavailable, Refused } from './problem.ts';
 
 export type DeviceParts = {
@@ -22,7 +22,7 @@ export type DeviceParts = {
 
 export function createDeviceRoutes(parts: DeviceParts): Router {
   const { revocations, clock } = parts;
-  const router = Router();
+  const router = Router({ caseSensitive: true });
   const only = operatorsOnly(parts.callers);
   const queue = <T>(promise: Promise<T>) =>
     promise.catch((error: unknown): never => {

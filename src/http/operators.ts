@@ -5,9 +5,9 @@ import { parseCursor } from '../domain/cursor.ts';
 import { deadLetterFilterSchema, type DeadLetterFilter } from '../domain/dead-letter.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import type { Status } from './answers.ts';
-import type { Callers } from './callers.ts';
+import type { Callers } from './identity/callers.ts';
 import { toView } from './deliveries.ts';
-import { operatorsOnly } from './operators-only.ts';
+import { operatorsOnly } from './identity/operators-only.ts';
 import { queueUnavailable, Refused } from './problem.ts';
 
 type Selection = { deliveryId: string } | { filter: DeadLetterFilter };

@@ -1,6 +1,6 @@
 // Requests a browser sends with the operator's password on its own: only those that our own page asked for are heard.
 import type { Request, RequestHandler } from 'express';
-import { readBearer } from './operator-token.ts';
+import { readBearer } from './identity/operator-token.ts';
 import { Refused } from './problem.ts';
 
 /** Refuses what another site's page had the browser ask, where the browser says so. For reading. */

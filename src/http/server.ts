@@ -9,7 +9,7 @@ import { CannotStart } from '../cannot-start.ts';
 import { REFUSALS, type RefusalCode } from '../domain/refusal.ts';
 import { PROBLEM_TYPE, refuse, toProblem } from './problem.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
-import type { Tls } from './tls.ts';
+import type { Tls } from './identity/tls.ts';
 
 /** What a sender may take its time over, and how much it may say before it says anything. */
 export type Limits = typeof LIMITS;

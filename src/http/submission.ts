@@ -5,7 +5,7 @@ import type { Delivery } from '../domain/delivery.ts';
 import { findExcess } from '../domain/json-bounds.ts';
 import { parseRunResult, type RunResult } from '../domain/run-result.ts';
 import type { Receipt } from './answers.ts';
-import type { Caller, Callers } from './callers.ts';
+import type { Caller, Callers } from './identity/callers.ts';
 import { queueUnavailable, Refused, spread } from './problem.ts';
 import { tellRate, type DeviceRate } from './rate.ts';
 import { traceOf } from './trace.ts';

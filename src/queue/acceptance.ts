@@ -2,7 +2,6 @@
 import { createDelivery, fingerprint, type Delivery } from '../domain/delivery.ts';
 import { contestOf, RANKS, rank as rankOf, sortableInstant, type Priority, type Rank } from '../domain/order.ts';
 import type { RunResult } from '../domain/run-result.ts';
-import type { Keys } from './keys.ts';
 import { defineLineScript, type Line } from './line.ts';
 import { HEADER_BYTES, HEADER_LUA, LETTERS, parseRecord, tag, toBody, type Place } from './record.ts';
 import type { RedisConnection } from './redis.ts';
@@ -22,22 +21,22 @@ export type AcceptanceSettings = { priority: Priority; supersede: boolean };
 const ENTRY_ARGS = 7;
 
 const ACCEPT = `${HEADER_LUA}
-local NEWEST = KEYS[OWN_KEYS + 1]
 local entries = tonumber(ARGV[OWN_ARGS + 1])
 local answers, joined, joinedBytes, accepted = {}, {}, 0, 0
 local number = {}
 for rank = 0, ${RANKS.length - 1} do
   number[rank], joined[rank] = tonumber(redis.call('HGET', COUNTS, 'joined:' .. rank) or 0), {}
 end
-local function isOpen(id)
+local function stands(id)
   local start = redis.call('GETRANGE', ROOT .. ':' .. id, 0, ${HEADER_BYTES})
-  return string.match(start, '^%d+ [${LETTERS.queued}${LETTERS.delivering}${LETTERS.waiting}] ')
+  return string.match(start, '^%d+ [${LETTERS.queued}${LETTERS.delivering}${LETTERS.waiting}${LETTERS.delivered}] ')
 end
 local function compete(contest, instant, id)
-  local known = redis.call('HGET', NEWEST, contest)
+  local key = ROOT .. ':n:' .. contest
+  local known = redis.call('GET', key)
   local rivalInstant, rival = string.match(known or '', '^(%d+) (%S+)$')
-  if rival and not isOpen(rival) then rival = nil end
-  if not rival or instant > rivalInstant then redis.call('HSET', NEWEST, contest, instant .. ' ' .. id) end
+  if rival and not stands(rival) then rival = nil end
+  if not rival or instant >= rivalInstant then redis.call('SET', key, instant .. ' ' .. id) end
   if not rival or instant == rivalInstant then return '', '' end
   if instant > rivalInstant then return rival, '' end
   return '', rival
@@ -89,12 +88,15 @@ type Entry = {
   run: RunResult;
   delivery: Delivery;
   rank: Rank;
+  joinedAt: number;
   resolve: (accepted: Accepted) => void;
   reject: (reason: unknown) => void;
 };
 
 /** One script call holds no more: it blocks Redis for well under a millisecond. */
 const ACCEPTED_AT_ONCE = 100;
+/** A caller of the API hears no after 1.8 s. */
+const AWAITED_FOR_MS = 1800;
 /** So many calls may be on their way: while Redis syncs one, the next is already there. */
 const CALLS_UNDER_WAY = 2;
 
@@ -105,7 +107,6 @@ const CALLS_UNDER_WAY = 2;
 export function createAcceptance(
   redis: RedisConnection,
   line: Line,
-  keys: Keys,
   tenantId: string,
   seal: Seal,
   { priority, supersede }: AcceptanceSettings,
@@ -124,13 +125,21 @@ export function createAcceptance(
   async function flush(): Promise<void> {
     if (underWay === CALLS_UNDER_WAY) return;
     underWay += 1;
-    while (waiting.length > 0) await send(waiting.splice(0, ACCEPTED_AT_ONCE));
+    while (waiting.length > 0) await send(waiting.splice(0, ACCEPTED_AT_ONCE).filter(isAwaited));
     underWay -= 1;
   }
 
+  /** Redis hung for so long that the caller has heard no; storing it now would be for nobody. */
+  function isAwaited({ joinedAt, reject }: Entry): boolean {
+    const awaited = performance.now() - joinedAt < AWAITED_FOR_MS;
+    if (!awaited) reject(new Error('waited for Redis for too long'));
+    return awaited;
+  }
+
   async function send(entries: readonly Entry[]): Promise<void> {
+    if (entries.length === 0) return;
     try {
-      const reply = (await acceptScript([keys.newest], [entries.length, ...entries.flatMap(toArgs)])) as Reply;
+      const reply = (await acceptScript([], [entries.length, ...entries.flatMap(toArgs)])) as Reply;
       // They are stored, which is what counts: where waking fails, the sweep does it.
       await line.wake(reply[1]).catch(() => undefined);
       entries.forEach((entry, index) => settle(entry, reply, index));
@@ -163,7 +172,7 @@ export function createAcceptance(
   return (run, now, traceparent = null) => {
     const { promise, resolve, reject } = Promise.withResolvers<Accepted>();
     const delivery = createDelivery(tenantId, run, now, traceparent);
-    waiting.push({ run, delivery, rank: rankOf(run, priority), resolve, reject });
+    waiting.push({ run, delivery, rank: rankOf(run, priority), joinedAt: performance.now(), resolve, reject });
     void flush();
     return promise;
   };

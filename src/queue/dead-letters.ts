@@ -6,6 +6,7 @@ import type { Deliveries } from './deliveries.ts';
 import type { Keys } from './keys.ts';
 import { HEADER_LUA, LETTERS, type Stored } from './record.ts';
 import type { RedisConnection } from './redis.ts';
+import { NotOpened } from './sealed.ts';
 import { defineScript } from './script.ts';
 
 export type DeadLetterPage = { deadLetters: Delivery[]; nextCursor: string | null };
@@ -50,7 +51,7 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
       const last = slice.at(-1);
       if (!last) return;
       place = last;
-      const stored = await Promise.all(slice.map(({ id }) => deliveries.load(id)));
+      const stored = await Promise.all(slice.map(({ id }) => deliveries.load(id).catch(unlessSealed)));
       yield slice.flatMap((at, index) => {
         const delivery = stored[index];
         return delivery?.delivery.status === 'dead' ? [{ stored: delivery, place: at }] : [];
@@ -93,6 +94,8 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
     return done;
   }
 
+  const purge = async (id: string) => (await purgeScript([keys.delivery(id), keys.dead, keys.counts], [id])) === 1;
+
   return {
     list: async (filter, limit, cursor) => {
       const deadLetters: Delivery[] = [];
@@ -107,7 +110,10 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
       }
       return { deadLetters, nextCursor: null };
     },
-    count: (selection) => forEach(selection, () => Promise.resolve(true)),
+    count: async (selection) => {
+      if (!('deliveryId' in selection)) return forEach(selection, () => Promise.resolve(true));
+      return (await redis.zscore(keys.dead, selection.deliveryId)) === null ? 0 : 1;
+    },
     replay: async (selection, now) => {
       const replayed = await forEach(selection, async (stored) => {
         return (await deliveries.save(stored, replay(stored.delivery, now), now)).kind === 'saved';
@@ -115,9 +121,16 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
       await deliveries.feed();
       return replayed;
     },
-    purge: (selection) =>
-      forEach(selection, async ({ delivery }) => {
-        return (await purgeScript([keys.delivery(delivery.id), keys.dead, keys.counts], [delivery.id])) === 1;
-      }),
+    purge: async (selection) => {
+      // One that no key opens can still be removed by its id.
+      if ('deliveryId' in selection) return (await purge(selection.deliveryId)) ? 1 : 0;
+      return forEach(selection, ({ delivery }) => purge(delivery.id));
+    },
   };
+}
+
+/** One that is sealed by a key that is not known here is passed over; others are not lost for it. */
+function unlessSealed(error: unknown): null {
+  if (error instanceof NotOpened) return null;
+  throw error;
 }

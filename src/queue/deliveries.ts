@@ -3,7 +3,7 @@ import type { Queue } from 'bullmq';
 import { createAcceptance, type Accept, type AcceptanceSettings } from './acceptance.ts';
 import type { Keys } from './keys.ts';
 import { createLine, type Line } from './line.ts';
-import { createRecords, type Records } from './records.ts';
+import { createRecords, type Records, type RecordSettings } from './records.ts';
 import type { RedisConnection } from './redis.ts';
 import { createSearch, type Search } from './search.ts';
 import type { Seal } from './sealed.ts';
@@ -17,11 +17,7 @@ export type Deliveries = Records &
     countFetchable: () => Promise<number>;
   };
 
-export type DeliverySettings = AcceptanceSettings & {
-  writesPer20s: number;
-  /** How long a run is remembered after it ended in Graph. */
-  dedupeWindowMs: number;
-};
+export type DeliverySettings = AcceptanceSettings & RecordSettings & { writesPer20s: number };
 
 /** So much of the budget is taken out of the line ahead of time: whoever is to go first later waits for no longer. */
 const TAKEN_AHEAD_S = 2;
@@ -38,17 +34,22 @@ export function createDeliveries(
 ): Deliveries {
   const ahead = Math.ceil((settings.writesPer20s / WINDOW_S) * TAKEN_AHEAD_S);
   const line = createLine(redis, queue, keys, Math.min(TAKEN_AHEAD.most, Math.max(TAKEN_AHEAD.least, ahead)));
-  const records = createRecords(redis, line, keys, tenantId, seal, settings.dedupeWindowMs);
+  const records = createRecords(redis, line, keys, tenantId, seal, settings);
+  const replace: Records['replace'] = async (older, newer, now) => {
+    const replaced = await records.replace(older, newer, now);
+    // A job that was put off would be counted among those put off until it is due.
+    if (replaced === 'saved') await queue.remove(older).catch(() => undefined);
+    return replaced;
+  };
   // Where this fails, the worker finds out before it creates the older one.
-  const onRivals = (older: string, newer: string) =>
-    void records.replace(older, newer, Date.now()).catch(() => undefined);
+  const onRivals = (older: string, newer: string) => void replace(older, newer, Date.now()).catch(() => undefined);
   return {
     ...records,
-    findNewer: settings.supersede ? records.findNewer : () => Promise.resolve(null),
+    replace,
     feed: line.feed,
     sweep: line.sweep,
     oldestOpenAt: line.oldestOpenAt,
-    accept: createAcceptance(redis, line, keys, tenantId, seal, settings, onRivals),
+    accept: createAcceptance(redis, line, tenantId, seal, settings, onRivals),
     search: createSearch(redis, keys, records),
     countFetchable: () => queue.getWaitingCount(),
   };

@@ -16,8 +16,8 @@ export type Keys = {
   ended: string;
   /** How many deliveries have each status, how many bytes the open ones take, and how far each line has moved. */
   counts: string;
-  /** The newest open delivery of each device and configuration, where older ones are superseded. */
-  newest: string;
+  /** The newest delivery of a device and configuration, where older ones are superseded. */
+  newest: (contest: string) => string;
   /** Which delivery a record in Graph belongs to. */
   record: (deviceRunStateId: string) => string;
   budget: string;
@@ -36,7 +36,7 @@ export function createKeys(prefix: string, tenantId: string): Keys {
     dead: `${root}:dead`,
     ended: `${root}:ended`,
     counts: `${root}:counts`,
-    newest: `${root}:newest`,
+    newest: (contest) => `${root}:n:${contest}`,
     record: (deviceRunStateId) => `${root}:r:${deviceRunStateId}`,
     budget: `${root}:budget`,
   };

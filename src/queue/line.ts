@@ -24,6 +24,12 @@ export type Line = {
 const LINE_KEYS = 3 + RANKS.length;
 const LINE_ARGS = 2;
 
+/** Those that ended in line are passed over, so many in one script: it must not block Redis. */
+const SKIPPED_AT_MOST = 1000;
+/** In work are at most so many windows and so many beside: those that wait for a look, or for a key that opens them. */
+const IN_WORK_WINDOWS = 20;
+const IN_WORK_BESIDE = 1000;
+
 /**
  * The line in Lua. `take(most)` moves the next ones from the line into work and returns their ids. Those without an
  * attempt under way are ahead of everybody in line; few are, so that the order is decided late.
@@ -31,14 +37,16 @@ const LINE_ARGS = 2;
 const LINE_LUA = `
 local COUNTS, IN_WORK, DELAYED = KEYS[1], KEYS[2], KEYS[3]
 local ROOT, WINDOW = ARGV[1], tonumber(ARGV[2])
+local skips = ${SKIPPED_AT_MOST}
 local function line(rank) return KEYS[4 + rank] end
 local function head(rank)
-  while true do
+  while skips > 0 do
     local id = redis.call('LINDEX', line(rank), 0)
     if not id then return nil end
     local start = redis.call('GETRANGE', ROOT .. ':' .. id, 0, ${HEADER_BYTES})
     local letter, at = string.match(start, '^%d+ (%a) (%d+) ')
     if letter == '${LETTERS.queued}' then return id, tonumber(at) end
+    skips = skips - 1
     redis.call('LPOP', line(rank))
     redis.call('HINCRBY', COUNTS, 'left:' .. rank, 1)
   end
@@ -61,7 +69,7 @@ local function ahead()
 end
 local function take(most)
   local taken = {}
-  local room = math.min(most, WINDOW - ahead())
+  local room = math.min(most, WINDOW - ahead(), ${IN_WORK_WINDOWS} * WINDOW + ${IN_WORK_BESIDE} - redis.call('ZCARD', IN_WORK))
   while #taken < room do
     local rank, id, at = best()
     if not id then return taken end

@@ -1,5 +1,5 @@
 // The records of deliveries: found, saved by compare-and-set, counted. A record is the truth; a BullMQ job only wakes a worker.
-import { isReplaceable, isTerminal, STATUSES, supersede } from '../domain/delivery.ts';
+import { isReplaceable, STATUSES, supersede } from '../domain/delivery.ts';
 import type { Delivery, Status } from '../domain/delivery.ts';
 import { contestOf, sortableInstant } from '../domain/order.ts';
 import type { RunResult } from '../domain/run-result.ts';
@@ -7,7 +7,8 @@ import type { Keys } from './keys.ts';
 import { defineLineScript, type Line } from './line.ts';
 import { HEADER_LUA, LETTERS, parseRecord, toBody, type Stored } from './record.ts';
 import type { RedisConnection } from './redis.ts';
-import type { Seal } from './sealed.ts';
+import { defineScript } from './script.ts';
+import { NotOpened, type Seal } from './sealed.ts';
 
 /**
  * `saved` · `stale`: somebody else changed it since · `gone`: there is no such delivery ·
@@ -23,8 +24,10 @@ export type Records = {
   save: (stored: Stored, next: Delivery, now: number) => Promise<Saved>;
   /** Ends the older of two in favour of the newer, unless it may be in Graph already. */
   replace: (older: string, newer: string, now: number) => Promise<Saved['kind']>;
-  /** An open delivery of the same device and configuration whose run was completed later; null where there is none, or older ones are wanted too. */
+  /** A delivery of the same device and configuration whose run was completed later, open or created; null where there is none. */
   findNewer: (delivery: Delivery, run: RunResult) => Promise<string | null>;
+  /** What is in work without a record, since somebody removed that, is in work no more. */
+  forget: (id: string) => Promise<void>;
   /** Of these records in Graph, those no other delivery has claimed. */
   unclaimed: (deviceRunStateIds: readonly string[], id: string) => Promise<string[]>;
   counts: () => Promise<Counts>;
@@ -34,12 +37,19 @@ export type Records = {
   latest: (limit: number) => Promise<Delivery[]>;
 };
 
+export type RecordSettings = {
+  /** How long a run is remembered after it ended in Graph. */
+  dedupeWindowMs: number;
+  /** Whether a newer result of a device and configuration makes older ones superfluous. */
+  supersede: boolean;
+};
+
 /** So many of the deliveries that ended are remembered by id, for whoever wants to look at some. */
 const ENDED_REMEMBERED = 100;
 
 const SAVE = `${HEADER_LUA}
 local RECORD, DEAD, ENDED, NEWEST, CLAIM = unpack(KEYS, OWN_KEYS + 1)
-local expected, to, body, id, now, window, contest = unpack(ARGV, OWN_ARGS + 1)
+local expected, to, body, id, now, window, instant = unpack(ARGV, OWN_ARGS + 1)
 local known = redis.call('GET', RECORD)
 if not known then return 'gone' end
 local rev, from, at, rank, number, identity = header(known)
@@ -54,7 +64,13 @@ if isNew and from == '${LETTERS.dead}' then
   number = redis.call('HINCRBY', COUNTS, 'joined:' .. rank, 1)
   redis.call('RPUSH', line(rank), id)
   redis.call('ZREM', DEAD, id)
+  local newest = redis.call('GET', NEWEST)
+  if instant ~= '' and (not newest or instant > string.match(newest, '^%d+')) then
+    redis.call('SET', NEWEST, instant .. ' ' .. id)
+  end
 end
+-- Whoever is under way is in work, also one that a worker took up again before the line had its turn.
+if to == '${LETTERS.delivering}' then redis.call('ZADD', IN_WORK, at, id) end
 local record = table.concat({rev + 1, to, at, rank, number, identity}, ' ') .. '\\n' .. body
 local function isOpen(letter) return string.find('${LETTERS.queued}${LETTERS.delivering}${LETTERS.waiting}', letter, 1, true) end
 local bytes = (isOpen(to) and #record or 0) - (isOpen(from) and #known or 0)
@@ -69,13 +85,18 @@ redis.call('ZREM', IN_WORK, id)
 redis.call('LPUSH', ENDED, id)
 redis.call('LTRIM', ENDED, 0, ${ENDED_REMEMBERED - 1})
 if to == '${LETTERS.dead}' then redis.call('ZADD', DEAD, now, id) end
-local newest = redis.call('HGET', NEWEST, contest)
-if newest and string.find(newest, id, 1, true) then redis.call('HDEL', NEWEST, contest) end
+local newest = redis.call('GET', NEWEST)
+if newest and string.find(newest, id, 1, true) then
+  -- What was created still stands for older ones that come late; a dead one stands for nothing.
+  if to == '${LETTERS.delivered}' then redis.call('PEXPIRE', NEWEST, window) else redis.call('DEL', NEWEST) end
+end
 return 'saved'`;
+
+const FORGET = `
+if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('ZREM', KEYS[2], ARGV[1]) end`;
 
 /**
  * The records of one tenant.
- * @param dedupeWindowMs how long a run is remembered after it ended in Graph
  */
 export function createRecords(
   redis: RedisConnection,
@@ -83,9 +104,10 @@ export function createRecords(
   keys: Keys,
   tenantId: string,
   seal: Seal,
-  dedupeWindowMs: number,
+  { dedupeWindowMs, supersede: supersedes }: RecordSettings,
 ): Records {
   const saveScript = defineLineScript(redis, line, 'saveDelivery', SAVE);
+  const forgetScript = defineScript(redis, 'forgetDelivery', FORGET);
 
   const parse = (id: string, record: string | null): Stored | null => {
     if (record === null) return null;
@@ -93,14 +115,25 @@ export function createRecords(
     return { delivery, run, rev };
   };
 
+  /** Null also for one that is sealed by a key that is not known here. */
+  const parseReadable = (id: string, record: string | null): Stored | null => {
+    try {
+      return parse(id, record);
+    } catch (error) {
+      if (error instanceof NotOpened) return null;
+      throw error;
+    }
+  };
+
   const load = async (id: string) => parse(id, await redis.get(keys.delivery(id)));
 
   async function save(stored: Stored, next: Delivery, now: number): Promise<Saved> {
     const claim = next.deviceRunStateId === null ? [] : [keys.record(next.deviceRunStateId)];
     const body = toBody(next, stored.run, seal);
+    const instant = supersedes && stored.run ? sortableInstant(stored.run) : '';
     const kind = (await saveScript(
-      [keys.delivery(next.id), keys.dead, keys.ended, keys.newest, ...claim],
-      [stored.rev, LETTERS[next.status], body, next.id, now, dedupeWindowMs, contestOf(next)],
+      [keys.delivery(next.id), keys.dead, keys.ended, keys.newest(contestOf(next)), ...claim],
+      [stored.rev, LETTERS[next.status], body, next.id, now, dedupeWindowMs, instant],
     )) as Saved['kind'];
     return kind === 'saved' ? { kind, stored: { ...stored, delivery: next, rev: stored.rev + 1 } } : { kind };
   }
@@ -109,7 +142,7 @@ export function createRecords(
     const ids = await redis.lrange(keys.ended, 0, limit - 1);
     if (ids.length === 0) return [];
     const records = await redis.mget(ids.map(keys.delivery));
-    return ids.flatMap((id, index) => parse(id, records[index] ?? null)?.delivery ?? []);
+    return ids.flatMap((id, index) => parseReadable(id, records[index] ?? null)?.delivery ?? []);
   }
 
   return {
@@ -124,10 +157,14 @@ export function createRecords(
       return (await save(stored, supersede(stored.delivery, newer), now)).kind;
     },
     findNewer: async (delivery, run) => {
-      const [instant = '', id = ''] = (await redis.hget(keys.newest, contestOf(delivery)))?.split(' ') ?? [];
+      if (!supersedes) return null;
+      const [instant = '', id = ''] = (await redis.get(keys.newest(contestOf(delivery))))?.split(' ') ?? [];
       if (id === '' || id === delivery.id || instant <= sortableInstant(run)) return null;
       const rival = await load(id);
-      return rival && !isTerminal(rival.delivery.status) ? id : null;
+      return rival && rival.delivery.status !== 'dead' ? id : null;
+    },
+    forget: async (id) => {
+      await forgetScript([keys.delivery(id), keys.inWork], [id]);
     },
     unclaimed: async (deviceRunStateIds, id) => {
       if (deviceRunStateIds.length === 0) return [];

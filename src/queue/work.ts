@@ -43,6 +43,7 @@ export function createWork(parts: WorkParts): Work {
     const signal = AbortSignal.any([signals.stop, signals.lockLost]);
     for (;;) {
       const stored = await deliveries.load(id);
+      if (!stored) await deliveries.forget(id);
       if (!stored || isTerminal(stored.delivery.status)) return null;
       if (wasAbandoned(stored.delivery)) {
         events.stalled(id);

@@ -114,6 +114,13 @@ describe('a new delivery', () => {
   });
 });
 
+test('a first uncertain create that is too old · is dead, and still uncertain · so that a replay looks first', () => {
+  const dead = after(uncertain, { failingSince: now - policy.maxAgeMs, dueAt: now });
+  expect(dead).toMatchObject({ status: 'dead', uncertainty: { since: now, looks: 0 } });
+  expect(nextStep(replay(dead, now))).toBe('look');
+  expect(after(rejected).uncertainty).toBeNull();
+});
+
 test.each(STATUSES.map((status) => [status]))('a status · %s · is the end or is not', (status) => {
   expect(isTerminal(status)).toBe(['delivered', 'dead', 'superseded'].includes(status));
 });

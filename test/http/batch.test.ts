@@ -166,6 +166,17 @@ describe('the whole', () => {
     }
   });
 
+  test('only one entry that came at a bad time · is refused for itself · and the others for themselves', async () => {
+    await redis.kill();
+    try {
+      const { status, body } = await submit(batch({ runId: 'a' }, { policyVersion: -1 }));
+      expect(status).toBe(200);
+      expect(brief(body)).toEqual(['queue-unavailable', 'invalid-run-result']);
+    } finally {
+      await redis.start();
+    }
+  });
+
   test('another method · is refused · and says what is allowed', async () => {
     const answer = await request(world.app).get(PATH);
     expect([answer.status, answer.headers['allow']]).toEqual([405, 'POST']);

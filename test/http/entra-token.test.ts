@@ -1,8 +1,8 @@
 // Tokens of Entra's: relays submit for many devices, operators operate, and a token that is not good in every way is none.
 import { generateKeyPair } from 'jose';
 import request from 'supertest';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { toIssuers } from '../../src/http/entra-tenant.ts';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { toIssuers } from '../../src/http/identity/entra-tenant.ts';
 import { startTestApp, untilConnected, OPERATOR_TOKEN, type TestApp } from '../support/app.ts';
 import { DEVICE_ID, runResult, sign } from '../support/device.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
@@ -289,6 +289,20 @@ describe('the authority’s keys', () => {
     expect((await status(await authority.issue(OPERATE), fresh)).status).toBe(200);
     authority.feel('hangs');
     expect((await status(await authority.issue(OPERATE), fresh)).status).toBe(200);
+  });
+
+  test('once known · serve on · beside tokens under keys that cannot be fetched', async () => {
+    const fresh = await open();
+    expect((await status(await authority.issue(OPERATE), fresh)).status).toBe(200);
+    authority.feel('fails');
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 31_000 });
+    const unknown = await authority.sign([RELAY], { header: { kid: 'key-97' } });
+    expect((await submit(unknown, fresh)).status).toBe(503);
+    expect((await status(await authority.issue(OPERATE), fresh)).status).toBe(200);
+    const asked = authority.asked();
+    expect((await submit(unknown, fresh)).status).toBe(503);
+    expect(authority.asked()).toBe(asked);
+    vi.useRealTimers();
   });
 
   test('that are new · are fetched when a token names one · and the old one counts no more', async () => {

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { CannotStart } from '../../src/cannot-start.ts';
-import { createReloaded } from '../../src/http/reloaded.ts';
+import { createReloaded } from '../../src/http/identity/reloaded.ts';
 
 const LOOK_MS = 500;
 

@@ -4,7 +4,7 @@ import { createHash, createHmac } from 'node:crypto';
 import { httpbis } from 'http-message-signatures';
 import { expect, test } from 'vitest';
 import { deriveDeviceKey } from '../../src/domain/device-key.ts';
-import { createVerifySignature, type SignedRequest } from '../../src/http/signature.ts';
+import { createVerifySignature, type SignedRequest } from '../../src/http/identity/signature.ts';
 import { DEVICE_ID, digestOf, GROUP_KEY, OLD_GROUP_KEY, sign } from '../support/device.ts';
 
 const NOW_S = 1_800_000_000;

@@ -95,6 +95,25 @@ describe('first come first served', () => {
     expect(await queue.deliveries.countFetchable()).toBe(AHEAD + 1);
   });
 
+  test('records that somebody removed · are forgotten when their turn comes · and the line moves on', async () => {
+    for (let number = 0; number < 15; number += 1) await accept(aRun(number), 1000 + number);
+    const inWork = await redis.client.zrange(queue.keys.inWork, '0', '-1');
+    await redis.client.del([...inWork.map((id) => queue.keys.delivery(id)), `${queue.keys.root}:deliveries:wait`]);
+    expect(await queue.deliveries.feed()).toBe(0);
+    await Promise.all(inWork.map((id) => queue.deliveries.forget(id)));
+    expect(await queue.deliveries.feed()).toBe(5);
+  });
+
+  test('thousands that ended in line · are passed over a few at a time · so that no script takes long', async () => {
+    for (let number = 0; number < AHEAD + 1; number += 1) await accept(aRun(number), 1000 + number);
+    const [, , line] = queue.keys.line;
+    await redis.client.lpush(line ?? '', ...Array.from({ length: 2500 }, (_, number) => `dgone${number}`));
+    await createNext();
+    expect(await queue.deliveries.feed()).toBe(0);
+    expect(await redis.client.llen(line ?? '')).toBeLessThan(1000);
+    expect(await queue.deliveries.feed()).toBe(1);
+  });
+
   test('the oldest that has not ended · is known · in line or in work', async () => {
     for (let number = 0; number < 12; number += 1) await accept(aRun(number), 1000 + number);
     expect(await queue.deliveries.oldestOpenAt()).toBe(1000);
@@ -206,21 +225,34 @@ describe('superseding', () => {
     expect(await queue.deliveries.replace(delivery.id, newer.delivery.id, 7)).toBe('stale');
   });
 
-  test('one that comes late, when the newer one was created · is created too', async () => {
-    await accept(run(2, 2), 1);
+  test('one that comes late, when the newer one was created · is superseded · as long as that is remembered', async () => {
+    const newer = await accept(run(2, 2), 1);
     expect(numbers(await createAll())).toEqual([2]);
-    await accept(run(1, 1), 2);
-    expect(numbers(await createAll())).toEqual([1]);
-    expect(await redis.client.hlen(queue.keys.newest)).toBe(0);
+    const { delivery } = await accept(run(1, 1), 2);
+    expect(await ended(delivery.id)).toMatchObject({ supersededBy: newer.delivery.id });
+    const [key] = await redis.client.keys(`${queue.keys.root}:n:*`);
+    expect(await redis.client.pttl(key ?? '')).toBeGreaterThan(3_500_000);
   });
 
-  test('a worker · is told of a newer one · as long as that is open', async () => {
+  test('a newer one that is dead · stands for nothing · until it is replayed', async () => {
+    const newer = await accept(run(3, 3), 1);
+    const stored = await queue.deliveries.load(newer.delivery.id);
+    if (!stored) throw new Error('not stored');
+    await redis.client.del(`${queue.keys.root}:deliveries:wait`, `${queue.keys.root}:deliveries:${newer.delivery.id}`);
+    expect((await queue.deliveries.save(stored, { ...newer.delivery, status: 'dead' }, 2)).kind).toBe('saved');
+    const older = await accept(run(1, 1), 2);
+    expect(await queue.deliveries.findNewer(older.delivery, run(1, 1))).toBeNull();
+    expect(await queue.deadLetters.replay({ deliveryId: newer.delivery.id }, 3)).toBe(1);
+    expect(await queue.deliveries.findNewer(older.delivery, run(1, 1))).toBe(newer.delivery.id);
+  });
+
+  test('a worker · is told of a newer one · open or created', async () => {
     const older = await accept(run(1, 1), 1);
     const newer = await accept(run(2, 2), 1);
     expect(await queue.deliveries.findNewer(older.delivery, run(1, 1))).toBe(newer.delivery.id);
     expect(await queue.deliveries.findNewer(newer.delivery, run(2, 2))).toBeNull();
     await createAll();
-    expect(await queue.deliveries.findNewer(older.delivery, run(1, 1))).toBeNull();
+    expect(await queue.deliveries.findNewer(older.delivery, run(1, 1))).toBe(newer.delivery.id);
   });
 });
 

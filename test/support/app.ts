@@ -5,7 +5,7 @@ import { expect } from 'vitest';
 import { parseConfig } from '../../src/config.ts';
 import { createEvents, type Events } from '../../src/events.ts';
 import { createApp } from '../../src/http/app.ts';
-import { openIdentities, type Identities } from '../../src/http/identities.ts';
+import { openIdentities, type Identities } from '../../src/http/identity/identities.ts';
 import { createDeviceRate } from '../../src/http/rate.ts';
 import { createMetrics, type Metrics } from '../../src/metrics.ts';
 import { watchBacklog } from '../../src/queue/backlog.ts';
@@ -94,10 +94,10 @@ export async function startTestApp(
     clock,
     random,
     maxBodyBytes,
-  maxBatchBytes,
+    maxBatchBytes,
     maxRequestsInFlight,
     onEntry: events.entry,
-  onAnswer: events.answered,
+    onAnswer: events.answered,
     onQueueTrouble: events.queueTrouble,
     onDefect: (error) => events.defect(error, 'a route threw'),
   });

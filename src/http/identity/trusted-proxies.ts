@@ -1,6 +1,6 @@
 // Whose word about a caller is taken: the addresses of our own proxies.
 import { BlockList, isIPv6 } from 'node:net';
-import type { Subnet } from '../identity-config.ts';
+import type { Subnet } from '../../identity-config.ts';
 
 export type IsTrustedProxy = (address: string | undefined) => boolean;
 

@@ -1,6 +1,6 @@
 // Everything that tells who is calling, opened as the configuration says.
 import { createVerifyOperator } from './operator-token.ts';
-import type { Config } from '../config.ts';
+import type { Config } from '../../config.ts';
 import { createCallers, type Callers, type CallerParts } from './callers.ts';
 import { createReloaded, type ReloadTold } from './reloaded.ts';
 import { createVerifySignature } from './signature.ts';

@@ -1,6 +1,6 @@
 // A client certificate as a proxy passes it on: RFC 9440's Client-Cert, or Envoy's X-Forwarded-Client-Cert.
 import { parseItem, parseList } from 'structured-headers';
-import type { ClientCertHeader } from '../identity-config.ts';
+import type { ClientCertHeader } from '../../identity-config.ts';
 
 /** Certificates in DER: the caller's own, and those that lead from it towards an authority, in no order. */
 export type Chain = { leaf: Uint8Array; others: readonly Uint8Array[] };

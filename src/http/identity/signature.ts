@@ -1,8 +1,8 @@
 // Whether a device signed a request: RFC 9421 with hmac-sha256, and the RFC 9530 digest of its body.
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
-import { deriveDeviceKey } from '../domain/device-key.ts';
-import { deviceIdSchema } from '../domain/run-result.ts';
+import { deriveDeviceKey } from '../../domain/device-key.ts';
+import { deviceIdSchema } from '../../domain/run-result.ts';
 import { equal } from './constant-time.ts';
 import { createRecent } from './recent.ts';
 import { digestMatches, readSignedHeaders, type SignedHeaders } from './signed-headers.ts';

@@ -1,6 +1,6 @@
 // Who is calling: a device, a relay that may speak for devices, or an operator; each by a proof of its own.
 import type { Request, Response } from 'express';
-import { spread, Refused } from './problem.ts';
+import { spread, Refused } from '../problem.ts';
 import { ROLES } from './entra-roles.ts';
 import type { VerifyToken } from './entra-token.ts';
 import { readBearer } from './operator-token.ts';

@@ -1,5 +1,5 @@
 // Where a tenant's authority publishes its signing keys, and by which names it signs.
-import type { EntraTenant } from '../identity-config.ts';
+import type { EntraTenant } from '../../identity-config.ts';
 
 /**
  * Authorities that sign under other names than their address; any other signs under its own.

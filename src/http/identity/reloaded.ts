@@ -1,6 +1,6 @@
 // Something read from files, read again when they change; what cannot be used is told once and changes nothing.
 import { readFileSync, statSync } from 'node:fs';
-import { CannotStart } from '../cannot-start.ts';
+import { CannotStart } from '../../cannot-start.ts';
 
 export type Reloaded<T> = {
   current: () => T;

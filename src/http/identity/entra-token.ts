@@ -1,7 +1,7 @@
 // Access tokens that Entra issued for this service, to relays and operators: whose they are, and which roles they carry.
 import { createRemoteJWKSet, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
-import { within } from '../deadline.ts';
-import type { EntraConfig } from '../identity-config.ts';
+import { within } from '../../deadline.ts';
+import type { EntraConfig } from '../../identity-config.ts';
 import { signingKeysUrl, toIssuers } from './entra-tenant.ts';
 
 export type TokenProof =
@@ -17,7 +17,7 @@ const KEYS_WITHIN_MS = 1500;
 /** Keys this old are fetched again while they still serve; a day old, they serve no more. */
 const KEYS_RENEWED_AFTER_MS = 3_600_000;
 const KEYS_GOOD_FOR_MS = 86_400_000;
-/** After the endpoint failed, it is left alone for so long. */
+/** After the endpoint failed, it is left alone for so long; tokens under keys that are held go on. */
 const FAILED_FOR_MS = 1000;
 const CLOCK_TOLERANCE_S = 60;
 const ALGORITHM = 'RS256';
@@ -49,9 +49,12 @@ export function createVerifyToken(
     keys.reload().catch(onTrouble);
   }
 
+  const isHeld = (keyId: string) => keys.jwks()?.keys.some(({ kid }) => kid === keyId) ?? false;
+
   return async (token) => {
-    if (!isSignedAsWanted(token)) return { kind: 'bad', reason: 'the token is none, or not signed with RS256' };
-    if (performance.now() - failedAt < FAILED_FOR_MS)
+    const keyId = readKeyId(token);
+    if (keyId === null) return { kind: 'bad', reason: 'the token is none, or not signed with RS256' };
+    if (performance.now() - failedAt < FAILED_FOR_MS && !isHeld(keyId))
       return { kind: 'unknown', reason: 'no signing keys a moment ago' };
     try {
       const verifying = jwtVerify(token, keys, { ...options, currentDate: new Date(clock()) });
@@ -74,12 +77,13 @@ function toProof(payload: JWTPayload, tenantId: string): TokenProof {
   return { kind: 'good', roles: Array.isArray(roles) ? roles.filter((role) => typeof role === 'string') : [], appId };
 }
 
-function isSignedAsWanted(token: string): boolean {
+/** The name of the key a token is signed with; null where it is no token, or signed in another way than Entra's. */
+function readKeyId(token: string): string | null {
   try {
     const { alg, kid } = decodeProtectedHeader(token);
-    return alg === ALGORITHM && typeof kid === 'string' && token.split('.').length === 3;
+    return alg === ALGORITHM && typeof kid === 'string' && token.split('.').length === 3 ? kid : null;
   } catch {
-    return false;
+    return null;
   }
 }
 
