@@ -78,11 +78,9 @@ return {answers, taken, ahead(), left, {number[0], number[1], number[2]}}`;
 /** How many are due and in work, and for each rank how many ever left the line and ever joined it. */
 type LineState = [due: number, left: number[], joined: number[]];
 
-type Reply = [
-  answers: (['accepted', place: number, older: string, newer: string] | ['duplicate', string] | ['conflict'])[],
-  taken: string[],
-  ...LineState,
-];
+type Answer = ['accepted', place: number, older: string, newer: string] | ['duplicate', string] | ['conflict'];
+
+type Reply = [answers: Answer[], taken: string[], ...LineState];
 
 type Entry = {
   run: RunResult;
@@ -140,16 +138,21 @@ export function createAcceptance(
     if (entries.length === 0) return;
     try {
       const reply = (await acceptScript([], [entries.length, ...entries.flatMap(toArgs)])) as Reply;
+      const [answers, taken, ...state] = reply;
       // They are stored, which is what counts: where waking fails, the sweep does it.
-      await line.wake(reply[1]).catch(() => undefined);
-      entries.forEach((entry, index) => settle(entry, reply, index));
+      if (taken.length > 0) await line.wake(taken).catch(() => undefined);
+      entries.forEach((entry, index) => settle(entry, answers[index] ?? ['conflict'], taken, state));
     } catch (error) {
       entries.forEach(({ reject }) => reject(error));
     }
   }
 
-  function settle({ delivery, rank, resolve, reject }: Entry, [answers, taken, ...line]: Reply, index: number): void {
-    const answer = answers[index] ?? ['conflict'];
+  function settle(
+    { delivery, rank, resolve, reject }: Entry,
+    answer: Answer,
+    taken: readonly string[],
+    line: LineState,
+  ): void {
     if (answer[0] === 'conflict') {
       resolve({ kind: 'conflict' });
     } else if (answer[0] === 'duplicate') {
@@ -180,7 +183,7 @@ export function createAcceptance(
 
 /** How many go before a place in line: those due and in work, all of a better rank, and of its own rank those before. */
 function countAhead({ rank, number }: Place, [due, left, joined]: LineState): number {
-  const inLine = joined.map((all, index) => all - (left[index] ?? 0));
-  const better = inLine.slice(0, rank).reduce((sum, count) => sum + count, 0);
-  return due + better + Math.max(0, number - 1 - (left[rank] ?? 0));
+  let ahead = due + Math.max(0, number - 1 - (left[rank] ?? 0));
+  for (let better = 0; better < rank; better += 1) ahead += (joined[better] ?? 0) - (left[better] ?? 0);
+  return ahead;
 }

@@ -97,6 +97,14 @@ describe('the pace', () => {
     expect((await later.state()).writesPer20s).toBeCloseTo(writesPer20s, 1);
   });
 
+  test('after twenty days without a write · is back at its start · at the one configured last', async () => {
+    await use(openBudget(100), ['write'], 10_000);
+    await pass(20 * 24 * 3_600_000);
+    const later = openBudget(300);
+    await later.take('write');
+    expect((await later.state()).writesPer20s).toBeCloseTo(300, 3);
+  });
+
   test('under Redis’s clock stepping back an hour · waits as long as it was told to, again · and goes on', async () => {
     const budget = openBudget(100);
     await use(budget, ['write'], 10_000);

@@ -1,0 +1,43 @@
+// A peer: a plain BullMQ worker with BullMQ's own limiter at the documented rate, which rate-limits the queue on a 429.
+import { randomUUID } from 'node:crypto';
+import { Queue, Worker } from 'bullmq';
+import { parseConfig } from '../../src/config.ts';
+import { createGraphClient } from '../../src/graph/client.ts';
+import { createTokenSource } from '../../src/graph/token.ts';
+import { connect } from '../../src/queue/redis.ts';
+import { aState, PEER_AT_ONCE } from './load.ts';
+import { readArgument, say } from './process.ts';
+
+/** What such a worker waits where Graph names no time. */
+const GUESS_MS = 2000;
+
+const { timeScale, configurationId } = readArgument() as { timeScale: number; configurationId: string };
+const config = parseConfig(process.env, 'worker');
+const nothing = () => undefined;
+const tokens = createTokenSource(config.graph, Date.now, nothing);
+await tokens.get();
+const graph = createGraphClient(config.graph, tokens, Date.now, nothing);
+
+const queue = new Queue('peer', { connection: connect(config.redis, 'work', nothing), skipVersionCheck: true });
+
+process.on('message', () => {
+  new Worker(
+    'peer',
+    async () => {
+      const { signal } = new AbortController();
+      const outcome = await graph.create(aState(configurationId, randomUUID()), Date.now(), signal);
+      if (outcome.kind !== 'throttled') return;
+      await queue.rateLimit((outcome.retryAfterMs ?? GUESS_MS) / timeScale);
+      throw Worker.RateLimitError();
+    },
+    {
+      connection: connect(config.redis, 'work', nothing),
+      concurrency: PEER_AT_ONCE,
+      limiter: { max: 100, duration: 20_000 / timeScale },
+      removeOnComplete: { count: 0 },
+      skipVersionCheck: true,
+    },
+  );
+  say('begun');
+});
+say('ready');

@@ -1,0 +1,87 @@
+// One cell of the table: a Redis, a sandbox and senders of its own; the work is there before the time begins.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Queue } from 'bullmq';
+import { parseConfig } from '../../src/config.ts';
+import { connect, disconnect } from '../../src/queue/redis.ts';
+import { openTenantQueue } from '../../src/queue/tenant.ts';
+import { startTestRedis } from '../../test/support/redis.ts';
+import { mostWrites, type Cell, type Sender } from './cells.ts';
+import { aRun } from './load.ts';
+import type { Counted, Outside } from './outside.ts';
+import { startProcess, type Child } from './process.ts';
+
+/** `used`: taken of what the limiter would have taken. `refused`: of all that was sent. */
+export type Measured = { cell: Cell; used: number; refused: number; calledEarly: number };
+
+const PROGRAMS: Record<Sender, string> = {
+  'runstate-bridge': 'product',
+  'BullMQ limiter': 'bullmq',
+  'Graph SDK retries': 'sdk',
+};
+const AT_ONCE = 500;
+
+/** Runs it to its end, so many times as fast as in life. */
+export async function runCell(cell: Cell, timeScale: number): Promise<Measured> {
+  const directory = await mkdtemp(join(tmpdir(), 'runstate-bench-'));
+  // What is measured is pace, not durability.
+  const redis = await startTestRedis('--appendonly', 'no');
+  const children: Child[] = [];
+  const start = async (name: string, argument: object, environment: Record<string, string>) => {
+    const { child, ready } = await startProcess(name, argument, environment);
+    children.push(child);
+    return { child, ready };
+  };
+  try {
+    const outside = await start('outside', { cell, timeScale, directory }, {});
+    const { environment, configurationId } = outside.ready as Outside;
+    const settings = {
+      ...environment,
+      REDIS_URL: redis.url,
+      GRAPH_WRITES_PER_20S: '100',
+      DEVICE_GROUP_KEYS: Buffer.alloc(32, 'bench').toString('base64'),
+    };
+    await provideWork(cell, settings, configurationId);
+    const argument = { timeScale, configurationId };
+    const senders = await Promise.all(
+      Array.from({ length: cell.processes }, () => start(PROGRAMS[cell.sender], argument, settings)),
+    );
+    await outside.child.ask('begin');
+    await Promise.all(senders.map(({ child }) => child.ask('begin')));
+    await Promise.race([
+      delay((cell.settleMs + cell.countMs) / timeScale + 100),
+      ...children.map(({ failed }) => failed),
+    ]);
+    const { taken, refused, allowed, calledEarly } = (await outside.child.ask('end')) as Counted;
+    return { cell, used: taken / allowed, refused: refused / (taken + refused), calledEarly };
+  } finally {
+    await Promise.all(children.map((child) => child.stop()));
+    await redis.close();
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Puts more work into Redis than can be done in the cell's time. */
+async function provideWork(cell: Cell, settings: Record<string, string>, configurationId: string): Promise<void> {
+  const config = parseConfig(settings, 'worker');
+  const names = Array.from({ length: mostWrites(cell) }, (_, number) => String(number));
+  const batches = Array.from({ length: Math.ceil(names.length / AT_ONCE) }, (_, batch) =>
+    names.slice(batch * AT_ONCE, (batch + 1) * AT_ONCE),
+  );
+  if (cell.sender === 'runstate-bridge') {
+    const queue = await openTenantQueue(config, 'work', () => undefined);
+    for (const batch of batches) {
+      await Promise.all(batch.map((name) => queue.deliveries.accept(aRun(configurationId, name), Date.now())));
+    }
+    await queue.close();
+  }
+  if (cell.sender === 'BullMQ limiter') {
+    const connection = connect(config.redis, 'work', () => undefined);
+    const queue = new Queue('peer', { connection, skipVersionCheck: true });
+    for (const batch of batches) await queue.addBulk(batch.map((name) => ({ name, data: {} })));
+    await queue.close();
+    await disconnect(connection);
+  }
+}

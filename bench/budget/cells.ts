@@ -1,0 +1,55 @@
+// What is measured: who sends, against which hidden limiter, told when to come back or not, in how many processes.
+
+export type Sender = 'runstate-bridge' | 'BullMQ limiter' | 'Graph SDK retries';
+export type LimiterKind = 'fixed-window' | 'sliding-window' | 'token-bucket';
+
+/** A hidden limit in writes per 20 s; several follow each other. */
+export type Cell = {
+  sender: Sender;
+  limiter: LimiterKind;
+  limits: number[];
+  retryAfter: boolean;
+  processes: number;
+  /** Real-scale time that does not count, and that does. */
+  settleMs: number;
+  countMs: number;
+};
+
+const MINUTE_MS = 60_000;
+const LIMITERS: LimiterKind[] = ['fixed-window', 'sliding-window', 'token-bucket'];
+/** The start is always 100: nearly double, just right, and half of these. */
+const STEADY = [60, 100, 200];
+/** One after the other, each for ten minutes. */
+const STEPS = [100, 60, 140];
+/** A peer learns nothing, so it needs no long look. */
+const PEER_COUNT_MS = 4 * MINUTE_MS;
+
+export type Wanted = { minutes: number; stepMinutes: number; processes: number[]; senders: Sender[] };
+
+/** Every cell of the table. */
+export function listCells({ minutes, stepMinutes, processes, senders }: Wanted): Cell[] {
+  return senders.flatMap((sender) => {
+    const isProduct = sender === 'runstate-bridge';
+    const steadyMs = isProduct ? minutes * MINUTE_MS : Math.min(PEER_COUNT_MS, minutes * MINUTE_MS);
+    const loads = [
+      ...STEADY.map((limit) => ({
+        limits: [limit],
+        settleMs: isProduct ? 3 * MINUTE_MS : MINUTE_MS,
+        countMs: steadyMs,
+      })),
+      { limits: STEPS, settleMs: 0, countMs: STEPS.length * stepMinutes * MINUTE_MS },
+    ];
+    return (isProduct ? processes : [1]).flatMap((count) =>
+      [true, false].flatMap((retryAfter) =>
+        LIMITERS.flatMap((limiter) =>
+          loads.map((load) => ({ sender, limiter, retryAfter, processes: count, ...load })),
+        ),
+      ),
+    );
+  });
+}
+
+/** The most a limiter could take of a cell, with room to spare. */
+export function mostWrites({ limits, settleMs, countMs }: Cell): number {
+  return Math.ceil((Math.max(...limits) * 1.2 * (settleMs + countMs)) / 20_000) + 200;
+}

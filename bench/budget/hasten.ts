@@ -1,0 +1,24 @@
+// A budget on a hastened clock: Redis's time runs faster for its scripts, and waits are over sooner by as much.
+import type { Budget } from '../../src/queue/budget.ts';
+import type { RedisConnection } from '../../src/queue/redis.ts';
+import { replaceTime } from '../../test/support/redis-clock.ts';
+
+/** From now on, scripts defined on this connection see Redis's clock run so many times as fast. */
+export function hastenClock(redis: RedisConnection, timeScale: number): void {
+  const us = `(t[1] * 1000000 + t[2]) * ${timeScale}`;
+  replaceTime(
+    redis,
+    `(function() local t = redis.call('TIME') local us = ${us} return {math.floor(us / 1000000), us % 1000000} end)()`,
+  );
+}
+
+/** What the budget tells to wait in its own time, in ours. */
+export function hastenBudget(budget: Budget, timeScale: number): Budget {
+  return {
+    ...budget,
+    take: async (kind) => {
+      const turn = await budget.take(kind);
+      return turn.go ? turn : { ...turn, waitMs: Math.ceil(turn.waitMs / timeScale) };
+    },
+  };
+}

@@ -1,0 +1,56 @@
+// The sandbox in a process of its own, its clock hastened, its limit hidden: counts what it took and what it refused.
+import { createSandbox } from '../../src/sandbox/sandbox.ts';
+import type { Cell } from './cells.ts';
+import { readArgument, say } from './process.ts';
+
+export type OutsideArgument = { cell: Cell; timeScale: number; directory: string };
+export type Outside = { environment: Record<string, string>; configurationId: string };
+export type Counted = { taken: number; refused: number; allowed: number; calledEarly: number };
+
+const WINDOW_MS = 20_000;
+/** Graph's answers take so long. */
+const LATENCY_MS = [100, 400] as const;
+
+const { cell, timeScale, directory } = readArgument() as OutsideArgument;
+const startedAt = Date.now();
+const now = () => startedAt + performance.now() * timeScale;
+
+const sandbox = await createSandbox({
+  now,
+  tlsDirectory: directory,
+  tokenLifetimeS: 1_000_000,
+  latencyMs: [LATENCY_MS[0] / timeScale, LATENCY_MS[1] / timeScale],
+  limiter: {
+    kind: cell.limiter,
+    writesPer20s: cell.limits[0] ?? 100,
+    retryAfter: cell.retryAfter ? 'seconds' : 'none',
+  },
+});
+
+const counts = { taken: 0, refused: 0, allowed: 0 };
+let countFrom = Infinity;
+sandbox.subscribe(({ operation, status }) => {
+  if (operation !== 'create' || now() < countFrom) return;
+  if (status === 429) counts.refused += 1;
+  else counts.taken += 1;
+});
+
+process.on('message', (word) => {
+  if (word === 'begin') begin();
+  const counted: Counted = { ...counts, calledEarly: sandbox.stats().calledEarly };
+  say(counted);
+});
+
+/** From here the cell's time runs. */
+function begin(): void {
+  countFrom = now() + cell.settleMs;
+  const stepMs = cell.countMs / cell.limits.length;
+  cell.limits.forEach((writesPer20s, index) => {
+    counts.allowed += (writesPer20s * stepMs) / WINDOW_MS;
+    if (index > 0) setTimeout(() => sandbox.set({ limiter: { writesPer20s } }), (index * stepMs) / timeScale);
+  });
+  setTimeout(() => (countFrom = Infinity), (cell.settleMs + cell.countMs) / timeScale);
+}
+
+const ready: Outside = { environment: sandbox.environment(), configurationId: sandbox.configurationIds[0] ?? '' };
+say(ready);

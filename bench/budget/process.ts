@@ -1,0 +1,62 @@
+// A child process of the bench: started with one JSON argument, ready when it says so, killed when it is over.
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+
+export type Child = {
+  /** Sends a word and resolves with the answer. */
+  ask: (word: string) => Promise<unknown>;
+  /** Rejects when it ends before it is told to. */
+  failed: Promise<never>;
+  stop: () => Promise<void>;
+};
+
+/** Starts `<name>.ts` of this directory. @returns it, and what it said when it was ready */
+export async function startProcess(
+  name: string,
+  argument: object,
+  environment: Record<string, string>,
+): Promise<{ child: Child; ready: unknown }> {
+  const file = fileURLToPath(new URL(`${name}.ts`, import.meta.url));
+  const started: ChildProcess = fork(file, [JSON.stringify(argument)], { env: { ...process.env, ...environment } });
+  let stopping = false;
+  const exited = once(started, 'exit');
+  const failed = exited.then(([code]) => {
+    if (stopping) return new Promise<never>(() => undefined);
+    throw new Error(`${name} ended with ${String(code)}`);
+  });
+  failed.catch(() => undefined);
+  const answer = async () => {
+    const [message] = (await Promise.race([once(started, 'message'), failed])) as unknown[];
+    return message;
+  };
+  const ready = await answer();
+  return {
+    ready,
+    child: {
+      failed,
+      ask: (word) => {
+        const answered = answer();
+        started.send(word);
+        return answered;
+      },
+      stop: async () => {
+        stopping = true;
+        if (started.exitCode !== null || started.signalCode !== null) return;
+        started.kill('SIGKILL');
+        await exited;
+      },
+    },
+  };
+}
+
+/** In the child: the argument it was started with; without its parent it ends. */
+export function readArgument(): unknown {
+  process.on('disconnect', () => process.exit());
+  return JSON.parse(process.argv[2] ?? '{}');
+}
+
+/** In the child: answers its parent. */
+export function say(message: unknown): void {
+  process.send?.(message);
+}

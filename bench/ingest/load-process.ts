@@ -1,0 +1,34 @@
+// The load generator as its parent sees it: one for all rounds, so that what it made is made once.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import type { Order, Sent } from './load.ts';
+
+export type Load = {
+  pid: number;
+  prepare: (order: Omit<Extract<Order, { kind: 'prepare' }>, 'kind'>) => Promise<void>;
+  send: (order: Omit<Extract<Order, { kind: 'send' }>, 'kind'>) => Promise<Sent>;
+  close: () => void;
+};
+
+export function startLoad(): Load {
+  const child = fork(fileURLToPath(new URL('load.ts', import.meta.url)));
+  const ended = once(child, 'exit').then((): never => {
+    throw new Error('the load generator ended');
+  });
+  ended.catch(() => undefined);
+  const ask = async (order: Order): Promise<Sent | 'ready'> => {
+    const answered = once(child, 'message') as Promise<[Sent | 'ready']>;
+    child.send(order);
+    const [answer] = await Promise.race([answered, ended]);
+    return answer;
+  };
+  return {
+    pid: child.pid ?? 0,
+    prepare: async (order) => {
+      await ask({ kind: 'prepare', ...order });
+    },
+    send: async (order) => (await ask({ kind: 'send', ...order })) as Sent,
+    close: () => void child.kill('SIGKILL'),
+  };
+}

@@ -1,0 +1,73 @@
+// What accepting a run result costs, beside services that do less: one process on one core, every write synced to disk.
+import { randomBytes } from 'node:crypto';
+import { parseArgs } from 'node:util';
+import { CONTESTANTS, OURS } from './contestants.ts';
+import { startLoad } from './load-process.ts';
+import { leaveFirstCore } from './machine.ts';
+import { median, toAims, toTable, type Found } from './report.ts';
+import { runRound, type Circumstances, type Measured } from './round.ts';
+import { createFill } from './backlog.ts';
+
+const { values } = parseArgs({
+  options: {
+    rounds: { type: 'string', default: '5' },
+    backlog: { type: 'string', default: '1000000' },
+    /** Of the usual number of run results in a round. */
+    share: { type: 'string', default: '1' },
+    only: { type: 'string', default: '' },
+  },
+});
+const rounds = Number(values.rounds);
+const backlog = Number(values.backlog);
+
+/** Of the full load, where latencies are looked at. */
+const CALM_SHARE = 0.7;
+
+const pinned = leaveFirstCore();
+const environment = {
+  DEVICE_GROUP_KEYS: randomBytes(64).toString('base64'),
+  OPERATOR_TOKEN: randomBytes(32).toString('hex'),
+};
+const plainly: Circumstances = { environment, pinned, ratePerS: null, fill: null, share: Number(values.share) };
+
+const load = startLoad();
+const contestants = CONTESTANTS.filter(({ name }) => values.only.split(',').some((part) => name.includes(part)));
+const found: Found = { contestants: new Map(), full: [], calm: [], backlog };
+for (let round = 1; round <= rounds; round += 1) {
+  for (const contestant of contestants) {
+    const measured = await runRound(contestant, plainly, load);
+    found.contestants.set(contestant, [...(found.contestants.get(contestant) ?? []), measured]);
+    tell(contestant.name, round, measured);
+  }
+}
+if (values.only === '') {
+  const ratePerS = CALM_SHARE * median((found.contestants.get(OURS) ?? []).map(({ perS }) => perS));
+  const fill = createFill(backlog, environment);
+  for (let round = 1; round <= rounds; round += 1) {
+    const calm = await runRound(OURS, { ...plainly, ratePerS }, load);
+    found.calm.push(calm);
+    tell(`at ${CALM_SHARE * 100} % of full load`, round, calm);
+  }
+  for (let round = 1; round <= Math.min(rounds, 3); round += 1) {
+    const full = await runRound(OURS, { ...plainly, fill }, load);
+    found.full.push(full);
+    tell(`with ${backlog} waiting`, round, full);
+  }
+}
+load.close();
+say('');
+toTable(found).forEach(say);
+if (values.only === '') {
+  say('');
+  toAims(found).forEach(say);
+}
+
+function tell(name: string, round: number, { perS, p99Ms, serverUs, redisUs, foreign }: Measured): void {
+  say(
+    `${round}  ${name}: ${perS.toFixed(0)}/s, p99 ${p99Ms.toFixed(1)} ms, ${serverUs.toFixed(1)} + ${redisUs.toFixed(1)} µs; others ${(foreign * 100).toFixed(0)} % of a core`,
+  );
+}
+
+function say(line: string): void {
+  process.stdout.write(`${line}\n`);
+}

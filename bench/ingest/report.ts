@@ -1,0 +1,115 @@
+// What was measured as a table in Markdown, and each aim with the figure beside it.
+import { BATCH, FLOOR, OURS, PLAIN, VERIFIED, type Contestant } from './contestants.ts';
+import { RUN_RESULT_BYTES } from './requests.ts';
+import type { Measured } from './round.ts';
+
+export type Found = {
+  contestants: Map<Contestant, Measured[]>;
+  /** Our own single route, with so many waiting, and with less than it can take. */
+  full: Measured[];
+  calm: Measured[];
+  backlog: number;
+};
+
+export function median(values: readonly number[]): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const middle = sorted.length / 2;
+  return ((sorted[Math.floor(middle)] ?? NaN) + (sorted[Math.ceil(middle) - 1] ?? NaN)) / 2;
+}
+
+const COLUMNS = [
+  'accepted/s',
+  'range',
+  'p50 ms',
+  'p99 ms',
+  'server µs',
+  'Redis µs',
+  'bytes in Redis',
+  'server RSS MiB',
+];
+
+export function toTable({ contestants, full, calm, backlog }: Found): string[] {
+  const rows: [string, Measured[]][] = [
+    ...Array.from(contestants, ([{ name }, rounds]): [string, Measured[]] => [name, rounds]),
+    [`${OURS.name}, ${backlog.toLocaleString('en')} waiting`, full],
+    [`${OURS.name}, at 70 % of full load`, calm],
+  ];
+  return [
+    `| | ${COLUMNS.join(' | ')} |`,
+    `| --- |${' ---: |'.repeat(COLUMNS.length)}`,
+    ...rows
+      .filter(([, rounds]) => rounds.length > 0)
+      .map(([name, rounds]) => `| ${[name, ...toCells(rounds)].join(' | ')} |`),
+  ];
+}
+
+function toCells(rounds: readonly Measured[]): string[] {
+  const of = (member: keyof Measured) => median(rounds.map((round) => round[member]));
+  const rates = rounds.map(({ perS }) => Math.round(perS));
+  return [
+    of('perS').toFixed(0),
+    `${Math.min(...rates)}–${Math.max(...rates)}`,
+    of('p50Ms').toFixed(1),
+    of('p99Ms').toFixed(1),
+    of('serverUs').toFixed(1),
+    of('redisUs').toFixed(1),
+    of('bytes').toFixed(0),
+    (of('serverRssBytes') / 1_048_576).toFixed(0),
+  ];
+}
+
+/** `byProcessor`: the same in processor time of the servers, which what else the machine does changes little. */
+type Aim = {
+  text: string;
+  measured: number;
+  byProcessor?: number;
+  unit: string;
+  met: (measured: number) => boolean;
+};
+
+export function toAims({ contestants, full, calm, backlog }: Found): string[] {
+  const of = (contestant: Contestant, member: keyof Measured) =>
+    median((contestants.get(contestant) ?? []).map((round) => round[member]));
+  const ours = contestants.get(OURS) ?? [];
+  const times = (text: string, least: number, faster: Contestant, slower: Contestant): Aim => ({
+    text: `${text}: at least ${least} times`,
+    measured: of(faster, 'perS') / of(slower, 'perS'),
+    byProcessor: of(slower, 'serverUs') / of(faster, 'serverUs'),
+    unit: ' times',
+    met: (factor) => factor >= least,
+  });
+  const fullPerS = full.map(({ perS }) => perS);
+  const noisePerS = Math.min(...ours.map(({ perS }) => perS));
+  const aims: Aim[] = [
+    times(`accepted/s, beside ${PLAIN.name}`, 1, OURS, PLAIN),
+    times(`accepted/s, beside ${VERIFIED.name}`, 2, OURS, VERIFIED),
+    times(`accepted/s, beside ${FLOOR.name}`, 0.6, OURS, FLOOR),
+    times('batches, beside our own single route', 5, BATCH, OURS),
+    {
+      text: 'bytes in Redis, beside the run result: at most 1.5 times',
+      measured: median(ours.map(({ bytes }) => bytes)) / RUN_RESULT_BYTES,
+      unit: ' times',
+      met: (factor) => factor <= 1.5,
+    },
+    {
+      text: 'p99 at 70 % of full load: at most 25 ms',
+      measured: median(calm.map(({ p99Ms }) => p99Ms)),
+      unit: ' ms',
+      met: (ms) => ms <= 25,
+    },
+    {
+      text: `rate with ${backlog.toLocaleString('en')} waiting, beside none: the same within the range of rounds`,
+      measured: median(fullPerS) / of(OURS, 'perS'),
+      unit: ' times',
+      met: () => Math.max(...fullPerS) >= noisePerS,
+    },
+  ];
+  return [
+    '| aim | measured | by processor time | |',
+    '| --- | ---: | ---: | --- |',
+    ...aims.map(({ text, measured, byProcessor, unit, met }) => {
+      const processor = byProcessor === undefined ? '' : `${byProcessor.toFixed(2)}${unit}`;
+      return `| ${text} | ${measured.toFixed(2)}${unit} | ${processor} | ${met(measured) ? 'met' : 'missed'} |`;
+    }),
+  ];
+}

@@ -1,0 +1,86 @@
+// One round of one contestant: a fresh Redis, a fresh process, warmed up, then measured.
+import { startTestRedis, type TestRedis } from '../../test/support/redis.ts';
+import type { Contestant } from './contestants.ts';
+import type { Load } from './load-process.ts';
+import { cpuUs, machineCpuUs, redisUsed, rssBytes, startService, untilCalm } from './machine.ts';
+
+export type Measured = {
+  perS: number;
+  p50Ms: number;
+  p99Ms: number;
+  serverUs: number;
+  redisUs: number;
+  /** In Redis, for each run result. */
+  bytes: number;
+  serverRssBytes: number;
+  /** What the rest of the machine did meanwhile, as a share of a core. */
+  foreign: number;
+};
+
+export type Circumstances = {
+  environment: Record<string, string>;
+  pinned: boolean;
+  /** Results per second that are sent; null: as fast as answers come. */
+  ratePerS: number | null;
+  /** What is in Redis before the service starts. */
+  fill: ((redis: TestRedis) => Promise<void>) | null;
+  /** Of the usual number of run results. */
+  share: number;
+};
+
+/** A rewrite of the append-only file in the middle of a round would make it no round like the others. */
+const REDIS_SETTINGS = ['--auto-aof-rewrite-percentage', '0'];
+/** At a given rate requests must never wait for a connection. */
+const LANES_AT_A_RATE = 256;
+
+export async function runRound(contestant: Contestant, circumstances: Circumstances, load: Load): Promise<Measured> {
+  const redis = await startTestRedis(...REDIS_SETTINGS);
+  try {
+    await circumstances.fill?.(redis);
+    return await measure(contestant, circumstances, redis, load);
+  } finally {
+    await redis.close();
+  }
+}
+
+async function measure(
+  { main, signed, perBatch, lanes, results, warmUp }: Contestant,
+  { environment, pinned, ratePerS, share }: Circumstances,
+  redis: TestRedis,
+  load: Load,
+): Promise<Measured> {
+  const toRequests = (all: number) => Math.ceil((all * share) / (perBatch ?? 1));
+  const service = await startService(main, { ...environment, REDIS_URL: redis.url }, pinned);
+  const look = async () => ({
+    server: cpuUs(service.pid),
+    redis: await redisUsed(redis.client),
+    own: cpuUs(service.pid) + cpuUs(load.pid) + cpuUs(process.pid),
+    machine: machineCpuUs(),
+  });
+  try {
+    await untilCalm();
+    await load.prepare({
+      port: service.port,
+      lanes: ratePerS === null ? lanes : LANES_AT_A_RATE,
+      requests: toRequests(warmUp) + toRequests(results),
+      form: { groupKey: environment['DEVICE_GROUP_KEYS'] ?? '', signed, perBatch },
+    });
+    await load.send({ requests: toRequests(warmUp), ratePerS: null });
+    const before = await look();
+    const sent = await load.send({ requests: toRequests(results), ratePerS });
+    const after = await look();
+    const ownUs = after.own - before.own + after.redis.cpuUs - before.redis.cpuUs;
+    return {
+      perS: sent.results / sent.seconds,
+      p50Ms: sent.p50Ms,
+      p99Ms: sent.p99Ms,
+      serverUs: (after.server - before.server) / sent.results,
+      redisUs: (after.redis.cpuUs - before.redis.cpuUs) / sent.results,
+      bytes: (after.redis.bytes - before.redis.bytes) / sent.results,
+      serverRssBytes: rssBytes(service.pid),
+      foreign: Math.max(0, after.machine - before.machine - ownUs) / (sent.seconds * 1e6),
+    };
+  } finally {
+    await service.stop();
+  }
+}
