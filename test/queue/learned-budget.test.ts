@@ -67,6 +67,21 @@ describe('the pace', () => {
     expect((next as { waitMs: number }).waitMs).toBe(Math.ceil(WINDOW_MS / writesPer20s));
   });
 
+  test('of sixteen workers that ask all at once · is that of one · and a slot never used is only that slot', async () => {
+    const workers = Array.from({ length: 16 }, () => openBudget(100));
+    const grantedAt: number[] = [];
+    for (const endAt = now + WINDOW_MS; now < endAt;) {
+      const turns = await Promise.all(workers.map((budget) => budget.take('write')));
+      grantedAt.push(...turns.filter(({ go }) => go).map(() => now));
+      await pass(Math.max(1, ...turns.map((turn) => (turn.go ? 0 : turn.waitMs))));
+    }
+    const gaps = grantedAt.slice(1).map((at, index) => at - (grantedAt[index] ?? 0));
+    expect(grantedAt.length).toBeGreaterThanOrEqual(100);
+    expect(grantedAt.length).toBeLessThanOrEqual(104);
+    expect(Math.min(...gaps)).toBeGreaterThan(180);
+    expect(Math.max(...gaps)).toBeLessThan(202);
+  });
+
   test('where a read or a probe is refused · stays · and all wait nevertheless', async () => {
     const budget = openBudget(100);
     await use(budget, ['write'], 10_000);

@@ -47,7 +47,7 @@ export function startProcess(main: string, env: Record<string, string>): TestPro
       until(
         `a log line “${msg}” on stdout, stderr being: ${stderr}`,
         () => lines.find((line) => line.msg === msg),
-        10_000,
+        20_000,
       ),
     signal: (signal) => void child.kill(signal),
     ended,
