@@ -175,7 +175,7 @@ test('a master behind Sentinel dies · its replica takes over · and what was ac
     );
     await kill(first);
     // As a device does: what was not answered is sent again.
-    const after = await until('the replica accepts', () => acceptAll(queue, [4, 5]).catch(() => null), 20_000);
+    const after = await until('the replica accepts', () => acceptAll(queue, [4, 5]).catch(() => null), 40_000);
     await deliverAll(queue, [...before, ...after]);
     expect(await queue.deliveries.counts()).toMatchObject({ delivered: 5, queued: 0 });
   } finally {
