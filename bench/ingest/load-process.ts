@@ -2,7 +2,7 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import type { Order, Sent } from './load.ts';
+import type { Failed, Order, Sent } from './load.ts';
 
 export type Load = {
   pid: number;
@@ -18,9 +18,10 @@ export function startLoad(): Load {
   });
   ended.catch(() => undefined);
   const ask = async (order: Order): Promise<Sent | 'ready'> => {
-    const answered = once(child, 'message') as Promise<[Sent | 'ready']>;
+    const answered = once(child, 'message') as Promise<[Sent | Failed | 'ready']>;
     child.send(order);
     const [answer] = await Promise.race([answered, ended]);
+    if (typeof answer === 'object' && 'failure' in answer) throw new Error(answer.failure);
     return answer;
   };
   return {

@@ -14,6 +14,9 @@ export type Sent = { results: number; seconds: number; p50Ms: number; p99Ms: num
 /** A signature is good for 300 s. */
 const USED_FOR_MS = 150_000;
 
+/** Not every answer was what it should be. */
+export type Failed = { failure: string };
+
 const made = new Map<string, { requests: Buffer[]; madeAt: number }>();
 let lanes: Lane[] = [];
 let requests: Buffer[] = [];
@@ -30,7 +33,10 @@ async function make(count: number, form: Form): Promise<Buffer[]> {
 }
 
 process.on('message', (order: Order) => {
-  void obey(order).then((answer) => process.send?.(answer));
+  void obey(order).then(
+    (answer) => process.send?.(answer),
+    (error: unknown) => process.send?.({ failure: String(error) } satisfies Failed),
+  );
 });
 
 async function obey(order: Order): Promise<Sent | 'ready'> {
@@ -49,6 +55,7 @@ function send(due: readonly Buffer[], ratePerS: number | null): Promise<Sent> {
   const startedAt = performance.now();
   let begun = 0;
   let answered = 0;
+  let failed = false;
 
   const dueAt = (index: number) => (ratePerS === null ? performance.now() : startedAt + (index / ratePerS) * 1000);
 
@@ -65,12 +72,19 @@ function send(due: readonly Buffer[], ratePerS: number | null): Promise<Sent> {
         latenciesMs[index] = performance.now() - at;
         answered += 1;
         const refusal = findRefusal(answer);
-        if (refusal !== null) reject(new Error(`answered ${answer.status}: ${refusal}`));
+        if (refusal !== null) fail(new Error(`answered ${answer.status}: ${refusal}`));
         free.push(lane);
+        if (failed) return;
         if (answered === due.length) end();
         else begin();
       });
     }
+  }
+
+  function fail(error: Error): void {
+    failed = true;
+    clearInterval(ticking);
+    reject(error);
   }
 
   function end(): void {
