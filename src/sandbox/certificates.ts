@@ -1,5 +1,5 @@
 // The sandbox's own certificate authority, kept in a directory, and the server certificate it signs on each start.
-import './reflect-metadata.ts';
+import 'reflect-metadata';
 
 import { KeyObject, createPrivateKey, randomBytes, webcrypto } from 'node:crypto';
 import { mkdir, readFile, writeFile } from 'node:fs/promises';

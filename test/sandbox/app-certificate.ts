@@ -1,5 +1,5 @@
 // An app's own RSA certificate for the tests: self-signed, with the assertion a client proves itself by.
-import '../../src/sandbox/reflect-metadata.ts';
+import 'reflect-metadata';
 
 import { KeyObject, createHash, webcrypto } from 'node:crypto';
 

@@ -1,5 +1,5 @@
 // Authorities and the certificates they sign, good ones and every kind of bad one, made for a test.
-import '../../src/http/identity/reflect-metadata.ts';
+import 'reflect-metadata';
 
 import { KeyObject, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
 import * as x509 from '@peculiar/x509';

@@ -1,5 +1,5 @@
 // The authorities whose certificates devices may show, and the path from a certificate up to one of them.
-import './reflect-metadata.ts';
+import 'reflect-metadata';
 
 import { X509Certificate as Signed } from 'node:crypto';
 import * as x509 from '@peculiar/x509';

@@ -24,7 +24,8 @@ export type Proof = { ok: true; deviceId: string } | { ok: false; reason: string
 const unsigned = (reason: string): Proof => ({ ok: false, reason });
 
 /**
- * Makes the check of device signatures.
+ * Makes the check of device signatures. The structures are read by a library, the rest is here: one that does all of
+ * it takes several times as long, on the path of every submission. A test holds the two against each other.
  * @param groupKeys decoded group keys; a signature under any of them is good
  */
 export function createVerifySignature(
