@@ -95,8 +95,6 @@ type Entry = {
 const ACCEPTED_AT_ONCE = 100;
 /** A caller of the API hears no after 1.8 s. */
 const AWAITED_FOR_MS = 1800;
-/** So many calls may be on their way: while Redis syncs one, the next is already there. */
-const CALLS_UNDER_WAY = 2;
 
 /**
  * Makes the acceptance of one tenant: resolved, a run is as durable as Redis is. Safe to repeat and to race.
@@ -112,7 +110,7 @@ export function createAcceptance(
 ): Accept {
   const acceptScript = defineLineScript(redis, line, 'acceptDeliveries', ACCEPT);
   const waiting: Entry[] = [];
-  let underWay = 0;
+  let sending = false;
 
   function toArgs({ run, delivery, rank }: Entry): (string | number)[] {
     const identity = `${fingerprint(run)} ${tag(run.deviceId)} ${tag(run.runId)}`;
@@ -120,11 +118,12 @@ export function createAcceptance(
     return [delivery.id, delivery.acceptedAt, identity, rank, toBody(delivery, run, seal), ...contest];
   }
 
+  /** What arrives in one turn of the event loop goes together, and so does what arrives while a call is on its way. */
   async function flush(): Promise<void> {
-    if (underWay === CALLS_UNDER_WAY) return;
-    underWay += 1;
+    if (sending) return;
+    sending = true;
     while (waiting.length > 0) await send(waiting.splice(0, ACCEPTED_AT_ONCE).filter(isAwaited));
-    underWay -= 1;
+    sending = false;
   }
 
   /** Redis hung for so long that the caller has heard no; storing it now would be for nobody. */
@@ -176,7 +175,7 @@ export function createAcceptance(
     const { promise, resolve, reject } = Promise.withResolvers<Accepted>();
     const delivery = createDelivery(tenantId, run, now, traceparent);
     waiting.push({ run, delivery, rank: rankOf(run, priority), joinedAt: performance.now(), resolve, reject });
-    void flush();
+    if (waiting.length === 1) setImmediate(() => void flush());
     return promise;
   };
 }
