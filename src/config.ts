@@ -62,7 +62,7 @@ export class ConfigError extends Error {
 }
 
 /** Of one delivery's own retries, and of throttling without Retry-After. */
-const BACKOFF = { baseMs: 2000, capMs: 300_000 };
+const BACKOFF = { baseMs: 1000, capMs: 300_000 };
 
 /**
  * Reads the environment a process was given. Empty variables count as unset.

@@ -5,8 +5,8 @@ export const WINDOW_MS = 20_000;
 
 /** After an episode: just under the measured rate; requests jitter on their way, and a window may catch one too many. */
 export const FALL_TO = 0.99;
-/** One episode never more than halves the pace: a short measurement may be wrong. */
-export const LARGEST_FALL_TO = 0.5;
+/** One episode never takes more than this off the pace: a measurement may be wrong, and the next is soon where it falls short. */
+export const LARGEST_FALL_TO = 0.6;
 
 /** Back at the ceiling after this long and, for a low limit, this many writes: an episode costs four slots, 1 % of them. */
 export const RETURN_MS = 90_000;
@@ -16,8 +16,8 @@ export const RETURN_AFTER_MOVE_MS = 30_000;
 /** The ceiling has moved when it is measured this far from where it was; less is one or two writes of a window. */
 export const MOVED_BY = 0.03;
 
-/** Beyond the ceiling: 5 % after 20 s – too little to overshoot within one window –, and twice the ceiling after 54 s. */
-export const PROBE_STEP = 0.05;
+/** Beyond the ceiling: 4 % after 20 s – too little to overshoot within one window –, and twice the ceiling after 58 s. */
+export const PROBE_STEP = 0.04;
 export const PROBE_MS = 20_000;
 
 /** Requests on their way when an episode begins come back within this. */
@@ -28,8 +28,11 @@ export const WAITED_TOO_SHORT_MS = 1000;
 export const ROUNDED_UP_MS = 1000;
 /** The next measurement sees this end of a told wait, so that a bucket's waits of a second, close together, bring it down. */
 export const SEEN_OF_WAIT_MS = 300;
-/** A rate measured over less than this counts a handful of writes; the present pace fills the rest. */
-export const SHORTEST_MEASURE_MS = 3000;
+/**
+ * The present pace fills what a measurement lacks of this. Refused again soon after an episode, it is mostly the same
+ * window still being full, and the short time between holds a handful of writes and a wait.
+ */
+export const SHORTEST_MEASURE_MS = 15_000;
 
 /** A slot taken this late is not lost, the next ones make up for it: timers and Redis are not exact. */
 export const LATENESS_MS = 250;

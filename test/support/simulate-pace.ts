@@ -37,7 +37,7 @@ export type Simulated = {
 type Request = { at: number; answeredAt: number; afterThrottle: boolean };
 type Answer = { at: number; waitMs: number; afterThrottle: boolean };
 
-const BACKOFF_BASE_MS = 2000;
+const BACKOFF_BASE_MS = 1000;
 const BACKOFF_CAP_MS = 300_000;
 const LATENCY_SIGMA = 0.5;
 /** How late a worker's timer may be. */
