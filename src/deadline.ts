@@ -4,6 +4,12 @@
 export function within<T>(promise: Promise<T>, timeoutMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(new Error(`no answer within ${timeoutMs} ms`)), timeoutMs);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+    const settle =
+      <V>(tell: (settled: V) => void) =>
+      (settled: V) => {
+        clearTimeout(timer);
+        tell(settled);
+      };
+    promise.then(settle(resolve), settle(reject));
   });
 }

@@ -5,6 +5,7 @@ import express, { type RequestHandler } from 'express';
 import type { Refusal, RefusalCode } from '../domain/refusal.ts';
 import type { BatchAnswer } from './answers.ts';
 import { decodeUtf8, isUtf8, parseJson } from './json.ts';
+import { hasMoreValues } from './json-values.ts';
 import { Refused, toProblem } from './problem.ts';
 import { beginSubmissions, type SubmissionParts, type Submissions, type Submitter } from './submission.ts';
 
@@ -24,6 +25,8 @@ export type BatchParts = SubmissionParts & {
 };
 
 export const MAX_ENTRIES = 1000;
+/** Of all entries together; a run result of known members has a dozen. */
+const MAX_VALUES = 250_000;
 
 const JSON_TYPE = 'application/json';
 const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson'];
@@ -100,6 +103,9 @@ async function submit(entry: Entry, submissions: Submissions, submitter: Submitt
 }
 
 function parseEntries(content: Buffer, isNdjson: boolean): Entry[] {
+  if (hasMoreValues(content, MAX_VALUES)) {
+    throw new Refused({ code: 'too-large', detail: `a batch holds at most ${MAX_VALUES} values in all` });
+  }
   const entries = isNdjson ? parseLines(decodeUtf8(content)) : parseArray(content);
   if (entries.length > MAX_ENTRIES) {
     throw new Refused({ code: 'too-large', detail: `a batch holds at most ${MAX_ENTRIES} run results` });
@@ -119,17 +125,26 @@ function parseArray(content: Buffer): Entry[] {
   return json.map((one: unknown) => ({ json: one }));
 }
 
-/** Empty lines are none. */
+/** Empty lines are none, however many. Reads no further than one line too many. */
 function parseLines(text: string): Entry[] {
-  // No batch is read further than one line too many.
-  const lines = text.split('\n', 2 * MAX_ENTRIES + 2).filter((line) => line.trim() !== '');
-  return lines.map((line) => {
-    try {
-      return { json: JSON.parse(line) as unknown };
-    } catch {
-      return { refused: new Refused({ code: 'invalid-json', detail: 'the line is not JSON' }) };
-    }
-  });
+  const entries: Entry[] = [];
+  let at = 0;
+  while (at < text.length && entries.length <= MAX_ENTRIES) {
+    const found = text.indexOf('\n', at);
+    const end = found === -1 ? text.length : found;
+    const line = text.slice(at, end);
+    if (line.trim() !== '') entries.push(parseLine(line));
+    at = end + 1;
+  }
+  return entries;
+}
+
+function parseLine(line: string): Entry {
+  try {
+    return { json: JSON.parse(line) as unknown };
+  } catch {
+    return { refused: new Refused({ code: 'invalid-json', detail: 'the line is not JSON' }) };
+  }
 }
 
 async function decompress(body: Buffer, maxBytes: number): Promise<Buffer> {

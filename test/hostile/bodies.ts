@@ -39,10 +39,13 @@ const SPLICES: readonly ((dice: Dice, run: RunRecord) => string)[] = [
 /** A good run result with something spliced in before or behind its own members. */
 export function splicedMembers(dice: Dice): Case {
   const run = goodRun(dice);
+  return signed('body', 'spliced', spliceInto(run, dice), dice, run.deviceId);
+}
+
+export function spliceInto(run: RunRecord, dice: Dice): string {
   const own = JSON.stringify(run).slice(1, -1);
   const splice = pick(dice.random, SPLICES as [(typeof SPLICES)[number]])(dice, run);
-  const body = chance(dice.random, 0.5) ? `{${splice},${own}}` : `{${own},${splice}}`;
-  return signed('body', 'spliced', body, dice, run.deviceId);
+  return chance(dice.random, 0.5) ? `{${splice},${own}}` : `{${own},${splice}}`;
 }
 
 const WHOLES: readonly ((random: Random, good: string) => Buffer | string)[] = [

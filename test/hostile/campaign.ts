@@ -8,11 +8,15 @@ import { startProcess } from '../support/process.ts';
 import { startTestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 import { again } from './again.ts';
+import { batchCodings } from './batch-codings.ts';
+import { MOST_BATCH_BYTES } from './batch.ts';
+import { batches } from './batches.ts';
 import { flippedBytes, otherBody, splicedMembers } from './bodies.ts';
 import type { Case, Dice, Family } from './case.ts';
 import { chunks } from './chunks.ts';
 import { fields } from './fields.ts';
 import { framing } from './framing.ts';
+import { lengths } from './lengths.ts';
 import { OPERATOR_TOKEN, operators } from './operators.ts';
 import { paths } from './paths.ts';
 import { createPlayer, type Promised } from './play.ts';
@@ -50,12 +54,16 @@ const FAMILIES = [
   otherBody,
   flippedBytes,
   framing,
+  lengths,
   chunks,
   paths,
   fields,
   signatures,
   again,
   operators,
+  batches,
+  batches,
+  batchCodings,
 ] as const satisfies readonly Family[];
 const SENDERS = 24;
 const BATCH = 1000;
@@ -79,7 +87,7 @@ export async function runCampaign({ cases, seed, only, slow, onBatch }: Campaign
   const startedAt = performance.now();
   await using stage = await openStage();
   const { port, pid, lines } = stage;
-  const promised: Promised = { stored: new Map(), possible: [] };
+  const promised: Promised = { stored: new Map(), possible: new Map() };
   const players = Array.from({ length: SENDERS }, () => createPlayer(port, promised));
   const violations: string[] = [];
   const families: Record<string, number> = {};
@@ -139,6 +147,7 @@ async function openStage() {
     // A line for every request would fill the campaign's own memory.
     LOG_LEVEL: 'warn',
     DEVICE_RATE_PER_MIN: '0',
+    MAX_BATCH_BYTES: String(MOST_BATCH_BYTES),
     MAX_BACKLOG_BYTES: '10000000000',
     MAX_BACKLOG_AGE_H: '87600',
   };

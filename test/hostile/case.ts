@@ -12,6 +12,18 @@ export type Expected = {
   stores: RunRecord | null;
   /** The request id that the answer repeats, where the request got so far. */
   requestId?: string;
+  /** What a batch that is answered at all holds, one for each entry. */
+  entries?: readonly EntryExpected[];
+};
+
+/** What one entry of a batch may be told. */
+export type EntryExpected = {
+  /** What a receipt has stored; null where it must be refused. */
+  stores: RunRecord | null;
+  /** The code of its refusal. */
+  code?: string;
+  /** Whether a receipt says it is known; not said where either is right. */
+  duplicate?: boolean;
 };
 
 export type Step = {

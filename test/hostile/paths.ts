@@ -1,5 +1,6 @@
 // Request lines: paths that lead astray, methods and versions nobody speaks, and what is no HTTP at all.
 import { pick, wholeNumber } from '../../src/sandbox/random.ts';
+import { ABSOLUTE_TRICKS } from './absolute.ts';
 import {
   BROKEN,
   bytesOf,
@@ -132,6 +133,7 @@ const NOWHERE = { ...REFUSED, statuses: [...REFUSED.statuses, 200] };
 
 const TRICKS: Tricks = {
   'another path': (p) => ({ bytes: asked(p, 'POST', pick(p.dice.random, PATHS)), answers: [perhaps(p.run)] }),
+  ...ABSOLUTE_TRICKS,
   'another path to read': (p) => ({
     bytes: toBytes({ method: 'GET', path: pick(p.dice.random, PATHS), headers: [HOST] }),
     answers: [NOWHERE],

@@ -53,14 +53,14 @@ const RULES: Record<keyof RunRecord, Rule> = {
 };
 
 /** Rules on a body that arrived whole and rightly signed. Texts are taken to hold no password. */
-export function rule(body: Buffer, signer: string): Ruling {
+export function rule(body: Buffer, signer: string, mostBytes = MOST_BYTES): Ruling {
   const refuse = (status: number, code: string, pointers: string[] = []): Ruling => ({
     kind: 'refused',
     status,
     code,
     pointers,
   });
-  if (body.length > MOST_BYTES) return refuse(413, 'too-large');
+  if (body.length > mostBytes) return refuse(413, 'too-large');
   const json = parse(body);
   if (json === undefined) return refuse(400, 'invalid-json');
   const members = typeof json.value === 'object' && json.value !== null ? (json.value as Json) : null;

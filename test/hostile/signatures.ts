@@ -30,7 +30,7 @@ export const signedAs = (p: Parts, signing: Partial<Signing>) =>
 const SIGNINGS: readonly ((p: Parts) => Partial<Signing>)[] = [
   ({ dice }) => ({ createdS: dice.nowS + pick(dice.random, [-400, 400, -1e9, 1e9, 2 ** 53, -(2 ** 31)]) }),
   ({ dice, run }) => ({
-    parameters: `;created=${pick(dice.random, [`${dice.nowS}.5`, `"${dice.nowS}"`, '?1', '999999999999999', '-0', `${dice.nowS}000`, ''] as const)};keyid="${run.deviceId}";alg="hmac-sha256"`,
+    parameters: `;created=${pick(dice.random, [`${dice.nowS}.5`, `0${dice.nowS}`, `+${dice.nowS}`, `"${dice.nowS}"`, '?1', '999999999999999', '-0', `${dice.nowS}000`, ''] as const)};keyid="${run.deviceId}";alg="hmac-sha256"`,
   }),
   ({ dice, run }) => ({ parameters: `;keyid="${run.deviceId}";alg="hmac-sha256";expires=${dice.nowS}` }),
   ({ dice, run }) => ({
@@ -81,6 +81,9 @@ const HEADER_TRICKS: readonly ((p: Parts, fields: HeaderField[]) => HeaderField[
   (_p, fields) => fields.filter(([name]) => name !== 'Content-Digest'),
   () => [],
   (_p, fields) => [...fields, ...fields],
+  ({ dice }, fields) => [...fields, pick(dice.random, fields as [HeaderField])],
+  ({ dice }, fields) => [pick(dice.random, fields as [HeaderField]), ...fields],
+  (_p, fields) => fields.map(([name, value]) => [name, value.replace('keyid="', 'keyid="\\')]),
   (_p, fields) => [...fields, ['Signature', 'device=:AAAA:']],
   ({ dice }, fields) => [...fields, ['Signature-Input', `other=();created=${dice.nowS}`]],
   (_p, fields) =>
@@ -133,9 +136,26 @@ function oddButGood(dice: Dice): Case {
     { components: '"content-digest" "@path" "@method"' },
     { parameters: `;alg="hmac-sha256";keyid="${run.deviceId}";created=${dice.nowS}` },
     { groupKey: GROUP_KEY, digest: `md5=:AAAA:, ${digestOf(parts.body)}` },
+    { digest: `sha-256=:AAAA:, ${digestOf(parts.body)}` },
   ];
   const signing = pick(dice.random, signings);
   return single('signature', 'odd but good', signedAs(parts, signing), { ...stored(run), requestId: dice.id });
+}
+
+/** Written otherwise than it is signed, and the same by RFC 8941. */
+const SPELLINGS: readonly ((value: string) => string)[] = [
+  (value) => `  ${value}\t `,
+  (value) => value.replaceAll(';', ';  '),
+  (value) => value.replace('(', '(  ').replace(')', '   )').replace(' "@path"', '     "@path"'),
+];
+
+function spelledOtherwise(dice: Dice): Case {
+  const parts = partsOf(dice);
+  const spell = pick(dice.random, SPELLINGS as [(typeof SPELLINGS)[number]]);
+  const fields = signatureFields({ body: parts.body, deviceId: parts.run.deviceId, createdS: dice.nowS });
+  const spelled = fields.map(([name, value]): HeaderField => [name, name === 'Signature-Input' ? spell(value) : value]);
+  const expected = { ...stored(parts.run), requestId: dice.id };
+  return single('signature', 'spelled otherwise', send(parts, spelled), expected);
 }
 
 function otherDevice(dice: Dice): Case {
@@ -151,6 +171,14 @@ function swapped(dice: Dice): Case {
   return single('signature', 'of another body', send(parts, Object.entries(signature)), UNKNOWN);
 }
 
-const KINDS = [otherSignature, otherSignature, brokenHeaders, oddButGood, otherDevice, swapped] as const;
+const KINDS = [
+  otherSignature,
+  otherSignature,
+  brokenHeaders,
+  oddButGood,
+  spelledOtherwise,
+  otherDevice,
+  swapped,
+] as const;
 
 export const signatures = (dice: Dice): Case => pick(dice.random, KINDS)(dice);

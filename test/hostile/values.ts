@@ -106,13 +106,16 @@ const MEMBERS = [
 
 /** One to three members are missing or something else. */
 export function wrongMembers(dice: Dice): Case {
-  const { random } = dice;
   const run = goodRun(dice);
+  return signed('body', 'wrong members', JSON.stringify(spoil(run, dice)), dice, run.deviceId);
+}
+
+export function spoil(run: RunRecord, { random }: Dice): Record<string, unknown> {
   const changed: Record<string, unknown> = { ...run };
   for (let times = wholeNumber(random, 1, 3); times > 0; times -= 1) {
     const member = pick(random, MEMBERS);
     if (chance(random, 0.2)) changed[member] = undefined;
     else changed[member] = WRONG_VALUES[wholeNumber(random, 0, WRONG_VALUES.length - 1)];
   }
-  return signed('body', 'wrong members', JSON.stringify(changed), dice, run.deviceId);
+  return changed;
 }

@@ -94,6 +94,13 @@ describe('entries', () => {
     expect(brief(body)).toEqual(['a false', 'invalid-json', 'run-1 false']);
   });
 
+  test.each([1001, 100_000])('%i empty lines between them · are none · and every entry is answered', async (count) => {
+    const empty = '\n'.repeat(count);
+    const lines = ['a', 'b', 'c'].map((runId) => JSON.stringify(runResult({ runId })));
+    const { body } = await submit(`${empty}${lines.join(empty)}`, { type: 'application/x-ndjson' });
+    expect(brief(body)).toEqual(['a false', 'b false', 'c false']);
+  });
+
   test('a compressed batch · is signed as it was sent · and understood', async () => {
     const body = gzipSync(batch({ runId: 'a' }, { runId: 'b' }));
     const answer = await submit(body, { coding: 'gzip' });
@@ -119,6 +126,15 @@ describe('the whole', () => {
     ['JSON that is no array', '{}', {}, 422, 'invalid-request', 'The request has faults'],
     ['more than 1,000', `[${'{},'.repeat(1000)}{}]`, {}, 413, 'too-large', 'The body is too large'],
     ['1,001 lines', '{}\n'.repeat(1001), { type: 'application/x-ndjson' }, 413, 'too-large', 'The body is too large'],
+    ['a swarm of values', `[[${'{},'.repeat(249_998)}{}]]`, {}, 413, 'too-large', 'The body is too large'],
+    [
+      'a compressed swarm',
+      gzipSync(`"\\\n[${'[],'.repeat(300_000)}[]]`),
+      { type: 'application/x-ndjson', coding: 'gzip' },
+      413,
+      'too-large',
+      'The body is too large',
+    ],
     ['too many bytes', `["${'x'.repeat(2_000_000)}"]`, {}, 413, 'too-large', 'The body is too large'],
     ['a bomb', gzipSync(' '.repeat(50_000_000)), { coding: 'gzip' }, 413, 'too-large', 'The body is too large'],
     ['no gzip', '[]', { coding: 'gzip' }, 400, 'bad-request', 'The request is not well-formed HTTP'],
