@@ -1,6 +1,7 @@
 // The operator's hand: `runstate-bridge <command>`. Each command is loaded when it is called, so that small ones are quick.
 import { Command, Option } from 'commander';
 import { guid, port, url, whole } from './arguments.ts';
+import type { BenchFlags } from './bench.ts';
 import type { DemoFlags } from './demo.ts';
 import type { DoctorFlags } from './doctor.ts';
 import { EXIT } from './exit.ts';
@@ -115,6 +116,26 @@ Device keys are derived from the first of DEVICE_GROUP_KEYS. A submission is sen
 Exit codes: ${EXIT.ok} all accepted or known · ${EXIT.refused} some refused for good · ${EXIT.later} some refused for now or not answered · ${EXIT.usage} wrong use`,
   )
   .action(complaining(async (flags: SimulateFlags) => (await import('./simulate.ts')).simulate(flags)));
+
+program
+  .command('bench')
+  .description('how many run results a running bridge takes: as many as it answers for, over so many connections')
+  .requiredOption('--url <url>', 'where the bridge is, e.g. http://localhost:8080', url)
+  .option('--seconds <n>', 'how long to measure', whole(1, 3600), 10)
+  .option('--warm-up <seconds>', 'how long to submit before that, unmeasured', whole(0, 600), 2)
+  .option('--connections <n>', 'submissions under way at once', whole(1, 1000), 32)
+  .option('--size <bytes>', 'the length of each output; without it as devices report', whole(0, 16_000_000))
+  .option('--devices <n>', 'how many devices report, in turn', whole(1, 1_000_000), 10_000)
+  .option('--configuration <guid...>', 'hardware configurations to report for; without it those of the sandbox')
+  .option('--yes', 'do not ask')
+  .option('--json', 'for scripts')
+  .addHelpText(
+    'after',
+    `
+What is accepted is created in Graph; it asks first. Device keys are derived from the first of DEVICE_GROUP_KEYS.
+Exit codes: ${EXIT.ok} all accepted · ${EXIT.refused} some refused for good · ${EXIT.later} some refused for now or not answered · ${EXIT.usage} wrong use, or not confirmed`,
+  )
+  .action(complaining(async (flags: BenchFlags) => (await import('./bench.ts')).bench(flags)));
 
 addOperatorCommands(program);
 

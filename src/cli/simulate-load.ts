@@ -51,3 +51,7 @@ export function createLatencies() {
     },
   };
 }
+
+export function toPercentiles({ percentile }: Latencies) {
+  return { p50: percentile(0.5), p90: percentile(0.9), p99: percentile(0.99), max: percentile(1) };
+}

@@ -7,18 +7,14 @@ import { LOOKS_UNTIL_ABSENT } from './retry.ts';
 
 export type Explanation = { summary: string; happened: string[]; waitingFor: string | null; next: string };
 
-/** What an explanation is made from: a delivery, or what is known of one. */
-export type Explainable = Told &
-  Pick<Delivery, 'uncertainty'> & {
-    /** Null where it is not known. */
-    dueAt: number | null;
-  };
+/** What an explanation is made from. */
+type Explainable = Told & Pick<Delivery, 'uncertainty' | 'dueAt'>;
 
-/** What stops everyone, and the pace. Instants are milliseconds since 1970, null where they are not known. */
+/** What stops everyone, and the pace. Instants are milliseconds since 1970. */
 export type Surroundings = {
   now: number;
-  hold: (Pick<Hold, 'reason' | 'since' | 'detail'> & { probeAt: number | null }) | null;
-  throttle: { since: number; until: number | null } | null;
+  hold: Pick<Hold, 'reason' | 'since' | 'detail' | 'probeAt'> | null;
+  throttle: { since: number; until: number } | null;
   writesPer20s: number;
 };
 
@@ -92,16 +88,17 @@ function foreseeTry(delivery: Explainable, { now, hold, throttle, writesPer20s }
     };
   }
   if (throttle) {
-    const until = throttle.until === null ? '' : `, until ${instant(throttle.until, now)}`;
     return {
-      waitingFor: `Graph’s throttling to pass${until}`,
+      waitingFor: `Graph’s throttling to pass, until ${instant(throttle.until, now)}`,
       next: `Then ${step}, when it is its turn. Nothing is to be done.`,
     };
   }
   const { status, dueAt } = delivery;
-  if (status === 'waiting' && (dueAt === null || dueAt > now)) {
-    const at = dueAt === null ? '' : `, ${instant(dueAt, now)}`;
-    return { waitingFor: `the time set for its next try${at}`, next: `Then ${step}. Nothing is to be done.` };
+  if (status === 'waiting' && dueAt > now) {
+    return {
+      waitingFor: `the time set for its next try, ${instant(dueAt, now)}`,
+      next: `Then ${step}. Nothing is to be done.`,
+    };
   }
   return {
     waitingFor: `its turn: all workers together create ${perSecond(writesPer20s)} a second`,
@@ -115,9 +112,8 @@ function whatComes({ uncertainty }: Explainable): string {
   return `a worker looks in Graph (look ${look}): found, it is delivered; not there after the last look, it is created again`;
 }
 
-function probing(probeAt: number | null, now: number): string {
-  const at = probeAt === null ? '' : `, the next one ${instant(probeAt, now)}`;
-  return `One delivery at a time probes whether it is mended${at}.`;
+function probing(probeAt: number, now: number): string {
+  return `One delivery at a time probes whether it is mended, the next one ${instant(probeAt, now)}.`;
 }
 
 /** An instant, and how far away it is. */

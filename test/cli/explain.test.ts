@@ -1,14 +1,9 @@
-// `explain` against a real bridge, and what the API's words lose of a delivery on the way to it.
+// `explain` against a real bridge: it says what the dashboard says, to the word.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { toExplainable } from '../../src/cli/delivery-view.ts';
-import { conclude } from '../../src/domain/conclusion.ts';
-import { begin, supersede, type Delivery, type Outcome } from '../../src/domain/delivery.ts';
-import { explain } from '../../src/domain/explain.ts';
-import { toView } from '../../src/http/deliveries.ts';
 import type { TenantQueue } from '../../src/queue/tenant.ts';
-import { circumstances, delivery, now, policy } from '../domain/sample.ts';
 import { runCli } from '../support/cli.ts';
 import { GROUP_KEY } from '../support/device.ts';
+import { conclusionOf } from '../support/outcomes.ts';
 import { startApi, type TestProcess } from '../support/process.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { aRun, openTestQueue } from '../support/tenant.ts';
@@ -70,6 +65,27 @@ test('a hold · is part of the explanation · in JSON with the delivery', async 
   });
 }, 20_000);
 
+test('a delivery that waits · is told with the time of its next try · as on the dashboard', async () => {
+  const { id } = await conclusionOf(
+    queue,
+    aRun(4),
+    { kind: 'uncertain', detail: '504', graph: { status: 504, requestId: 'req', code: null } },
+    { acceptedAt: Date.now(), now: Date.now() + 3_600_000 },
+  );
+  const { code, stdout } = await runCli(['explain', id, '--url', url, '--json'], operator);
+  const page = await fetch(`${url}/dashboard/search.json?text=${id}`, {
+    headers: { Authorization: `Bearer ${OPERATOR_TOKEN}` },
+  });
+  const { found } = (await page.json()) as { found: [{ explanation: object }] };
+  const [{ explanation, ...delivery }] = found;
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toEqual({ delivery, explanation });
+  expect(explanation).toMatchObject({
+    waitingFor: expect.stringMatching(/^the time set for its next try, .* UTC \(in 60 min\)$/) as string,
+    next: expect.stringContaining('look 1 of 3') as string,
+  });
+}, 20_000);
+
 test('a throttle · is part of it · with its end', async () => {
   const id = await accept(3);
   await queue.budget.throttle('write', false, 600_000, 0);
@@ -88,34 +104,3 @@ test('no such delivery, none named, two ways at once, a wrong token · each its 
   expect((await runCli(['explain', 'dX', '--device', 'a', '--run', 'b', '--url', url], operator)).code).toBe(64);
   expect((await runCli(['explain', 'dX', '--url', url], { env: { OPERATOR_TOKEN: 'x'.repeat(40) } })).code).toBe(65);
 }, 30_000);
-
-const graph = { status: 200, requestId: 'req' };
-const created: Outcome = { kind: 'created', deviceRunStateId: 'state-1', graph };
-const absent: Outcome = { kind: 'absent', graph };
-const uncertain: Outcome = { kind: 'uncertain', detail: '504', graph: { ...graph, code: null } };
-const notSent: Outcome = { kind: 'not-sent', upstream: 'graph', detail: 'ECONNREFUSED', graph: null };
-const rejected: Outcome = { kind: 'rejected', status: 404, detail: '404', graph: { ...graph, code: null } };
-
-const live = (...outcomes: Outcome[]) =>
-  outcomes.reduce((before, outcome): Delivery => {
-    const at = Math.max(before.dueAt, now);
-    return conclude(begin(before, at), outcome, { ...circumstances, now: at + 10 }, policy).delivery;
-  }, delivery());
-
-test.each<[string, Delivery]>([
-  ['accepted', live()],
-  ['under way', begin(live(), now)],
-  ['not sent', live(notSent)],
-  ['uncertain', live(uncertain, absent)],
-  ['looked for', begin(live(uncertain, absent, notSent), now + 99_000)],
-  ['looked for in vain', live(uncertain, absent, absent, absent)],
-  ['created again', begin(live(uncertain, absent, absent, absent), now + 999_000)],
-  ['uncertain again', live(uncertain, absent, absent, absent, uncertain)],
-  ['delivered', live(notSent, created)],
-  ['dead', live(rejected)],
-  ['superseded', supersede(live(), 'd-newer')],
-])('%s · told by the API · is explained as the service would, but for when', (_, lived) => {
-  const told = JSON.parse(JSON.stringify(toView(lived))) as ReturnType<typeof toView>;
-  const surroundings = { now: now + 60_000, hold: null, throttle: null, writesPer20s: 100 };
-  expect(explain(toExplainable(told), surroundings)).toEqual(explain({ ...lived, dueAt: null }, surroundings));
-});

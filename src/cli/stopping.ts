@@ -1,0 +1,14 @@
+// Ctrl-C as an abort signal: a command that runs for long ends early, and still says what it knows.
+import { once } from 'node:events';
+
+/** Aborted by SIGINT or SIGTERM. `abort` it at the end, so that the signals do what they usually do again. */
+export function createStopping(): AbortController {
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    void once(process, signal, { signal: stopping.signal }).then(
+      () => stopping.abort(),
+      () => undefined,
+    );
+  }
+  return stopping;
+}
