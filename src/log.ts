@@ -5,7 +5,20 @@ import type { LogLevel } from './environment.ts';
 export type { Logger };
 
 /** Members that hold secrets or what a device wrote; whoever logs them by mistake logs `[redacted]`. */
-const NEVER = ['authorization', 'Authorization', 'token', 'secret', 'key', 'output', 'command', 'upn', 'signature'];
+const NEVER: ReadonlySet<string> = new Set([
+  'authorization',
+  'Authorization',
+  'token',
+  'secret',
+  'key',
+  'output',
+  'command',
+  'upn',
+  'signature',
+]);
+const REDACTED = '[redacted]';
+/** So many levels of a line are looked at; nobody writes deeper ones. */
+const LEVELS = 3;
 
 /**
  * Makes the logger of a process.
@@ -17,14 +30,55 @@ export function createLog(process: string, level: LogLevel): Logger {
       level,
       base: { process },
       timestamp: pino.stdTimeFunctions.isoTime,
-      formatters: { level: (label) => ({ level: label }) },
-      redact: { paths: NEVER.flatMap((member) => [member, `*.${member}`]), censor: '[redacted]' },
+      formatters: { level: (label) => ({ level: label }), log: (line) => redact(line, LEVELS) },
       errorKey: 'error',
       serializers: { error: describeError, err: describeError },
     },
-    // pino would write in the background by itself: a process that ends then prints its last lines out of order, or not at all.
-    pino.destination({ dest: 1, sync: true }),
+    writeByTurns(),
   );
+}
+
+/**
+ * One write for all lines of one turn of the event loop: a write for each would cost more than the line. pino would
+ * write in the background by itself: a process that ends then prints its last lines out of order, or not at all.
+ */
+function writeByTurns() {
+  const stdout = pino.destination({ dest: 1, sync: true });
+  let lines = '';
+  const flushSync = () => {
+    const written = lines;
+    lines = '';
+    if (written !== '') stdout.write(written);
+  };
+  process.on('exit', flushSync);
+  return {
+    write: (line: string) => {
+      if (lines === '') setImmediate(flushSync);
+      lines += line;
+    },
+    flushSync,
+  };
+}
+
+/**
+ * Copies only what has something to redact. pino's own redaction clones a line for each text in it, which allocates
+ * nearly as much as all the rest of accepting a run result.
+ */
+function redact(members: Record<string, unknown>, levels: number): Record<string, unknown> {
+  let redacted = members;
+  for (const name of Object.keys(members)) {
+    const value = members[name];
+    const kept = NEVER.has(name) ? REDACTED : levels > 1 && isPlain(value) ? redact(value, levels - 1) : value;
+    if (kept === value) continue;
+    if (redacted === members) redacted = { ...members };
+    redacted[name] = kept;
+  }
+  return redacted;
+}
+
+/** Errors are told by what describes them. */
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !(value instanceof Error);
 }
 
 /**

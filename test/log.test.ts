@@ -46,6 +46,34 @@ test.each(['authorization', 'Authorization', 'token', 'secret', 'key', 'output',
   },
 );
 
+test('a member that must not be printed · two levels down · is redacted there, not in what was logged', () => {
+  const { text, lines } = printedBy(`
+    const line = { request: { headers: { authorization: 'hush-hush', host: 'bridge' } } };
+    log.info(line, 'said'); if (line.request.headers.authorization !== 'hush-hush') throw new Error('it was changed');`);
+  expect(text).not.toContain('hush-hush');
+  expect(lines).toMatchObject([{ request: { headers: { authorization: '[redacted]', host: 'bridge' } } }]);
+});
+
+describe('lines of one turn', () => {
+  test('written together · are all printed · in order, whole and each with its time', () => {
+    const { lines } = printedBy(`
+      log.info({ n: 0 }, 'first');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      for (let n = 1; n < 2000; n += 1) log.info({ n, text: 'é'.repeat(50) }, 'one of many');`);
+    expect(lines.map(({ n }) => n)).toEqual(Array.from({ length: 2000 }, (_, n) => n));
+    const [first, second] = lines.map(({ time }) => Date.parse(String(time)));
+    expect(second).toBeGreaterThan(first ?? Infinity);
+  });
+
+  test.each(['process.exit(3)', `throw new Error('a defect')`, `log.fatal('the end'); process.reallyExit(3)`])(
+    'a process that ends in that turn · %s · has printed them all',
+    (end) => {
+      const { lines } = printedBy(`log.info({ n: 1 }, 'before'); log.info({ n: 2 }, 'before'); ${end};`);
+      expect(lines.filter(({ msg }) => msg === 'before').map(({ n }) => n)).toEqual([1, 2]);
+    },
+  );
+});
+
 describe('an error', () => {
   test('with causes · is told with the whole chain · code and stack of each', () => {
     const root = Object.assign(new TypeError('connect refused'), { code: 'ECONNREFUSED' });

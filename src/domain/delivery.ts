@@ -1,7 +1,7 @@
 // The unit of work: a delivery's identity, what is known of it, and how a try begins.
 import { hash } from 'node:crypto';
 import type { Failure } from './failure.ts';
-import type { RunResult } from './run-result.ts';
+import { runResultSchema, type RunResult } from './run-result.ts';
 
 /** Every status a delivery can have; the last three are terminal. */
 export const STATUSES = ['queued', 'delivering', 'waiting', 'delivered', 'dead', 'superseded'] as const;
@@ -84,9 +84,12 @@ export function identify(tenantId: string, deviceId: string, runId: string): str
     .toString('base64url')}`;
 }
 
+const MEMBERS = runResultSchema.keyof().options.toSorted();
+
 /** Tells whether two submissions of a run say the same; member order, spacing and unknown members do not matter. */
 export function fingerprint(run: RunResult): string {
-  const members = Object.entries(run).sort(([a], [b]) => (a < b ? -1 : 1));
+  const said = MEMBERS.filter((name) => run[name] !== undefined);
+  const members = said.map((name) => [name, run[name]]);
   return digest(JSON.stringify(members)).subarray(0, 16).toString('base64url');
 }
 

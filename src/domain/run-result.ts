@@ -12,14 +12,11 @@ const INT32_MIN = -2_147_483_648;
 
 /** Identifiers chosen on the device; nothing in them needs escaping anywhere. */
 const name = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be 1 to 128 of A–Z a–z 0–9 . _ -');
-const characters = (min: number, max: number) =>
+const characters = (min: 0 | 1, max: number) =>
   z
     .string()
     .refine(
-      (text) => {
-        const length = lengthInCharacters(text, max);
-        return length >= min && length <= max;
-      },
+      (text) => text.length >= min && isWithin(text, max),
       `must have ${min === 0 ? 'at most' : `${min} to`} ${max} characters`,
     )
     .meta({ minLength: min, maxLength: max });
@@ -98,7 +95,7 @@ function isObject(json: unknown): json is Record<string, unknown> {
   return typeof json === 'object' && json !== null && !Array.isArray(json);
 }
 
-/** Counts Unicode code points, as people count characters; stops counting once surely past the limit. */
-function lengthInCharacters(text: string, limit: number): number {
-  return text.length > limit * 2 ? text.length : Array.from(text).length;
+/** Counts Unicode code points, as people count characters, where it is not clear without. */
+function isWithin(text: string, limit: number): boolean {
+  return text.length <= limit || (text.length <= limit * 2 && Array.from(text).length <= limit);
 }

@@ -24,7 +24,7 @@ export function limitInFlight({ maxRequestsInFlight, verifyOperator, random }: I
       });
     }
     inFlight += 1;
-    res.once('close', () => void (inFlight -= 1));
+    res.on('close', () => void (inFlight -= 1));
     next();
   };
 }

@@ -44,7 +44,7 @@ export function createRequestLog(onAnswer: (told: RequestTold) => void): Request
     const locals = res.locals as Locals;
     locals.requestId = requestId;
     res.setHeader('X-Request-Id', requestId);
-    res.once('close', () => {
+    res.on('close', () => {
       const { deviceId = null, appId = null, deliveryId = null, duplicate = false, reason = null } = locals;
       const hungUp = !res.headersSent;
       const refusal = locals.refusal ?? (hungUp ? HUNG_UP : null);

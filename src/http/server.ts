@@ -45,6 +45,9 @@ export type ConnectionRefused = (told: { requestId: string | null; code: Refusal
 /** Calls back where it has no answer at all. */
 export type App = (req: IncomingMessage, res: ServerResponse, onUnrouted: () => void) => void;
 
+/** What is being answered, on each connection in the order it came. */
+type UnderWay = ReadonlyMap<Duplex, readonly ServerResponse[]>;
+
 export type Listener = { port: number; close: () => Promise<void> };
 
 /** Listens. Refusals before there is a request go to onRefused. @throws Error where the port cannot be had */
@@ -83,27 +86,32 @@ function createTlsServer(tls: Tls, settings: object, answer: RequestListener) {
   return server;
 }
 
-function followAnswers(server: Server): ReadonlySet<ServerResponse> {
-  const underWay = new Set<ServerResponse>();
-  server.prependListener('request', (_req, res) => {
-    underWay.add(res);
-    res.once('close', () => underWay.delete(res));
+/**
+ * By connection, not in one set: what comes and goes in a set makes it anew every few answers, and V8 keeps what was in
+ * the sets before until the next full collection.
+ */
+function followAnswers(server: Server): UnderWay {
+  const underWay = new Map<Duplex, ServerResponse[]>();
+  server.prependListener('request', ({ socket }, res) => {
+    const answers = underWay.get(socket) ?? [];
+    if (!underWay.has(socket)) {
+      underWay.set(socket, answers);
+      socket.once('close', () => underWay.delete(socket));
+    }
+    answers.push(res);
+    res.on('close', () => void answers.splice(answers.indexOf(res), 1));
   });
   return underWay;
 }
 
-function refuseBrokenRequests(
-  server: Server,
-  underWay: ReadonlySet<ServerResponse>,
-  onRefused: ConnectionRefused,
-): void {
+function refuseBrokenRequests(server: Server, underWay: UnderWay, onRefused: ConnectionRefused): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();
       return;
     }
     const code = toCode(error.code);
-    const answer = Array.from(underWay).find((res) => res.socket === socket);
+    const answer = underWay.get(socket)?.find((res) => res.socket === socket);
     if (!answer) {
       onRefused(refuseConnection(socket, code));
       return;
@@ -152,10 +160,11 @@ function toCode(errorCode: string | undefined): RefusalCode {
 }
 
 /** Answers what is under way, takes nothing new, and hangs up on whoever says nothing. */
-async function closeServer(server: Server, underWay: ReadonlySet<ServerResponse>): Promise<void> {
+async function closeServer(server: Server, underWay: UnderWay): Promise<void> {
   const { promise: closed, resolve } = Promise.withResolvers<undefined>();
   server.close(() => resolve(undefined));
-  while (underWay.size > 0) await Promise.all(Array.from(underWay, untilClosed));
+  const left = () => Array.from(underWay.values()).flat();
+  for (let answers = left(); answers.length > 0; answers = left()) await Promise.all(answers.map(untilClosed));
   server.closeAllConnections();
   await closed;
 }

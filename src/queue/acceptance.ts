@@ -51,9 +51,11 @@ for entry = 0, entries - 1 do
     number[rank] = place
     joined[rank][#joined[rank] + 1] = id
     accepted, joinedBytes = accepted + 1, joinedBytes + #record
-    local older, newer = '', ''
-    if ARGV[at + 6] ~= '' then older, newer = compete(ARGV[at + 6], ARGV[at + 7], id) end
-    answers[entry + 1] = {'accepted', place, older, newer}
+    answers[entry + 1] = place
+    if ARGV[at + 6] ~= '' then
+      local older, newer = compete(ARGV[at + 6], ARGV[at + 7], id)
+      answers[entry + 1] = {'accepted', place, older, newer}
+    end
   else
     local known = redis.call('GET', key)
     local _, _, _, _, _, knownIdentity = header(known)
@@ -78,7 +80,8 @@ return {answers, taken, ahead(), left, {number[0], number[1], number[2]}}`;
 /** How many are due and in work, and for each rank how many ever left the line and ever joined it. */
 type LineState = [due: number, left: number[], joined: number[]];
 
-type Answer = ['accepted', place: number, older: string, newer: string] | ['duplicate', string] | ['conflict'];
+/** One that was accepted and competes with none is answered with its place alone. */
+type Answer = number | ['accepted', place: number, older: string, newer: string] | ['duplicate', string] | ['conflict'];
 
 type Reply = [answers: Answer[], taken: string[], ...LineState];
 
@@ -152,7 +155,11 @@ export function createAcceptance(
     taken: readonly string[],
     line: LineState,
   ): void {
-    if (answer[0] === 'conflict') {
+    const aheadOf = (number: number) =>
+      taken.includes(delivery.id) ? line[0] - 1 : countAhead({ rank, number }, line);
+    if (typeof answer === 'number') {
+      resolve({ kind: 'accepted', delivery, ahead: aheadOf(answer) });
+    } else if (answer[0] === 'conflict') {
       resolve({ kind: 'conflict' });
     } else if (answer[0] === 'duplicate') {
       try {
@@ -164,8 +171,7 @@ export function createAcceptance(
       }
     } else {
       const [kind, number, older, newer] = answer;
-      const ahead = taken.includes(delivery.id) ? line[0] - 1 : countAhead({ rank, number }, line);
-      resolve({ kind, delivery, ahead });
+      resolve({ kind, delivery, ahead: aheadOf(number) });
       if (older !== '') onRivals(older, delivery.id);
       if (newer !== '') onRivals(delivery.id, newer);
     }

@@ -41,7 +41,7 @@ export function watchBacklog(
   /** Taken here and not seen yet; what other processes take meanwhile is what the rest of the memory is for. */
   let underWayBytes = 0;
   let unseenBytes = 0;
-  let newest: Promise<unknown> = Promise.resolve();
+  let newest: Promise<unknown> | null = null;
   let looking: Promise<void> | null = null;
 
   async function look(): Promise<void> {
@@ -72,7 +72,7 @@ export function watchBacklog(
 
   /** What is under way is guessed, and guessed high: once it is stored and seen, there may be room after all. */
   async function lookClosely(): Promise<void> {
-    await newest;
+    await newest?.catch(() => undefined);
     await looking;
     await lookAgain();
   }
@@ -103,7 +103,7 @@ export function watchBacklog(
         if (!known) return { kind: 'backlog-full', drainS: (seen?.openCount ?? 0) / writesPerSecond };
       }
       const stored = store(submission);
-      newest = stored.catch(() => undefined);
+      newest = stored;
       return stored;
     },
     fullness: () => fullness,

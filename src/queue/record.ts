@@ -64,8 +64,7 @@ type Life = {
 export function toBody(delivery: Delivery, run: RunResult | null, { seal }: Seal): string {
   const forgotten = run === null || delivery.status === 'delivered' || delivery.status === 'superseded';
   const life = JSON.stringify(toLife(delivery, forgotten));
-  const parts = [life === '{}' ? '' : life, forgotten ? '' : JSON.stringify(run)];
-  return parts.map((part) => (part === '' ? '' : seal(part, delivery.id))).join('\n');
+  return `${life === '{}' ? '' : seal(life, delivery.id)}\n${forgotten ? '' : seal(JSON.stringify(run), delivery.id)}`;
 }
 
 function toLife(delivery: Delivery, forgotten: boolean): Life {

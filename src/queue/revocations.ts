@@ -77,10 +77,8 @@ export async function openRevocations(
     isRevoked: (deviceId) => revoked.has(deviceId),
     whenKnown:
       (ask) =>
-      async (...args) => {
-        if (revision === undefined) throw new Error('nobody knows yet which devices are revoked');
-        return ask(...args);
-      },
+      (...args) =>
+        revision === undefined ? Promise.reject(new Error('nobody knows yet which devices are revoked')) : ask(...args),
     revoke: (deviceId, now) => change(revokeScript, [deviceId, now]),
     restore: (deviceId) => change(restoreScript, [deviceId]),
     list: async () =>

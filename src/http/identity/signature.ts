@@ -65,7 +65,11 @@ function covers(components: SignedHeaders['components'], covered: string[]): boo
   return components.length === covered.length && covered.every((component) => components.includes(component));
 }
 
+/** Such a path is as it is, whoever reads it. */
+const PLAIN_PATH = /^(?:\/[\w-]+)+$/;
+
 function pathOf(url: string): string | null {
+  if (PLAIN_PATH.test(url)) return url;
   return URL.parse(url.startsWith('/') ? `http://device${url}` : url)?.pathname ?? null;
 }
 

@@ -53,7 +53,7 @@ export function readSignedHeaders(
 function readPlainly(headers: IncomingMessage['headers']): SignedHeaders | null {
   const { signature, 'signature-input': input, 'content-digest': contentDigest } = headers;
   if (typeof signature !== 'string' || typeof input !== 'string' || typeof contentDigest !== 'string') return null;
-  if (contentDigest.includes(',')) return null;
+  if (/[\s,]/.test(contentDigest)) return null;
   const mac = PLAIN_SIGNATURE.exec(signature)?.[1];
   const [, parameters, digest, created, keyid, alg] = PLAIN_INPUT.exec(input) ?? [];
   if (mac === undefined || parameters === undefined || digest === undefined) return null;
