@@ -1,7 +1,7 @@
 // The whole route table on one screen.
 import express, { type Express, type RequestHandler } from 'express';
-import { readBody } from './body.ts';
-import { postBatch, readBatch, type BatchParts } from './batch.ts';
+import { expectBody, readBody } from './body.ts';
+import { BATCH, postBatch, type BatchParts } from './batch.ts';
 import { getDelivery, type DeliveryParts } from './deliveries.ts';
 import { createDashboardRoutes, type DashboardParts } from './dashboard.ts';
 import { createDeviceRoutes, type DeviceParts } from './devices.ts';
@@ -12,7 +12,8 @@ import { limitInFlight, type InFlightParts } from './in-flight.ts';
 import { createErrorHandler, Refused } from './problem.ts';
 import { createRequestLog, type RequestTold } from './request.ts';
 import { createOperatorRoutes, type OperatorParts } from './operators.ts';
-import { postRunResult } from './run-results.ts';
+import { postRunResult, RUN_RESULT } from './run-results.ts';
+import { identifySubmitter } from './submitter.ts';
 import { traceAs, type TraceParts } from './trace.ts';
 import { setSecurityHeaders } from './security-headers.ts';
 
@@ -24,7 +25,6 @@ export type AppParts = BatchParts &
   InFlightParts &
   TraceParts &
   HealthParts & {
-    maxBodyBytes: number;
     /** An answer went out. */
     onAnswer: (told: RequestTold) => void;
     onDefect: (error: unknown) => void;
@@ -37,20 +37,32 @@ const HEALTH = ['/livez', '/readyz', '/metrics'];
 
 export function createApp(parts: AppParts): Express {
   const app = createBareApp(parts.onAnswer);
-  const body = readBody('application/json', parts.maxBodyBytes);
+  const { maxBodyBytes, maxBatchBytes, maxRequestsInFlight } = parts;
+  const submitter = identifySubmitter(parts.callers);
   const inFlight = limitInFlight(parts);
+  const batches = limitInFlight({ ...parts, maxRequestsInFlight: Math.min(BATCHES_IN_FLIGHT, maxRequestsInFlight) });
 
   app
     .route('/v1/run-results')
-    .post(traceAs('/v1/run-results', parts), inFlight, body, postRunResult(parts))
+    .post(
+      traceAs('/v1/run-results', parts),
+      expectBody({ ...RUN_RESULT, limit: maxBodyBytes }),
+      submitter,
+      inFlight,
+      readBody(maxBodyBytes),
+      postRunResult(parts),
+    )
     .all(only('POST'));
-  const batches = limitInFlight({
-    ...parts,
-    maxRequestsInFlight: Math.min(BATCHES_IN_FLIGHT, parts.maxRequestsInFlight),
-  });
   app
     .route('/v1/run-results/batch')
-    .post(traceAs('/v1/run-results/batch', parts), batches, readBatch(parts.maxBatchBytes), postBatch(parts))
+    .post(
+      traceAs('/v1/run-results/batch', parts),
+      expectBody({ ...BATCH, limit: maxBatchBytes }),
+      submitter,
+      batches,
+      readBody(maxBatchBytes),
+      postBatch(parts),
+    )
     .all(only('POST'));
   app.route('/v1/deliveries/:id').get(inFlight, getDelivery(parts)).all(only('GET, HEAD'));
   app.use(createOperatorRoutes(parts));

@@ -1,13 +1,14 @@
 // POST /v1/run-results/batch: many run results signed as a whole; each is answered for itself, in order.
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import express, { type RequestHandler } from 'express';
+import type { RequestHandler } from 'express';
 import type { Refusal, RefusalCode } from '../domain/refusal.ts';
 import type { BatchAnswer } from './answers.ts';
-import { decodeUtf8, isUtf8, parseJson } from './json.ts';
+import { decodeUtf8, parseJson } from './json.ts';
 import { hasMoreValues } from './json-values.ts';
 import { Refused, toProblem } from './problem.ts';
-import { beginSubmissions, type SubmissionParts, type Submissions, type Submitter } from './submission.ts';
+import { beginSubmissions, type SubmissionParts, type Submissions } from './submission.ts';
+import { submitterOf, type Submitter } from './submitter.ts';
 
 /** One entry of a batch, answered. */
 export type EntryTold = {
@@ -20,6 +21,8 @@ export type EntryTold = {
 };
 
 export type BatchParts = SubmissionParts & {
+  /** What a single run result may have; here, the texts of an entry. */
+  maxBodyBytes: number;
   maxBatchBytes: number;
   onEntry: (told: EntryTold) => void;
 };
@@ -30,38 +33,28 @@ const MAX_VALUES = 250_000;
 
 const JSON_TYPE = 'application/json';
 const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson'];
-const UNSIGNED = 'the request must be signed as a whole with this device’s key, now, or carry a relay’s token';
+const HINT = 'send application/json or application/x-ndjson in UTF-8, with no content coding or gzip';
+
+/** What is expected of the body. */
+export const BATCH = { types: [JSON_TYPE, ...NDJSON_TYPES], codings: ['gzip'], hint: HINT };
 
 /** Refused to every entry for one of these, a batch is refused as a whole: all of it is to be sent again later. */
 const FOR_ALL: readonly RefusalCode[] = ['queue-unavailable', 'backlog-full', 'too-fast'];
 
 const inflate = promisify(gunzip);
 
-/** Reads the body as it was sent, since that is what is signed; what it is encoded by is left for later. */
-export function readBatch(maxBatchBytes: number): RequestHandler[] {
-  return [
-    (req, res, next) => {
-      const coding = req.headers['content-encoding']?.toLowerCase() ?? 'identity';
-      if (coding !== 'identity' && coding !== 'gzip') throw unsupported();
-      res.locals['coding'] = coding;
-      delete req.headers['content-encoding'];
-      next();
-    },
-    express.raw({ type: [JSON_TYPE, ...NDJSON_TYPES], limit: maxBatchBytes, inflate: false }),
-  ];
-}
-
 export function postBatch(parts: BatchParts): RequestHandler {
   return async (req, res) => {
-    if (!Buffer.isBuffer(req.body) || !isUtf8(req.headers['content-type'] ?? '')) throw unsupported();
+    // There may be no body at all, whatever the head says.
+    if (!Buffer.isBuffer(req.body)) throw new Refused({ code: 'unsupported-media-type', detail: HINT });
     const body = req.body;
-    const caller = await parts.callers.identify(req, res, { accept: ['device', 'relay'], body, hint: UNSIGNED });
+    const caller = submitterOf(res, parts.callers, body);
     const isGzip = res.locals['coding'] === 'gzip';
     const content = isGzip ? await decompress(body, parts.maxBatchBytes) : body;
     const entries = parseEntries(content, req.is(NDJSON_TYPES) !== false);
     const submissions = beginSubmissions(parts, caller, res);
     if (caller.kind === 'device') await submissions.keepRate(caller.deviceId);
-    const answers = await Promise.all(entries.map((entry) => submit(entry, submissions, caller)));
+    const answers = await Promise.all(entries.map((entry) => submit(entry, submissions, caller, parts.maxBodyBytes)));
     const { requestId } = res.locals as { requestId: string };
     const refusals = answers.flatMap(({ refusal }) => refusal ?? []);
     const retryAfterS = Math.max(0, ...refusals.map((refusal) => refusal.retryAfterS ?? 0));
@@ -88,10 +81,16 @@ type Answered = { deviceId: string | null } & (
 /** A line that is no JSON is refused for itself. */
 type Entry = { json: unknown } | { refused: Refused };
 
-async function submit(entry: Entry, submissions: Submissions, submitter: Submitter): Promise<Answered> {
+async function submit(
+  entry: Entry,
+  submissions: Submissions,
+  submitter: Submitter,
+  maxTextLength: number,
+): Promise<Answered> {
   let deviceId = submitter.kind === 'device' ? submitter.deviceId : null;
   try {
     if ('refused' in entry) throw entry.refused;
+    requireShortTexts(entry.json, maxTextLength);
     const run = submissions.parse(entry.json);
     deviceId = run.deviceId;
     if (submitter.kind === 'relay') await submissions.keepRate(deviceId);
@@ -100,6 +99,14 @@ async function submit(entry: Entry, submissions: Submissions, submitter: Submitt
     if (!(error instanceof Refused)) throw error;
     return { deviceId, receipt: null, refusal: error.refusal };
   }
+}
+
+/** Output and error, which nothing else bounds. @throws Refused */
+function requireShortTexts(json: unknown, maxLength: number): void {
+  const { output = '', error = '' } = (json ?? {}) as { output?: unknown; error?: unknown };
+  const texts = [output, error].filter((text) => typeof text === 'string');
+  if (texts.reduce((sum, text) => sum + text.length, 0) <= maxLength) return;
+  throw new Refused({ code: 'too-large', detail: 'the run result is larger than this service accepts' });
 }
 
 function parseEntries(content: Buffer, isNdjson: boolean): Entry[] {
@@ -157,9 +164,3 @@ async function decompress(body: Buffer, maxBytes: number): Promise<Buffer> {
       : new Refused({ code: 'bad-request', detail: 'the content is not what its coding says' });
   }
 }
-
-const unsupported = () =>
-  new Refused({
-    code: 'unsupported-media-type',
-    detail: 'send application/json or application/x-ndjson in UTF-8, with no content coding or gzip',
-  });

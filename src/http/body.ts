@@ -1,15 +1,41 @@
-// A body's bytes, of one media type and up to so many: read without ado where its head says all, else by Express.
+// A body: refused by its head where it would not be taken, then its bytes, up to so many.
 import type { IncomingMessage } from 'node:http';
 import express, { type RequestHandler } from 'express';
+import { isUtf8 } from './json.ts';
 import { Refused } from './problem.ts';
 
-/** Leaves a body of another type unread. What cannot be read is refused. */
-export function readBody(type: string, limit: number): RequestHandler {
-  const plain = [type, `${type}; charset=utf-8`];
-  const readCarefully: RequestHandler = express.raw({ type, limit, inflate: false });
+export type ExpectedBody = {
+  types: readonly string[];
+  /** Content codings that are accepted. */
+  codings: readonly string[];
+  /** In bytes, as sent. */
+  limit: number;
+  /** What to send instead. */
+  hint: string;
+};
+
+/** Leaves the coding in `res.locals` and the body as it was sent, since that is what is signed. */
+export function expectBody({ types, codings, limit, hint }: ExpectedBody): RequestHandler {
+  const plain = types.flatMap((type) => [type, `${type}; charset=utf-8`]);
   return (req, res, next) => {
-    const { 'content-type': given, 'content-length': length, 'content-encoding': coding } = req.headers;
-    if (!plain.includes(given ?? '') || coding !== undefined || length === undefined || Number(length) > limit) {
+    const { 'content-type': type = '', 'content-length': length } = req.headers;
+    const coding = req.headers['content-encoding']?.toLowerCase() ?? 'identity';
+    const isExpected = plain.includes(type) || (Boolean(req.is([...types])) && isUtf8(type));
+    if (!isExpected || (coding !== 'identity' && !codings.includes(coding))) {
+      throw new Refused({ code: 'unsupported-media-type', detail: hint });
+    }
+    if (Number(length) > limit) throw tooLarge();
+    res.locals['coding'] = coding;
+    delete req.headers['content-encoding'];
+    next();
+  };
+}
+
+/** Reads without ado where the head says how much there is, else by Express. What cannot be read is refused. */
+export function readBody(limit: number): RequestHandler {
+  const readCarefully: RequestHandler = express.raw({ type: () => true, limit, inflate: false });
+  return (req, res, next) => {
+    if (req.headers['content-length'] === undefined) {
       readCarefully(req, res, next);
       return;
     }
@@ -27,3 +53,5 @@ function readWhole(req: IncomingMessage, done: (body: Buffer | null) => void): v
   req.once('end', () => done(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks)));
   req.once('error', () => done(null));
 }
+
+const tooLarge = () => new Refused({ code: 'too-large', detail: 'the body is larger than this service accepts' });

@@ -18,7 +18,7 @@ export function getDelivery({ callers, find, random, onQueueTrouble }: DeliveryP
   return async (req, res) => {
     const caller = await callers.identify(req, res, {
       accept: ['operator', 'device', 'relay'],
-      body: null,
+      hasBody: false,
       hint: HINT,
     });
     const delivery = await find(req.params.id).catch((error: unknown) => {

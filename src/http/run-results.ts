@@ -1,20 +1,22 @@
-// POST /v1/run-results: verify → parse → accept, and the receipt.
+// POST /v1/run-results: parse → accept, and the receipt.
 import type { RequestHandler } from 'express';
 import { answerJson } from './answer.ts';
-import { isUtf8, parseJson } from './json.ts';
+import { parseJson } from './json.ts';
 import { Refused } from './problem.ts';
 import { beginSubmissions, type SubmissionParts } from './submission.ts';
+import { submitterOf } from './submitter.ts';
 
-const UNSIGNED = 'the request must be signed with this device’s key, now';
+const HINT = 'send application/json in UTF-8, not encoded';
+
+/** What is expected of the body. */
+export const RUN_RESULT = { types: ['application/json'], codings: [], hint: HINT };
 
 export function postRunResult(parts: SubmissionParts): RequestHandler {
   return async (req, res) => {
-    // The body reader takes application/json only and leaves anything else unread.
-    if (!Buffer.isBuffer(req.body) || !isUtf8(req.headers['content-type'] ?? '')) {
-      throw new Refused({ code: 'unsupported-media-type', detail: 'send application/json in UTF-8, not encoded' });
-    }
+    // There may be no body at all, whatever the head says.
+    if (!Buffer.isBuffer(req.body)) throw new Refused({ code: 'unsupported-media-type', detail: HINT });
     const body = req.body;
-    const caller = await parts.callers.identify(req, res, { accept: ['device', 'relay'], body, hint: UNSIGNED });
+    const caller = submitterOf(res, parts.callers, body);
     const submissions = beginSubmissions(parts, caller, res);
     if (caller.kind === 'device') await submissions.keepRate(caller.deviceId);
     const run = submissions.parse(parseJson(body));

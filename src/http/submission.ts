@@ -5,9 +5,10 @@ import type { Delivery } from '../domain/delivery.ts';
 import { findExcess } from '../domain/json-bounds.ts';
 import { parseRunResult, type RunResult } from '../domain/run-result.ts';
 import type { Receipt } from './answers.ts';
-import type { Caller, Callers } from './identity/callers.ts';
+import type { Callers } from './identity/callers.ts';
 import { queueUnavailable, Refused, spread } from './problem.ts';
 import { tellRate, type DeviceRate } from './rate.ts';
+import type { Submitter } from './submitter.ts';
 import { traceOf } from './trace.ts';
 
 /** What became of a run result. Rejects where the queue does not answer; then nothing is promised. */
@@ -35,9 +36,6 @@ export type SubmissionParts = {
   /** The queue did not answer, and why. */
   onQueueTrouble: (error: unknown) => void;
 };
-
-/** Who submits: one device for itself, or a relay for any. */
-export type Submitter = Extract<Caller, { kind: 'device' | 'relay' }>;
 
 /** The submissions of one request. */
 export type Submissions = {

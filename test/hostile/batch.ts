@@ -13,7 +13,7 @@ import {
   type Expected,
   type HeaderField,
 } from './case.ts';
-import { rule, type RunRecord } from './rules.ts';
+import { MOST_BYTES, rule, type RunRecord } from './rules.ts';
 import { goodRun, spoil } from './values.ts';
 
 export const BATCH_PATH = '/v1/run-results/batch';
@@ -85,10 +85,23 @@ export function entriesOf(dice: Dice, form: Form, most = 12): string[] {
   });
 }
 
+/** Output and error together may have as many characters as a single run result has bytes. */
+function hasLongTexts(entry: string): boolean {
+  if (entry.length <= MOST_BYTES) return false;
+  try {
+    const { output, error } = JSON.parse(entry) as { output?: unknown; error?: unknown };
+    const lengths = [output, error].map((text) => (typeof text === 'string' ? text.length : 0));
+    return lengths.reduce((sum, length) => sum + length, 0) > MOST_BYTES;
+  } catch {
+    return false;
+  }
+}
+
 /** What each entry comes to, those before it being known. */
 export function ruleEntries(texts: readonly string[], signer: string): EntryExpected[] {
   const known = new Map<string, string>();
   return texts.map((text) => {
+    if (hasLongTexts(text)) return { stores: null, code: 'too-large' };
     const ruling = rule(Buffer.from(text), signer, Infinity);
     if (ruling.kind === 'refused') return { stores: null, code: ruling.code };
     const { run } = ruling;

@@ -25,7 +25,8 @@ type Rule = { required?: true; isGood: (value: unknown) => boolean };
 
 const STATES = ['unknown', 'success', 'fail', 'scriptError', 'pending', 'notApplicable'];
 const ID_CHARACTERS = new Set('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-');
-const MOST_BYTES = 262_144;
+/** A body, unless a configuration says otherwise. */
+export const MOST_BYTES = 262_144;
 const MOST_DEEP = 32;
 const MOST_MEMBERS = 1000;
 

@@ -101,6 +101,12 @@ describe('entries', () => {
     expect(brief(body)).toEqual(['a false', 'b false', 'c false']);
   });
 
+  test('texts longer than a single run result may have · are too large · and the others are accepted', async () => {
+    const long = 'x'.repeat(131_072);
+    const body = batch({ runId: 'a', output: long, error: long }, { runId: 'b', output: long, error: `${long}x` });
+    expect(brief((await submit(body)).body)).toEqual(['a false', 'too-large']);
+  });
+
   test('a compressed batch · is signed as it was sent · and understood', async () => {
     const body = gzipSync(batch({ runId: 'a' }, { runId: 'b' }));
     const answer = await submit(body, { coding: 'gzip' });

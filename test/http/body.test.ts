@@ -5,7 +5,7 @@ import { createServer, type IncomingMessage } from 'node:http';
 import express from 'express';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
-import { readBody } from '../../src/http/body.ts';
+import { expectBody, readBody } from '../../src/http/body.ts';
 import { createErrorHandler } from '../../src/http/problem.ts';
 import { exchange, openSocket, readAll } from '../support/raw-http.ts';
 import { until } from '../support/until.ts';
@@ -23,7 +23,8 @@ app.use((_req, res, next) => {
   res.locals['requestId'] = 'r';
   next();
 });
-app.post('/', readBody('application/json', LIMIT), async (req, res) => {
+const EXPECTED = { types: ['application/json'], codings: [], limit: LIMIT, hint: 'send JSON' };
+app.post('/', expectBody(EXPECTED), readBody(LIMIT), async (req, res) => {
   read(req.body);
   await answering;
   res.json(Buffer.isBuffer(req.body) ? req.body.toString('base64') : 'unread');
@@ -111,13 +112,14 @@ test.each([
   ['another type', ['Content-Type: text/plain', 'Content-Length: 2']],
   ['a type nearly right', ['Content-Type: application/jsonx', 'Content-Length: 2']],
   ['no type', ['Content-Length: 2']],
-])('a body of %s · is left unread · and what follows it is the next request', async (_what, fields) => {
+])('a body of %s · is refused unread · and what follows it is the next request', async (_what, fields) => {
   const next = Buffer.from(head('Connection: close', PLAIN, 'Content-Length: 2') + '[]').toString();
   const socket = await openSocket(port);
   socket.write(`${head(...fields)}{}${next}`);
   const answers = await readAll(socket);
   socket.destroy();
-  expect(answers.match(/"unread"|"W10="/g)).toEqual(['"unread"', '"W10="']);
+  expect(answers.match(/"unsupported-media-type"|"W10="/g)).toEqual(['"unsupported-media-type"', '"W10="']);
+  expect(read).toHaveBeenCalledTimes(1);
 });
 
 test('a body without any length · is none · and left unread', async () => {

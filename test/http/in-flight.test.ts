@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { listen, type Listener } from '../../src/http/server.ts';
 import { expectProblem } from '../support/answer.ts';
 import { OPERATOR_TOKEN, startTestApp, untilConnected, type TestApp } from '../support/app.ts';
-import { runResult, sign } from '../support/device.ts';
+import { DEVICE_ID, runResult, sign } from '../support/device.ts';
 import { openSocket, send } from '../support/raw-http.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
@@ -35,12 +35,20 @@ afterEach(async () => {
   await redis.close();
 });
 
-/** Half a submission, from whoever: its other half never comes. Resolves once the service waits for it. */
-async function hang(): Promise<Socket> {
+/** Half a submission: its other half never comes. Resolves once something was heard of it. */
+async function sendHalf(fields: object, path = '/v1/run-results'): Promise<{ socket: Socket; heard: string }> {
   const socket = await openSocket(listener.port);
-  const head = ['POST /v1/run-results HTTP/1.1', 'Host: x', 'Content-Type: application/json', 'Content-Length: 1000'];
-  socket.write([...head, 'Expect: 100-continue', '', ''].join('\r\n'));
-  await once(socket, 'data');
+  const all = { Host: 'x', 'Content-Type': 'application/json', 'Content-Length': 1000, ...fields };
+  const head = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
+  socket.write([`POST ${path} HTTP/1.1`, ...head, '', ''].join('\r\n'));
+  const [heard] = (await once(socket, 'data')) as [Buffer];
+  return { socket, heard: heard.toString() };
+}
+
+/** One that the service waits for. */
+async function hang(): Promise<Socket> {
+  const { socket, heard } = await sendHalf({ ...sign({ body: '{}' }), Expect: '100-continue' });
+  expect(heard).toBe('HTTP/1.1 100 Continue\r\n\r\n');
   return socket;
 }
 
@@ -71,19 +79,36 @@ test('one submission too many · is refused as overloaded at once · told, count
     status: 503,
     outcome: 'refused',
     code: 'overloaded',
-    deviceId: null,
+    deviceId: DEVICE_ID,
   });
   expect(await world.counted('overloaded')).toBe(before + 1);
   expect(await redis.client.dbsize()).toBe(0);
 });
 
-test('one submission too many · is refused before its body is there · whoever it says it is', async () => {
-  const socket = await openSocket(listener.port);
-  socket.write('POST /v1/run-results HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n{');
-  const [answer] = (await once(socket, 'data')) as [Buffer];
-  expect(answer.toString()).toMatch(/^HTTP\/1\.1 503 /);
+test('one submission too many · is refused before its body is there', async () => {
+  const { socket, heard } = await sendHalf(sign({ body: '{}' }));
+  expect(heard).toMatch(/^HTTP\/1\.1 503 /);
   socket.destroy();
 });
+
+test('whoever is not known · is told so though all is full · before its body is there', async () => {
+  const { socket, heard } = await sendHalf({});
+  expect(heard).toMatch(/^HTTP\/1\.1 401 /);
+  socket.destroy();
+});
+
+test.each(['/v1/run-results', '/v1/run-results/batch'])(
+  '%s · half submissions of whoever is not known · take nobody’s place',
+  async (path) => {
+    for (const socket of hanging) socket.destroy();
+    const halves = await Promise.all(Array.from({ length: 10 }, () => sendHalf({ Signature: 'device=:AAAA:' }, path)));
+    hanging = halves.map(({ socket }) => socket);
+    expect(halves.every(({ heard }) => heard.startsWith('HTTP/1.1 401 '))).toBe(true);
+    await until('there is room', async () => (await submit()).status < 300);
+    const [one, two] = await Promise.all([submit(), submit()]);
+    expect([one.status, two.status]).toEqual([200, 200]);
+  },
+);
 
 test.each([
   [0, '1'],

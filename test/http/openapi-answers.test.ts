@@ -121,8 +121,9 @@ async function untilFull(submitNext: (runId: string) => Promise<Answer>): Promis
 /** While another request is in hand: its head has come, its body has not. */
 async function whileBusy(question: () => Promise<Answer>, path = '/v1/run-results'): Promise<Answer> {
   const socket = await openSocket(portOf('busy'));
-  socket.write(`POST ${path} HTTP/1.1\r\nHost: bridge\r\nContent-Length: 9\r\nContent-Type: application/json\r\n`);
-  socket.write('Expect: 100-continue\r\n\r\n');
+  const fields = { Host: 'bridge', 'Content-Length': 9, ...JSON_TYPE, ...sign({ path, body: '{}' }) };
+  const head = Object.entries(fields).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.write(`POST ${path} HTTP/1.1\r\n${head.join('')}Expect: 100-continue\r\n\r\n`);
   await new Promise((resolve) => socket.once('data', resolve));
   try {
     return await question();

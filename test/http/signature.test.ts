@@ -5,6 +5,7 @@ import { httpbis } from 'http-message-signatures';
 import { expect, test } from 'vitest';
 import { deriveDeviceKey } from '../../src/domain/device-key.ts';
 import { createVerifySignature, type SignedRequest } from '../../src/http/identity/signature.ts';
+import { digestMatches } from '../../src/http/identity/signed-headers.ts';
 import { DEVICE_ID, digestOf, GROUP_KEY, OLD_GROUP_KEY, sign } from '../support/device.ts';
 
 const NOW_S = 1_800_000_000;
@@ -36,7 +37,7 @@ const toRequest = ({ method, url, body, headers }: Sent): SignedRequest => ({
     headersDistinct: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value]])),
   },
   url,
-  body,
+  hasBody: body !== null,
 });
 
 const lower = (headers: object) =>
@@ -157,7 +158,7 @@ test('more devices than are remembered · are all known · the first as well as 
     return verify(toRequest({ method: 'POST', url: '/v1/run-results', body, headers }));
   };
   for (let n = 0; n < 10_100; n += 1) expect(one(`d-${n}`).ok).toBe(true);
-  expect(one('d-0')).toEqual({ ok: true, deviceId: 'd-0' });
+  expect(one('d-0')).toEqual({ ok: true, deviceId: 'd-0', contentDigest: digestOf('{}') });
   // A device may change to its other key and back, and is refused with a third in between.
   expect(one('d-10099', OLD_GROUP_KEY).ok).toBe(true);
   expect(one('d-10099', 'YW5vdGhlciBncm91cCBrZXkgYWx0b2dldGhlcg==').ok).toBe(false);
@@ -167,8 +168,11 @@ test('more devices than are remembered · are all known · the first as well as 
 test('the digest of a body · is looked at · as every digest of the field of that name', () => {
   const body = Buffer.from('{}');
   const other = createHash('sha512').update(body).digest('base64');
-  const verify = createVerifySignature(KEYS, () => NOW_S * 1000);
   const digest = `sha-512=:${other}:, ${digestOf('{}')}`;
+  expect(digestMatches(digest, body)).toBe(true);
+  expect(digestMatches(digest, Buffer.from('{ }'))).toBe(false);
+  const verify = createVerifySignature(KEYS, () => NOW_S * 1000);
   const headers = lower(sign({ body, digest, createdS: NOW_S }));
-  expect(verify(toRequest({ method: 'POST', url: '/v1/run-results', body, headers })).ok).toBe(true);
+  const proof = verify(toRequest({ method: 'POST', url: '/v1/run-results', body, headers }));
+  expect(proof).toEqual({ ok: true, deviceId: DEVICE_ID, contentDigest: digest });
 });

@@ -6,9 +6,11 @@ import type { VerifyToken } from './entra-token.ts';
 import { readBearer } from './operator-token.ts';
 import type { VerifyCertificate } from './client-certificate.ts';
 import type { Proof, SignedRequest } from './signature.ts';
+import { digestMatches } from './signed-headers.ts';
 
 export type Caller =
-  | { kind: 'device'; deviceId: string }
+  /** What the body must be by its signature (Content-Digest); null where none covers it. */
+  | { kind: 'device'; deviceId: string; contentDigest: string | null }
   /** An app that may submit for any device; its client id. */
   | { kind: 'relay'; appId: string }
   | { kind: 'operator' };
@@ -16,16 +18,18 @@ export type Caller =
 type Kind = Caller['kind'];
 type As<K extends Kind> = Extract<Caller, { kind: K }>;
 
-/** What a route asks: who may call, what its signature covers, and what a caller hears that is not known. */
-export type Question<K extends Kind> = { accept: readonly K[]; body: Buffer | null; hint: string };
+/** What a route asks: who may call, whether its signature covers a body, and what a caller hears that is not known. */
+export type Question<K extends Kind> = { accept: readonly K[]; hasBody: boolean; hint: string };
 
 type Req = Pick<Request, 'method' | 'originalUrl' | 'headers' | 'headersDistinct' | 'socket'>;
 
 export type Callers = {
   /** Whether anybody could be an operator; where nobody can, there are no routes for them. */
   haveOperators: boolean;
-  /** @throws Refused where the caller is not known, or may not */
+  /** Needs the head alone. @throws Refused where the caller is not known, or may not */
   identify: <K extends Kind>(req: Req, res: Response, question: Question<K>) => Promise<As<K>>;
+  /** @throws Refused where a device signed another body than this */
+  requireBody: (res: Response, caller: Caller, body: Buffer, hint: string) => void;
   /** A relay may speak for any device but a revoked one. @throws Refused */
   requireAccepted: (deviceId: string) => void;
 };
@@ -49,7 +53,7 @@ const RETRY_AFTER_S = { least: 2, spread: 28 };
 export function createCallers(parts: CallerParts): Callers {
   const { verifySignature, verifyOperator, verifyCertificate, verifyToken, isRevoked, random } = parts;
 
-  async function identify(req: Req, res: Response, { accept, body, hint }: Question<Kind>): Promise<Caller> {
+  async function identify(req: Req, res: Response, { accept, hasBody, hint }: Question<Kind>): Promise<Caller> {
     const { authorization } = req.headers;
     if (accept.includes('operator') && verifyOperator?.(authorization) === true) return { kind: 'operator' };
     const bearer = readBearer(authorization);
@@ -58,16 +62,16 @@ export function createCallers(parts: CallerParts): Callers {
       return identifyApp(res, await verifyToken(bearer), accept, hint);
     }
     if (!accept.includes('device')) throw unknown(res, 'no operator’s token', hint);
-    return identifyDevice(req, res, signed, body, hint);
+    return identifyDevice(req, res, signed, hasBody, hint);
   }
 
-  function identifyDevice(req: Req, res: Response, signed: boolean, body: Buffer | null, hint: string): Caller {
+  function identifyDevice(req: Req, res: Response, signed: boolean, hasBody: boolean, hint: string): Caller {
     const certified = signed ? null : (verifyCertificate?.(req) ?? null);
-    const proof = certified ?? verifySignature({ request: req, url: req.originalUrl, body });
+    const proof = certified ?? verifySignature({ request: req, url: req.originalUrl, hasBody });
     if (!proof.ok) throw unknown(res, proof.reason, hint);
     if (isRevoked(proof.deviceId)) throw unknown(res, 'the device is revoked', hint);
     res.locals['deviceId'] = proof.deviceId;
-    return { kind: 'device', deviceId: proof.deviceId };
+    return { kind: 'device', deviceId: proof.deviceId, contentDigest: proof.contentDigest ?? null };
   }
 
   function identifyApp(
@@ -99,6 +103,13 @@ export function createCallers(parts: CallerParts): Callers {
     haveOperators: verifyOperator !== null || verifyToken !== null,
     // What comes back is of an accepted kind: every way out above asks.
     identify: identify as Callers['identify'],
+    requireBody: (res, caller, body, hint) => {
+      if (caller.kind !== 'device' || caller.contentDigest === null) return;
+      if (digestMatches(caller.contentDigest, body)) return;
+      // Anybody may send again the head that a device signed.
+      res.locals['deviceId'] = null;
+      throw unknown(res, 'the digest is not the body’s', hint);
+    },
     requireAccepted: (deviceId) => {
       if (isRevoked(deviceId)) {
         throw new Refused({ code: 'wrong-device', detail: 'nothing is accepted for this device' });

@@ -5,7 +5,7 @@ import { Refused } from '../problem.ts';
 
 const QUESTION = {
   accept: ['operator'],
-  body: null,
+  hasBody: false,
   hint: 'send the operator token: Authorization: Bearer …',
 } as const;
 

@@ -1,10 +1,10 @@
-// Whether a device signed a request: RFC 9421 with hmac-sha256, and the RFC 9530 digest of its body.
+// Whether a device signed a request: RFC 9421 with hmac-sha256, over the RFC 9530 digest of its body.
 import { createHmac, createSecretKey } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { deriveDeviceKey } from '../../domain/device-key.ts';
 import { deviceIdSchema } from '../../domain/run-result.ts';
 import { equal } from './constant-time.ts';
-import { digestMatches, readSignedHeaders, type SignedHeaders } from './signed-headers.ts';
+import { readSignedHeaders, type SignedHeaders } from './signed-headers.ts';
 
 /** A device's clock may be off by this much. */
 const CLOCK_TOLERANCE_S = 300;
@@ -14,12 +14,15 @@ export type SignedRequest = {
   request: Pick<IncomingMessage, 'method' | 'headers' | 'headersDistinct'>;
   /** As it came over the wire: path and query, or the absolute form that proxies may send. */
   url: string;
-  /** Null where the method has none. */
-  body: Buffer | null;
+  /** Whether the digest of a body must be covered. The body is held against it once it is there. */
+  hasBody: boolean;
 };
 
-/** The device that proved itself, or why it is not known; the reason goes to the log, callers all hear the same. */
-export type Proof = { ok: true; deviceId: string } | { ok: false; reason: string };
+/**
+ * The device that proved itself, and the Content-Digest it signed, if any; or why it is not known: the reason goes to
+ * the log, callers all hear the same.
+ */
+export type Proof = { ok: true; deviceId: string; contentDigest?: string } | { ok: false; reason: string };
 
 const unsigned = (reason: string): Proof => ({ ok: false, reason });
 
@@ -33,9 +36,9 @@ export function createVerifySignature(
   clock: () => number,
 ): (request: SignedRequest) => Proof {
   const verifyMac = createVerifyMac(groupKeys);
-  return ({ request, url, body }) => {
-    const covered = ['@method', '@path', ...(body ? ['content-digest'] : [])];
-    const read = readSignedHeaders(request, body !== null);
+  return ({ request, url, hasBody }) => {
+    const covered = ['@method', '@path', ...(hasBody ? ['content-digest'] : [])];
+    const read = readSignedHeaders(request, hasBody);
     if (!read.ok) return read;
     const { components, alg, created, expires = Infinity, keyid, parameters, mac, contentDigest } = read.headers;
     if (!covers(components, covered)) return unsigned(`the signature must cover exactly ${covered.join(', ')}`);
@@ -46,7 +49,6 @@ export function createVerifySignature(
     if (typeof expires !== 'number' || nowS > expires) return unsigned('the signature has expired');
     const deviceId = deviceIdSchema.safeParse(keyid);
     if (!deviceId.success) return unsigned('keyid is no device id');
-    if (body && !digestMatches(contentDigest, body)) return unsigned('the digest is not the body’s');
     const path = pathOf(url);
     if (path === null) return unsigned('the address cannot be read');
     const values: Record<string, string> = {
@@ -56,7 +58,7 @@ export function createVerifySignature(
     };
     const base = components.map((name) => `"${name ?? ''}": ${values[name ?? ''] ?? ''}\n`).join('');
     return verifyMac(deviceId.data, `${base}"@signature-params": ${parameters}`, mac)
-      ? { ok: true, deviceId: deviceId.data }
+      ? { ok: true, deviceId: deviceId.data, ...(hasBody && { contentDigest }) }
       : unsigned('the signature is wrong');
   };
 }
