@@ -12,7 +12,7 @@ export type Contestant = {
   warmUp: number;
 };
 
-const single = { perBatch: null, lanes: 64, results: 24_000, warmUp: 8000 };
+const single = { perBatch: null, lanes: 64, results: 24_000, warmUp: 16_000 };
 
 export const OURS: Contestant = { ...single, name: 'runstate-bridge, single', main: 'src/main.ts', signed: true };
 export const BATCH: Contestant = {

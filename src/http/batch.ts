@@ -31,12 +31,14 @@ export const MAX_ENTRIES = 1000;
 /** Of all entries together; a run result of known members has a dozen. */
 const MAX_VALUES = 250_000;
 
-const JSON_TYPE = 'application/json';
 const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson'];
-const HINT = 'send application/json or application/x-ndjson in UTF-8, with no content coding or gzip';
 
 /** What is expected of the body. */
-export const BATCH = { types: [JSON_TYPE, ...NDJSON_TYPES], codings: ['gzip'], hint: HINT };
+export const BATCH = {
+  types: ['application/json', ...NDJSON_TYPES],
+  codings: ['gzip'],
+  hint: 'send application/json or application/x-ndjson in UTF-8, with no content coding or gzip',
+};
 
 /** Refused to every entry for one of these, a batch is refused as a whole: all of it is to be sent again later. */
 const FOR_ALL: readonly RefusalCode[] = ['queue-unavailable', 'backlog-full', 'too-fast'];
@@ -45,9 +47,7 @@ const inflate = promisify(gunzip);
 
 export function postBatch(parts: BatchParts): RequestHandler {
   return async (req, res) => {
-    // There may be no body at all, whatever the head says.
-    if (!Buffer.isBuffer(req.body)) throw new Refused({ code: 'unsupported-media-type', detail: HINT });
-    const body = req.body;
+    const body = req.body as Buffer;
     const caller = submitterOf(res, parts.callers, body);
     const isGzip = res.locals['coding'] === 'gzip';
     const content = isGzip ? await decompress(body, parts.maxBatchBytes) : body;

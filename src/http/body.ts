@@ -14,13 +14,14 @@ export type ExpectedBody = {
   hint: string;
 };
 
-/** Leaves the coding in `res.locals` and the body as it was sent, since that is what is signed. */
+/** No body at all is not what is expected. Leaves the coding in `res.locals`: the body is read as it was sent and signed. */
 export function expectBody({ types, codings, limit, hint }: ExpectedBody): RequestHandler {
   const plain = types.flatMap((type) => [type, `${type}; charset=utf-8`]);
   return (req, res, next) => {
     const { 'content-type': type = '', 'content-length': length } = req.headers;
     const coding = req.headers['content-encoding']?.toLowerCase() ?? 'identity';
-    const isExpected = plain.includes(type) || (Boolean(req.is([...types])) && isUtf8(type));
+    const hasBody = length !== undefined || req.headers['transfer-encoding'] !== undefined;
+    const isExpected = hasBody && (plain.includes(type) || (Boolean(req.is([...types])) && isUtf8(type)));
     if (!isExpected || (coding !== 'identity' && !codings.includes(coding))) {
       throw new Refused({ code: 'unsupported-media-type', detail: hint });
     }

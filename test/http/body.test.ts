@@ -27,7 +27,7 @@ const EXPECTED = { types: ['application/json'], codings: [], limit: LIMIT, hint:
 app.post('/', expectBody(EXPECTED), readBody(LIMIT), async (req, res) => {
   read(req.body);
   await answering;
-  res.json(Buffer.isBuffer(req.body) ? req.body.toString('base64') : 'unread');
+  res.json((req.body as Buffer).toString('base64'));
 });
 app.use(((error: Error, _req, _res, next) => {
   failed(error);
@@ -122,8 +122,9 @@ test.each([
   expect(read).toHaveBeenCalledTimes(1);
 });
 
-test('a body without any length · is none · and left unread', async () => {
-  expect((await post('', PLAIN)).body).toBe('unread');
+test('a body without any length · is none · and not what is expected', async () => {
+  expect(codeOf(await post('', PLAIN))).toBe('unsupported-media-type');
+  expect(read).not.toHaveBeenCalled();
 });
 
 test.each(['5', String(LIMIT)])(
