@@ -16,6 +16,8 @@ const RETRY_AFTER_S = { least: 1, spread: 9 };
 export function limitInFlight({ maxRequestsInFlight, verifyOperator, random }: InFlightParts): RequestHandler {
   let inFlight = 0;
   return (req, res, next) => {
+    // Refused or gone while it was found out who it is: nothing more would be heard of it, and its place never freed.
+    if (res.closed) return;
     if (inFlight >= maxRequestsInFlight && verifyOperator?.(req.headers.authorization) !== true) {
       throw new Refused({
         code: 'overloaded',

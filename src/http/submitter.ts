@@ -10,8 +10,7 @@ const HINT = 'the request must be signed with this device’s key, now';
 export function identifySubmitter({ identify }: Callers): RequestHandler {
   return async (req, res, next) => {
     res.locals['submitter'] = await identify(req, res, { accept: ['device', 'relay'], hasBody: true, hint: HINT });
-    // Nobody is left to answer, and nothing more would ever be heard of the request.
-    if (!req.destroyed) next();
+    next();
   };
 }
 

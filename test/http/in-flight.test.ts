@@ -147,3 +147,36 @@ test('a sender that goes · makes room · for exactly one', async () => {
   hanging.push(await hang());
   expect((await submit()).status).toBe(503);
 });
+
+const whole = (connection = 'keep-alive') => {
+  const body = JSON.stringify(runResult());
+  const fields = { Host: 'x', Connection: connection, 'Content-Type': 'application/json', ...sign({ body }) };
+  const head = Object.entries({ ...fields, 'Content-Length': body.length }).map(([name, value]) => `${name}: ${value}`);
+  return `POST /v1/run-results HTTP/1.1\r\n${head.join('\r\n')}\r\n\r\n${body}`;
+};
+const half = () => whole().slice(0, -1);
+const chunked = (chunk: string) =>
+  whole().replace(/Content-Length: \d+\r\n\r\n[^]*/, `Transfer-Encoding: chunked\r\n\r\n${chunk}`);
+
+test.each([
+  ['garbage behind a whole one', whole() + '\r\n\0garbage\r\n\r\n'],
+  ['garbage behind two', whole() + whole() + '\r\n\0garbage\r\n\r\n'],
+  ['a broken chunk in one piece with its head', chunked('zz\r\n')],
+  ['a chunk, then a broken one', chunked('1\r\n{\r\nzz\r\n')],
+  ['many in one breath', whole().repeat(20)],
+  ['two, the second in halves', whole() + half()],
+  ['a half one', half()],
+])('%s, and the sender goes · leaves no place taken', async (_what, bytes) => {
+  for (const socket of hanging) socket.destroy();
+  for (let times = 0; times < 2 * MAX; times += 1) {
+    const socket = await openSocket(listener.port);
+    socket.write(bytes);
+    if (times % 2 === 0) await once(socket, 'data').catch(() => undefined);
+    socket.destroy();
+  }
+  // As many as there are places come in at once again.
+  await until('there is room', async () => {
+    const answers = await Promise.all(Array.from({ length: MAX }, () => submit()));
+    return answers.every(({ status }) => status < 300);
+  });
+});
