@@ -27,6 +27,9 @@ const TROUBLES_REMEMBERED = 100;
 const SUBMISSION_ROUTE = '/v1/run-results';
 const BATCH_ROUTE = '/v1/run-results/batch';
 
+/** What a line says in other words; a member without a value is not written. */
+const UNTOLD = { refusal: undefined, duplicate: undefined };
+
 /** A traceparent's second part. */
 const parseTraceId = (traceparent: string) => traceparent.split('-')[1];
 
@@ -48,31 +51,26 @@ export function createEvents(log: Logger, metrics: Metrics) {
     return true;
   }
 
+  function submission(told: RequestTold | EntryTold): void {
+    const outcome = told.refusal ? 'refused' : told.duplicate ? 'duplicate' : 'accepted';
+    const code = told.refusal?.code ?? outcome;
+    log.info({ ...told, ...UNTOLD, outcome, code }, 'submission');
+    metrics.submissions.inc({ outcome, code });
+  }
+
   return {
     /** One line per request, one count per submission. Health checks and scrapes are told at debug only. */
     answered: (told: RequestTold) => {
-      const { refusal, duplicate, ...line } = told;
-      const outcome = refusal ? 'refused' : duplicate ? 'duplicate' : 'accepted';
       metrics.httpSeconds.observe(told.durationMs / 1000);
-      if (told.route === BATCH_ROUTE && !refusal) {
-        log.info(line, 'batch');
-        return;
+      if (told.route === BATCH_ROUTE && !told.refusal) log.info({ ...told, ...UNTOLD }, 'batch');
+      else if (told.route === SUBMISSION_ROUTE || told.route === BATCH_ROUTE) submission(told);
+      else {
+        const code = told.refusal?.code ?? null;
+        log[told.status < 500 ? 'debug' : 'warn']({ ...told, ...UNTOLD, code }, 'request');
       }
-      if (told.route !== SUBMISSION_ROUTE && told.route !== BATCH_ROUTE) {
-        log[told.status < 500 ? 'debug' : 'warn']({ ...line, code: refusal?.code ?? null }, 'request');
-        return;
-      }
-      const code = refusal?.code ?? outcome;
-      log.info({ ...line, outcome, code }, 'submission');
-      metrics.submissions.inc({ outcome, code });
     },
     /** One submission of a batch that was answered. */
-    entry: ({ refusal, duplicate, ...line }: EntryTold) => {
-      const outcome = refusal ? 'refused' : duplicate ? 'duplicate' : 'accepted';
-      const code = refusal?.code ?? outcome;
-      log.info({ ...line, outcome, code }, 'submission');
-      metrics.submissions.inc({ outcome, code });
-    },
+    entry: (told: EntryTold) => submission(told),
     /** What never became a request. Dropped connections come in crowds: all are counted, one line a second tells of them. */
     connectionRefused: (told: Parameters<ConnectionRefused>[0]) => {
       metrics.connectionsRefused.inc({ code: told.code });

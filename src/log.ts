@@ -1,5 +1,6 @@
 // The logger: JSON lines on stdout, and what it must never print.
 import { pino, type Logger } from 'pino';
+import { writeInstant } from './domain/instant.ts';
 import type { LogLevel } from './environment.ts';
 
 export type { Logger };
@@ -29,7 +30,7 @@ export function createLog(process: string, level: LogLevel): Logger {
     {
       level,
       base: { process },
-      timestamp: pino.stdTimeFunctions.isoTime,
+      timestamp: () => `,"time":"${writeInstant(Date.now())}"`,
       formatters: { level: (label) => ({ level: label }), log: (line) => redact(line, LEVELS) },
       errorKey: 'error',
       serializers: { error: describeError, err: describeError },

@@ -8,6 +8,7 @@ export const INSTANT_PATTERN = RFC_3339.source;
 
 const TICKS_PER_MS = 10_000n;
 const DIGITS_OF_A_TICK = 7;
+const DAYS_OF_ANY_MONTH = 28;
 
 /** An instant, and how many digits of a second its text carried. */
 export type Instant = { ticks: bigint; fractionDigits: number };
@@ -18,14 +19,24 @@ export type Instant = { ticks: bigint; fractionDigits: number };
  * Graph has no room for them).
  */
 export function parseInstant(text: string): Instant | null {
-  const match = RFC_3339.exec(text);
+  const match = matchInstant(text);
   if (!match) return null;
-  const [, year = '', month = '', day = '', hour, minute, second, fraction = '', offset = 'Z'] = match;
-  if (Number(day) > daysIn(Number(year), Number(month))) return null;
+  const [, year, month, day, hour, minute, second, fraction = '', offset] = match;
   const ms = Date.parse(`${year}-${month}-${day}T${hour}:${minute}:${second}${offset}`);
-  if (Number.isNaN(ms)) return null;
   const ticks = BigInt(ms) * TICKS_PER_MS + BigInt(fraction.padEnd(DIGITS_OF_A_TICK, '0'));
   return { ticks, fractionDigits: fraction.length };
+}
+
+/** Whether it can be read as an instant; costs less than to read it. */
+export function isInstant(text: string): boolean {
+  return matchInstant(text) !== null;
+}
+
+function matchInstant(text: string): RegExpExecArray | null {
+  const match = RFC_3339.exec(text);
+  if (!match) return null;
+  const [, year, month, day] = match.map(Number);
+  return (day ?? 0) <= DAYS_OF_ANY_MONTH || (day ?? 0) <= daysIn(year ?? 0, month ?? 0) ? match : null;
 }
 
 /**
@@ -40,6 +51,14 @@ export function compareInstants(reported: string, recorded: string): 'exact' | '
   const unit = 10n ** BigInt(DIGITS_OF_A_TICK - theirs.fractionDigits);
   const lost = ours.ticks - theirs.ticks;
   return theirs.fractionDigits < ours.fractionDigits && lost > 0n && lost < unit ? 'truncated' : 'different';
+}
+
+let latest = { at: NaN, text: '' };
+
+/** An instant as answers and the log write it: UTC, with milliseconds. The latest is kept at hand, for many tell of the same. */
+export function writeInstant(ms: number): string {
+  if (ms !== latest.at) latest = { at: ms, text: new Date(ms).toISOString() };
+  return latest.text;
 }
 
 function daysIn(year: number, month: number): number {

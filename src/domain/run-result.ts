@@ -1,7 +1,7 @@
 // What a device reports of one run: the schema, the type, and parsing that finds every fault at once.
 import { z } from 'zod';
 import { maskBiosPasswords } from './bios-password.ts';
-import { INSTANT_PATTERN, parseInstant } from './instant.ts';
+import { INSTANT_PATTERN, isInstant } from './instant.ts';
 
 /** Graph's six run states, by their names on the wire. */
 export const RUN_STATES = ['unknown', 'success', 'fail', 'scriptError', 'pending', 'notApplicable'] as const;
@@ -47,10 +47,7 @@ export const runResultSchema = z.object({
   policyVersion: int32(0),
   completedAt: z
     .string()
-    .refine(
-      (instant) => parseInstant(instant) !== null,
-      'must be an RFC 3339 date-time with offset and at most 7 fractional digits',
-    )
+    .refine(isInstant, 'must be an RFC 3339 date-time with offset and at most 7 fractional digits')
     .meta({ format: 'date-time', pattern: INSTANT_PATTERN, description: 'Passed on to Graph character by character.' }),
   state: z
     .enum(RUN_STATES, { error: `must be one of ${RUN_STATES.join(', ')}` })
@@ -79,6 +76,11 @@ export function parseRunResult(json: unknown): ParsedRunResult {
     faults.push({ pointer: '', detail: 'one of state and exitCode is required' });
   }
   return parsed.success && faults.length === 0 ? { ok: true, runResult: parsed.data } : { ok: false, faults };
+}
+
+/** A run result as it is kept and compared: what was parsed has its members in the schema's order, whatever order they came in. */
+export function toText(runResult: RunResult): string {
+  return JSON.stringify(runResult);
 }
 
 function toPointer(path: readonly PropertyKey[]): string {

@@ -3,6 +3,7 @@ import type { Response } from 'express';
 import { within } from '../deadline.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import { findExcess } from '../domain/json-bounds.ts';
+import { writeInstant } from '../domain/instant.ts';
 import { parseRunResult, type RunResult } from '../domain/run-result.ts';
 import type { Receipt } from './answers.ts';
 import type { Callers } from './identity/callers.ts';
@@ -101,7 +102,7 @@ function toReceipt(delivery: Delivery, duplicate: boolean, expectedAt: number | 
     runId: delivery.runId,
     status: delivery.status,
     duplicate,
-    acceptedAt: new Date(delivery.acceptedAt).toISOString(),
+    acceptedAt: writeInstant(delivery.acceptedAt),
     expectedCreateAt: expectedAt === null ? null : new Date(expectedAt).toISOString(),
   };
 }

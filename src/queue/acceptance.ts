@@ -1,7 +1,7 @@
 // Accepting run results: each run once, those that arrive together in one script call, nobody waits when nothing is under way.
 import { createDelivery, fingerprint, type Delivery } from '../domain/delivery.ts';
 import { contestOf, RANKS, rank as rankOf, sortableInstant, type Priority, type Rank } from '../domain/order.ts';
-import type { RunResult } from '../domain/run-result.ts';
+import { toText, type RunResult } from '../domain/run-result.ts';
 import { defineLineScript, type Line } from './line.ts';
 import { HEADER_BYTES, HEADER_LUA, LETTERS, parseRecord, tag, toBody, type Place } from './record.ts';
 import type { RedisConnection } from './redis.ts';
@@ -116,9 +116,10 @@ export function createAcceptance(
   let sending = false;
 
   function toArgs({ run, delivery, rank }: Entry): (string | number)[] {
-    const identity = `${fingerprint(run)} ${tag(run.deviceId)} ${tag(run.runId)}`;
+    const text = toText(run);
+    const identity = `${fingerprint(text)} ${tag(run.deviceId)} ${tag(run.runId)}`;
     const contest = supersede ? [contestOf(run), sortableInstant(run)] : ['', ''];
-    return [delivery.id, delivery.acceptedAt, identity, rank, toBody(delivery, run, seal), ...contest];
+    return [delivery.id, delivery.acceptedAt, identity, rank, toBody(delivery, text, seal), ...contest];
   }
 
   /** What arrives in one turn of the event loop goes together, and so does what arrives while a call is on its way. */

@@ -60,11 +60,14 @@ type Life = {
   trace?: string | undefined;
 };
 
-/** The part of a record behind its header. A run result that reached its end is not needed any more. */
-export function toBody(delivery: Delivery, run: RunResult | null, { seal }: Seal): string {
+/**
+ * The part of a record behind its header. A run result that reached its end is not needed any more.
+ * @param run its text, null where it is gone
+ */
+export function toBody(delivery: Delivery, run: string | null, { seal }: Seal): string {
   const forgotten = run === null || delivery.status === 'delivered' || delivery.status === 'superseded';
   const life = JSON.stringify(toLife(delivery, forgotten));
-  return `${life === '{}' ? '' : seal(life, delivery.id)}\n${forgotten ? '' : seal(JSON.stringify(run), delivery.id)}`;
+  return `${life === '{}' ? '' : seal(life, delivery.id)}\n${forgotten ? '' : seal(run, delivery.id)}`;
 }
 
 function toLife(delivery: Delivery, forgotten: boolean): Life {

@@ -2,7 +2,7 @@
 import { isReplaceable, STATUSES, supersede } from '../domain/delivery.ts';
 import type { Delivery, Status } from '../domain/delivery.ts';
 import { contestOf, sortableInstant } from '../domain/order.ts';
-import type { RunResult } from '../domain/run-result.ts';
+import { toText, type RunResult } from '../domain/run-result.ts';
 import type { Keys } from './keys.ts';
 import { defineLineScript, type Line } from './line.ts';
 import { HEADER_LUA, LETTERS, parseRecord, toBody, type Stored } from './record.ts';
@@ -129,7 +129,7 @@ export function createRecords(
 
   async function save(stored: Stored, next: Delivery, now: number): Promise<Saved> {
     const claim = next.deviceRunStateId === null ? [] : [keys.record(next.deviceRunStateId)];
-    const body = toBody(next, stored.run, seal);
+    const body = toBody(next, stored.run && toText(stored.run), seal);
     const instant = supersedes && stored.run ? sortableInstant(stored.run) : '';
     const kind = (await saveScript(
       [keys.delivery(next.id), keys.dead, keys.ended, keys.newest(contestOf(next)), ...claim],

@@ -1,6 +1,6 @@
 // Instants to 100 ns: which texts are one, and when two of them are the same moment.
 import { describe, expect, test } from 'vitest';
-import { compareInstants, parseInstant } from '../../src/domain/instant.ts';
+import { compareInstants, isInstant, parseInstant, writeInstant } from '../../src/domain/instant.ts';
 
 const READ: [text: string, ticks: bigint, fractionDigits: number][] = [
   ['1970-01-01T00:00:00Z', 0n, 0],
@@ -56,12 +56,24 @@ const COMPARED: [reported: string, recorded: string, outcome: string][] = [
 
 describe('a date-time with an offset · is read to 100 ns · with the digits it had', () => {
   test.each(READ)('%s', (text, ticks, fractionDigits) => {
+    expect(isInstant(text)).toBe(true);
     expect(parseInstant(text)).toEqual({ ticks, fractionDigits });
   });
 });
 
 test.each(NOT_ONE)('a text that is no instant · is not read · %j', (text) => {
+  expect(isInstant(text)).toBe(false);
   expect(parseInstant(text)).toBeNull();
+});
+
+test('an instant · written · is in UTC with milliseconds, whichever was written before', () => {
+  const texts = [0, 1_790_000_000_123, 1_790_000_000_123, 0].map(writeInstant);
+  expect(texts).toEqual([
+    '1970-01-01T00:00:00.000Z',
+    '2026-09-21T14:13:20.123Z',
+    '2026-09-21T14:13:20.123Z',
+    '1970-01-01T00:00:00.000Z',
+  ]);
 });
 
 describe('two texts · are compared as moments · not as characters', () => {
