@@ -50,7 +50,11 @@ export async function startTestRedis(...settings: string[]): Promise<TestRedis> 
       ],
       { stdio: 'ignore' },
     );
-    while (!(await answers(socket))) await delay(10);
+    const started = server;
+    const failed = Promise.race([once(started, 'error'), once(started, 'exit')]).then(() => {
+      throw new Error('redis-server did not start, or is not on the PATH');
+    });
+    await Promise.race([untilAnswers(socket), failed]);
   }
 
   async function kill(): Promise<void> {
@@ -78,6 +82,10 @@ export async function startTestRedis(...settings: string[]): Promise<TestRedis> 
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+async function untilAnswers(socket: string): Promise<void> {
+  while (!(await answers(socket))) await delay(10);
 }
 
 async function answers(socket: string): Promise<boolean> {
