@@ -68,6 +68,26 @@ export function slidingWindow(): Limiter {
   };
 }
 
+/** The same counted in hundredths of the window, as the sandbox does it. */
+export function slidingWindowInHundredths(): Limiter {
+  const slotMs = WINDOW_MS / 100;
+  const slots: { startMs: number; count: number }[] = [];
+  let total = 0;
+  return (now, limit) => {
+    while (slots[0] && slots[0].startMs <= now - WINDOW_MS) total -= slots.shift()?.count ?? 0;
+    const isFull = total >= limit;
+    const startMs = Math.floor(now / slotMs) * slotMs;
+    const last = slots.at(-1);
+    if (last?.startMs === startMs) last.count += 1;
+    else slots.push({ startMs, count: 1 });
+    total += 1;
+    if (!isFull) return 0;
+    let surplus = total - limit;
+    const lastToLeave = slots.find(({ count }) => (surplus -= count) < 0);
+    return Math.max(1, (lastToLeave?.startMs ?? now) + WINDOW_MS - now);
+  };
+}
+
 /** Refills evenly; after a rest `burst` × the limit is there at once. */
 export function tokenBucket(burst: number): Limiter {
   let tokens = Number.POSITIVE_INFINITY;
