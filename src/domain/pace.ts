@@ -1,25 +1,24 @@
 // A learned pace for Graph writes: state + event + now → state. Falls below the rate Graph took, returns to it, probes beyond.
 import { anyPer20s, WRITES_OF_ANY } from './any-limit.ts';
+import { beginEpisode, count, countFrom, followEpisode, measure, toldEnd } from './pace-evidence.ts';
 import {
+  AGREES_WITHIN,
   FALL_TO,
   FORGET_HALF_LIFE_MS,
-  IN_FLIGHT_MS,
   LARGEST_FALL_TO,
   LATENESS_MS,
   LEAST_PER_20S,
+  LONGEST_RETURN_MS,
   MOST_TIMES_START,
   MOVED_BY,
   PROBE_MS,
   PROBE_STEP,
   REST_MS,
   RETURN_AFTER_MOVE_MS,
+  RETURN_GROWTH,
   RETURN_MS,
-  RETURN_WRITES,
-  ROUNDED_UP_MS,
   SEEN_OF_WAIT_MS,
-  SHORTEST_MEASURE_MS,
   USED_PER_LOST,
-  WAITED_TOO_SHORT_MS,
   WINDOW_MS,
 } from './pace-tuning.ts';
 
@@ -43,11 +42,16 @@ export type Pace = {
   /** When the last throttle episode began, and when its wait ends. */
   throttledAt: number;
   resumeAt: number;
-  /** Slots given and not refused, since an instant at most one window ago, and since one at most two windows ago. */
+  /** Slots given since three instants, each half a window after the one before; the oldest at most 1.5 windows ago. */
   recentWrites: number;
   recentSince: number;
+  middleWrites: number;
+  middleSince: number;
   olderWrites: number;
   olderSince: number;
+  /** What the last episode is measured by: slots given before and during it and not refused, and since when. */
+  episodeWrites: number;
+  episodeSince: number;
 };
 
 /** The members of a pace, for those who keep it elsewhere. */
@@ -62,8 +66,12 @@ export const PACE_MEMBERS = [
   'resumeAt',
   'recentWrites',
   'recentSince',
+  'middleWrites',
+  'middleSince',
   'olderWrites',
   'olderSince',
+  'episodeWrites',
+  'episodeSince',
 ] as const satisfies readonly (keyof Pace)[];
 
 /**
@@ -85,8 +93,12 @@ export function createPace(startPer20s: number, now: number): Pace {
     resumeAt: now - WINDOW_MS,
     recentWrites: 0,
     recentSince: now,
+    middleWrites: 0,
+    middleSince: now,
     olderWrites: 0,
     olderSince: now,
+    episodeWrites: 0,
+    episodeSince: now,
   };
 }
 
@@ -132,57 +144,48 @@ function skipUnused(before: Pace, now: number): Pace {
     unusedMs: Math.min(WINDOW_MS, pace.unusedMs + USED_PER_LOST * lostMs),
     slotAt: pace.slotAt + lostMs,
     recentSince: pace.recentSince + lostMs,
+    middleSince: pace.middleSince + lostMs,
     olderSince: pace.olderSince + lostMs,
+    episodeSince: pace.episodeSince + lostMs,
   };
 }
 
-function count(pace: Pace, now: number): Pace {
-  const { recentWrites, recentSince, olderWrites } = pace;
-  if (now - recentSince < WINDOW_MS) return { ...pace, recentWrites: recentWrites + 1, olderWrites: olderWrites + 1 };
-  return { ...pace, recentWrites: 1, recentSince: now, olderWrites: recentWrites + 1, olderSince: recentSince };
-}
-
-/** Everyone waits; and where this begins an episode, the pace falls just under what Graph was seen to take. */
+/** Everyone waits; and the pace falls just under what Graph was seen to take. */
 function throttle(before: Pace, { waitMs, told }: { waitMs: number; told: boolean }, now: number): Pace {
   const pace = skipUnused(before, now);
-  const resumeAt = Math.max(pace.resumeAt, now + waitMs);
-  const waiting = { ...uncount(pace), resumeAt, slotAt: Math.max(pace.slotAt, resumeAt) };
-  // A told wait ends with the limit's window, so it belongs to the measurement of that; a guessed one to the next.
-  const measuredAnew = measureFrom(waiting, told ? Math.max(now, resumeAt - SEEN_OF_WAIT_MS) : now);
-  if (belongsToEpisode(pace, now)) return told ? measuredAnew : waiting;
+  const isFollowUp = now < pace.resumeAt || now < pace.throttledAt + WINDOW_MS;
+  const episode = isFollowUp ? followEpisode(pace, now) : beginEpisode(pace, now);
   const present = onCurve(pace);
-  const taken = measure(waiting, present, told ? toldEnd(waitMs, now) : now);
-  const ceilingPer20s = Math.max(LEAST_PER_20S, present * LARGEST_FALL_TO, Math.min(present, taken));
-  const moved = Math.abs(ceilingPer20s / pace.ceilingPer20s - 1) > MOVED_BY;
-  const returnMs = moved ? RETURN_AFTER_MOVE_MS : Math.max(RETURN_MS, (RETURN_WRITES / ceilingPer20s) * WINDOW_MS);
-  return { ...measuredAnew, ceilingPer20s, returnMs, grownMs: 0, throttledAt: now };
+  // Refused again after a guessed wait: Graph was full until now.
+  const until = told ? toldEnd(waitMs, now) : Math.min(now, episode.throttledAt + WINDOW_MS);
+  const highest = isFollowUp ? pace.ceilingPer20s : present;
+  const taken = Math.min(highest, measure(episode, present, until));
+  const measuredPer20s = Math.max(LEAST_PER_20S, present * LARGEST_FALL_TO, taken);
+  const resumeAt = Math.max(pace.resumeAt, now + waitMs);
+  return {
+    ...countFrom(episode, Math.max(now, resumeAt - SEEN_OF_WAIT_MS)),
+    ceilingPer20s: isFollowUp ? measuredPer20s : Math.min(present, settle(pace.ceilingPer20s, measuredPer20s)),
+    returnMs: nextReturnMs(pace, measuredPer20s, isFollowUp),
+    grownMs: 0,
+    slotAt: Math.max(pace.slotAt, resumeAt),
+    resumeAt,
+  };
 }
 
-/** Whether a refusal is one more of an episode that has had its effect. */
-function belongsToEpisode({ throttledAt, resumeAt }: Pace, now: number): boolean {
-  const waitedTooShort = now < resumeAt + WAITED_TOO_SHORT_MS && now < throttledAt + WINDOW_MS;
-  return now < resumeAt || now < throttledAt + IN_FLIGHT_MS || waitedTooShort;
+function differsBy(measuredPer20s: number, ceilingPer20s: number): number {
+  return Math.abs(measuredPer20s / ceilingPer20s - 1);
 }
 
-function uncount(pace: Pace): Pace {
-  const { recentWrites, olderWrites } = pace;
-  return { ...pace, recentWrites: Math.max(0, recentWrites - 1), olderWrites: Math.max(0, olderWrites - 1) };
+/** The mean of old and new where they agree: either is a write or two off. */
+function settle(ceilingPer20s: number, measuredPer20s: number): number {
+  const agrees = differsBy(measuredPer20s, ceilingPer20s) <= AGREES_WITHIN;
+  return agrees ? (ceilingPer20s + measuredPer20s) / 2 : measuredPer20s;
 }
 
-function measureFrom(pace: Pace, since: number): Pace {
-  return { ...pace, recentWrites: 0, recentSince: since, olderWrites: 0, olderSince: since };
-}
-
-/** Until when a told wait counts as part of the window it ends. One longer than a window is a penalty, not a window. */
-function toldEnd(waitMs: number, now: number): number {
-  return waitMs > WINDOW_MS ? now : now + Math.max(0, waitMs - ROUNDED_UP_MS);
-}
-
-/** The rate Graph took, over up to two windows. @returns writes per 20 s */
-function measure({ olderWrites, olderSince }: Pace, presentPer20s: number, until: number): number {
-  const elapsedMs = Math.max(0, until - olderSince);
-  const missingMs = Math.max(0, SHORTEST_MEASURE_MS - elapsedMs);
-  return (olderWrites * WINDOW_MS + presentPer20s * missingMs) / (elapsedMs + missingMs);
+/** Soon where the limit has moved; otherwise a little longer after each episode: what has stood for long is probed less. */
+function nextReturnMs({ ceilingPer20s, returnMs }: Pace, measuredPer20s: number, isFollowUp: boolean): number {
+  if (differsBy(measuredPer20s, ceilingPer20s) > MOVED_BY) return RETURN_AFTER_MOVE_MS;
+  return isFollowUp ? returnMs : Math.max(RETURN_MS, Math.min(LONGEST_RETURN_MS, returnMs * RETURN_GROWTH));
 }
 
 /** What a rest leaves of a pace: no unfinished probe, and a ceiling that drifts towards the start. */

@@ -16,7 +16,8 @@ local function create(start, now)
     startPer20s = start, ceilingPer20s = start,
     returnMs = ${tuned.RETURN_AFTER_MOVE_MS}, grownMs = ${tuned.RETURN_AFTER_MOVE_MS}, unusedMs = 0,
     slotAt = now, throttledAt = now - ${tuned.WINDOW_MS}, resumeAt = now - ${tuned.WINDOW_MS},
-    recentWrites = 0, recentSince = now, olderWrites = 0, olderSince = now,
+    recentWrites = 0, recentSince = now, middleWrites = 0, middleSince = now, olderWrites = 0, olderSince = now,
+    episodeWrites = 0, episodeSince = now,
   }
 end
 
@@ -62,7 +63,9 @@ local function skipUnused(p, now)
   end
   local lost = max(0, now - p.slotAt - max(${tuned.WINDOW_MS} / onCurve(p), ${tuned.LATENESS_MS}))
   p.unusedMs = min(${tuned.WINDOW_MS}, p.unusedMs + ${tuned.USED_PER_LOST} * lost)
-  p.slotAt, p.recentSince, p.olderSince = p.slotAt + lost, p.recentSince + lost, p.olderSince + lost
+  for _, instant in ipairs({'slotAt', 'recentSince', 'middleSince', 'olderSince', 'episodeSince'}) do
+    p[instant] = p[instant] + lost
+  end
 end
 
 -- A slot two intervals ahead was given by a clock that stepped back since: everything is moved back with it.
@@ -70,7 +73,7 @@ local function rewind(p, now)
   local interval = ${tuned.WINDOW_MS} / onCurve(p)
   if p.slotAt - now <= 2 * interval then return false end
   local steppedBack = p.slotAt - interval - now
-  for _, instant in ipairs({'slotAt', 'throttledAt', 'resumeAt', 'recentSince', 'olderSince'}) do
+  for _, instant in ipairs({'slotAt', 'throttledAt', 'resumeAt', 'recentSince', 'middleSince', 'olderSince', 'episodeSince'}) do
     p[instant] = p[instant] - steppedBack
   end
   return true
@@ -79,10 +82,11 @@ end
 local function grant(p, now)
   skipUnused(p, now)
   local interval = ${tuned.WINDOW_MS} / onCurve(p)
-  if now - p.recentSince >= ${tuned.WINDOW_MS} then
-    p.olderWrites, p.olderSince, p.recentWrites, p.recentSince = p.recentWrites, p.recentSince, 0, now
+  if now - p.recentSince >= ${tuned.COUNT_MS} then
+    p.olderWrites, p.olderSince, p.middleWrites, p.middleSince = p.middleWrites, p.middleSince, p.recentWrites, p.recentSince
+    p.recentWrites, p.recentSince = 0, now
   end
-  p.recentWrites, p.olderWrites = p.recentWrites + 1, p.olderWrites + 1
+  p.recentWrites, p.middleWrites, p.olderWrites = p.recentWrites + 1, p.middleWrites + 1, p.olderWrites + 1
   if p.unusedMs == 0 then p.grownMs = p.grownMs + interval end
   p.unusedMs = max(0, p.unusedMs - interval)
   p.slotAt = p.slotAt + interval
@@ -90,26 +94,34 @@ end
 
 local function throttle(p, now, wait, told)
   skipUnused(p, now)
-  local same = now < p.resumeAt or now < p.throttledAt + ${tuned.IN_FLIGHT_MS}
-    or (now < p.resumeAt + ${tuned.WAITED_TOO_SHORT_MS} and now < p.throttledAt + ${tuned.WINDOW_MS})
-  p.recentWrites, p.olderWrites = max(0, p.recentWrites - 1), max(0, p.olderWrites - 1)
+  local followUp = now < p.resumeAt or now < p.throttledAt + ${tuned.WINDOW_MS}
+  if followUp then
+    p.episodeWrites = max(0, p.episodeWrites + p.olderWrites - (now < p.resumeAt and 1 or 0))
+  else
+    p.throttledAt, p.episodeWrites, p.episodeSince = now, max(0, p.olderWrites - 1), p.olderSince
+  end
+  local present = onCurve(p)
+  local til = min(now, p.throttledAt + ${tuned.WINDOW_MS})
+  if told then til = wait > ${tuned.WINDOW_MS} and now or now + max(0, wait - ${tuned.ROUNDED_UP_MS}) end
+  local elapsed = max(0, til - p.episodeSince)
+  local missing = max(0, ${tuned.SHORTEST_MEASURE_MS} - elapsed)
+  local taken = (p.episodeWrites * ${tuned.WINDOW_MS} + present * missing) / (elapsed + missing)
+  local highest = followUp and p.ceilingPer20s or present
+  local measured = max(${tuned.LEAST_PER_20S}, present * ${tuned.LARGEST_FALL_TO}, min(highest, taken))
+  local difference = abs(measured / p.ceilingPer20s - 1)
+  if difference > ${tuned.MOVED_BY} then p.returnMs = ${tuned.RETURN_AFTER_MOVE_MS}
+  elseif not followUp then
+    p.returnMs = max(${tuned.RETURN_MS}, min(${tuned.LONGEST_RETURN_MS}, p.returnMs * ${tuned.RETURN_GROWTH}))
+  end
+  if followUp then p.ceilingPer20s = measured
+  else
+    local settled = difference <= ${tuned.AGREES_WITHIN} and (p.ceilingPer20s + measured) / 2 or measured
+    p.ceilingPer20s = min(present, settled)
+  end
+  p.grownMs = 0
   p.resumeAt = max(p.resumeAt, now + wait)
   p.slotAt = max(p.slotAt, p.resumeAt)
-  if not same then
-    local present = onCurve(p)
-    local til = now
-    if told and wait <= ${tuned.WINDOW_MS} then til = now + max(0, wait - ${tuned.ROUNDED_UP_MS}) end
-    local elapsed = max(0, til - p.olderSince)
-    local missing = max(0, ${tuned.SHORTEST_MEASURE_MS} - elapsed)
-    local taken = (p.olderWrites * ${tuned.WINDOW_MS} + present * missing) / (elapsed + missing)
-    local ceiling = max(${tuned.LEAST_PER_20S}, present * ${tuned.LARGEST_FALL_TO}, min(present, taken))
-    local moved = abs(ceiling / p.ceilingPer20s - 1) > ${tuned.MOVED_BY}
-    p.returnMs = moved and ${tuned.RETURN_AFTER_MOVE_MS}
-      or max(${tuned.RETURN_MS}, ${tuned.RETURN_WRITES} / ceiling * ${tuned.WINDOW_MS})
-    p.ceilingPer20s, p.grownMs, p.throttledAt = ceiling, 0, now
-  end
-  if told or not same then
-    local since = told and max(now, p.resumeAt - ${tuned.SEEN_OF_WAIT_MS}) or now
-    p.recentWrites, p.olderWrites, p.recentSince, p.olderSince = 0, 0, since, since
-  end
+  local since = max(now, p.resumeAt - ${tuned.SEEN_OF_WAIT_MS})
+  p.recentWrites, p.middleWrites, p.olderWrites = 0, 0, 0
+  p.recentSince, p.middleSince, p.olderSince = since, since, since
 end`;
