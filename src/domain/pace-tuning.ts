@@ -7,7 +7,7 @@ export const COUNT_MS = 10_000;
 
 /** After an episode: just under the measured rate; requests jitter on their way, and a window may catch one too many. */
 export const FALL_TO = 0.99;
-/** One refusal never takes more than this off the pace: a measurement may be wrong, but a probe may have doubled the pace. */
+/** One refusal leaves at least this much of the pace: a measurement may be wrong, but a probe may have doubled the pace. */
 export const LARGEST_FALL_TO = 0.45;
 /** A ceiling and a new measurement this close are two measurements of one limit: one or two writes of a window. */
 export const AGREES_WITHIN = 0.03;
