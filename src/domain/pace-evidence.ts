@@ -1,43 +1,80 @@
 // What of the past says how much Graph takes: slots counted by half windows, and what an episode is measured by.
 import { COUNT_MS, ROUNDED_UP_MS, SHORTEST_MEASURE_MS, WINDOW_MS } from './pace-tuning.ts';
-import type { Pace } from './pace.ts';
 
-/** One more slot was given. */
-export function count(before: Pace, now: number): Pace {
-  const pace = now - before.recentSince < COUNT_MS ? before : ageCounts(before, now);
-  const { recentWrites, middleWrites, olderWrites } = pace;
-  return { ...pace, recentWrites: recentWrites + 1, middleWrites: middleWrites + 1, olderWrites: olderWrites + 1 };
+/** Numbers only; instants are milliseconds since 1970. */
+export type Evidence = {
+  /** Slots given since three instants, each half a window after the one before; the oldest at most 1.5 windows ago. */
+  recentWrites: number;
+  recentSince: number;
+  middleWrites: number;
+  middleSince: number;
+  olderWrites: number;
+  olderSince: number;
+  /** What the last episode is measured by: slots given before and during it and not refused, and since when. */
+  episodeWrites: number;
+  episodeSince: number;
+};
+
+/** Nothing is known yet: counts from now on. */
+export function createEvidence(now: number): Evidence {
+  return { ...countsSince(now), episodeWrites: 0, episodeSince: now };
 }
 
-function ageCounts(pace: Pace, now: number): Pace {
-  const { recentWrites, recentSince, middleWrites, middleSince } = pace;
+/** One more slot was given. */
+export function count<E extends Evidence>(before: E, now: number): E {
+  const evidence = now - before.recentSince < COUNT_MS ? before : ageCounts(before, now);
+  const { recentWrites, middleWrites, olderWrites } = evidence;
+  return { ...evidence, recentWrites: recentWrites + 1, middleWrites: middleWrites + 1, olderWrites: olderWrites + 1 };
+}
+
+function ageCounts<E extends Evidence>(evidence: E, now: number): E {
   return {
-    ...pace,
-    ...{ recentWrites: 0, recentSince: now },
-    ...{ middleWrites: recentWrites, middleSince: recentSince },
-    ...{ olderWrites: middleWrites, olderSince: middleSince },
+    ...evidence,
+    recentWrites: 0,
+    recentSince: now,
+    middleWrites: evidence.recentWrites,
+    middleSince: evidence.recentSince,
+    olderWrites: evidence.middleWrites,
+    olderSince: evidence.middleSince,
   };
 }
 
-/** The first refusal: it was not taken, what came before it was. */
-export function beginEpisode(pace: Pace, now: number): Pace {
-  const { olderWrites, olderSince } = pace;
-  return { ...pace, throttledAt: now, episodeWrites: Math.max(0, olderWrites - 1), episodeSince: olderSince };
+/** Time that is no evidence is passed over. */
+export function skip<E extends Evidence>(evidence: E, ms: number): E {
+  return {
+    ...evidence,
+    recentSince: evidence.recentSince + ms,
+    middleSince: evidence.middleSince + ms,
+    olderSince: evidence.olderSince + ms,
+    episodeSince: evidence.episodeSince + ms,
+  };
 }
 
-/** Refused while waiting, a request was on its way; after too short a wait it counts, as it does where Graph counts it. */
-export function followEpisode(pace: Pace, now: number): Pace {
-  const uncounted = now < pace.resumeAt ? 1 : 0;
-  return { ...pace, episodeWrites: Math.max(0, pace.episodeWrites + pace.olderWrites - uncounted) };
+/** The first refusal of an episode: it was not taken, what came before it was. */
+export function beginEpisode<E extends Evidence>(evidence: E): E {
+  const { olderWrites, olderSince } = evidence;
+  return { ...evidence, episodeWrites: Math.max(0, olderWrites - 1), episodeSince: olderSince };
+}
+
+/** Refused while everyone waited, a request was on its way; after too short a wait it counts, as it does where Graph counts it. */
+export function followEpisode<E extends Evidence>(evidence: E, waited: boolean): E {
+  const { episodeWrites, olderWrites } = evidence;
+  return { ...evidence, episodeWrites: Math.max(0, episodeWrites + olderWrites - (waited ? 0 : 1)) };
 }
 
 /** Counts anew. */
-export function countFrom(pace: Pace, since: number): Pace {
+export function countFrom<E extends Evidence>(evidence: E, since: number): E {
+  return { ...evidence, ...countsSince(since) };
+}
+
+function countsSince(since: number): Omit<Evidence, 'episodeWrites' | 'episodeSince'> {
   return {
-    ...pace,
-    ...{ recentWrites: 0, recentSince: since },
-    ...{ middleWrites: 0, middleSince: since },
-    ...{ olderWrites: 0, olderSince: since },
+    recentWrites: 0,
+    recentSince: since,
+    middleWrites: 0,
+    middleSince: since,
+    olderWrites: 0,
+    olderSince: since,
   };
 }
 
@@ -47,7 +84,7 @@ export function toldEnd(waitMs: number, now: number): number {
 }
 
 /** The rate Graph took, over 1 to 1.5 windows before the episode and what there was of it. @returns writes per 20 s */
-export function measure({ episodeWrites, episodeSince }: Pace, presentPer20s: number, until: number): number {
+export function measure({ episodeWrites, episodeSince }: Evidence, presentPer20s: number, until: number): number {
   const elapsedMs = Math.max(0, until - episodeSince);
   const missingMs = Math.max(0, SHORTEST_MEASURE_MS - elapsedMs);
   return (episodeWrites * WINDOW_MS + presentPer20s * missingMs) / (elapsedMs + missingMs);

@@ -1,6 +1,16 @@
 // A learned pace for Graph writes: state + event + now → state. Falls below the rate Graph took, returns to it, probes beyond.
 import { anyPer20s, WRITES_OF_ANY } from './any-limit.ts';
-import { beginEpisode, count, countFrom, followEpisode, measure, toldEnd } from './pace-evidence.ts';
+import {
+  beginEpisode,
+  count,
+  countFrom,
+  createEvidence,
+  followEpisode,
+  measure,
+  skip,
+  toldEnd,
+} from './pace-evidence.ts';
+import type { Evidence } from './pace-evidence.ts';
 import {
   AGREES_WITHIN,
   FALL_TO,
@@ -26,7 +36,7 @@ import {
  * What is known of the limit, and where the pace stands on its curve; all workers of a tenant share one. Numbers only;
  * instants are milliseconds since 1970.
  */
-export type Pace = {
+export type Pace = Evidence & {
   /** Writes per 20 s configured: where it starts, and where it drifts back to while nothing is sent. */
   startPer20s: number;
   /** Writes per 20 s Graph was last seen to take; the pace returns to it and then probes beyond. */
@@ -42,16 +52,6 @@ export type Pace = {
   /** When the last throttle episode began, and when its wait ends. */
   throttledAt: number;
   resumeAt: number;
-  /** Slots given since three instants, each half a window after the one before; the oldest at most 1.5 windows ago. */
-  recentWrites: number;
-  recentSince: number;
-  middleWrites: number;
-  middleSince: number;
-  olderWrites: number;
-  olderSince: number;
-  /** What the last episode is measured by: slots given before and during it and not refused, and since when. */
-  episodeWrites: number;
-  episodeSince: number;
 };
 
 /** The members of a pace, for those who keep it elsewhere. */
@@ -91,14 +91,7 @@ export function createPace(startPer20s: number, now: number): Pace {
     slotAt: now,
     throttledAt: now - WINDOW_MS,
     resumeAt: now - WINDOW_MS,
-    recentWrites: 0,
-    recentSince: now,
-    middleWrites: 0,
-    middleSince: now,
-    olderWrites: 0,
-    olderSince: now,
-    episodeWrites: 0,
-    episodeSince: now,
+    ...createEvidence(now),
   };
 }
 
@@ -140,13 +133,9 @@ function skipUnused(before: Pace, now: number): Pace {
   const pace = rested(before, now);
   const lostMs = Math.max(0, now - pace.slotAt - Math.max(WINDOW_MS / onCurve(pace), LATENESS_MS));
   return {
-    ...pace,
+    ...skip(pace, lostMs),
     unusedMs: Math.min(WINDOW_MS, pace.unusedMs + USED_PER_LOST * lostMs),
     slotAt: pace.slotAt + lostMs,
-    recentSince: pace.recentSince + lostMs,
-    middleSince: pace.middleSince + lostMs,
-    olderSince: pace.olderSince + lostMs,
-    episodeSince: pace.episodeSince + lostMs,
   };
 }
 
@@ -154,7 +143,7 @@ function skipUnused(before: Pace, now: number): Pace {
 function throttle(before: Pace, { waitMs, told }: { waitMs: number; told: boolean }, now: number): Pace {
   const pace = skipUnused(before, now);
   const isFollowUp = now < pace.resumeAt || now < pace.throttledAt + WINDOW_MS;
-  const episode = isFollowUp ? followEpisode(pace, now) : beginEpisode(pace, now);
+  const episode = isFollowUp ? followEpisode(pace, now >= pace.resumeAt) : beginEpisode({ ...pace, throttledAt: now });
   const present = onCurve(pace);
   // Refused again after a guessed wait: Graph was full until now.
   const until = told ? toldEnd(waitMs, now) : Math.min(now, episode.throttledAt + WINDOW_MS);
