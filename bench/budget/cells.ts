@@ -19,10 +19,11 @@ const MINUTE_MS = 60_000;
 const LIMITERS: LimiterKind[] = ['fixed-window', 'sliding-window', 'token-bucket'];
 /** The start is always 100: nearly double, just right, and half of these. */
 const STEADY = [60, 100, 200];
-/** One after the other, each for ten minutes. */
+/** One after the other. */
 const STEPS = [100, 60, 140];
-/** A peer learns nothing, so it needs no long look. */
+/** A peer learns nothing, so it needs no long look, and how long a step lasts is nothing to it. */
 const PEER_COUNT_MS = 4 * MINUTE_MS;
+const PEER_STEP_MS = 3 * MINUTE_MS;
 
 export type Wanted = { minutes: number; stepMinutes: number; processes: number[]; senders: Sender[] };
 
@@ -31,13 +32,14 @@ export function listCells({ minutes, stepMinutes, processes, senders }: Wanted):
   return senders.flatMap((sender) => {
     const isProduct = sender === 'runstate-bridge';
     const steadyMs = isProduct ? minutes * MINUTE_MS : Math.min(PEER_COUNT_MS, minutes * MINUTE_MS);
+    const stepMs = isProduct ? stepMinutes * MINUTE_MS : Math.min(PEER_STEP_MS, stepMinutes * MINUTE_MS);
     const loads = [
       ...STEADY.map((limit) => ({
         limits: [limit],
         settleMs: isProduct ? 3 * MINUTE_MS : MINUTE_MS,
         countMs: steadyMs,
       })),
-      { limits: STEPS, settleMs: 0, countMs: STEPS.length * stepMinutes * MINUTE_MS },
+      { limits: STEPS, settleMs: 0, countMs: STEPS.length * stepMs },
     ];
     return (isProduct ? processes : [1]).flatMap((count) =>
       [true, false].flatMap((retryAfter) =>
