@@ -83,8 +83,13 @@ export function identify(tenantId: string, deviceId: string, runId: string): str
   return `d${digest.subarray(0, 16).toString('base64url')}`;
 }
 
+const ID = /^d[\w-]{22}$/;
+
+/** Whether it can be the id of a delivery: nothing else may name what is looked up or removed. */
+export const isDeliveryId = (text: string): boolean => ID.test(text);
+
 /** 132 bits. */
-const FINGERPRINT_CHARACTERS = 22;
+export const FINGERPRINT_CHARACTERS = 22;
 
 /**
  * Tells whether two submissions of a run say the same; member order, spacing and unknown members do not matter.

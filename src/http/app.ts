@@ -70,12 +70,12 @@ export function createApp(parts: AppParts): Express {
   app.use(createHealthRoutes(parts));
   app.use(createDocsRoutes());
   app.use(createDashboardRoutes(parts));
-  app.all(
-    ['/v1/dead-letters', '/v1/status', '/v1/devices/revoked', '/openapi.json', '/docs', ...HEALTH],
-    only('GET, HEAD'),
-  );
-  app.all(['/v1/dead-letters/replay', '/v1/dead-letters/purge'], only('POST'));
-  app.all(['/v1/devices/:deviceId/revoke', '/v1/devices/:deviceId/restore'], only('POST'));
+  app.all(['/openapi.json', '/docs', ...HEALTH], only('GET, HEAD'));
+  if (parts.callers.haveOperators) {
+    app.all(['/v1/dead-letters', '/v1/status', '/v1/devices/revoked'], only('GET, HEAD'));
+    app.all(['/v1/dead-letters/replay', '/v1/dead-letters/purge'], only('POST'));
+    app.all(['/v1/devices/:deviceId/revoke', '/v1/devices/:deviceId/restore'], only('POST'));
+  }
 
   return close(app, parts.onDefect);
 }

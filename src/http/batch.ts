@@ -140,7 +140,7 @@ function parseLines(text: string): Entry[] {
     const found = text.indexOf('\n', at);
     const end = found === -1 ? text.length : found;
     const line = text.slice(at, end);
-    if (line.trim() !== '') entries.push(parseLine(line));
+    if (/[^ \t\r]/.test(line)) entries.push(parseLine(line));
     at = end + 1;
   }
   return entries;

@@ -1,9 +1,9 @@
 // Accepting run results: each run once, those that arrive together in one script call, nobody waits when nothing is under way.
-import { createDelivery, fingerprint, type Delivery } from '../domain/delivery.ts';
+import { createDelivery, type Delivery } from '../domain/delivery.ts';
 import { contestOf, RANKS, rank as rankOf, sortableInstant, type Priority, type Rank } from '../domain/order.ts';
 import { toText, type RunResult } from '../domain/run-result.ts';
 import { defineLineScript, type Line } from './line.ts';
-import { HEADER_BYTES, HEADER_LUA, LETTERS, parseRecord, tag, toBody, type Place } from './record.ts';
+import { fingerprintOf, HEADER_BYTES, HEADER_LUA, LETTERS, parseRecord, tag, toBody, type Place } from './record.ts';
 import type { RedisConnection } from './redis.ts';
 import type { Seal } from './sealed.ts';
 
@@ -59,7 +59,7 @@ for entry = 0, entries - 1 do
   else
     local known = redis.call('GET', key)
     local _, _, _, _, _, knownIdentity = header(known)
-    answers[entry + 1] = knownIdentity == identity and {'duplicate', known} or {'conflict'}
+    answers[entry + 1] = {knownIdentity == identity and 'duplicate' or 'other', known}
   end
 end
 if accepted > 0 then
@@ -81,7 +81,11 @@ return {answers, taken, ahead(), left, {number[0], number[1], number[2]}}`;
 type LineState = [due: number, left: number[], joined: number[]];
 
 /** One that was accepted and competes with none is answered with its place alone. */
-type Answer = number | ['accepted', place: number, older: string, newer: string] | ['duplicate', string] | ['conflict'];
+type Answer =
+  | number
+  | ['accepted', place: number, older: string, newer: string]
+  /** What is known of the run; `other` where its fingerprint is another. */
+  | ['duplicate' | 'other', record: string];
 
 type Reply = [answers: Answer[], taken: string[], ...LineState];
 
@@ -117,7 +121,7 @@ export function createAcceptance(
 
   function toArgs({ run, delivery, rank }: Entry): (string | number)[] {
     const text = toText(run);
-    const identity = `${fingerprint(text)} ${tag(run.deviceId)} ${tag(run.runId)}`;
+    const identity = `${seal.fingerprint(text)} ${tag(run.deviceId)} ${tag(run.runId)}`;
     const contest = supersede ? [contestOf(run), sortableInstant(run)] : ['', ''];
     return [delivery.id, delivery.acceptedAt, identity, rank, toBody(delivery, text, seal), ...contest];
   }
@@ -144,14 +148,14 @@ export function createAcceptance(
       const [answers, taken, ...state] = reply;
       // They are stored, which is what counts: where waking fails, the sweep does it.
       if (taken.length > 0) await line.wake(taken).catch(() => undefined);
-      entries.forEach((entry, index) => settle(entry, answers[index] ?? ['conflict'], taken, state));
+      entries.forEach((entry, index) => settle(entry, answers[index] ?? ['other', ''], taken, state));
     } catch (error) {
       entries.forEach(({ reject }) => reject(error));
     }
   }
 
   function settle(
-    { delivery, rank, resolve, reject }: Entry,
+    { run, delivery, rank, resolve, reject }: Entry,
     answer: Answer,
     taken: readonly string[],
     line: LineState,
@@ -160,9 +164,9 @@ export function createAcceptance(
       taken.includes(delivery.id) ? line[0] - 1 : countAhead({ rank, number }, line);
     if (typeof answer === 'number') {
       resolve({ kind: 'accepted', delivery, ahead: aheadOf(answer) });
-    } else if (answer[0] === 'conflict') {
+    } else if (answer[0] === 'other' && !seal.isFingerprint(fingerprintOf(answer[1]), toText(run))) {
       resolve({ kind: 'conflict' });
-    } else if (answer[0] === 'duplicate') {
+    } else if (answer[0] !== 'accepted') {
       try {
         const { delivery: known, place } = parseRecord(delivery.id, tenantId, answer[1], seal);
         const ahead = known.status === 'queued' ? countAhead(place, line) : null;

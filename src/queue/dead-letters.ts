@@ -1,7 +1,7 @@
 // Dead letters: listed newest first, replayed under the same id, removed only when an operator says so.
 import { parseCursor, toCursor, type Place } from '../domain/cursor.ts';
 import { matches, type DeadLetterFilter } from '../domain/dead-letter.ts';
-import { replay, type Delivery } from '../domain/delivery.ts';
+import { isDeliveryId, replay, type Delivery } from '../domain/delivery.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Keys } from './keys.ts';
 import { HEADER_LUA, LETTERS, type Stored } from './record.ts';
@@ -123,7 +123,9 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
     },
     purge: async (selection) => {
       // One that no key opens can still be removed by its id.
-      if ('deliveryId' in selection) return (await purge(selection.deliveryId)) ? 1 : 0;
+      if ('deliveryId' in selection) {
+        return isDeliveryId(selection.deliveryId) && (await purge(selection.deliveryId)) ? 1 : 0;
+      }
       return forEach(selection, ({ delivery }) => purge(delivery.id));
     },
   };

@@ -144,6 +144,11 @@ function fromLife(base: Base, life: Life, run: RunResult | null): Delivery {
   };
 }
 
+/** What stands for the run result in a record's header. */
+export function fingerprintOf(record: string): string {
+  return record.slice(0, HEADER_BYTES).split(' ')[5] ?? '';
+}
+
 /** What a search compares in place of a device or run id: it says nothing of them to whoever reads Redis. */
 export function tag(text: string): string {
   return hash('sha256', text, 'base64url').slice(0, 6);

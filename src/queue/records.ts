@@ -1,5 +1,5 @@
 // The records of deliveries: found, saved by compare-and-set, counted. A record is the truth; a BullMQ job only wakes a worker.
-import { isReplaceable, STATUSES, supersede } from '../domain/delivery.ts';
+import { isDeliveryId, isReplaceable, STATUSES, supersede } from '../domain/delivery.ts';
 import type { Delivery, Status } from '../domain/delivery.ts';
 import { contestOf, sortableInstant } from '../domain/order.ts';
 import { toText, type RunResult } from '../domain/run-result.ts';
@@ -125,7 +125,7 @@ export function createRecords(
     }
   };
 
-  const load = async (id: string) => parse(id, await redis.get(keys.delivery(id)));
+  const load = async (id: string) => (isDeliveryId(id) ? parse(id, await redis.get(keys.delivery(id))) : null);
 
   async function save(stored: Stored, next: Delivery, now: number): Promise<Saved> {
     const claim = next.deviceRunStateId === null ? [] : [keys.record(next.deviceRunStateId)];

@@ -1,6 +1,6 @@
 // Finding deliveries by what an operator has at hand: an id, a device or a run. Walks all records in slices; nothing is indexed for it.
 import type { Cluster } from 'ioredis';
-import type { Delivery } from '../domain/delivery.ts';
+import { isDeliveryId, type Delivery } from '../domain/delivery.ts';
 import type { Keys } from './keys.ts';
 import { HEADER_BYTES, tag } from './record.ts';
 import type { Records } from './records.ts';
@@ -12,7 +12,6 @@ export type SearchResult = { deliveries: Delivery[]; complete: boolean };
 
 export type Search = (text: string) => Promise<SearchResult>;
 
-const DELIVERY_ID = /^d[\w-]{22}$/;
 /** One slice keeps Redis for about a millisecond. */
 const SLICE = 1000;
 const FOUND_AT_MOST = 50;
@@ -41,7 +40,7 @@ export function createSearch(redis: RedisConnection, keys: Keys, { find }: Recor
   }
 
   return async (text) => {
-    const exact = DELIVERY_ID.test(text) ? await find(text) : null;
+    const exact = isDeliveryId(text) ? await find(text) : null;
     if (exact) return { deliveries: [exact], complete: true };
     const found: Delivery[] = [];
     const giveUpAt = performance.now() + SEARCHED_FOR_MS;

@@ -94,6 +94,12 @@ describe('entries', () => {
     expect(brief(body)).toEqual(['a false', 'invalid-json', 'run-1 false']);
   });
 
+  test('lines of blanks that JSON does not know · are broken lines · each answered in its place', async () => {
+    const lines = ['\u00a0', ' \t\r', '\u2028', '\ufeff', JSON.stringify(runResult())];
+    const { body } = await submit(lines.join('\n'), { type: 'application/x-ndjson' });
+    expect(brief(body)).toEqual(['invalid-json', 'invalid-json', 'invalid-json', 'run-1 false']);
+  });
+
   test.each([1001, 100_000])('%i empty lines between them · are none · and every entry is answered', async (count) => {
     const empty = '\n'.repeat(count);
     const lines = ['a', 'b', 'c'].map((runId) => JSON.stringify(runResult({ runId })));

@@ -182,6 +182,15 @@ test.each(['%2a', '..%2fcounts', 'x'.repeat(5000), 'd%00', 'd%0d%0aX-Evil:%201']
   },
 );
 
+test.each(['counts', 'in-work', 'deliveries:meta', 'deliveries:id', 'rate:BER-LAT-0002:1', 'budget'])(
+  'the queue’s own key %s · is the id of nothing · whether it is there or not',
+  async (delivery) => {
+    await redis.client.set(world.queue.keys.delivery('rate:BER-LAT-0002:1'), '1');
+    expectProblem(await asDevice(delivery), NOT_FOUND);
+    expectProblem(await asOperator(delivery), NOT_FOUND);
+  },
+);
+
 test.each<[string, Record<string, string>]>([
   ['nothing', {}],
   ['another token', { Authorization: `Bearer ${'x'.repeat(OPERATOR_TOKEN.length)}` }],
@@ -218,10 +227,16 @@ test('a wrong signature · has its reason in the log · as a submission’s has'
 test('where there are no operators · their token is nothing · and the routes of theirs do not exist', async () => {
   expectProblem(await asOperator(id, undefined, withoutOperators), UNAUTHENTICATED);
   const absent = { ...NOT_FOUND, detail: 'there is no such route' };
-  for (const path of ['/v1/dead-letters', '/v1/status', '/dashboard']) {
-    expectProblem(
-      await request(withoutOperators.app).get(path).set('Authorization', `Bearer ${OPERATOR_TOKEN}`),
-      absent,
-    );
+  const { app } = withoutOperators;
+  for (const path of [
+    '/v1/dead-letters',
+    '/v1/dead-letters/replay',
+    '/v1/status',
+    '/v1/devices/x/revoke',
+    '/dashboard',
+  ]) {
+    for (const asked of [request(app).get(path), request(app).post(path)]) {
+      expectProblem(await asked.set('Authorization', `Bearer ${OPERATOR_TOKEN}`), absent);
+    }
   }
 });

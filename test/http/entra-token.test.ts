@@ -225,6 +225,7 @@ describe('a token', () => {
       `${part({ alg: 'HS256', kid: 'key-1' })}.${claims}.${'A'.repeat(43)}`,
       `${part({ alg: 'RS256' })}.${claims}.AAAA`,
       rs512,
+      `${part({ alg: 'RS256', kid: 'key-1', crit: ['exp'], exp: 1 })}.${claims}.AAAA`,
       'nonsense',
       'a.b.c',
     ];

@@ -88,6 +88,19 @@ test('a link to another file · is another file · as secrets are mounted', () =
   reloaded.close();
 });
 
+test('a file that cannot even be looked at · is told of once · and the old stays until it is mended', () => {
+  const reloaded = open();
+  rmSync(file('a'));
+  symlinkSync(file('a'), file('a'));
+  look(10);
+  expect([reloaded.current(), told, heard]).toEqual(['a1+b1', [expect.stringContaining('ELOOP')], []]);
+  rmSync(file('a'));
+  writeFileSync(file('a'), 'a3');
+  look(2);
+  expect([reloaded.current(), told.at(-1)]).toEqual(['a3+b1', null]);
+  reloaded.close();
+});
+
 test('nothing that can be used at the start · is no start · and says which file', () => {
   writeFileSync(file('b'), 'bad');
   expect(open).toThrow(new CannotStart(`${file('a')}, ${file('b')}: bad`));

@@ -53,6 +53,15 @@ test('many dead letters of the same millisecond · are listed page by page · ea
   expect(listed.toSorted()).toEqual(ids.toSorted());
 });
 
+test('a name that is no delivery’s id · is none · to replay or purge', async () => {
+  await buryAll(1, () => 1000);
+  for (const deliveryId of ['counts', 'dead', '']) {
+    expect(await queue.deadLetters.replay({ deliveryId }, 9000)).toBe(0);
+    expect(await queue.deadLetters.purge({ deliveryId })).toBe(0);
+  }
+  expect(await queue.deadLetters.count({ filter: {} })).toBe(1);
+});
+
 test('a list · begins with the newest · and keeps its place when others leave', async () => {
   const ids = await buryAll(6, (number) => 1000 + number);
   const first = await queue.deadLetters.list({}, 2, null);

@@ -2,8 +2,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { conclude } from '../../src/domain/conclusion.ts';
 import { begin, type Outcome } from '../../src/domain/delivery.ts';
+import type { RunResult } from '../../src/domain/run-result.ts';
 import type { Stored } from '../../src/queue/record.ts';
 import type { TenantQueue } from '../../src/queue/tenant.ts';
+import { toSecret, type Secret } from '../../src/secret.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { aRun, openTestQueue, POLICY } from '../support/tenant.ts';
 
@@ -66,6 +68,23 @@ describe('accepting', () => {
     const { delivery } = await accepted(1);
     expect(await queue.deliveries.accept(aRun(1, { exitCode: 1 }), 9000)).toEqual({ kind: 'conflict' });
     expect((await queue.deliveries.load(delivery.id))?.run?.exitCode).toBe(0);
+  });
+
+  test('under other keys than the first time · the same run is known, other content is not · and once the key is gone nothing is', async () => {
+    const [old, fresh] = [1, 2].map((byte) => toSecret(Buffer.alloc(32, byte).toString('base64')));
+    if (!old || !fresh) throw new Error('no keys');
+    const as = async (payloadKeys: Secret[], run: RunResult) => {
+      const opened = await openTestQueue(redis, { payloadKeys });
+      const { kind } = await opened.deliveries.accept(run, 9000);
+      await opened.close();
+      return kind;
+    };
+    expect(await as([], aRun('plain'))).toBe('accepted');
+    expect(await as([old], aRun('plain'))).toBe('duplicate');
+    expect(await as([old], aRun('sealed'))).toBe('accepted');
+    expect(await as([fresh, old], aRun('sealed'))).toBe('duplicate');
+    expect(await as([fresh, old], aRun('sealed', { output: '' }))).toBe('conflict');
+    expect(await as([fresh], aRun('sealed'))).toBe('conflict');
   });
 
   test('a thousand copies at once · one is accepted · all others are duplicates', async () => {

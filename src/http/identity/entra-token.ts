@@ -80,8 +80,9 @@ function toProof(payload: JWTPayload, tenantId: string): TokenProof {
 /** The name of the key a token is signed with; null where it is no token, or signed in another way than Entra's. */
 function readKeyId(token: string): string | null {
   try {
-    const { alg, kid } = decodeProtectedHeader(token);
-    return alg === ALGORITHM && typeof kid === 'string' && token.split('.').length === 3 ? kid : null;
+    const { alg, kid, crit } = decodeProtectedHeader(token);
+    const isEntras = alg === ALGORITHM && typeof kid === 'string' && crit === undefined;
+    return isEntras && token.split('.').length === 3 ? kid : null;
   } catch {
     return null;
   }
@@ -95,6 +96,8 @@ function isTheTokens(error: unknown): error is errors.JOSEError {
     error instanceof errors.JWTInvalid ||
     error instanceof errors.JWSInvalid ||
     error instanceof errors.JWSSignatureVerificationFailed ||
+    error instanceof errors.JOSENotSupported ||
+    error instanceof errors.JOSEAlgNotAllowed ||
     error instanceof errors.JWKSNoMatchingKey
   );
 }

@@ -64,10 +64,14 @@ function first<T>(paths: readonly string[], read: () => T): T {
 
 /** Tells one state of the files from another; links are followed, as secrets are mounted behind them. */
 function describe(paths: readonly string[]): string {
-  return paths
-    .map((path) => {
-      const stat = statSync(path, { throwIfNoEntry: false });
-      return stat ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : 'missing';
-    })
-    .join();
+  return paths.map(describeFile).join();
+}
+
+function describeFile(path: string): string {
+  try {
+    const { ino, size, mtimeMs } = statSync(path);
+    return `${ino} ${size} ${mtimeMs}`;
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code);
+  }
 }
