@@ -2,7 +2,7 @@
 import express, { type Express, type RequestHandler } from 'express';
 import { expectBody, readBody } from './body.ts';
 import { BATCH, postBatch, type BatchParts } from './batch.ts';
-import { getDelivery, type DeliveryParts } from './deliveries.ts';
+import { getDelivery, identifyAsker, type DeliveryParts } from './deliveries.ts';
 import { createDashboardRoutes, type DashboardParts } from './dashboard.ts';
 import { createDeviceRoutes, type DeviceParts } from './devices.ts';
 import { createDocsRoutes } from './openapi/docs.ts';
@@ -64,7 +64,10 @@ export function createApp(parts: AppParts): Express {
       postBatch(parts),
     )
     .all(only('POST'));
-  app.route('/v1/deliveries/:id').get(inFlight, getDelivery(parts)).all(only('GET, HEAD'));
+  app
+    .route('/v1/deliveries/:id')
+    .get(identifyAsker(parts.callers), inFlight, getDelivery(parts))
+    .all(only('GET, HEAD'));
   app.use(createOperatorRoutes(parts));
   app.use(createDeviceRoutes(parts));
   app.use(createHealthRoutes(parts));

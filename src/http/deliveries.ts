@@ -1,12 +1,11 @@
 // GET /v1/deliveries/{id}: for the device it is about, a relay or an operator; to anyone else it does not exist.
-import type { RequestHandler } from 'express';
+import type { RequestHandler, Response } from 'express';
 import type { Delivery } from '../domain/delivery.ts';
 import type { DeliveryView } from './answers.ts';
-import type { Callers } from './identity/callers.ts';
+import type { Caller, Callers } from './identity/callers.ts';
 import { queueUnavailable, Refused } from './problem.ts';
 
 export type DeliveryParts = {
-  callers: Callers;
   find: (id: string) => Promise<Delivery | null>;
   random: () => number;
   onQueueTrouble: (error: unknown) => void;
@@ -14,13 +13,23 @@ export type DeliveryParts = {
 
 const HINT = 'sign the request with this device’s key, or be an operator';
 
-export function getDelivery({ callers, find, random, onQueueTrouble }: DeliveryParts): RequestHandler<{ id: string }> {
-  return async (req, res) => {
-    const caller = await callers.identify(req, res, {
+/** Who asks: known before a place among those in hand is taken. */
+export function identifyAsker({ identify }: Callers): RequestHandler<{ id: string }> {
+  return async (req, res, next) => {
+    res.locals['asker'] = await identify(req, res, {
       accept: ['operator', 'device', 'relay'],
       hasBody: false,
       hint: HINT,
     });
+    next();
+  };
+}
+
+const askerOf = (res: Response) => res.locals['asker'] as Caller;
+
+export function getDelivery({ find, random, onQueueTrouble }: DeliveryParts): RequestHandler<{ id: string }> {
+  return async (req, res) => {
+    const caller = askerOf(res);
     const delivery = await find(req.params.id).catch((error: unknown) => {
       onQueueTrouble(error);
       throw queueUnavailable('ask again later', random);

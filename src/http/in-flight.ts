@@ -1,5 +1,5 @@
 // How many requests of devices are in hand at once: beyond that, refused before a byte of the body is read.
-import type { RequestHandler } from 'express';
+import type { RequestHandler, Response } from 'express';
 import { Refused, spread } from './problem.ts';
 
 export type InFlightParts = {
@@ -26,7 +26,21 @@ export function limitInFlight({ maxRequestsInFlight, verifyOperator, random }: I
       });
     }
     inFlight += 1;
-    res.on('close', () => void (inFlight -= 1));
+    let inHand = true;
+    whenAnswered(res, () => {
+      if (inHand) inFlight -= 1;
+      inHand = false;
+    });
     next();
   };
+}
+
+/** Once the answer is made, or nobody waits for it any more: how long a caller takes to read it is the listener's affair. */
+function whenAnswered(res: Response, done: () => void): void {
+  const end = res.end.bind(res) as (...args: unknown[]) => Response;
+  res.end = ((...args: unknown[]) => {
+    done();
+    return end(...args);
+  }) as Response['end'];
+  res.on('close', done);
 }

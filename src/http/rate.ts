@@ -15,8 +15,11 @@ export type Taken = {
 
 export type DeviceRate = {
   perWindow: number;
-  /** Counts one submission of a device that is known. Rejects where the shared count is needed and does not answer. */
-  take: (deviceId: string, now: number) => Promise<Taken> | Taken;
+  /**
+   * Counts submissions of a device that is known; those that come together fit wherever one would. Rejects where the
+   * shared count is needed and does not answer.
+   */
+  take: (deviceId: string, submissions: number, now: number) => Promise<Taken> | Taken;
 };
 
 /** A process tells the others nothing of a device that submitted less than this share of its limit here. */
@@ -45,7 +48,7 @@ export function createDeviceRate(perWindow: number, count: CountShared): DeviceR
     return present;
   }
 
-  async function share(deviceId: string, device: Seen): Promise<number> {
+  async function share(deviceId: string, device: Seen, submissions: number): Promise<number> {
     const added = device.unshared;
     device.unshared = 0;
     device.asked = true;
@@ -54,24 +57,24 @@ export function createDeviceRate(perWindow: number, count: CountShared): DeviceR
       device.shared = Math.max(device.shared, total);
       return total;
     } catch (error) {
-      // The one that is refused for it does not count.
-      device.unshared += added - 1;
+      // Those that are refused for it do not count.
+      device.unshared += added - submissions;
       throw error;
     }
   }
 
   return {
     perWindow,
-    take: (deviceId, now) => {
+    take: (deviceId, submissions, now) => {
       const device = look(deviceId, now);
       const resetMs = device.startedAt + WINDOW_MS - now;
       const toTaken = (total: number): Taken => {
-        return { ok: total <= perWindow, remaining: Math.max(0, perWindow - total), resetMs };
+        return { ok: total - submissions < perWindow, remaining: Math.max(0, perWindow - total), resetMs };
       };
-      if (device.shared >= perWindow) return toTaken(perWindow + 1);
-      device.unshared += 1;
+      if (device.shared >= perWindow) return toTaken(device.shared + submissions);
+      device.unshared += submissions;
       if (!device.asked && device.unshared <= untold) return toTaken(device.unshared);
-      return share(deviceId, device).then(toTaken);
+      return share(deviceId, device, submissions).then(toTaken);
     },
   };
 }

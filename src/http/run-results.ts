@@ -2,7 +2,7 @@
 import type { RequestHandler } from 'express';
 import { answerJson } from './answer.ts';
 import { parseJson } from './json.ts';
-import { beginSubmissions, type SubmissionParts } from './submission.ts';
+import { beginSubmissions, parseSubmission, type SubmissionParts } from './submission.ts';
 import { submitterOf } from './submitter.ts';
 
 /** What is expected of the body. */
@@ -16,11 +16,11 @@ export function postRunResult(parts: SubmissionParts): RequestHandler {
   return async (req, res) => {
     const body = req.body as Buffer;
     const caller = submitterOf(res, parts.callers, body);
-    const submissions = beginSubmissions(parts, caller, res);
-    if (caller.kind === 'device') await submissions.keepRate(caller.deviceId);
-    const run = submissions.parse(parseJson(body));
+    const submissions = beginSubmissions(parts, res);
+    if (caller.kind === 'device') await submissions.keepRate(caller.deviceId, 1);
+    const run = parseSubmission(parseJson(body), caller, parts.callers);
     res.locals['deviceId'] = run.deviceId;
-    if (caller.kind === 'relay') await submissions.keepRate(run.deviceId);
+    if (caller.kind === 'relay') await submissions.keepRate(run.deviceId, 1);
     const receipt = await submissions.store(run);
     res.locals['deliveryId'] = receipt.deliveryId;
     res.locals['duplicate'] = receipt.duplicate;

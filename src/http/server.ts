@@ -1,9 +1,10 @@
-// The listener: time limits on slow senders, and problem details also for what never becomes a request.
+// The listener: time limits on slow senders and slow readers, and problem details also for what never becomes a request.
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Response } from 'express';
 import { CannotStart } from '../cannot-start.ts';
 import { REFUSALS, type RefusalCode } from '../domain/refusal.ts';
@@ -20,6 +21,8 @@ const LIMITS = {
   headersTimeout: 10_000,
   /** From the first byte of a request to its last. */
   requestTimeout: 30_000,
+  /** In which nothing moved on a connection: whoever has not read its answers by then is cut. */
+  unmovedTimeout: 30_000,
   /** Longer than common load balancers keep theirs. */
   keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 1000,
@@ -29,7 +32,7 @@ const LIMITS = {
   maxConnections: 10_000,
 };
 
-/** How long a refused sender has to read why, before it is hung up on. */
+/** How long a sender has to read its last answer, before it is hung up on. */
 const LINGER_MS = 1000;
 
 const DETAILS: Partial<Record<RefusalCode, string>> = {
@@ -59,7 +62,7 @@ export async function listen(
   limits: Partial<Limits> = {},
   tls: Tls | null = null,
 ): Promise<Listener> {
-  const { maxConnections, ...settings } = { ...LIMITS, ...limits };
+  const { maxConnections, unmovedTimeout, ...settings } = { ...LIMITS, ...limits };
   const answer: RequestListener = (req, res) => app(req, res, () => onRefused(refuseUnrouted(res)));
   const server = tls ? createTlsServer(tls, settings, answer) : createServer(settings, answer);
   server.maxConnections = maxConnections;
@@ -69,6 +72,7 @@ export async function listen(
     server.closeIdleConnections();
   });
   const underWay = followAnswers(server);
+  cutUnmoved(server, underWay, unmovedTimeout);
   // What else a request expects is none of ours to refuse.
   server.on('checkExpectation', (req, res) => server.emit('request', req, res));
   server.on('connect', (_req, socket) => onRefused(refuseConnection(socket, 'method-not-allowed')));
@@ -102,6 +106,16 @@ function followAnswers(server: Server): UnderWay {
     res.on('close', () => void answers.splice(answers.indexOf(res), 1));
   });
   return underWay;
+}
+
+/** Hangs up where nothing moves, unless an answer is still being made: that has deadlines of its own. */
+function cutUnmoved(server: Server, underWay: UnderWay, timeoutMs: number): void {
+  server.setTimeout(timeoutMs);
+  server.on('timeout', (socket: Socket) => {
+    const isWorkedOn = underWay.get(socket)?.some(({ writableEnded }) => !writableEnded) ?? false;
+    if (isWorkedOn) socket.setTimeout(timeoutMs);
+    else socket.destroy();
+  });
 }
 
 function refuseBrokenRequests(server: Server, underWay: UnderWay, onRefused: ConnectionRefused): void {
@@ -159,12 +173,15 @@ function toCode(errorCode: string | undefined): RefusalCode {
   return errorCode === 'HPE_HEADER_OVERFLOW' ? 'headers-too-large' : 'bad-request';
 }
 
-/** Answers what is under way, takes nothing new, and hangs up on whoever says nothing. */
+/** Answers what is under way, takes nothing new, and hangs up on whoever says nothing, or does not read what it is told. */
 async function closeServer(server: Server, underWay: UnderWay): Promise<void> {
   const { promise: closed, resolve } = Promise.withResolvers<undefined>();
   server.close(() => resolve(undefined));
   const left = () => Array.from(underWay.values()).flat();
-  for (let answers = left(); answers.length > 0; answers = left()) await Promise.all(answers.map(untilClosed));
+  for (let answers = left(); answers.length > 0; answers = left()) {
+    await Promise.race([Promise.all(answers.map(untilClosed)), delay(LINGER_MS)]);
+    if (left().every(({ writableEnded }) => writableEnded)) break;
+  }
   server.closeAllConnections();
   await closed;
 }

@@ -38,12 +38,10 @@ export type SubmissionParts = {
   onQueueTrouble: (error: unknown) => void;
 };
 
-/** The submissions of one request. */
+/** What one request asks of the queue, all of it within the same time. */
 export type Submissions = {
-  /** Counts one submission of this device. @throws Refused where it submits too fast */
-  keepRate: (deviceId: string) => Promise<void>;
-  /** @throws Refused */
-  parse: (json: unknown) => RunResult;
+  /** Counts submissions of this device. @throws Refused where it submits too fast */
+  keepRate: (deviceId: string, submissions: number) => Promise<void>;
   /** Stores a run result. @throws Refused */
   store: (run: RunResult) => Promise<Receipt>;
 };
@@ -55,8 +53,8 @@ const TOO_FAST_SPREAD_S = { least: 0, spread: 10 };
 /** What waits has room again bit by bit: the longer it is, the further apart they come back. */
 const BACKLOG_FULL_S = { least: 30, leastSpread: 60, mostSpread: 870, shareOfDrain: 0.1 };
 
-/** Begins what one request submits; all of it has to be stored within the same time. */
-export function beginSubmissions(parts: SubmissionParts, submitter: Submitter, res: Response): Submissions {
+/** From here the time runs. */
+export function beginSubmissions(parts: SubmissionParts, res: Response): Submissions {
   const { rate, random } = parts;
   const now = parts.clock();
   const giveUpAt = performance.now() + ACCEPT_WITHIN_MS;
@@ -68,9 +66,9 @@ export function beginSubmissions(parts: SubmissionParts, submitter: Submitter, r
       throw queueUnavailable('nothing is promised; send it again later', random);
     });
 
-  async function keepRate(deviceId: string): Promise<void> {
+  async function keepRate(deviceId: string, submissions: number): Promise<void> {
     if (!rate) return;
-    const taking = rate.take(deviceId, now);
+    const taking = rate.take(deviceId, submissions, now);
     const taken = taking instanceof Promise ? await queue(taking) : taking;
     tellRate(res, rate.perWindow, taken);
     if (!taken.ok) throw tooFast(taken.resetMs, random);
@@ -78,11 +76,6 @@ export function beginSubmissions(parts: SubmissionParts, submitter: Submitter, r
 
   return {
     keepRate,
-    parse: (json) => {
-      const run = parseSubmission(json, submitter.kind === 'device' ? submitter.deviceId : null);
-      if (submitter.kind === 'relay') parts.callers.requireAccepted(run.deviceId);
-      return run;
-    },
     store: async (run) => {
       const accepted = await queue(parts.accept(run, now, traceparent));
       if (accepted.kind === 'backlog-full') throw backlogFull(accepted.drainS, random);
@@ -125,10 +118,10 @@ function backlogFull(drainS: number, random: () => number): Refused {
   });
 }
 
-/** @param signer the one device this may be about; null where it may be about any */
-function parseSubmission(json: unknown, signer: string | null): RunResult {
+/** A device submits for itself, a relay for any that is not revoked. @throws Refused */
+export function parseSubmission(json: unknown, submitter: Submitter, { requireAccepted }: Callers): RunResult {
   const claimed = typeof json === 'object' && json !== null ? (json as { deviceId?: unknown }).deviceId : undefined;
-  if (signer !== null && typeof claimed === 'string' && claimed !== signer) {
+  if (submitter.kind === 'device' && typeof claimed === 'string' && claimed !== submitter.deviceId) {
     throw new Refused({ code: 'wrong-device', detail: 'deviceId is not the device that signed the request' });
   }
   const excess = findExcess(json);
@@ -140,5 +133,6 @@ function parseSubmission(json: unknown, signer: string | null): RunResult {
       faults: parsed.faults,
     });
   }
+  if (submitter.kind === 'relay') requireAccepted(parsed.runResult.deviceId);
   return parsed.runResult;
 }

@@ -123,7 +123,7 @@ test('a device’s question · is refused like its submission · and an operator
   const signed = sign({ method: 'GET', path, body: null });
   expectProblem(await get(path, signed), { ...OVERLOADED, headers: { 'retry-after': '6' } });
   expect((await get(path, { Authorization: `Bearer ${OPERATOR_TOKEN}` })).status).toBe(404);
-  expect((await get(path, { Authorization: 'Bearer something-else' })).status).toBe(503);
+  expect((await get(path, { Authorization: 'Bearer something-else' })).status).toBe(401);
 });
 
 test.each(['/livez', '/readyz', '/v1/status', '/v1/dead-letters'])(
@@ -139,6 +139,25 @@ test('/metrics · is answered while all is full · with the refusals in it', asy
   await submit();
   const answer = await fetch(`http://127.0.0.1:${listener.port}/metrics`);
   expect(await answer.text()).toMatch(/^runstate_submissions_total\{outcome="refused",code="overloaded"\} 1$/m);
+});
+
+test('callers that do not read their answers · keep nobody from a place · however many they ask for', async () => {
+  for (const socket of hanging) socket.destroy();
+  const path = '/v1/deliveries/d1';
+  const signed = Object.entries(sign({ method: 'GET', path, body: null })).map(([name, value]) => `${name}: ${value}`);
+  const asked = ['GET /v1/deliveries/d1 HTTP/1.1', 'Host: x', ...signed, '', ''].join('\r\n');
+  for (let deaf = 0; deaf < 2; deaf += 1) {
+    const socket = await openSocket(listener.port);
+    hanging.push(socket.pause());
+    // What is in front of them fills all there is between the service and a caller.
+    socket.write('GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(300) + asked.repeat(MAX));
+  }
+  const told = (route: string) => world.lines.filter((line) => line['route'] === route).length;
+  await until('much of it is answered', () => told('/openapi.json') > 20);
+  await until('there is room', async () => {
+    const answers = await Promise.all(Array.from({ length: MAX }, () => submit()));
+    return answers.every(({ status }) => status < 300);
+  });
 });
 
 test('a sender that goes · makes room · for exactly one', async () => {

@@ -215,6 +215,27 @@ test('Redis hung · is a 503 within 2 s · counting included', async () => {
   expect(performance.now() - startedAt).toBeLessThan(2000);
 });
 
+test('a batch · counts as much as it holds · and fits where one would', async () => {
+  const world = await startOne();
+  const batch = (size: number) => {
+    const body = JSON.stringify(Array.from({ length: size }, () => runResult({ runId: `run-${runs++}` })));
+    const path = '/v1/run-results/batch';
+    const signing = sign({ body, path, createdS: Math.floor(now / 1000) });
+    return request(world.app)
+      .post(path)
+      .set({ 'Content-Type': 'application/json', ...signing })
+      .send(body);
+  };
+  const first = await batch(PER_MIN - 1);
+  expect([first.status, first.headers['ratelimit']]).toEqual([200, expect.stringMatching(/;r=1;/)]);
+  expect((await batch(PER_MIN * 3)).status).toBe(200);
+  expect(await batch(1)).toMatchObject({ status: 429, body: { code: 'too-fast' } });
+  expect((await submit(world)).status).toBe(429);
+  now += MINUTE_MS;
+  expect((await batch(PER_MIN * 3)).status).toBe(200);
+  expect((await submit(world)).status).toBe(429);
+});
+
 test('DEVICE_RATE_PER_MIN=0 · lets a device submit as fast as it likes · and tells no rate', async () => {
   const world = await startOne({ DEVICE_RATE_PER_MIN: '0' });
   const answers = await Promise.all(Array.from({ length: 100 }, () => submit(world)));

@@ -2,8 +2,9 @@
 import { once } from 'node:events';
 import { Agent, request as httpRequest } from 'node:http';
 import type { IncomingMessage } from 'node:http';
+import type { Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { listen, type Listener } from '../../src/http/server.ts';
+import { listen, type App, type Listener } from '../../src/http/server.ts';
 import { startTestApp, untilConnected, type TestApp } from '../support/app.ts';
 import { expectHeaders, type Answer } from '../support/answer.ts';
 import { runResult, sign } from '../support/device.ts';
@@ -325,6 +326,40 @@ test('closing · does not wait for connections that say nothing · be they new, 
   await once(keptAlive, 'data');
   await withinMs(listener.close(), 2000);
   for (const socket of [silent, halfSpoken, keptAlive]) socket.destroy();
+});
+
+/** A caller that asks for much and reads none of it. */
+async function openDeaf(port: number): Promise<Socket> {
+  const socket = (await openSocket(port)).pause();
+  socket.write('GET /much HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(300));
+  return socket;
+}
+const MUCH = 'x'.repeat(100_000);
+/** A service with much to tell at once, and with something that takes a while. */
+const talk: App = (req, res) => {
+  if (req.url === '/much') res.end(MUCH);
+  else setTimeout(() => res.end('late'), 2500);
+};
+const answered = (text: string) => text.split('HTTP/1.1 200').length - 1;
+
+test('a caller that does not read · is cut · and one that is slow to be answered is not', async () => {
+  const impatient = await listen(talk, '127.0.0.1', 0, world.connectionRefused, { unmovedTimeout: 1000 });
+  const slow = await openSocket(impatient.port);
+  slow.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
+  const deaf = await openDeaf(impatient.port);
+  expect(await readAll(slow)).toMatch(/late$/);
+  // By now it was cut: what is still to be read is what was on its way, if that.
+  expect(answered(await readAll(deaf.resume()).catch(() => 'cut'))).toBeLessThan(300);
+  deaf.destroy();
+  await impatient.close();
+});
+
+test('closing · does not wait for callers that do not read', async () => {
+  const closing = await listen(talk, '127.0.0.1', 0, world.connectionRefused);
+  const deaf = await openDeaf(closing.port);
+  await once(deaf, 'readable');
+  await withinMs(closing.close(), 3000);
+  deaf.destroy();
 });
 
 async function withinMs(promise: Promise<unknown>, limitMs: number): Promise<void> {

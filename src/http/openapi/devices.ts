@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
 import { runResultSchema } from '../../domain/run-result.ts';
 import { batchSchema, deliverySchema, receiptSchema } from '../answers.ts';
-import { MAX_ENTRIES } from '../batch.ts';
+import { MAX_ENTRIES } from '../batch-entries.ts';
 import { answers, refusals } from './answers.ts';
 import * as examples from './examples.ts';
 
