@@ -27,6 +27,8 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   await redis.client.flushall();
+  // The test before may have taken Redis away.
+  await Promise.all([untilConnected(here), untilConnected(there)]);
   await Promise.all([here.revocations.list(), there.revocations.list()]);
 });
 afterEach(() => {
