@@ -112,7 +112,7 @@ function followAnswers(server: Server): UnderWay {
 function cutUnmoved(server: Server, underWay: UnderWay, timeoutMs: number): void {
   server.setTimeout(timeoutMs);
   server.on('timeout', (socket: Socket) => {
-    const isWorkedOn = underWay.get(socket)?.some(({ writableEnded }) => !writableEnded) ?? false;
+    const isWorkedOn = underWay.get(socket)?.some((answer) => !isMade(answer)) ?? false;
     if (isWorkedOn) socket.setTimeout(timeoutMs);
     else socket.destroy();
   });
@@ -179,12 +179,16 @@ async function closeServer(server: Server, underWay: UnderWay): Promise<void> {
   server.close(() => resolve(undefined));
   const left = () => Array.from(underWay.values()).flat();
   for (let answers = left(); answers.length > 0; answers = left()) {
-    await Promise.race([Promise.all(answers.map(untilClosed)), delay(LINGER_MS)]);
-    if (left().every(({ writableEnded }) => writableEnded)) break;
+    const allMade = answers.every(isMade);
+    await Promise.race([Promise.all(answers.map(untilClosed)), delay(LINGER_MS, undefined, { ref: false })]);
+    // Made before this wait and not read in it: nobody will.
+    if (allMade && left().every(isMade)) break;
   }
   server.closeAllConnections();
   await closed;
 }
+
+const isMade = ({ writableEnded }: ServerResponse) => writableEnded;
 
 async function untilClosed(res: ServerResponse): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
