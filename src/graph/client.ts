@@ -11,7 +11,8 @@ import type { GraphConfig } from '../graph-config.ts';
 import type { Outcome } from '../domain/delivery.ts';
 import type { DeviceRunState } from '../domain/device-run-state.ts';
 import type { Failure } from '../domain/failure.ts';
-import { diagnose, diagnoseThrown, type Answer } from './diagnose.ts';
+import { readBody } from './body.ts';
+import { diagnose, diagnoseThrown, isFromGraph, type Answer } from './diagnose.ts';
 import type { TokenSource } from './token.ts';
 import { createTransport, type Passage } from './transport.ts';
 import type { HardwareConfigurationDeviceState, HardwareConfigurationDeviceStateCreate, Page } from './wire.ts';
@@ -45,8 +46,6 @@ export type GraphClient = {
   close: () => Promise<void>;
 };
 
-/** Bodies beyond this are not read to their end: Graph's own limit is about 4 MB a request, pages may be longer. */
-const BODY_LIMIT_BYTES = 64 * 1024 * 1024;
 /** A request announced this long ago is no longer sent: another worker may have taken the delivery over. */
 const SEND_WITHIN_MS = 10_000;
 
@@ -92,7 +91,7 @@ export function createGraphClient(
       const response = (await (body ? request.post(body) : request.get())) as Response;
       status = response.status;
       ids.graph = response.headers.get('request-id');
-      return { status, headers: response.headers, body: await readText(response) };
+      return { status, headers: response.headers, body: await readBody(response, operation) };
     } catch (error) {
       return diagnoseThrown(passage.error ?? error);
     } finally {
@@ -100,7 +99,7 @@ export function createGraphClient(
     }
   }
 
-  /** Sends with a good token; a refused token is renewed once, since a 401 was surely not written. */
+  /** Sends with a good token; a refused token is renewed once, since what Graph answers with 401 was surely not written. */
   async function sendAuthenticated(request: Request): Promise<Answer | Failure> {
     const first = await tokens.get();
     if (!first.ok) return first.failure;
@@ -109,7 +108,7 @@ export function createGraphClient(
     }
     const answer = await send(request, first.value);
     if ('headers' in answer && answer.status === 403) tokens.forget(first.value);
-    if (!('headers' in answer) || answer.status !== 401) return answer;
+    if (!('headers' in answer) || answer.status !== 401 || !isFromGraph(answer)) return answer;
     const second = await tokens.renew(first.value);
     if (!second.ok) return second.failure;
     return send(request, second.value);
@@ -125,7 +124,7 @@ export function createGraphClient(
       const url = statesUrl(config, hardwareConfigurationId);
       const answer = await sendAuthenticated({ operation: 'create', url, body, announcedAt, signal });
       if (!('headers' in answer)) return answer;
-      if (answer.status !== 200 && answer.status !== 201) return diagnose(answer, clock(), wordsOf(state));
+      if (answer.status !== 201) return diagnose(answer, clock(), wordsOf(state));
       const graph = { status: answer.status, requestId: answer.headers.get('request-id') };
       const id = idOf(answer.body);
       return id === null
@@ -183,20 +182,4 @@ function parse(body: string | null): unknown {
   } catch {
     return null;
   }
-}
-
-/** The body as text; null where it breaks off or is too long. Reading it to its end keeps the connection alive. */
-async function readText(response: Response): Promise<string | null> {
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  try {
-    for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
-      bytes += chunk.byteLength;
-      if (bytes > BODY_LIMIT_BYTES) return null;
-      chunks.push(chunk);
-    }
-  } catch {
-    return null;
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }

@@ -1,6 +1,7 @@
-// Response or thrown error → Failure; Retry-After read properly. What follows is not decided here.
+// Response or thrown error → Failure. What follows is not decided here.
 import type { Failure, GraphEvidence } from '../domain/failure.ts';
 import { withoutRepeated } from './repeated.ts';
+import { readWait } from './retry-after.ts';
 import { NotConnected, rootCause, TooLate } from './transport.ts';
 import type { GraphError } from './wire.ts';
 
@@ -15,6 +16,12 @@ export type Answer = {
 const DETAIL_LENGTH = 500;
 
 /**
+ * By these Graph says what was wrong with the request itself, so surely nothing was written. A status that no service
+ * documents for such a request says nothing about the result, whatever its first digit.
+ */
+const REJECTIONS: readonly number[] = [400, 404, 405, 406, 409, 410, 411, 412, 413, 414, 415, 416, 422, 501];
+
+/**
  * Names what an answer that is not a success means (the table "When Graph says no").
  * @param now milliseconds since 1970, for a Retry-After that is a date
  * @param said what must not be repeated in the reason, though Graph may do so
@@ -24,30 +31,31 @@ export function diagnose(answer: Answer, now: number, said: readonly string[] = 
   const error = readError(answer.body);
   const graph: GraphEvidence = { status, code: error.code, requestId: headers.get('request-id') ?? error.requestId };
   const detail = describe(status, error, said);
-  const retryAfter = headers.get('retry-after') ?? error.retryAfter;
-  switch (status) {
-    case 429:
-    case 509:
-      return { kind: 'throttled', retryAfterMs: parseRetryAfter(retryAfter, headers.get('date'), now), detail, graph };
-    case 503:
-      return retryAfter === null
-        ? { kind: 'uncertain', detail, graph }
-        : { kind: 'throttled', retryAfterMs: parseRetryAfter(retryAfter, headers.get('date'), now), detail, graph };
-    case 401:
-      return { kind: 'unauthenticated', detail, graph };
-    case 402:
-    case 403:
-      return { kind: 'forbidden', detail, graph };
-    case 408:
-    case 423:
-      return { kind: 'uncertain', detail, graph };
-    case 501:
-      return { kind: 'rejected', status, detail, graph };
-    default:
-      return status >= 400 && status < 500
-        ? { kind: 'rejected', status, detail, graph }
-        : { kind: 'uncertain', detail, graph };
+  const wait = readWait(headers, error.retryAfter, now);
+  if (status === 429 || status === 509 || (status === 503 && wait.asked)) {
+    return { kind: 'throttled', retryAfterMs: wait.ms, detail, graph };
   }
+  if (status === 407) {
+    return { kind: 'not-sent', upstream: 'graph', detail: `${detail}: a proxy asks for credentials`, graph };
+  }
+  if (!isFromGraph(answer)) {
+    return { kind: 'uncertain', detail: `${detail}: by a proxy or gateway on the way, not by Graph`, graph };
+  }
+  if (status === 401) return { kind: 'unauthenticated', detail, graph };
+  if (status === 402 || status === 403) return { kind: 'forbidden', detail, graph };
+  return REJECTIONS.includes(status)
+    ? { kind: 'rejected', status, detail, graph }
+    : { kind: 'uncertain', detail, graph };
+}
+
+/**
+ * Whether an answer is Graph's own word. Its front door gives every answer a request id, and its refusals are JSON; a
+ * page or a line of text without one was written by something in between, which cannot know what became of the request.
+ */
+export function isFromGraph({ headers, body }: Answer): boolean {
+  if (headers.get('request-id') !== null) return true;
+  if (body === null) return !/html|text\/plain/i.test(headers.get('content-type') ?? '');
+  return /^\s*(?:\{|$)/.test(body);
 }
 
 /** Names what a request that was never answered means: surely not sent, or who knows. */
@@ -63,21 +71,6 @@ function nameOf(error: unknown): string {
   if (!(error instanceof Error)) return 'the request failed';
   const { code } = error as NodeJS.ErrnoException;
   return `${typeof code === 'string' ? code : error.name}: ${error.message}`.slice(0, DETAIL_LENGTH);
-}
-
-/**
- * Reads Retry-After: seconds, also fractional, or an HTTP date (RFC 9110 §10.2.3), taken relative to the answer's own
- * Date where it has one, since clocks differ.
- * @returns milliseconds, or null where there is none that can be read
- */
-export function parseRetryAfter(value: string | null, dateHeader: string | null, now: number): number | null {
-  if (value === null) return null;
-  const text = value.trim();
-  if (/^\d{1,12}(\.\d+)?$/.test(text)) return Math.ceil(Number(text) * 1000);
-  const at = /^[A-Za-z]{3,9}, /.test(text) ? Date.parse(text) : NaN;
-  if (Number.isNaN(at)) return null;
-  const sentAt = dateHeader === null ? NaN : Date.parse(dateHeader);
-  return Math.max(0, at - (Number.isNaN(sentAt) ? now : sentAt));
 }
 
 type ReadError = { code: string | null; message: string | null; requestId: string | null; retryAfter: string | null };

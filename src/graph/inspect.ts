@@ -3,6 +3,7 @@ import { decodeJwt } from 'jose';
 import { fetch } from 'undici';
 import type { GraphConfig } from '../graph-config.ts';
 import type { Failure } from '../domain/failure.ts';
+import { readBody } from './body.ts';
 import { diagnose, diagnoseThrown } from './diagnose.ts';
 import { createTokenSource } from './token.ts';
 
@@ -73,7 +74,7 @@ export async function ask(
       headers: { Authorization: `Bearer ${token}` },
       signal: AbortSignal.timeout(attemptTimeoutMs),
     });
-    const body = await response.text();
+    const body = await readBody(response, 'list');
     const { status, headers } = response;
     return {
       failure: response.ok ? null : diagnose({ status, headers, body }, clock()),
@@ -94,9 +95,9 @@ function readSkew(date: string | null, askedAt: number, answeredAt: number): num
   return Number.isNaN(at) ? null : at + 500 - (askedAt + answeredAt) / 2;
 }
 
-function parse(body: string): unknown {
+function parse(body: string | null): unknown {
   try {
-    return JSON.parse(body) as unknown;
+    return JSON.parse(body ?? '') as unknown;
   } catch {
     return null;
   }

@@ -55,9 +55,10 @@ if now >= until_ then
   throttles = throttles + 1
   redis.call('HSET', KEYS[1], 'throttles', throttles, 'throttledAt', number(now))
 end
-local wait = tonumber(ARGV[1])
-local told = wait >= 0
-if not told then wait = ARGV[2] * math.min(ARGV[4], ARGV[3] * 2 ^ math.min(throttles - 1, 30)) end
+-- Told to wait no time, again and again, is told nothing: nobody waits less than with no word at all.
+local backoff = ARGV[2] * math.min(ARGV[4], ARGV[3] * 2 ^ math.min(throttles - 1, 30))
+local told = tonumber(ARGV[1]) >= backoff
+local wait = told and tonumber(ARGV[1]) or backoff
 until_ = math.max(until_, now + wait * 1000)
 redis.call('HSET', KEYS[1], 'throttledUntil', number(until_))
 if ARGV[5] == 'teach' then

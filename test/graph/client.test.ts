@@ -1,4 +1,5 @@
 // Creating through the real Graph client over HTTPS: what is sent, what is never repeated, and what every answer is taken for.
+import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../src/domain/delivery.ts';
 import { createSandbox } from '../../src/sandbox/sandbox.ts';
@@ -187,6 +188,7 @@ describe('a success that cannot be read · is uncertain · since it may be there
     ['no id', '{}'],
     ['an empty id', '{"id":""}'],
     ['an id that is a number', '{"id":7}'],
+    ['a body beyond any record', `{"id":"new","configurationOutput":"${'x'.repeat(17 * 1024 * 1024)}"}`],
   ])('%s', async (_what, body) => {
     await using raw = await startRawGraph((response) => response.writeHead(201, { 'request-id': 'r' }).end(body));
     await using graph = await startGraph({ config: { baseUrl: `${raw.origin}/beta` } });
@@ -200,6 +202,75 @@ describe('a success that cannot be read · is uncertain · since it may be there
     await using raw = await startRawGraph((response) => response.writeHead(502).end('{"error":null}'));
     await using graph = await startGraph({ config: { baseUrl: `${raw.origin}/beta` } });
     expect(await graph.create(graph.state())).toMatchObject({ kind: 'uncertain', graph: { status: 502 } });
+  });
+});
+
+describe('a success that is none of a create’s · may be anybody’s · and is uncertain', () => {
+  test.each([200, 202, 203, 204, 206, 207, 226])('%i', async (status) => {
+    await using raw = await startRawGraph((response) => response.writeHead(status).end('{"id":"whose"}'));
+    await using graph = await startGraph({ config: { baseUrl: `${raw.origin}/beta` } });
+    expect(await graph.create(graph.state())).toMatchObject({ kind: 'uncertain', graph: { status } });
+  });
+});
+
+describe('a body', () => {
+  test('with a byte order mark · is read · as a create’s answer', async () => {
+    await using raw = await startRawGraph((response) => response.writeHead(201).end('\uFEFF{"id":"new"}'));
+    await using graph = await startGraph({ config: { baseUrl: `${raw.origin}/beta` } });
+    expect(await graph.create(graph.state())).toMatchObject({ kind: 'created', deviceRunStateId: 'new' });
+  });
+
+  test('of an error without end · is left after a megabyte · and the status counts', async () => {
+    let bytes = 0;
+    await using raw = await startRawGraph((response) => {
+      response.writeHead(400, { 'request-id': 'r' });
+      const pour = () => {
+        while (!response.destroyed) {
+          bytes += 65_536;
+          if (!response.write(Buffer.alloc(65_536, 'x'))) break;
+        }
+      };
+      response.on('drain', pour).on('error', () => undefined);
+      pour();
+    });
+    await using graph = await startGraph({ config: { baseUrl: `${raw.origin}/beta` } });
+    expect(await graph.create(graph.state())).toMatchObject({ kind: 'rejected', status: 400 });
+    expect(bytes).toBeLessThan(32 * 1024 * 1024);
+  });
+
+  test('of few bytes that unpack to many · is left · and the status counts', async () => {
+    const bomb = gzipSync(Buffer.alloc(200 * 1024 * 1024));
+    await using raw = await startRawGraph((response) =>
+      response.writeHead(502, { 'content-encoding': 'gzip' }).end(bomb),
+    );
+    await using graph = await startGraph({ config: { baseUrl: `${raw.origin}/beta` } });
+    const before = process.memoryUsage().arrayBuffers;
+    expect(await graph.create(graph.state())).toMatchObject({ kind: 'uncertain', graph: { status: 502 } });
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1024 * 1024);
+  });
+
+  test('that comes in drops · ends with the attempt’s time-out · and the status counts', async () => {
+    const drops = new Set<NodeJS.Timeout>();
+    await using raw = await startRawGraph((response) => {
+      response.writeHead(404, { 'request-id': 'r' });
+      const timer = setInterval(() => response.write('x'), 20);
+      drops.add(timer);
+      response.on('close', () => clearInterval(timer));
+    });
+    await using graph = await startGraph({ config: { baseUrl: `${raw.origin}/beta`, attemptTimeoutMs: 400 } });
+    expect(await graph.create(graph.state())).toMatchObject({ kind: 'rejected', status: 404 });
+    drops.forEach(clearInterval);
+  });
+});
+
+describe('a proxy’s 401 · is not Graph’s · so nothing is sent again', () => {
+  test('once', async () => {
+    await using raw = await startRawGraph((response) =>
+      response.writeHead(401, { 'content-type': 'text/html' }).end('<h1>Who are you?</h1>'),
+    );
+    await using graph = await startGraph({ config: { baseUrl: `${raw.origin}/beta` } });
+    expect(await graph.create(graph.state())).toMatchObject({ kind: 'uncertain', graph: { status: 401 } });
+    expect(raw.seen).toHaveLength(1);
   });
 });
 

@@ -1,6 +1,6 @@
-// What an answer, or none, means: the contract's table "When Graph says no", row by row, and Retry-After in every spelling.
+// What an answer, or none, means: the contract's table "When Graph says no", row by row.
 import { describe, expect, test } from 'vitest';
-import { diagnose, diagnoseThrown, parseRetryAfter } from '../../src/graph/diagnose.ts';
+import { diagnose, diagnoseThrown } from '../../src/graph/diagnose.ts';
 import { NotConnected, TooLate } from '../../src/graph/transport.ts';
 
 const now = Date.parse('2026-11-20T10:00:00Z');
@@ -27,9 +27,7 @@ describe('a status · means one thing · whatever its body', () => {
     [504, '2', 'uncertain'],
     [507, null, 'uncertain'],
     [408, null, 'uncertain'],
-    [204, null, 'uncertain'],
-    [302, null, 'uncertain'],
-    [307, null, 'uncertain'],
+    [407, null, 'not-sent'],
     [401, null, 'unauthenticated'],
     [402, null, 'forbidden'],
     [403, null, 'forbidden'],
@@ -41,12 +39,66 @@ describe('a status · means one thing · whatever its body', () => {
     [413, null, 'rejected'],
     [415, null, 'rejected'],
     [422, null, 'rejected'],
+    [406, null, 'rejected'],
+    [411, null, 'rejected'],
+    [412, null, 'rejected'],
+    [414, null, 'rejected'],
+    [416, null, 'rejected'],
     [501, null, 'rejected'],
   ])('%i with Retry-After %s: %s', (status, retryAfter, kind) => {
-    const headers: Record<string, string> = retryAfter === null ? {} : { 'retry-after': retryAfter };
+    const headers: Record<string, string> = { 'request-id': 'r' };
+    if (retryAfter !== null) headers['retry-after'] = retryAfter;
     for (const body of [envelope({ code: 'X', message: 'y' }), '<html></html>', '', '{"error":', null]) {
       expect(kindOf(status, headers, body)).toBe(kind);
     }
+  });
+
+  const documented = [400, 401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 412, 413, 414, 415, 416, 422, 429];
+  const others = Array.from({ length: 500 }, (_, index) => 100 + index).filter(
+    (status) => !documented.includes(status) && status !== 501 && status !== 509,
+  );
+  test('that no service documents for the request · says nothing about its result · 425, 449, 499, 52x and all others', () => {
+    expect(others).toEqual(expect.arrayContaining([202, 204, 302, 425, 449, 451, 499, 520, 529, 598]));
+    for (const status of others) {
+      for (const body of [envelope({ code: 'X', message: 'y' }), '<html></html>', '', null]) {
+        expect([status, kindOf(status, {}, body)]).toEqual([status, 'uncertain']);
+      }
+    }
+  });
+});
+
+describe('a refusal that is not Graph’s word · a page or a line without its request id · says nothing about the result', () => {
+  const statuses = [400, 401, 402, 403, 404, 405, 409, 413, 422, 501];
+  const foreign: [what: string, headers: Record<string, string>, body: string | null][] = [
+    ['a proxy’s page', { 'content-type': 'text/html' }, '<!DOCTYPE html><h1>Access denied</h1>'],
+    ['a page with a byte order mark', {}, '\uFEFF\r\n<html></html>'],
+    ['a line of text', { 'content-type': 'text/plain' }, 'RBAC: access denied'],
+    ['XML', { 'content-type': 'application/xml' }, '<?xml version="1.0"?><Error/>'],
+    ['a page cut off', { 'content-type': 'text/html; charset=utf-8' }, null],
+  ];
+
+  test.each(foreign)('%s', (_what, headers, body) => {
+    for (const status of statuses) {
+      const failure = diagnose(answer(status, headers, body), now);
+      expect([status, failure.kind]).toEqual([status, 'uncertain']);
+      expect(failure.detail).toMatch(/proxy or gateway/);
+      expect(kindOf(status, { ...headers, 'request-id': 'r' }, body)).not.toBe('uncertain');
+    }
+  });
+
+  test('throttling · counts all the same · whoever says it', () => {
+    expect(diagnose(answer(429, { 'retry-after': '7' }, '<html></html>'), now)).toMatchObject({
+      kind: 'throttled',
+      retryAfterMs: 7000,
+    });
+  });
+
+  test('credentials for a proxy · are asked for before anything is sent on', () => {
+    expect(diagnose(answer(407, { 'proxy-authenticate': 'Basic' }, '<html></html>'), now)).toMatchObject({
+      kind: 'not-sent',
+      upstream: 'graph',
+      detail: expect.stringContaining('proxy') as string,
+    });
   });
 });
 
@@ -98,48 +150,6 @@ describe('a body', () => {
   test('of great length · is told in brief · for an operator to read', () => {
     const long = envelope({ code: 'X', message: 'm'.repeat(100_000) });
     expect(diagnose(answer(400, {}, long), now).detail.length).toBeLessThanOrEqual(500);
-  });
-});
-
-describe('Retry-After', () => {
-  const date = (offsetMs: number) => new Date(now + offsetMs).toUTCString();
-
-  test.each<[what: string, value: string | null, date: string | null, ms: number | null]>([
-    ['seconds', '10', null, 10_000],
-    ['no seconds', '0', null, 0],
-    ['a fraction', '2.128', null, 2128],
-    ['a fraction of a millisecond, never clipped short', '0.0001', null, 1],
-    ['spaces around', ' 5 ', null, 5000],
-    ['very long, never clipped short', '99999999', null, 99_999_999_000],
-    ['a date', date(7000), null, 7000],
-    ['a date and the sender’s clock an hour ahead', date(3_600_000 + 7000), date(3_600_000), 7000],
-    ['a date and the sender’s clock an hour behind', date(-3_600_000 + 7000), date(-3_600_000), 7000],
-    ['a date and a Date nobody can read', date(7000), 'noon', 7000],
-    ['a date that has passed', date(-7000), null, 0],
-    ['a date in the older spelling', 'Friday, 20-Nov-26 10:00:09 GMT', null, 9000],
-    ['none', null, date(0), null],
-    ['nothing', '', null, null],
-    ['garbage', 'soon', null, null],
-    ['a negative number', '-5', null, null],
-    ['an exponent', '1e3', null, null],
-    ['a number with a unit', '5s', null, null],
-    ['a year that could be a date', '2026-11-20', null, null],
-    ['a weekday and garbage', 'Fri, whenever', null, null],
-  ])('%s · is read properly · or not at all', (_what, value, sentAt, ms) => {
-    expect(parseRetryAfter(value, sentAt, now)).toBe(ms);
-  });
-
-  test('in Intune’s nested message · counts · where the header is absent', () => {
-    const body = envelope({ code: 'TooManyRequests', message: JSON.stringify({ Message: 'Wait.', RetryAfter: 12 }) });
-    expect(diagnose(answer(429, {}, body), now)).toMatchObject({ kind: 'throttled', retryAfterMs: 12_000 });
-    expect(diagnose(answer(429, { 'retry-after': '3' }, body), now)).toMatchObject({ retryAfterMs: 3000 });
-  });
-
-  test('that nobody can read · on a 503 · still means throttled', () => {
-    expect(diagnose(answer(503, { 'retry-after': 'soon' }), now)).toMatchObject({
-      kind: 'throttled',
-      retryAfterMs: null,
-    });
   });
 });
 

@@ -88,6 +88,16 @@ describe('throttling', () => {
     expect(waits).toEqual([20, 40, 80, 100, 100]);
   });
 
+  test('a Retry-After that is shorter · again and again · does not shorten the wait', async () => {
+    const budget = openBudget();
+    const waits: number[] = [];
+    for (const told of [0, 0, 1, 0, 200]) {
+      waits.push(await budget.throttle('write', false, told, 0.999));
+      await until('a slot', async () => (await budget.take('write')).go);
+    }
+    expect(waits).toEqual([20, 40, 80, 100, 200]);
+  });
+
   test('several answers of one episode · count once · so the wait grows once', async () => {
     const budget = openBudget();
     const waits = await Promise.all([1, 2, 3].map(() => budget.throttle('write', false, null, 0.999)));

@@ -57,8 +57,9 @@ test('any history of slots and refusals · played to Redis and to the pure pace 
         if (refused) {
           await budget.throttle('write', false, retryAfterMs, random);
           const throttles = Number(await clock.hget(KEYS.budget, 'throttles'));
-          const waitMs = retryAfterMs ?? random * Math.min(BACKOFF.capMs, BACKOFF.baseMs * 2 ** (throttles - 1));
-          pace = learn(pace, { kind: 'throttled', waitMs, told: retryAfterMs !== null }, now);
+          const backoffMs = random * Math.min(BACKOFF.capMs, BACKOFF.baseMs * 2 ** (throttles - 1));
+          const told = (retryAfterMs ?? -1) >= backoffMs;
+          pace = learn(pace, { kind: 'throttled', waitMs: Math.max(retryAfterMs ?? 0, backoffMs), told }, now);
           played.refused += 1;
         } else if ((await budget.take('write')).go) {
           pace = learn(pace, { kind: 'granted' }, now);
