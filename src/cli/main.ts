@@ -58,7 +58,7 @@ program
   .option('--policy-version <n>', '', whole(0, 2_147_483_647))
   .option('--completed-at <instant>', 'RFC 3339 with offset; without it now')
   .option('--state <state>', 'unknown, success, fail, scriptError, pending or notApplicable')
-  .option('--exit-code <n>', '', whole(-2_147_483_648, 2_147_483_647))
+  .option('--exit-code <n>', 'signed, or unsigned as Windows writes an HRESULT', whole(-2_147_483_648, 4_294_967_295))
   .option('--output <text>')
   .option('--error <text>')
   .option(

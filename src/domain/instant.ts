@@ -1,10 +1,16 @@
 // Instants as devices and Graph write them: RFC 3339 with an offset, compared to 100 ns, kept character by character.
 
-const RFC_3339 =
-  /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,7}))?(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
+const LOCAL_TIME = /(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,7}))?/
+  .source;
+const RFC_3339 = new RegExp(String.raw`^${LOCAL_TIME}(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$`);
+
+/** What .NET's DateTimeOffset holds has no year 0 and an offset of at most 14 hours. */
+const HELD = new RegExp(String.raw`^(?!0000)${LOCAL_TIME}(Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))$`);
+/** Local times that an offset may carry over the first or the last instant. */
+const AT_THE_EDGE = /^(?:0001-01-01|9999-12-31)T.*[+-]/;
 
 /** For those who check such a text elsewhere. */
-export const INSTANT_PATTERN = RFC_3339.source;
+export const INSTANT_PATTERN = HELD.source;
 
 const TICKS_PER_MS = 10_000n;
 const DIGITS_OF_A_TICK = 7;
@@ -27,9 +33,17 @@ export function parseInstant(text: string): Instant | null {
   return { ticks, fractionDigits: fraction.length };
 }
 
-/** Whether it can be read as an instant; costs less than to read it. */
-export function isInstant(text: string): boolean {
-  return matchInstant(text) !== null;
+/**
+ * Why a text is no instant that Graph can hold, a .NET DateTimeOffset: from 0001-01-01T00:00:00Z to the end of
+ * 9999-12-31 in UTC, with an offset within 14 hours. Null where it is one. Costs less than to read it.
+ */
+export function faultOfInstant(text: string): string | null {
+  if (!matchInstant(text)) return 'must be an RFC 3339 date-time with offset and at most 7 fractional digits';
+  if (!HELD.test(text)) {
+    return text.startsWith('0000') ? 'must have a year from 0001 to 9999' : 'must have an offset from -14:00 to +14:00';
+  }
+  const isHeld = !AT_THE_EDGE.test(text) || /^(?:000[1-9]|9999)-/.test(new Date(text).toISOString());
+  return isHeld ? null : 'must have a year from 0001 to 9999 in UTC too';
 }
 
 function matchInstant(text: string): RegExpExecArray | null {

@@ -1,7 +1,7 @@
 // What a device reports of one run: the schema, the type, and parsing that finds every fault at once.
 import { z } from 'zod';
 import { maskBiosPasswords } from './bios-password.ts';
-import { INSTANT_PATTERN, isInstant } from './instant.ts';
+import { faultOfInstant, INSTANT_PATTERN } from './instant.ts';
 
 /** Graph's six run states, by their names on the wire. */
 export const RUN_STATES = ['unknown', 'success', 'fail', 'scriptError', 'pending', 'notApplicable'] as const;
@@ -9,6 +9,7 @@ export type RunState = (typeof RUN_STATES)[number];
 
 const INT32_MAX = 2_147_483_647;
 const INT32_MIN = -2_147_483_648;
+const UINT32_MAX = 4_294_967_295;
 
 /** Identifiers chosen on the device; nothing in them needs escaping anywhere. */
 const name = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be 1 to 128 of A–Z a–z 0–9 . _ -');
@@ -20,17 +21,25 @@ const characters = (min: 0 | 1, max: number) =>
       `must have ${min === 0 ? 'at most' : `${min} to`} ${max} characters`,
     )
     .meta({ minLength: min, maxLength: max });
-const int32 = (min: number) => {
-  const message = `must be a whole number from ${min} to ${INT32_MAX}`;
+const wholeNumber = (min: number, max: number) => {
+  const message = `must be a whole number from ${min} to ${max}`;
   return z
     .number({ error: message })
-    .refine((n) => Number.isInteger(n) && n >= min && n <= INT32_MAX, message)
-    .meta({ type: 'integer', minimum: min, maximum: INT32_MAX });
+    .refine((n) => Number.isInteger(n) && n >= min && n <= max, message)
+    .meta({ type: 'integer', minimum: min, maximum: max });
 };
+/** Windows writes the same 32 bits as -2147024891 and as 2147942405: read as the signed value. */
+const exitCode = wholeNumber(INT32_MIN, UINT32_MAX).transform((n) => n | 0);
 const text = z
   .string()
   .transform(maskBiosPasswords)
   .describe('Kept whole; only what looks like a BIOS password on a command line is masked.');
+/** Many serializers write every member they have: null says no more than leaving it out. */
+const optional = <Member extends z.ZodType>(member: Member) =>
+  member
+    .nullable()
+    .transform((value) => value ?? undefined)
+    .optional();
 
 export const deviceIdSchema = name;
 
@@ -42,23 +51,31 @@ export const runResultSchema = z.object({
     .regex(/^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/, 'must be a GUID')
     .transform((guid) => guid.toLowerCase()),
   deviceName: characters(1, 256),
-  osVersion: characters(0, 64).optional(),
-  upn: characters(0, 320).nullable().optional(),
-  policyVersion: int32(0),
+  osVersion: optional(characters(0, 64)),
+  upn: optional(characters(0, 320)),
+  policyVersion: wholeNumber(0, INT32_MAX),
   completedAt: z
     .string()
-    .refine(isInstant, 'must be an RFC 3339 date-time with offset and at most 7 fractional digits')
-    .meta({ format: 'date-time', pattern: INSTANT_PATTERN, description: 'Passed on to Graph character by character.' }),
-  state: z
-    .enum(RUN_STATES, { error: `must be one of ${RUN_STATES.join(', ')}` })
-    .optional()
-    .describe('Wins over `exitCode`.'),
-  exitCode: int32(INT32_MIN).optional().describe('0: success; 3010, 1641: pending a restart; others: fail.'),
-  output: text.optional(),
-  error: text.optional(),
+    .check(({ value, issues }) => {
+      const fault = faultOfInstant(value);
+      if (fault !== null) issues.push({ code: 'custom', input: value, message: fault });
+    })
+    .meta({
+      format: 'date-time',
+      pattern: INSTANT_PATTERN,
+      description: 'Passed on to Graph character by character. Its year is 1 to 9999, in UTC too.',
+    }),
+  state: optional(z.enum(RUN_STATES, { error: `must be one of ${RUN_STATES.join(', ')}` })).describe(
+    'Wins over `exitCode`.',
+  ),
+  exitCode: optional(exitCode).describe(
+    '0: success; 3010, 1641: pending a restart; others: fail. From 2147483648 on it is an unsigned 32-bit number, read as the signed one.',
+  ),
+  output: optional(text),
+  error: optional(text),
 });
 
-/** One run as its device reported it, passwords masked, the configuration's id in lower case, unknown members gone. */
+/** One run as its device reported it, passwords masked, exit codes signed, the configuration's id in lower case, unknown members gone. */
 export type RunResult = z.infer<typeof runResultSchema>;
 
 /** One thing wrong with a submission: where (RFC 6901 JSON Pointer) and what. */
@@ -72,7 +89,7 @@ export function parseRunResult(json: unknown): ParsedRunResult {
   const faults = parsed.success
     ? []
     : parsed.error.issues.map((issue) => ({ pointer: toPointer(issue.path), detail: describe(issue, json) }));
-  if (isObject(json) && json['state'] === undefined && json['exitCode'] === undefined) {
+  if (isObject(json) && isAbsent(json['state']) && isAbsent(json['exitCode'])) {
     faults.push({ pointer: '', detail: 'one of state and exitCode is required' });
   }
   return parsed.success && faults.length === 0 ? { ok: true, runResult: parsed.data } : { ok: false, faults };
@@ -89,9 +106,11 @@ function toPointer(path: readonly PropertyKey[]): string {
 
 function describe(issue: z.core.$ZodIssue, json: unknown): string {
   const [member] = issue.path;
-  const missing = isObject(json) && typeof member === 'string' && json[member] === undefined;
+  const missing = isObject(json) && typeof member === 'string' && isAbsent(json[member]);
   return missing ? 'is required' : issue.message;
 }
+
+const isAbsent = (value: unknown) => value === undefined || value === null;
 
 function isObject(json: unknown): json is Record<string, unknown> {
   return typeof json === 'object' && json !== null && !Array.isArray(json);

@@ -68,7 +68,10 @@ describe('report', () => {
     expect(JSON.parse(stdout)).toMatchObject({ runId: 'run-1', status: 'queued', duplicate: false });
   });
 
-  test('flags alone and a key file · are enough', async () => {
+  test.each([
+    ['signed', '-2', -2],
+    ['unsigned', '2147942405', -2_147_024_891],
+  ])('flags alone and a key file · are enough · the exit code %s', async (_how, exitCode, kept) => {
     const keyFile = join(directory, 'key');
     await writeFile(keyFile, `${DEVICE_KEY}\n`);
     const flags = [
@@ -80,12 +83,17 @@ describe('report', () => {
       'PC',
       '--policy-version',
       '3',
-      '--exit-code=-2',
+      `--exit-code=${exitCode}`,
     ];
     const { code, stdout } = await run(['report', '--url', url, '--key-file', keyFile, ...flags]);
     expect(code).toBe(0);
     const { deliveryId } = JSON.parse(stdout) as { deliveryId: string };
-    expect((await queue.deliveries.load(deliveryId))?.run).toMatchObject({ exitCode: -2, policyVersion: 3 });
+    expect((await queue.deliveries.load(deliveryId))?.run).toMatchObject({ exitCode: kept, policyVersion: 3 });
+  });
+
+  test('an exit code of more than 32 bits · is wrong use · and sends nothing', async () => {
+    const { code, stderr } = await run(['report', '--url', url, '--exit-code=4294967296'], { env: { DEVICE_KEY } });
+    expect([code, stderr.includes('4294967295')]).toEqual([64, true]);
   });
 
   test('a malformed run result · is refused with every fault · exit 65', async () => {

@@ -38,8 +38,8 @@ test('what the device did not say · is not sent · what it said to be empty is'
     'internalVersion',
     'lastStateUpdateDateTime',
   ]);
-  expect(toDeviceRunState({ ...run, upn: null, osVersion: '', output: '', error: '' })).toMatchObject({
-    upn: null,
+  expect(toDeviceRunState({ ...run, upn: '', osVersion: '', output: '', error: '' })).toMatchObject({
+    upn: '',
     osVersion: '',
     configurationOutput: '',
     configurationError: '',

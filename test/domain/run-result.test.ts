@@ -1,6 +1,6 @@
 // Parsing what a device reports: every member's limits, every fault at once, nothing lost and nothing kept that is not ours.
 import { describe, expect, test } from 'vitest';
-import { parseRunResult, RUN_STATES } from '../../src/domain/run-result.ts';
+import { parseRunResult, RUN_STATES, toText, type RunResult } from '../../src/domain/run-result.ts';
 import { run } from './sample.ts';
 
 const faultsOf = (json: unknown) => {
@@ -23,7 +23,6 @@ const GOOD: [member: string, what: string, changes: object][] = [
   ['osVersion', 'nothing', { osVersion: '' }],
   ['osVersion', '64 characters', { osVersion: '1'.repeat(64) }],
   ['osVersion', '64 characters of two code units', { osVersion: ASTRAL.repeat(64) }],
-  ['upn', 'null', { upn: null }],
   ['upn', '320 characters', { upn: 'u'.repeat(320) }],
   ['policyVersion', 'zero', { policyVersion: 0 }],
   ['policyVersion', 'the largest Int32', { policyVersion: 2_147_483_647 }],
@@ -32,6 +31,10 @@ const GOOD: [member: string, what: string, changes: object][] = [
   ['completedAt', 'a leap day', { completedAt: '2028-02-29T23:59:59+00:00' }],
   ['exitCode', 'the smallest Int32, without a state', { state: undefined, exitCode: -2_147_483_648 }],
   ['exitCode', 'the largest Int32', { exitCode: 2_147_483_647 }],
+  ['exitCode', 'the largest UInt32', { exitCode: 4_294_967_295 }],
+  ['exitCode', 'null beside a state', { exitCode: null }],
+  ['state', 'null beside an exit code', { state: null, exitCode: 0 }],
+  ...['osVersion', 'upn', 'output', 'error'].map((name): [string, string, object] => [name, 'null', { [name]: null }]),
   ['state', 'absent where there is an exit code', { state: undefined, exitCode: 0 }],
   ['output', 'nothing', { output: '' }],
   ['error', 'control characters', { error: '\u0000\u001b[31m\r\n' }],
@@ -55,7 +58,7 @@ const BAD: [member: string, what: string, changes: object][] = [
   ['deviceName', '257 characters of two code units', { deviceName: ASTRAL.repeat(257) }],
   ['deviceName', 'null', { deviceName: null }],
   ['osVersion', '65 characters', { osVersion: '1'.repeat(65) }],
-  ['osVersion', 'null', { osVersion: null }],
+  ['osVersion', 'a number', { osVersion: 10 }],
   ['upn', '321 characters', { upn: 'u'.repeat(321) }],
   ['policyVersion', 'minus one', { policyVersion: -1 }],
   ['policyVersion', 'above Int32', { policyVersion: 2_147_483_648 }],
@@ -69,12 +72,22 @@ const BAD: [member: string, what: string, changes: object][] = [
   ['completedAt', 'a number', { completedAt: 1_764_000_000 }],
   ['state', 'an older spelling', { state: 'error' }],
   ['state', 'another case', { state: 'Success' }],
-  ['state', 'null', { state: null }],
+  ['runId', 'null', { runId: null }],
+  ['deviceId', 'null', { deviceId: null }],
+  ['hardwareConfigurationId', 'null', { hardwareConfigurationId: null }],
+  ['policyVersion', 'null', { policyVersion: null }],
+  ['policyVersion', 'an unsigned number', { policyVersion: 2_147_483_648 }],
+  ['completedAt', 'null', { completedAt: null }],
+  ['completedAt', 'an offset of more than 14 hours', { completedAt: '2026-11-20T10:00:00+14:01' }],
+  ['completedAt', 'an instant before year 1 in UTC', { completedAt: '0001-01-01T00:00:00+01:00' }],
   ['exitCode', 'below Int32', { exitCode: -2_147_483_649 }],
-  ['exitCode', 'above Int32', { exitCode: 2_147_483_648 }],
+  ['exitCode', 'above UInt32', { exitCode: 4_294_967_296 }],
+  ['exitCode', 'a numeral', { exitCode: '2147942405' }],
+  ['exitCode', 'an HRESULT as text', { exitCode: '0x80070005' }],
   ['exitCode', 'a fraction', { exitCode: 0.1 }],
+  ['exitCode', 'a fraction beyond Int32', { exitCode: 2_147_483_648.5 }],
   ['output', 'a list', { output: ['line'] }],
-  ['error', 'null', { error: null }],
+  ['error', 'a number', { error: 0 }],
 ];
 
 describe('a run result · within the limits · is taken', () => {
@@ -131,6 +144,39 @@ test('an empty run result · names every required member · and that state or ex
     { pointer: '/completedAt', detail: 'is required' },
     { pointer: '', detail: 'one of state and exitCode is required' },
   ]);
+});
+
+test('a required member that is null · is as one that is missing · and so are state and exit code together', () => {
+  expect(faultsOf({ ...run, deviceName: null, policyVersion: null, state: null, exitCode: null })).toEqual([
+    { pointer: '/deviceName', detail: 'is required' },
+    { pointer: '/policyVersion', detail: 'is required' },
+    { pointer: '', detail: 'one of state and exitCode is required' },
+  ]);
+});
+
+test('null for every optional member · is the same run result · as without them', () => {
+  const nothing = { osVersion: null, upn: null, exitCode: null, output: null, error: null };
+  const parsed = parseRunResult({ ...run, ...nothing });
+  expect(parsed).toEqual({ ok: true, runResult: run });
+  expect(toText((parsed as { runResult: RunResult }).runResult)).toBe(toText(run));
+});
+
+test.each([
+  ['2147483647', 2_147_483_647],
+  ['2147483648', -2_147_483_648],
+  ['2147942405', -2_147_024_891],
+  ['4294967295', -1],
+  ['-2147483648', -2_147_483_648],
+  ['-0', 0],
+  ['1.0', 1],
+  ['1e0', 1],
+  ['2147942405.0', -2_147_024_891],
+  ['2.147942405e9', -2_147_024_891],
+])('the exit code %s in JSON · is read as the signed number · %i', (written, read) => {
+  const json: unknown = JSON.parse(
+    JSON.stringify({ ...run, exitCode: 0 }).replace('"exitCode":0', `"exitCode":${written}`),
+  );
+  expect(parseRunResult(json)).toEqual({ ok: true, runResult: { ...run, exitCode: read } });
 });
 
 test('neither state nor exit code · is a fault of the whole · beside the others', () => {

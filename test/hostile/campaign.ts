@@ -23,7 +23,7 @@ import { createPlayer, type Promised } from './play.ts';
 import { signatures } from './signatures.ts';
 import { beSlow } from './slow.ts';
 import { walk } from './stored.ts';
-import { goodBody, wrongMembers } from './values.ts';
+import { goodBody, oddInstants, writtenOtherwise, wrongMembers } from './values.ts';
 
 export type CampaignOptions = {
   cases: number;
@@ -50,6 +50,8 @@ export type CampaignReport = {
 const FAMILIES = [
   goodBody,
   wrongMembers,
+  writtenOtherwise,
+  oddInstants,
   splicedMembers,
   otherBody,
   flippedBytes,

@@ -10,7 +10,7 @@ export type RunRecord = {
   policyVersion: number;
   completedAt: string;
   osVersion?: string;
-  upn?: string | null;
+  upn?: string;
   state?: string;
   exitCode?: number;
   output?: string;
@@ -35,8 +35,8 @@ const isName = (value: unknown) =>
   isText(value) && value.length >= 1 && value.length <= 128 && Array.from(value).every((one) => ID_CHARACTERS.has(one));
 const hasLength = (least: number, most: number) => (value: unknown) =>
   isText(value) && Array.from(value).length >= least && Array.from(value).length <= most;
-const isWhole = (least: number) => (value: unknown) =>
-  typeof value === 'number' && Math.trunc(value) === value && value >= least && value <= 2 ** 31 - 1;
+const isWhole = (least: number, most: number) => (value: unknown) =>
+  typeof value === 'number' && Math.trunc(value) === value && value >= least && value <= most;
 
 const RULES: Record<keyof RunRecord, Rule> = {
   runId: { required: true, isGood: isName },
@@ -44,11 +44,11 @@ const RULES: Record<keyof RunRecord, Rule> = {
   hardwareConfigurationId: { required: true, isGood: isGuid },
   deviceName: { required: true, isGood: hasLength(1, 256) },
   osVersion: { isGood: hasLength(0, 64) },
-  upn: { isGood: (value) => value === null || hasLength(0, 320)(value) },
-  policyVersion: { required: true, isGood: isWhole(0) },
+  upn: { isGood: hasLength(0, 320) },
+  policyVersion: { required: true, isGood: isWhole(0, 2 ** 31 - 1) },
   completedAt: { required: true, isGood: isInstant },
   state: { isGood: (value) => isText(value) && STATES.includes(value) },
-  exitCode: { isGood: isWhole(-(2 ** 31)) },
+  exitCode: { isGood: isWhole(-(2 ** 31), 2 ** 32 - 1) },
   output: { isGood: isText },
   error: { isGood: isText },
 };
@@ -64,7 +64,7 @@ export function rule(body: Buffer, signer: string, mostBytes = MOST_BYTES): Ruli
   if (body.length > mostBytes) return refuse(413, 'too-large');
   const json = parse(body);
   if (json === undefined) return refuse(400, 'invalid-json');
-  const members = typeof json.value === 'object' && json.value !== null ? (json.value as Json) : null;
+  const members = typeof json.value === 'object' && json.value !== null ? withoutNulls(json.value as Json) : null;
   if (members !== null && isText(members['deviceId']) && members['deviceId'] !== signer) {
     return refuse(403, 'wrong-device');
   }
@@ -92,12 +92,28 @@ function parse(body: Buffer): { value: unknown } | undefined {
   }
 }
 
+/** Null is the same as no member, of those that may be missing; a required one that is null is as wrong as none. */
+function withoutNulls(members: Json): Json {
+  if (Array.isArray(members)) return members;
+  return Object.fromEntries(
+    Object.entries(members).filter(
+      ([name, value]) => value !== null || (Object.hasOwn(RULES, name) && RULES[name as keyof RunRecord].required),
+    ),
+  );
+}
+
 function toRecord(members: Json): RunRecord {
   const kept = Object.keys(RULES)
     .filter((name) => Object.hasOwn(members, name))
     .map((name) => [name, members[name]]);
   const record = Object.fromEntries(kept) as RunRecord;
-  return { ...record, hardwareConfigurationId: record.hardwareConfigurationId.toLowerCase() };
+  const { exitCode } = record;
+  return {
+    ...record,
+    hardwareConfigurationId: record.hardwareConfigurationId.toLowerCase(),
+    // The same 32 bits with a sign.
+    ...(exitCode !== undefined && { exitCode: exitCode >= 2 ** 31 ? exitCode - 2 ** 32 : exitCode }),
+  };
 }
 
 function isExcessive(json: unknown): boolean {
@@ -123,17 +139,26 @@ function isGuid(value: unknown): boolean {
 
 const MONTH_DAYS = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
 
-/** RFC 3339, its letters in upper case, with at most 7 digits of a second and no leap second. */
+/** RFC 3339, its letters in upper case, with at most 7 digits of a second and no leap second, that .NET can hold. */
 export function isInstant(value: unknown): boolean {
   if (!isText(value)) return false;
-  const match = /^(\d\d\d\d)-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|[+-](\d\d):(\d\d))$/.exec(value);
+  const match = /^(\d\d\d\d)-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(\.\d+)?(?:Z|([+-])(\d\d):(\d\d))$/.exec(value);
   if (!match || match[0].length !== value.length) return false;
   const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map(Number);
   const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
   const days = month === 2 && isLeap ? 29 : (MONTH_DAYS[month - 1] ?? 0);
   const isClock = hour < 24 && minute < 60 && second < 60;
-  const isOffset = Number(match[8] ?? 0) < 24 && Number(match[9] ?? 0) < 60;
-  return day >= 1 && day <= days && isClock && isOffset && (match[7] ?? '').length <= 8;
+  const offset = Number(match[9] ?? 0) * 60 + Number(match[10] ?? 0);
+  const isOffset = Number(match[10] ?? 0) < 60 && offset <= 14 * 60;
+  // In the very first or last hours an offset may lead out of the years there are.
+  const minuteOfDay = hour * 60 + minute;
+  const isFirstDay = year === 1 && month === 1 && day === 1;
+  const isLastDay = year === 9999 && month === 12 && day === 31;
+  const leadsOut =
+    (isFirstDay && match[8] === '+' && minuteOfDay < offset) ||
+    (isLastDay && match[8] === '-' && minuteOfDay + offset >= 24 * 60);
+  const isDay = year >= 1 && day >= 1 && day <= days;
+  return isDay && isClock && isOffset && !leadsOut && (match[7] ?? '').length <= 8;
 }
 
 /** What Graph is to be sent for a record: the mapping of the contract. */

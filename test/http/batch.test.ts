@@ -81,6 +81,25 @@ describe('entries', () => {
     expect(await world.counted('invalid-run-result')).toBe(1);
   });
 
+  test('nulls, unsigned exit codes and instants out of range · are read in a batch · as they are alone', async () => {
+    const nulls = { osVersion: null, upn: null, state: null, output: null, error: null };
+    const answer = await submit(
+      batch(
+        { runId: 'a', ...nulls, exitCode: 4_294_967_295 },
+        { runId: 'a', output: undefined, exitCode: -1 },
+        { runId: 'b', deviceName: null, state: null, exitCode: null },
+        { runId: 'c', completedAt: '0001-01-01T00:00:00+00:01' },
+      ),
+    );
+    expect(brief(answer.body)).toEqual(['a false', 'a true', 'invalid-run-result', 'invalid-run-result']);
+    expect(answer.body).toMatchObject([
+      {},
+      {},
+      { errors: [{ pointer: '/deviceName', detail: 'is required' }, { pointer: '' }] },
+      { errors: [{ pointer: '/completedAt', detail: 'must have a year from 0001 to 9999 in UTC too' }] },
+    ]);
+  });
+
   test('the same run twice in one batch · is one delivery · and the second its duplicate', async () => {
     const { body } = await submit(batch({}, {}));
     expect(brief(body)).toEqual(['run-1 false', 'run-1 true']);

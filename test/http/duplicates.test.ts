@@ -133,7 +133,7 @@ test.each<[string, Record<string, unknown>]>([
   ['exit code', { exitCode: 1 }],
   ['output', { output: 'Änderungen übernommen ' }],
   ['instant, by 100 ns', { completedAt: '2026-11-20T10:00:00.1234501+01:00' }],
-  ['member more', { upn: null }],
+  ['member more', { upn: '' }],
   ['member less', { output: undefined }],
 ])(
   'a known run id with another %s · is refused as run-id-reused · and what is stored stays',

@@ -112,6 +112,8 @@ test('a run result · is good to the document · exactly where the parser takes 
       -1,
       0.5,
       2 ** 31,
+      2 ** 32 - 1,
+      2 ** 32,
       '',
       'success',
       'x'.repeat(257),
@@ -125,7 +127,13 @@ test('a run result · is good to the document · exactly where the parser takes 
       '2026-11-23t10:15:30z',
       '2024-02-29T23:59:60Z',
     ),
-    fc.constantFrom('2024-02-29T00:00:00.1-23:59', '0000-02-29T00:00:00Z', 'AB1E6D5F-0000-0000-0000-000000000000'),
+    fc.constantFrom(
+      '2024-02-29T00:00:00.1-23:59',
+      '2024-02-29T00:00:00.1-14:00',
+      '2024-02-29T00:00:00+14:01',
+      '0000-02-29T00:00:00Z',
+      'AB1E6D5F-0000-0000-0000-000000000000',
+    ),
     fc.integer(),
     fc.string({ unit: 'binary' }),
   );

@@ -117,7 +117,7 @@ test('all a device may say · is stored · with passwords masked, unknown member
     hardwareConfigurationId: CONFIGURATION_ID.toUpperCase(),
     deviceName: 'x'.repeat(256),
     osVersion: '10.0.26100.2314',
-    upn: null,
+    upn: 'Ada@contoso.example',
     policyVersion: 2_147_483_647,
     completedAt: '2024-02-29T23:59:59.9999999-12:00',
     state: 'scriptError',
@@ -257,17 +257,21 @@ test.each([
   ['runId', ['', 'x'.repeat(129), 'ü', 7, null]],
   ['hardwareConfigurationId', [`{${CONFIGURATION_ID}}`, null]],
   ['deviceName', ['x'.repeat(257), null, 1]],
-  ['osVersion', [null, 10]],
+  ['osVersion', [10]],
   ['upn', [7]],
   ['policyVersion', [-1, 2_147_483_648, '4', null]],
   [
     'completedAt',
     ['2026-02-29T10:00:00Z', '2026-11-20 10:00:00Z', '2026-11-20T10:00:00.12345678Z', '2026-11-20T24:00:00Z', 1, null],
   ],
-  ['state', ['Success', '', null, 1]],
-  ['exitCode', [0.5, 2_147_483_648, '0', null]],
-  ['output', [null, 1, ['x']]],
-  ['error', [null, {}]],
+  [
+    'completedAt',
+    ['2026-11-20T10:00:00+14:01', '2026-11-20T10:00:00-23:59', '0000-01-01T00:00:00Z', '9999-12-31T23:59:59-00:01'],
+  ],
+  ['state', ['Success', '', 1]],
+  ['exitCode', [0.5, 4_294_967_296, -2_147_483_649, '0', '2147942405']],
+  ['output', [1, ['x']]],
+  ['error', [{}]],
 ])('a %s that is none · is refused · by its pointer alone', async (member, values) => {
   for (const value of values) {
     const answer = await submit(JSON.stringify(runResult({ state: 'success', [member]: value })));
@@ -276,6 +280,16 @@ test.each([
     expect(errors.map(({ pointer }) => pointer)).toEqual([`/${member}`]);
   }
   expect(await redis.client.dbsize()).toBe(0);
+});
+
+test('null for every optional member, an unsigned exit code · is stored · as the same run without them, signed', async () => {
+  const nothing = { osVersion: null, upn: null, state: null, output: null, error: null };
+  const answer = await submit(JSON.stringify(runResult({ ...nothing, exitCode: 2_147_942_405 })));
+  expect(answer.status).toBe(202);
+  const { deliveryId } = answer.body as { deliveryId: string };
+  const { run } = (await readRecord(redis.client, deliveryId)) ?? {};
+  expect(run).toEqual({ ...runResult({ exitCode: -2_147_024_891, output: undefined }) });
+  expect(Object.keys(run ?? {}).filter((member) => member in nothing)).toEqual([]);
 });
 
 test.each([

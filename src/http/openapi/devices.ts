@@ -33,10 +33,13 @@ const located = {
   Location: z.string().meta({ format: 'uri-reference', description: 'The delivery: ask it what became of the run.' }),
 };
 
+const says = (member: string) => ({ required: [member], properties: { [member]: { not: { type: 'null' as const } } } });
+
 const submittedRunResult = runResultSchema.meta({
   id: 'RunResult',
-  description: 'One run as its device reports it. Members it does not know are ignored.',
-  anyOf: [{ required: ['state'] }, { required: ['exitCode'] }],
+  description:
+    'One run as its device reports it. Members it does not know are ignored; null is the same as leaving a member out.',
+  anyOf: [says('state'), says('exitCode')],
 });
 
 export const devicePaths: ZodOpenApiPathsObject = {
