@@ -2,6 +2,7 @@
 import { createDelivery, type Delivery } from '../domain/delivery.ts';
 import { contestOf, RANKS, rank as rankOf, sortableInstant, type Priority, type Rank } from '../domain/order.ts';
 import { toText, type RunResult } from '../domain/run-result.ts';
+import type { Keys } from './keys.ts';
 import { defineLineScript, type Line } from './line.ts';
 import { fingerprintOf, HEADER_BYTES, HEADER_LUA, LETTERS, parseRecord, tag, toBody, type Place } from './record.ts';
 import type { RedisConnection } from './redis.ts';
@@ -22,7 +23,7 @@ const ENTRY_ARGS = 7;
 
 const ACCEPT = `${HEADER_LUA}
 local entries = tonumber(ARGV[OWN_ARGS + 1])
-local answers, joined, joinedBytes, accepted = {}, {}, 0, 0
+local answers, joined, joinedBytes, accepted, known = {}, {}, 0, 0, {}
 local number = {}
 for rank = 0, ${RANKS.length - 1} do
   number[rank], joined[rank] = tonumber(redis.call('HGET', COUNTS, 'joined:' .. rank) or 0), {}
@@ -57,9 +58,10 @@ for entry = 0, entries - 1 do
       answers[entry + 1] = {'accepted', place, older, newer}
     end
   else
-    local known = redis.call('GET', key)
-    local _, _, _, _, _, knownIdentity = header(known)
-    answers[entry + 1] = {knownIdentity == identity and 'duplicate' or 'other', known}
+    local found = redis.call('GET', key)
+    local _, _, _, _, _, foundIdentity = header(found)
+    answers[entry + 1] = {foundIdentity == identity and 'duplicate' or 'other', found}
+    known[#known + 1] = entry + 1
   end
 end
 if accepted > 0 then
@@ -75,7 +77,13 @@ end
 local taken = accepted > 0 and take(accepted) or {}
 local left = {}
 for rank = 0, ${RANKS.length - 1} do left[rank + 1] = tonumber(redis.call('HGET', COUNTS, 'left:' .. rank) or 0) end
-return {answers, taken, ahead(), left, {number[0], number[1], number[2]}}`;
+local function reply(entries) return {entries, taken, ahead(), left, {number[0], number[1], number[2]}} end
+if accepted == 0 then return reply(answers), false end
+if #known == 0 then return reply(answers) end
+-- Whoever asks again is told what was accepted; the records of others, which may be long, are read again.
+local brief = {unpack(answers)}
+for _, entry in ipairs(known) do brief[entry] = {answers[entry][1], ''} end
+return reply(answers), reply(brief)`;
 
 /** How many are due and in work, and for each rank how many ever left the line and ever joined it. */
 type LineState = [due: number, left: number[], joined: number[]];
@@ -84,7 +92,7 @@ type LineState = [due: number, left: number[], joined: number[]];
 type Answer =
   | number
   | ['accepted', place: number, older: string, newer: string]
-  /** What is known of the run; `other` where its fingerprint is another. */
+  /** What is known of the run, empty where the call had to be repeated; `other` where its fingerprint is another. */
   | ['duplicate' | 'other', record: string];
 
 type Reply = [answers: Answer[], taken: string[], ...LineState];
@@ -109,6 +117,7 @@ const AWAITED_FOR_MS = 1800;
  */
 export function createAcceptance(
   redis: RedisConnection,
+  keys: Pick<Keys, 'delivery'>,
   line: Line,
   tenantId: string,
   seal: Seal,
@@ -148,10 +157,17 @@ export function createAcceptance(
       const [answers, taken, ...state] = reply;
       // They are stored, which is what counts: where waking fails, the sweep does it.
       if (taken.length > 0) await line.wake(taken).catch(() => undefined);
-      entries.forEach((entry, index) => settle(entry, answers[index] ?? ['other', ''], taken, state));
+      await Promise.all(
+        entries.map(async (entry, index) => settle(entry, await inFull(entry, answers[index]), taken, state)),
+      );
     } catch (error) {
       entries.forEach(({ reject }) => reject(error));
     }
+  }
+
+  async function inFull({ delivery: { id } }: Entry, answer: Answer = ['other', '']): Promise<Answer> {
+    if (typeof answer === 'number' || answer[0] === 'accepted' || answer[1] !== '') return answer;
+    return [answer[0], (await redis.get(keys.delivery(id))) ?? ''];
   }
 
   function settle(

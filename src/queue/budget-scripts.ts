@@ -25,11 +25,11 @@ if steppedBack > 0 then
   throttledUntil = throttledUntil - steppedBack
   redis.call('HSET', KEYS[1], 'throttledAt', number(now), 'throttledUntil', number(throttledUntil))
 end
-if now < throttledUntil then return {0, ms(throttledUntil - now), 'throttled'} end
+if now < throttledUntil then return {0, ms(throttledUntil - now), 'throttled'}, false end
 local hold = budget[1] or ''
 if hold ~= '' then
   local probeAt = math.min(tonumber(budget[2]), now + ARGV[5])
-  if now < probeAt then return {0, ms(probeAt - now), hold} end
+  if now < probeAt then return {0, ms(probeAt - now), hold}, false end
   redis.call('HSET', KEYS[1], 'probeAt', number(now + ARGV[4]))
   return {1, 1, hold}
 end
@@ -37,11 +37,11 @@ local anyAt = math.min(tonumber(budget[5] or 0), now + ${FURTHEST_SLOT_US})
 if ARGV[1] == 'write' then
   local p = load(KEYS[1], tonumber(ARGV[2]), nowMs)
   if rewind(p, nowMs) then save(KEYS[1], p) end
-  if nowMs < p.slotAt then return {0, math.ceil(p.slotAt - nowMs), 'pace'} end
+  if nowMs < p.slotAt then return {0, math.ceil(p.slotAt - nowMs), 'pace'}, false end
   grant(p, nowMs)
   save(KEYS[1], p)
 elseif now < anyAt then
-  return {0, ms(anyAt - now), 'pace'}
+  return {0, ms(anyAt - now), 'pace'}, false
 end
 redis.call('HSET', KEYS[1], 'nextAnyAt', number(math.max(anyAt, now - ARGV[3]) + ARGV[3]))
 return {1, (budget[6] or budget[7]) and 1 or 0, ''}`;
@@ -70,14 +70,14 @@ return ms(until_ - now)`;
 
 /** Counts failures in a row. One that may be the delivery's own counts once: it may fail for ever while all others work. */
 export const FAILED = `
-if ARGV[2] == 'own' and redis.call('HGET', KEYS[1], 'failedBy') == ARGV[1] then return redis.call('HGET', KEYS[1], 'streak') end
+if ARGV[2] == 'own' and redis.call('HGET', KEYS[1], 'failedBy') == ARGV[1] then return redis.call('HGET', KEYS[1], 'streak'), false end
 redis.call('HSET', KEYS[1], 'failedBy', ARGV[1])
 return redis.call('HINCRBY', KEYS[1], 'streak', 1)`;
 
 export const HOLD = `${NOW}
 local known = redis.call('HMGET', KEYS[1], 'hold', 'since', 'probes')
 local same = known[1] == ARGV[1]
-if same and ARGV[4] == 'in-flight' then return {0, known[2], tonumber(known[3]), redis.call('HGET', KEYS[1], 'probeAt')} end
+if same and ARGV[4] == 'in-flight' then return {0, known[2], tonumber(known[3]), redis.call('HGET', KEYS[1], 'probeAt')}, false end
 local since = same and known[2] or number(now)
 local probes = same and known[3] + 1 or 0
 local probeAt = number(now + ARGV[3] * math.min(${LONGEST_PROBE_INTERVAL}, 2 ^ math.min(probes, 4)) * 1000)
@@ -86,6 +86,6 @@ return {same and 0 or 1, since, probes, probeAt}`;
 
 export const MENDED = `
 local hold = redis.call('HMGET', KEYS[1], 'hold', 'since', 'detail', 'probes', 'probeAt')
-if hold[1] and hold[1] ~= ARGV[1] then return {} end
+if hold[1] and hold[1] ~= ARGV[1] then return {}, false end
 redis.call('HDEL', KEYS[1], 'hold', 'since', 'detail', 'probes', 'probeAt', 'streak', 'failedBy', 'throttles')
 return hold[1] and hold or {}`;

@@ -30,7 +30,7 @@ export type DeadLetters = {
 const PURGE = `${HEADER_LUA}
 local known = redis.call('GET', KEYS[1])
 local _, letter = header(known or '')
-if letter ~= '${LETTERS.dead}' then return 0 end
+if letter ~= '${LETTERS.dead}' then return 0, false end
 redis.call('DEL', KEYS[1])
 redis.call('ZREM', KEYS[2], ARGV[1])
 redis.call('HINCRBY', KEYS[3], 'dead', -1)

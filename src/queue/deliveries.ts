@@ -49,7 +49,7 @@ export function createDeliveries(
     feed: line.feed,
     sweep: line.sweep,
     oldestOpenAt: line.oldestOpenAt,
-    accept: createAcceptance(redis, line, tenantId, seal, settings, onRivals),
+    accept: createAcceptance(redis, keys, line, tenantId, seal, settings, onRivals),
     search: createSearch(redis, keys, records),
     countFetchable: () => queue.getWaitingCount(),
   };

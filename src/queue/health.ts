@@ -1,7 +1,7 @@
 // What Redis promises at present: does it answer, is an acknowledged write on disk, could it evict what was accepted.
 import type { Keys } from './keys.ts';
 import type { RedisConnection } from './redis.ts';
-import { defineScript } from './script.ts';
+import { defineQuery } from './script.ts';
 
 /** `always`: fsynced before the reply · `everysec`, `no`: later · `none`: no append-only file · `unknown`: Redis does not say. */
 export type Durability = 'always' | 'everysec' | 'no' | 'none' | 'unknown';
@@ -68,7 +68,7 @@ export type Memory = {
 
 /** Makes the reading of a tenant's memory. A script asks: it goes to the node that has the tenant's keys, INFO to any. */
 export function createMemoryReader(redis: RedisConnection, { root }: Pick<Keys, 'root'>): () => Promise<Memory> {
-  const infoScript = defineScript(redis, 'readMemory', "return redis.call('INFO', 'memory')");
+  const infoScript = defineQuery(redis, 'readMemory', "return redis.call('INFO', 'memory')");
   return async () => toMemory(String(await infoScript([`${root}:counts`], [])));
 }
 

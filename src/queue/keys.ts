@@ -25,6 +25,9 @@ export type Keys = {
 
 export const QUEUE_NAME = 'deliveries';
 
+/** A key in the slot of another one, and below the same root. */
+export const besideKey = (key: string, name: string): string => `${key.slice(0, key.indexOf('}') + 1)}:${name}`;
+
 /** The braces make a Redis Cluster keep all of it in one slot, which scripts over several keys need. */
 export function createKeys(prefix: string, tenantId: string): Keys {
   const root = `${prefix}:{${tenantId}}`;

@@ -92,13 +92,17 @@ export function defineLineScript(redis: RedisConnection, line: Pick<Line, 'keys'
     script([...line.keys, ...keys], [...line.args, ...args]);
 }
 
+const FEED = `
+local taken = take(tonumber(ARGV[OWN_ARGS + 1]))
+return taken, #taken > 0 and taken`;
+
 const OLDEST = `
 local oldest = redis.call('ZRANGE', IN_WORK, 0, 0, 'WITHSCORES')[2]
 for rank = 0, ${RANKS.length - 1} do
   local id, at = head(rank)
   if id and (not oldest or at < tonumber(oldest)) then oldest = at end
 end
-return oldest and tostring(oldest) or false`;
+return oldest and tostring(oldest) or false, false`;
 
 /** One feeding blocks Redis for no longer than this many. */
 const FED_AT_ONCE = 200;
@@ -115,7 +119,7 @@ export function createLine(redis: RedisConnection, queue: Queue, keys: Keys, win
     keys: [keys.counts, keys.inWork, queue.toKey('delayed'), ...keys.line],
     args: [keys.root, window],
   };
-  const feedScript = defineLineScript(redis, script, 'feedQueue', 'return take(tonumber(ARGV[OWN_ARGS + 1]))');
+  const feedScript = defineLineScript(redis, script, 'feedQueue', FEED);
   const oldestScript = defineLineScript(redis, script, 'oldestOpen', OLDEST);
   let swept = 0;
 

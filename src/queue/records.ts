@@ -7,7 +7,7 @@ import type { Keys } from './keys.ts';
 import { defineLineScript, type Line } from './line.ts';
 import { HEADER_LUA, LETTERS, parseRecord, toBody, type Stored } from './record.ts';
 import type { RedisConnection } from './redis.ts';
-import { defineScript } from './script.ts';
+import { defineQuery } from './script.ts';
 import { NotOpened, type Seal } from './sealed.ts';
 
 /**
@@ -51,12 +51,12 @@ const SAVE = `${HEADER_LUA}
 local RECORD, DEAD, ENDED, NEWEST, CLAIM = unpack(KEYS, OWN_KEYS + 1)
 local expected, to, body, id, now, window, instant = unpack(ARGV, OWN_ARGS + 1)
 local known = redis.call('GET', RECORD)
-if not known then return 'gone' end
+if not known then return 'gone', false end
 local rev, from, at, rank, number, identity = header(known)
-if rev ~= expected then return 'stale' end
+if rev ~= expected then return 'stale', false end
 if CLAIM then
   local owner = redis.call('GET', CLAIM)
-  if owner and owner ~= id then return 'claimed' end
+  if owner and owner ~= id then return 'claimed', false end
   redis.call('SET', CLAIM, id, 'PX', window)
 end
 local isNew = from ~= to
@@ -107,7 +107,7 @@ export function createRecords(
   { dedupeWindowMs, supersede: supersedes }: RecordSettings,
 ): Records {
   const saveScript = defineLineScript(redis, line, 'saveDelivery', SAVE);
-  const forgetScript = defineScript(redis, 'forgetDelivery', FORGET);
+  const forgetScript = defineQuery(redis, 'forgetDelivery', FORGET);
 
   const parse = (id: string, record: string | null): Stored | null => {
     if (record === null) return null;

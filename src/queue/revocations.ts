@@ -24,12 +24,12 @@ const LOOK_EVERY_MS = 1000;
 const REVISION = '#';
 
 const REVOKE = `
-if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0 end
+if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0, false end
 redis.call('HINCRBY', KEYS[1], '${REVISION}', 1)
 return 1`;
 
 const RESTORE = `
-if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0 end
+if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0, false end
 redis.call('HINCRBY', KEYS[1], '${REVISION}', 1)
 return 1`;
 

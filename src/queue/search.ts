@@ -5,7 +5,7 @@ import type { Keys } from './keys.ts';
 import { HEADER_BYTES, tag } from './record.ts';
 import type { Records } from './records.ts';
 import type { RedisConnection } from './redis.ts';
-import { defineScript } from './script.ts';
+import { defineQuery } from './script.ts';
 
 /** Newest first; `complete` is false where there may be more than were looked for, or time ran out. */
 export type SearchResult = { deliveries: Delivery[]; complete: boolean };
@@ -28,7 +28,7 @@ end
 return tagged`;
 
 export function createSearch(redis: RedisConnection, keys: Keys, { find }: Records): Search {
-  const taggedScript = defineScript(redis, 'taggedDeliveries', TAGGED);
+  const taggedScript = defineQuery(redis, 'taggedDeliveries', TAGGED);
   const pattern = keys.delivery(`d${'?'.repeat(22)}`).replace(/[[\]\\*]/g, '\\$&');
 
   async function load(found: readonly string[], text: string): Promise<Delivery[]> {
