@@ -54,17 +54,34 @@ function matchInstant(text: string): RegExpExecArray | null {
 }
 
 /**
- * Whether a record's instant is the one a device reported: `exact` to 100 ns, `truncated` where the record only says
- * less of the same instant (a store that keeps milliseconds), else `different`.
+ * Whether a record's instant is the one a device reported: `exact` to 100 ns; `truncated` where the record says less of the
+ * same instant, cut off or rounded (a store that keeps milliseconds or seconds); else `different`.
  */
 export function compareInstants(reported: string, recorded: string): 'exact' | 'truncated' | 'different' {
   const ours = parseInstant(reported);
-  const theirs = parseInstant(recorded);
+  const theirs = parseRecorded(recorded);
   if (!ours || !theirs) return reported === recorded ? 'exact' : 'different';
   if (ours.ticks === theirs.ticks) return 'exact';
-  const unit = 10n ** BigInt(DIGITS_OF_A_TICK - theirs.fractionDigits);
+  const digits = keptDigits(theirs);
+  const unit = 10n ** BigInt(DIGITS_OF_A_TICK - digits);
   const lost = ours.ticks - theirs.ticks;
-  return theirs.fractionDigits < ours.fractionDigits && lost > 0n && lost < unit ? 'truncated' : 'different';
+  return digits < ours.fractionDigits && lost < unit && lost * -2n <= unit ? 'truncated' : 'different';
+}
+
+/** Services write instants in small letters, without an offset (UTC then), and with any number of digits. */
+function parseRecorded(text: string): Instant | null {
+  const [, date, time, fraction = '', offset = 'Z'] = RECORDED.exec(text) ?? [];
+  if (date === undefined) return null;
+  const zone = offset.toUpperCase().replace(/^([+-]\d\d)(\d\d)$/, '$1:$2');
+  return parseInstant(`${date}T${time}${fraction.slice(0, DIGITS_OF_A_TICK + 1)}${zone}`);
+}
+
+const RECORDED = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:?\d\d)?$/;
+
+/** Of the digits a store shows, those it keeps: seconds and milliseconds may be filled up with zeros. */
+function keptDigits({ ticks, fractionDigits }: Instant): number {
+  if (ticks % (TICKS_PER_MS * 1000n) === 0n) return 0;
+  return ticks % TICKS_PER_MS === 0n ? Math.min(3, fractionDigits) : fractionDigits;
 }
 
 let latest = { at: NaN, text: '' };

@@ -1,6 +1,6 @@
 // Looking in Graph for a record whose create was never answered: by $filter where Graph takes it, else one listing for all who ask.
 import type { DeviceRunState } from '../domain/device-run-state.ts';
-import { matchingRecords } from '../domain/device-run-state.ts';
+import { matchingRecords } from '../domain/matching-records.ts';
 import type { Failure } from '../domain/failure.ts';
 import { parseInstant } from '../domain/instant.ts';
 import type { GraphClient } from './client.ts';
