@@ -57,7 +57,7 @@ const FORMS: [vendor: string, text: string, masked: string][] = [
     "SetBIOSSetting('Setup Password','<utf-16/>','<utf-16/>[masked]')",
   ],
   ['HP', 'SetBIOSSetting("Fast Boot","Enable","<kbd/>1E30")', 'SetBIOSSetting("Fast Boot","Enable","<kbd/>[masked]")'],
-  ['HP', '$PW = "<utf-16/>" + "Old 1"', '$PW = "<utf-16/>" + "[masked]"'],
+  ['HP', '$PW = "<utf-16/>" + "Old 1"', '$PW = "<utf-16/>" + [masked]'],
   ['HP', 'SetBIOSSetting(Fast Boot,Enable,<utf-16/>Old1)', 'SetBIOSSetting(Fast Boot,Enable,<utf-16/>[masked])'],
   ['HP', 'SetBIOSSetting("Setup Password","New 2")', 'SetBIOSSetting("Setup Password",[masked])'],
   ['Lenovo', 'flash.cmd /quiet /pwd:Old1 /sccm', 'flash.cmd /quiet /pwd:[masked] /sccm'],
@@ -79,7 +79,11 @@ const FORMS: [vendor: string, text: string, masked: string][] = [
     'WmiOpcodeInterface("WmiOpcodePasswordCurrent01:[masked];")',
   ],
   ['Lenovo', 'sent WmiOpcodePasswordAdmin:Old1; got Success', 'sent WmiOpcodePasswordAdmin:[masked]; got Success'],
-  ['any', '-Password (ConvertTo-SecureString "Old 1" -AsPlainText)', '-Password [masked] [masked] -AsPlainText)'],
+  [
+    'any',
+    '-Password (ConvertTo-SecureString "Old 1" -AsPlainText)',
+    '-Password (ConvertTo-SecureString [masked] -AsPlainText)',
+  ],
   ['any', '+ $BiosPassword = "Old 1"; Invoke-It', '+ $BiosPassword = [masked]; Invoke-It'],
   ['any', 'tool --pwd=x --password-length', 'tool --pwd=[masked] --password-length'],
 ];
@@ -150,6 +154,16 @@ const HOSTILE: [what: string, piece: string][] = [
   ['commas and brackets', ',('],
   ['almost an option', `/${'a'.repeat(31)}`],
   ['encodings', ',ascii,'],
+  ['lists that never end', '-Password @('],
+  ['values that never end', 'password="'],
+  ['members that never end', '"password":"'],
+  ['escaped values that never end', '-Password \\"'],
+  ['lists of values', '-Password "a",'],
+  ['calls that never end', 'PSCredential "a",'],
+  ['secure strings', 'ConvertTo-SecureString -a '],
+  ['tables in tables', '@{password=@{'],
+  ['elements', '<password>'],
+  ['line breaks', '-Password\n`\n'],
 ];
 
 test.each(HOSTILE)('256 KB of %s · is read to its end · and the password behind it is found', (_what, piece) => {

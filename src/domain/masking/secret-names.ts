@@ -1,0 +1,294 @@
+// Finds names that announce a password – options, variables, members, cmdlets – and reads what they are given.
+import {
+  closingLength,
+  DASH,
+  isOption,
+  quoteAt,
+  readBare,
+  readQuoted,
+  readValues,
+  skipBlanks,
+  skipSpace,
+} from './values.ts';
+import type { Range, Reading } from './values.ts';
+
+/** What a name of a password ends in; `bypass` and its like are other words. */
+const WORD = String.raw`passwords?|passwd|passphrases?|passcode|passwort|kennwort|pwds?|(?<!by|com|sur|tres|under|over)pass|authorizationtoken|encryptionkey|sechandle`;
+/** What may follow the word within a name: `PasswordOld`, `pwd2`; not `PasswordLength`, `PasswordSet`, `pwdfile`. */
+const SUFFIX = String.raw`(?:[_-]?(?:old|new|current|previous|plain|text|plaintext|clear|secure|string|value|admin|setup|system|sys|hdd|bios|uefi|owner|user|master|\d{1,3}))*`;
+const NAME = new RegExp(String.raw`(?:${WORD})${SUFFIX}(?![\p{L}\p{N}_])(?!-(?:\p{L}))`, 'giu');
+
+/** Variables are named `$BiosPW` as well; without a sign of a variable or an option the two letters mean nothing. */
+const SHORT = /(?:(?<=[$-])|(?<=[$-][a-z]{0,24}))pw(?![\p{L}\p{N}_])/giu;
+
+/** Words that say how a password is, where one might stand. */
+const STATE =
+  /(?:not?|none|null|nil|true|false|yes|on|off|set|unset|notset|is|was|are|were|has|had|have|must|should|can|cannot|could|may|will|would|did|does|do|and|or|for|to|in|of|with|the|a|an|at|by|if|when|enabled?|disabled?|installed|present|absent|missing|empty|blank|required|changed?|cleared|unchanged|protected|invalid|valid|incorrect|correct|wrong|accepted|rejected|refused|failed|failure|fail|error|success|successful|successfully|succeeded|completed?|done|ok|unknown|n\/a|returned|returns|threw|exited|exit|ended|already|policy|check|checked|prompt|please|provided|supplied|given|found|ja|nein|nicht|gesetzt|aktiviert|deaktiviert|oui|non|si|sí)(?=[.,;:)]*(?:\s|$))/iuy;
+
+const SIGN = new RegExp(`[${DASH}]`, 'u');
+const LETTER = /[\p{L}\p{N}_]/u;
+const INNER = new RegExp(`[\\p{L}\\p{N}_.]`, 'u');
+const LONGEST_NAME = 64;
+
+type Site = {
+  /** The whole name, in lower case. */
+  name: string;
+  start: number;
+  end: number;
+  /** What the name is, by what stands before it. */
+  form: 'dash' | 'slash' | 'variable' | 'path' | 'element' | 'bare';
+  /** The quotation mark the name, or its dash, stands behind; empty where there is none. */
+  quote: string;
+};
+
+/** All that is to be masked behind names of passwords, in the order of the text. */
+export function findNamedSecrets(text: string): Range[] {
+  const ranges: Range[] = [];
+  for (const pattern of [NAME, SHORT]) {
+    let readTo = 0;
+    for (const { index, 0: word } of text.matchAll(pattern)) {
+      if (index < readTo) continue;
+      const reading = readSite(text, toSite(text, index, index + word.length));
+      if (!reading) continue;
+      ranges.push(...reading.ranges);
+      readTo = reading.end;
+    }
+  }
+  return ranges;
+}
+
+function toSite(text: string, wordAt: number, end: number): Site {
+  let start = wordAt;
+  const first = Math.max(0, wordAt - LONGEST_NAME);
+  while (start > first) {
+    const before = text[start - 1] ?? '';
+    if (INNER.test(before) || (SIGN.test(before) && LETTER.test(text[start - 2] ?? ''))) start -= 1;
+    else break;
+  }
+  const name = text.slice(start, end).toLowerCase();
+  const before = text[start - 1] ?? '';
+  if (SIGN.test(before)) {
+    const dash = SIGN.test(text[start - 2] ?? '') ? start - 2 : start - 1;
+    return { name, start, end, form: 'dash', quote: quoteBefore(text, dash) };
+  }
+  if (before === '/' && !LETTER.test(text[start - 2] ?? '') && !/[/.:<]/.test(text[start - 2] ?? ''))
+    return { name, start, end, form: 'slash', quote: quoteBefore(text, start - 1) };
+  if (before === '\\' || before === '/' || /env:$/i.test(text.slice(Math.max(0, start - 4), start)))
+    return { name, start, end, form: 'path', quote: '' };
+  if (before === '$' || before === '%' || before === ':') return { name, start, end, form: 'variable', quote: '' };
+  if (before === '<' || text.slice(start - 4, start) === '&lt;')
+    return { name, start, end, form: 'element', quote: '' };
+  return { name, start, end, form: 'bare', quote: quoteBefore(text, start) };
+}
+
+/** The quotation mark right before this place, one of several words' included: `"Setup Password"`. */
+function quoteBefore(text: string, at: number): string {
+  for (const length of [6, 5, 4, 3, 2, 1]) {
+    const quote = at >= length ? quoteAt(text, at - length) : '';
+    if (quote.length === length) return quote;
+  }
+  return '';
+}
+
+function readSite(text: string, site: Site): Reading | null {
+  const { form, end } = site;
+  if (form === 'dash' || form === 'slash') return readOption(text, site) ?? readNamedValue(text, end);
+  if (form === 'element') return readElement(text, end);
+  if (VERB.test(site.name)) {
+    const called = readCall(text, site.name, end);
+    if (called) return called;
+  }
+  return (
+    readQuotedName(text, site) ??
+    ((form === 'path' && site.name !== 'password') || isTarget(text, site) ? readTarget(text, end) : null) ??
+    readAssigned(text, site) ??
+    readNamedValue(text, end)
+  );
+}
+
+/** `--setuppwd=x`, `/cspwd:"x"`, `-Password x`, `"-Password","x"` */
+function readOption(text: string, site: Site): Reading | null {
+  const { end, quote } = site;
+  const closed = closingLength(text, end, quote);
+  if (closed > 0) return readArgument(text, end + closed);
+  const signAt = skipBlanks(text, end);
+  const sign = text[signAt] ?? '';
+  if (sign === '=' || sign === ':') return readBehindSign(text, site, signAt + 1);
+  if (quoteAt(text, end) !== '') return readValues(text, end, false);
+  const valueAt = skipSpace(text, end);
+  if (valueAt === end || valueAt >= text.length || isOption(text, valueAt)) return null;
+  const isWord = /passw|passphrase|passcode/.test(site.name);
+  if (PUNCTUATION.test(text.slice(valueAt, valueAt + 8))) return null;
+  if (site.form === 'slash' && !isWord) return readValues(text, valueAt, false);
+  STATE.lastIndex = valueAt;
+  if (STATE.test(text)) return null;
+  return readValues(text, valueAt, true);
+}
+
+/** What follows `=` or `:` behind an option. */
+function readBehindSign(text: string, site: Site, behind: number): Reading | null {
+  const valueAt = skipSpace(text, behind);
+  if (valueAt >= text.length) return null;
+  // Behind a space or a line end it may be the next option, where this one was given nothing.
+  if (valueAt > behind && isOption(text, valueAt)) return null;
+  if (site.quote !== '' && quoteAt(text, valueAt) === '') {
+    const closing = quotedTo(text, valueAt, site.quote);
+    if (closing !== null) return { ranges: closing > valueAt ? [[valueAt, closing]] : [], end: closing };
+  }
+  return readValues(text, valueAt, true);
+}
+
+/** To where the quotation marks around a whole option end – `"pass=two words"` – or the next option in them begins. */
+function quotedTo(text: string, at: number, quote: string): number | null {
+  for (let here = at; here < Math.min(text.length, at + 512); here += 1) {
+    const char = text[here] ?? '';
+    if (char === '\n' || char === '\r') return null;
+    if (closingLength(text, here, quote) > 0) return here;
+    if (/\s/.test(char) && NEXT_ASSIGNED.test(text.slice(here + 1, here + 40))) return here;
+  }
+  return null;
+}
+const NEXT_ASSIGNED = new RegExp(String.raw`^(?:[${DASH}]{1,2}|/)[a-z]{2,32}(?:[=:\s]|$)`, 'iu');
+
+/** The next argument of a list of them: `, "x"`, ` 'x'`. */
+function readArgument(text: string, at: number): Reading | null {
+  let here = skipSpace(text, at);
+  if (/[,=:]/.test(text[here] ?? '')) here = skipSpace(text, here + 1);
+  const quoted = readQuoted(text, here);
+  return quoted && { ranges: [quoted.outer], end: quoted.outer[1] };
+}
+
+/** `"password": "x"`, `'Password' = 'x'`, `"Setup Password","x"`, `"pass=x"` is an option's form. */
+function readQuotedName(text: string, site: Site): Reading | null {
+  const { end } = site;
+  const closing = quoteAt(text, end);
+  if (closing === '' || !isBehindQuote(text, site, closing)) return null;
+  let here = skipSpace(text, end + closing.length);
+  const sign = /(?:=>|[:=,])/y;
+  sign.lastIndex = here;
+  const found = sign.exec(text)?.[0];
+  if (found === undefined) return null;
+  here = skipSpace(text, here + found.length);
+  const isMember = found !== ',';
+  const reading = readValues(text, here, isMember);
+  if (!reading || reading.ranges.length === 0) return null;
+  // `"name": "SetupPassword", "value": "x"`: what follows is a key.
+  if (!isMember && /^[ \t]*[:=]/.test(text.slice(reading.end, reading.end + 16))) return null;
+  if (isMember && !text.slice(here, here + 2).match(/[@([]/)) {
+    const [only] = reading.ranges;
+    const isLiteral = only && /^(?:null|true|false)\b/.test(text.slice(...only));
+    return only && !isLiteral ? { ranges: [only], end: only[1] } : null;
+  }
+  return reading;
+}
+
+/** Whether the name is all, or the end, of a quoted text of few words. */
+function isBehindQuote(text: string, { start }: Site, closing: string): boolean {
+  if (quoteBefore(text, start) !== '') return true;
+  const before = text.slice(Math.max(0, start - 40), start);
+  const opened = before.lastIndexOf(closing);
+  return opened >= 0 && /^[\p{L}\p{N} _.\\:-]*$/u.test(before.slice(opened + closing.length));
+}
+
+/** `$BiosPassword = "x"`, `setuppwd=x`, `password: x`, `export BIOS_PWD=x` */
+function readAssigned(text: string, site: Site): Reading | null {
+  const { end, form, quote, name } = site;
+  const signAt = skipBlanks(text, end);
+  const sign = text[signAt] ?? '';
+  if (sign !== '=' && sign !== ':') return null;
+  const isPass = /(?:^|[^a-z_])pass$/.test(name);
+  if (isPass && form === 'bare' && quote === '' && quoteAt(text, end + 1) === '') return null;
+  if (form === 'bare' && quote !== '' && sign === '=') return readBehindSign(text, site, signAt + 1);
+  if (text[signAt + 1] === '=' || text[signAt + 1] === ':') return null;
+  const valueAt = skipBlanks(text, signAt + 1);
+  const values = readValues(text, valueAt, false);
+  if (values && values.ranges.length > 0) return values;
+  STATE.lastIndex = valueAt;
+  if (valueAt >= text.length || STATE.test(text) || /[\s*<([{]/.test(text[valueAt] ?? ' ')) return null;
+  const bare = readBare(text, valueAt);
+  if (!bare) return null;
+  const isFirst = startsLine(text, site);
+  if (isFirst && sign === '=' && form === 'bare') return readRest(text, valueAt);
+  const isTight = sign === '=' && valueAt === end + 1;
+  return isTight || (isFirst && endsLine(text, bare[1])) ? { ranges: [bare], end: bare[1] } : null;
+}
+
+/** A line of a file of settings, or of `set`, goes to its end, or to the next command or member. */
+function readRest(text: string, at: number): Reading {
+  const rest = /(?:(?!\s*(?:$|[\r\n])|\s[&|;]|\s[\w.-]{1,40}=)[^\r\n]){1,512}/y;
+  rest.lastIndex = at;
+  const end = at + (rest.exec(text)?.[0].length ?? 0);
+  return { ranges: [[at, end]], end };
+}
+
+const startsLine = (text: string, { start }: Site): boolean =>
+  /(?:^|[\r\n;{,(])[ \t$#+-]*(?:(?:set|export|let|var)[ \t]+)?"?$/i.test(text.slice(Math.max(0, start - 40), start));
+
+const endsLine = (text: string, at: number): boolean => /^[ \t]*(?:[\r\n;}]|$)/.test(text.slice(at, at + 64));
+
+/** `DellSmbios:\\Security\\AdminPassword x`, `Env:BIOS_PWD x`, `setx BIOS_PWD x` */
+function readTarget(text: string, end: number): Reading | null {
+  const quote = quoteAt(text, end);
+  const from = end + quote.length;
+  const valueAt = skipSpace(text, from);
+  if (valueAt === from || valueAt >= text.length || isOption(text, valueAt)) return null;
+  STATE.lastIndex = valueAt;
+  if (STATE.test(text) || PUNCTUATION.test(text.slice(valueAt, valueAt + 8))) return null;
+  return readValues(text, valueAt, true);
+}
+
+/** What stands alone where a value might: `AdminPassword : Not Set`. */
+const PUNCTUATION = /^(?:[|;,:=)\]}>&–—-]+(?:\s|$)|[;,)\]}])/;
+
+const isTarget = (text: string, { start }: Site): boolean =>
+  /(?:\bsetx|\b(?:set|new)-item|\bsi|-path)[ \t]+[^\s|;]{0,40}$/i.test(text.slice(Math.max(0, start - 64), start));
+
+/** `-Name SetupPassword -Value x`, `name="SetupPassword" value="x"`, `Name = "Setup Password"; Value = "x"` */
+const VALUE_MEMBER = new RegExp(
+  String.raw`\\*["']?[)\]]?[ \t]*[,;]?\s*[${DASH}]?\\*["']?(?:new)?-?(?:value|val|data|newvalue|currentvalue|attributevalue)\\*["']?(?:[ \t]*[=:]|(?=[ \t]))\s*`,
+  'iuy',
+);
+
+function readNamedValue(text: string, end: number): Reading | null {
+  VALUE_MEMBER.lastIndex = end;
+  const found = VALUE_MEMBER.exec(text)?.[0];
+  if (found === undefined || isOption(text, end + found.length) || text[end + found.length] === '<') return null;
+  return readValues(text, end + found.length, true);
+}
+
+/** `<SetupPassword>x</SetupPassword>` */
+function readElement(text: string, end: number): Reading | null {
+  const tag = /(?:[^<>\r\n]{0,200}?)(?:>|&gt;)/y;
+  tag.lastIndex = end;
+  const rest = tag.exec(text)?.[0];
+  if (rest === undefined) return readNamedValue(text, end);
+  if (/\/(?:>|&gt;)$/.test(rest)) return readNamedValue(text, end);
+  const from = end + rest.length;
+  const value = /[^<&\r\n]+|&(?!lt;)[^<&\r\n]*/y;
+  let to = from;
+  for (value.lastIndex = from; value.exec(text); to = value.lastIndex);
+  return to > from && text.slice(from, to).trim() !== '' ? { ranges: [[from, to]], end: to } : null;
+}
+
+/** Cmdlets and methods named after what they do with a password. */
+const VERB =
+  /(?:^|[.:_-])(?:set|clear|reset|change|new|update|remove|unlock|enter|verify|check|test|assert|save|add)[\w.-]*$/u;
+const MOST_POSITIONAL = 3;
+
+/** `Set-HPBIOSSetupPassword "new" "old"`, `.ChangePassword("old", "new")` */
+function readCall(text: string, name: string, end: number): Reading | null {
+  if (text[end] === '(') return /setnewpassword$|setbiospassword$/.test(name) ? null : readValues(text, end, true);
+  if (!name.includes('-')) return null;
+  const ranges: Range[] = [];
+  let here = end;
+  while (ranges.length < MOST_POSITIONAL) {
+    const at = skipSpace(text, here);
+    STATE.lastIndex = at;
+    if (at === here || isOption(text, at) || STATE.test(text) || PUNCTUATION.test(text.slice(at, at + 8))) break;
+    const reading = readValues(text, at, true);
+    if (!reading) break;
+    ranges.push(...reading.ranges);
+    here = reading.end;
+  }
+  return ranges.length > 0 ? { ranges, end: here } : null;
+}

@@ -1,0 +1,220 @@
+// Reads the value an option, assignment or call is given: quoted in any way, bare, or a list of those.
+
+/** Where something to mask begins and ends, as offsets into the text. */
+export type Range = [start: number, end: number];
+
+/** What was read: the ranges to mask, and where reading stopped. */
+export type Reading = { ranges: Range[]; end: number };
+
+/** A list, its brackets included, is read no further than this, so that no text makes the search slow. */
+const LONGEST_LIST = 2000;
+const LONGEST_QUOTED = 1024;
+
+/** Blanks as consoles, word processors and web pages write them. */
+const BLANKS = /[ \t\u00a0\u2000-\u200b\u202f\u3000]*/y;
+/** A command line that goes on in the next line: behind a backtick, caret or backslash. */
+const CONTINUED = /(?:[ \t\u00a0]*[`^\\]?[ \t]*\r?\n)/y;
+
+const DOUBLE = '"“”„‟«»';
+const SINGLE = "'‘’‚‛‹›";
+/** A quotation mark as shells, JSON, XML and word processors write it. */
+const OPENING = new RegExp(
+  String.raw`\\*"|\\+'|[\`^]"|&(?:quot|apos|#34|#39|#x22|#x27);|\\+u002[27]|[${DOUBLE}${SINGLE}]`,
+  'iy',
+);
+/** The end of a bare value: a quotation mark in its middle belongs to it, one at its end to what is around it. */
+const BARE = /(?:&(?!quot;|apos;|#34;|#39;|#x22;|#x27;|lt;|gt;)|[^\s"'“”„&])+(?:["'](?=[^\s"',;)}\]])[^\s"']+)*/iy;
+
+function match(pattern: RegExp, text: string, at: number): string {
+  pattern.lastIndex = at;
+  return pattern.exec(text)?.[0] ?? '';
+}
+
+/** Past the blanks at this place. */
+export const skipBlanks = (text: string, at: number): number => at + match(BLANKS, text, at).length;
+
+/** Past blanks and line ends. */
+export function skipSpace(text: string, at: number): number {
+  let here = skipBlanks(text, at);
+  for (let lines = 0; lines < 3; lines += 1) {
+    const broken = match(CONTINUED, text, here);
+    if (broken === '') break;
+    here = skipBlanks(text, here + broken.length);
+  }
+  return here;
+}
+
+/** The quotation mark that begins here; empty where there is none. */
+export const quoteAt = (text: string, at: number): string => match(OPENING, text, at);
+
+const isDouble = (quote: string): boolean => quote.length === 1 && quote !== '"' && DOUBLE.includes(quote);
+const isSingle = (quote: string): boolean => quote.length === 1 && quote !== "'" && SINGLE.includes(quote);
+
+/** Where the line ends, looked for no further than a quoted text may be long. */
+function lineEnd(text: string, at: number): number {
+  const limit = Math.min(text.length, at + LONGEST_QUOTED);
+  for (let end = at; end < limit; end += 1) if (text[end] === '\n' || text[end] === '\r') return end;
+  return limit;
+}
+
+/** Where the closing mark of a quoted text begins and ends, between `from` and `to`; null where it is not closed. */
+function closingIn(text: string, quote: string, from: number, to: number): Range | null {
+  for (let at = from; at < to; at += 1) {
+    const char = text[at] ?? '';
+    if (quote === '"' || quote === "'") {
+      if (char === '\\' || (char === '`' && quote === '"')) {
+        // An escaped mark, unless the text ends with it: "C:\bios\"
+        if (text[at + 1] === quote && isInner(text, at + 2)) at += 1;
+        else if (char === '\\' && text[at + 1] === '\\') at += 1;
+      } else if (char === quote) {
+        if (text[at + 1] !== quote) return [at, at + 1];
+        if (at === from && !isInner(text, at + 2)) return [at, at + 1];
+        at += 1;
+      }
+    } else {
+      const length = closingLength(text, at, quote);
+      if (length > 0) return [at, at + length];
+    }
+  }
+  return null;
+}
+
+/** Whether a quoted text goes on here: what ends one is followed by a space or by punctuation. */
+const isInner = (text: string, at: number): boolean => at < text.length && !/[\s,;:)}\]|&<>+]/.test(text[at] ?? '');
+
+/** The quoted text that begins here, with what its marks enclose; it may be broken once by a console's line end. */
+export function readQuoted(text: string, at: number): { outer: Range; inner: Range } | null {
+  const quote = quoteAt(text, at);
+  if (quote === '') return null;
+  const from = at + quote.length;
+  const end = lineEnd(text, from);
+  let closing = closingIn(text, quote, from, end);
+  // The mark a word processor made of the other one.
+  if (!closing && quote === '"') closing = closingIn(text, '“', from, end);
+  if (!closing && isDouble(quote)) closing = closingIn(text, '"', from, end);
+  if (!closing) {
+    const next = match(/\r?\n/y, text, end).length;
+    const wrapped = next > 0 ? closingIn(text, quote, end + next, lineEnd(text, end + next)) : null;
+    if (wrapped && !isInner(text, wrapped[1])) closing = wrapped;
+  }
+  const inner: Range = [from, closing?.[0] ?? end];
+  return { outer: [at, closing?.[1] ?? end], inner };
+}
+
+/** What stands for a password that was masked before: masking twice changes nothing. */
+export const MASK = '[masked]';
+
+/** The length of the mark that ends, at this place, what the quote began; 0 where none does. */
+export function closingLength(text: string, at: number, quote: string): number {
+  const char = text[at] ?? '';
+  if (char !== '' && isDouble(quote)) return DOUBLE.includes(char) ? 1 : 0;
+  if (char !== '' && isSingle(quote)) return SINGLE.includes(char) ? 1 : 0;
+  return quote !== '' && text.startsWith(quote, at) ? quote.length : 0;
+}
+
+/** The bare value that begins here; null where there is none. */
+export function readBare(text: string, at: number): Range | null {
+  if (text.startsWith(MASK, at)) return [at, at + MASK.length];
+  const found = match(BARE, text, at);
+  return found === '' ? null : [at, at + found.length];
+}
+
+/** A dash as shells and word processors write it. */
+export const DASH = '-\u2010-\u2015\u2212\ufe58\ufe63\uff0d';
+const NEXT_OPTION = new RegExp(String.raw`[${DASH}]{1,2}[a-z]|/[a-z]{1,32}[:=]`, 'iy');
+
+/** Whether the next option begins here instead of a value. */
+export const isOption = (text: string, at: number): boolean => match(NEXT_OPTION, text, at) !== '';
+
+/** `[string]"…"`, `[string[]]("…")` */
+const CAST = /\[(?!masked\])[a-z][a-z0-9.]*(?:\[\])?\](?=\s*["'(@])/iy;
+const LIST = /@?\(|\$\(|@\{|\[(?=\s*(?:["'\d]|\[masked\]))/y;
+const CLOSING: Record<string, string> = { '(': ')', '[': ']', '{': '}' };
+/** A member of a table, or the next key of JSON: what follows is not one more value of the list. */
+const KEY = /[ \t]*(?::|=>?)/y;
+
+/**
+ * Reads the value or the list that begins here.
+ * @param isLoose whether a value may be bare
+ * @param inQuotes whether all of it stands within quotation marks, so that a mark ends it
+ */
+export function readValues(text: string, at: number, isLoose: boolean): Reading | null {
+  let here = at + match(CAST, text, at).length;
+  if (here > at) here = skipBlanks(text, here);
+  const list = match(LIST, text, here);
+  if (list !== '') return readList(text, here, here + list.length, CLOSING[list.at(-1) ?? ''] ?? ')');
+  const first = readOne(text, here, isLoose);
+  return first && readFurther(text, first);
+}
+
+function readOne(text: string, at: number, isLoose: boolean): Reading | null {
+  const quoted = readQuoted(text, at);
+  if (quoted) return { ranges: [quoted.outer], end: quoted.outer[1] };
+  const bare = isLoose ? readBare(text, at) : null;
+  if (!bare) return null;
+  const [start, end] = bare;
+  // The comma that joins the next value: `a, b`.
+  return { ranges: [[start, text[end - 1] === ',' && end - start > 1 ? end - 1 : end]], end };
+}
+
+/** What a comma or a plus joins to the first value: `"a","b"`, `a, b`, `"a" + "b"`. */
+function readFurther(text: string, first: Reading): Reading {
+  const ranges = [...first.ranges];
+  let { end } = first;
+  const limit = end + LONGEST_LIST;
+  for (;;) {
+    const endsInComma = text[end - 1] === ',';
+    let next = skipBlanks(text, end);
+    if (!endsInComma) {
+      if (text[next] !== ',' && text[next] !== '+') break;
+      next += 1;
+    }
+    next = skipSpace(text, next);
+    if (next > limit || isOption(text, next)) break;
+    const one = readOne(text, next, endsInComma);
+    if (!one || match(KEY, text, one.end) !== '') break;
+    ranges.push(...one.ranges);
+    end = one.end;
+  }
+  return { ranges, end };
+}
+
+/** All quoted texts in a list, and what is bare between its commas; a command in brackets is left to its own rules. */
+function readList(text: string, opened: number, from: number, closing: string): Reading {
+  const ranges: Range[] = [];
+  const limit = Math.min(text.length, opened + LONGEST_LIST);
+  let at = from;
+  let depth = 1;
+  let isItem = true;
+  while (at < limit) {
+    const char = text[at] ?? '';
+    const quoted = readQuoted(text, at);
+    if (text.startsWith(MASK, at)) {
+      at += MASK.length;
+    } else if (isOption(text, at) && /[\r\n][ \t]*$/.test(text.slice(Math.max(from, at - 32), at))) {
+      // A list that was never closed, and the next line's command.
+      break;
+    } else if (quoted) {
+      ranges.push(quoted.outer);
+      at = quoted.outer[1];
+      isItem = false;
+    } else if (char === closing) {
+      at += 1;
+      depth -= 1;
+      if (depth === 0) break;
+    } else if (/[([{]/.test(char)) {
+      depth += closing === CLOSING[char] ? 1 : 0;
+      at += 1;
+    } else if (/[\s,;@$]/.test(char)) {
+      if (/[,;\n]/.test(char)) isItem = true;
+      at += 1;
+    } else {
+      const word = match(/[^\s,;()[\]{}"'“”]+/y, text, at);
+      const end = at + Math.max(1, word.length);
+      if (isItem && word !== '' && /^[ \t]*[,)\]\r\n]/.test(text.slice(end, end + 64))) ranges.push([at, end]);
+      isItem = false;
+      at = end;
+    }
+  }
+  return { ranges, end: at };
+}

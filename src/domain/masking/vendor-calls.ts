@@ -1,0 +1,181 @@
+// Passwords by their place in what vendors' own methods and tools are called with.
+import { isOption, quoteAt, readBare, readQuoted, skipBlanks, skipSpace, type Range } from './values.ts';
+
+/** Arguments of a method that are passwords, by position from 0; `parts` are those of one comma-separated text. */
+const METHODS: Record<string, { args?: number[]; from?: number; parts?: number[] }> = {
+  // Dell, root/dcim/sysman/wmisecurity: SecType, SecHndCount, SecHandle[], NameId, OldPassword, NewPassword
+  setnewpassword: { args: [2, 4, 5] },
+  // Dell, root/dcim/sysman/biosattributes: SecType, SecHndCount, SecHandle[], AttributeName, AttributeValue
+  setattribute: { args: [2] },
+  // Dell Command | Monitor, DCIM_BIOSService: …, AttributeName, AttributeValue, AuthorizationToken
+  setbiosattributes: { from: 4 },
+  // HP, InstrumentedBIOS: Name, Value, Password · Lenovo: one text "Item,Value,Password,Encoding,Language"
+  setbiossetting: { args: [2], parts: [2] },
+  setbiossettings: { args: [2], parts: [2] },
+  // Lenovo: "Type,Old,New,Encoding,Language", "Password,Encoding,Language"
+  setbiospassword: { parts: [1, 2] },
+  savebiossettings: { parts: [0] },
+  discardbiossettings: { parts: [0] },
+  loaddefaultsettings: { parts: [0] },
+  // .NET and PowerShell
+  pscredential: { from: 1 },
+  networkcredential: { args: [1] },
+  x509certificate2: { args: [1] },
+  // Microsoft Surface, SEMM: BuildAndSignSignerProvisioningPackage(key, password, newKey, newPassword, …) and its like
+  buildandsign: { args: [1, 3] },
+};
+
+const METHOD = new RegExp(
+  String.raw`(?:\b|_)(${Object.keys(METHODS).join('|')})(?:(?<=buildandsign)\w{1,60})?(?:\]?::new)?(?![\p{L}\p{N}_])`,
+  'giu',
+);
+
+/** Between a method's name and its argument where it is not called with brackets. */
+const INDIRECT =
+  /\\*["']?[ \t]*(?:[-–]\w+[ \t]*|@\{[ \t]*\w*[ \t]*=?[ \t]*|\w+[ \t]*=[ \t]*|call[ \t]+\w+[ \t]*|[ \t])*/iy;
+
+const LONGEST_CALL = 2000;
+
+/** What is masked in the calls of a text. */
+export function findCallSecrets(text: string): Range[] {
+  const ranges: Range[] = [];
+  let readTo = 0;
+  for (const { index, 0: whole, 1: name = '' } of text.matchAll(METHOD)) {
+    if (index < readTo) continue;
+    const method = METHODS[name.toLowerCase()] ?? {};
+    const at = index + whole.length;
+    const opened = skipBlanks(text, at);
+    const called = text[opened] === '(' ? readArguments(text, opened + 1) : readIndirect(text, at);
+    readTo = Math.max(readTo, at);
+    if (called.length === 0) continue;
+    ranges.push(...pickArguments(text, called, method));
+    readTo = called.at(-1)?.outer[1] ?? at;
+  }
+  return ranges;
+}
+
+type Argument = { outer: Range; inner: Range };
+
+/** The arguments between brackets, divided at commas; lists within them are one argument. */
+function readArguments(text: string, from: number): Argument[] {
+  const found: Argument[] = [];
+  const limit = Math.min(text.length, from + LONGEST_CALL);
+  let at = skipSpace(text, from);
+  let start = at;
+  let last: Argument | null = null;
+  let depth = 0;
+  const push = (end: number) => {
+    found.push(last ?? { outer: [start, trimmed(text, start, end)], inner: [start, trimmed(text, start, end)] });
+    last = null;
+  };
+  while (at < limit) {
+    const char = text[at] ?? '';
+    const quoted = readQuoted(text, at);
+    if (quoted) {
+      if (depth === 0) last = quoted;
+      at = quoted.outer[1];
+    } else if (char === ')' && depth === 0) {
+      push(at);
+      return found;
+    } else if (char === ',' && depth === 0) {
+      push(at);
+      at = skipSpace(text, at + 1);
+      start = at;
+    } else {
+      if (/[([{]/.test(char)) depth += 1;
+      if (/[)\]}]/.test(char)) depth -= 1;
+      if (
+        (char === '\n' || char === '\r') &&
+        !/[,(`][ \t]*$/.test(text.slice(Math.max(from, at - 8), at)) &&
+        depth === 0
+      )
+        break;
+      at += 1;
+    }
+  }
+  push(at);
+  return found;
+}
+
+function trimmed(text: string, start: number, end: number): number {
+  let to = end;
+  while (to > start && /\s/.test(text[to - 1] ?? '')) to -= 1;
+  return to;
+}
+
+/** `-MethodName SaveBiosSettings -Arguments @{ parameter = "…" }`, `PSCredential "user", "x"` */
+function readIndirect(text: string, at: number): Argument[] {
+  INDIRECT.lastIndex = at;
+  let here = at + (INDIRECT.exec(text)?.[0].length ?? 0);
+  const found: Argument[] = [];
+  while (found.length < 6) {
+    const quoted = readQuoted(text, here);
+    if (!quoted) break;
+    found.push(quoted);
+    const next = skipBlanks(text, quoted.outer[1]);
+    if (text[next] !== ',') break;
+    here = skipSpace(text, next + 1);
+  }
+  return found;
+}
+
+function pickArguments(text: string, args: Argument[], { args: at, from, parts }: (typeof METHODS)[string]): Range[] {
+  const [first] = args;
+  if (parts && first && args.length === 1) return pickParts(text, first.inner, parts);
+  return args
+    .filter((_, index) => at?.includes(index) === true || (from !== undefined && index >= from))
+    .map(({ outer }) => outer)
+    .filter(([start, end]) => end > start && !HARMLESS.test(text.slice(start, end)));
+}
+
+/** No password stands in these; a command in brackets has rules of its own. */
+const HARMLESS = /^(?:\$\w+|null|0|""|''|\(.*)$/i;
+
+/** The wanted parts of one comma-separated text; a setting without a password has fewer. */
+function pickParts(text: string, [start, end]: Range, wanted: number[]): Range[] {
+  const ranges: Range[] = [];
+  let from = start;
+  for (let index = 0; from <= end; index += 1) {
+    const comma = text.indexOf(',', from);
+    const to = comma < 0 || comma > end ? end : comma;
+    const until = to === end && text[to - 1] === ';' ? to - 1 : to;
+    if (wanted.includes(index) && (until > from || to < end)) ranges.push([from, until]);
+    from = to + 1;
+  }
+  return ranges;
+}
+
+/** `ConvertTo-SecureString "x" -AsPlainText`, `"x" | ConvertTo-SecureString …` */
+export function findSecureStrings(text: string): Range[] {
+  const ranges: Range[] = [];
+  for (const { index, 0: name } of text.matchAll(/ConvertTo-SecureString/gi)) {
+    const before = text.slice(Math.max(0, index - 600), index).trimEnd();
+    const piped = before.endsWith('|')
+      ? /(?:("[^"\r\n]{1,512}"|'[^'\r\n]{1,512}')|([^\s"'|;()]{1,512}))[ \t]*\|$/.exec(before)
+      : null;
+    const value = piped?.[1] ?? piped?.[2];
+    if (piped && value !== undefined) {
+      const start = Math.max(0, index - 600) + piped.index;
+      ranges.push([start, start + value.length]);
+    }
+    let here = skipSpace(text, index + name.length);
+    for (let words = 0; words < 6 && here < text.length; words += 1) {
+      const option = /[-–—][a-z]+(?::|(?=\s))/iy;
+      option.lastIndex = here;
+      const length = option.exec(text)?.[0].length ?? 0;
+      if (length > 0) {
+        here = skipSpace(text, here + length);
+        continue;
+      }
+      if (isOption(text, here)) break;
+      const quoted = readQuoted(text, here)?.outer;
+      const range = quoted ?? (/[()|;,{}]/.test(text[here] ?? '(') ? null : readBare(text, here));
+      if (!range) break;
+      ranges.push(range);
+      const next = skipSpace(text, range[1]);
+      if (next === range[1] && quoteAt(text, next) === '') break;
+      here = next;
+    }
+  }
+  return ranges;
+}
