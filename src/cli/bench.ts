@@ -1,6 +1,5 @@
 // `bench`: how much an installation takes – submits as fast as it is answered, and says how many, how soon and what was refused.
 import { setTimeout as delay } from 'node:timers/promises';
-import Table from 'cli-table3';
 import { deriveDeviceKey } from '../domain/device-key.ts';
 import { parseGroupKeys } from '../environment.ts';
 import { submit } from '../sandbox/agent.ts';
@@ -8,10 +7,11 @@ import { defaultConfigurations } from '../sandbox/default-tenant.ts';
 import { confirm } from './confirm.ts';
 import { EXIT } from './exit.ts';
 import { OperatorError } from './operator.ts';
-import { complain, print } from './out.ts';
+import { complain, print, printJson } from './out.ts';
 import { createSubmissions } from './simulate-fleet.ts';
 import { createLatencies, toPercentiles } from './simulate-load.ts';
 import { createStopping } from './stopping.ts';
+import { toTable } from './table.ts';
 import { count, createTold, exitCodeOf, toLatencyRows, toRefusalRows, type Told } from './told.ts';
 
 export type BenchFlags = {
@@ -66,7 +66,7 @@ export async function bench(flags: BenchFlags): Promise<void> {
   const warmUp = await load(flags.warmUp);
   const measured = await load(flags.seconds);
   stopping.abort();
-  if (flags.json) print(JSON.stringify({ warmUp: toTold(warmUp), ...measured }, null, 2));
+  if (flags.json) printJson({ warmUp: toTold(warmUp), ...measured });
   else printMeasured(measured, warmUp, flags);
   process.exitCode = exitCodeOf(warmUp, measured);
 }
@@ -115,8 +115,7 @@ const toTold = ({ submitted, accepted, known, refused, unanswered }: Told): Told
 });
 
 function printMeasured(measured: Measured, warmUp: Told, { connections }: BenchFlags): void {
-  const table = new Table({ head: ['what', 'how many', ''], style: { head: [], border: [] } });
-  table.push(
+  const rows = [
     [
       'accepted',
       `${measured.acceptedPerSecond.toFixed(1)}/s`,
@@ -127,8 +126,8 @@ function printMeasured(measured: Measured, warmUp: Told, { connections }: BenchF
     ...toRefusalRows(measured),
     ['warm-up', warmUp.accepted, 'accepted before that'],
     ...toRefusalRows(warmUp).map(([what, times, why]) => [`warm-up, ${what}`, times, why]),
-  );
-  print(table.toString());
+  ];
+  print(...toTable(['what', 'how many', ''], rows));
   if (measured.clientBusy > BUSY) {
     complain('This command was the limit, not the bridge: run several at once, or on another machine.');
   }

@@ -1,54 +1,38 @@
 // `dead-letters` and `replay`: what gave up and why, back into the queue or forgotten, counted before anything happens.
-import Table from 'cli-table3';
+import { deadLettersSchema, purgedSchema, replayedSchema, type DeliveryView } from '../http/answers.ts';
 import { confirm } from './confirm.ts';
 import { EXIT } from './exit.ts';
 import { operate, OperatorError, type OperatorFlags } from './operator.ts';
-import { print } from './out.ts';
+import { print, printJson } from './out.ts';
+import { toTable } from './table.ts';
 
 export type FilterFlags = OperatorFlags & { code?: string; configuration?: string; device?: string };
 export type DeadLettersFlags = FilterFlags & { limit: number; json?: true; purge?: true; all?: true; yes?: true };
 export type ReplayFlags = FilterFlags & { all?: true; dryRun?: true; yes?: true };
 
-type DeadLetter = {
-  deliveryId: string;
-  deviceId: string;
-  hardwareConfigurationId: string;
-  acceptedAt: string;
-  attempts: unknown[];
-  lastFailure: { code: string; detail: string; graphRequestId: string | null } | null;
-};
-type Page = { deadLetters: DeadLetter[]; nextCursor: string | null };
-type Counted = { matched: number; replayed?: number; purged?: number };
-
 const PAGE = 500;
+/** A page of which nothing matches looked through ten thousand: so many in a row no bridge has. */
+const MOST_EMPTY_PAGES = 1000;
 
 export async function deadLetters(flags: DeadLettersFlags): Promise<void> {
   if (flags.purge) return purge(flags);
   const listed = await list(flags);
   if (flags.json) {
-    print(JSON.stringify(listed, null, 2));
+    printJson(listed);
     return;
   }
   if (listed.length === 0) {
     print('No dead letters.');
     return;
   }
-  const table = new Table({
-    head: ['delivery', 'device', 'code', 'Graph’s request id', 'why'],
-    style: { head: [], border: [] },
-    wordWrap: true,
-    colWidths: [25, 22, 20, 38, 40],
-  });
-  for (const { deliveryId, deviceId, lastFailure } of listed) {
-    table.push([
-      deliveryId,
-      deviceId,
-      lastFailure?.code ?? '',
-      lastFailure?.graphRequestId ?? '',
-      lastFailure?.detail ?? '',
-    ]);
-  }
-  print(table.toString());
+  const rows = listed.map(({ deliveryId, deviceId, lastFailure }) => [
+    deliveryId,
+    deviceId,
+    lastFailure?.code ?? '',
+    lastFailure?.graphRequestId ?? '',
+    lastFailure?.detail ?? '',
+  ]);
+  print(...toTable(['delivery', 'device', 'code', 'Graph’s request id', 'why'], rows, [25, 22, 20, 38, 40]));
 }
 
 /** Replays one by its id, or all that match the filter. */
@@ -61,11 +45,12 @@ export async function replay(deliveryId: string | undefined, flags: ReplayFlags)
     throw new OperatorError('which ones? give a delivery id, a filter, or --all', EXIT.usage);
   }
   const selection = deliveryId === undefined ? { filter } : { deliveryId };
-  const { matched } = await operate<Counted>(flags, '/v1/dead-letters/replay', { ...selection, dryRun: true });
+  const ask = (body: object) => operate(flags, '/v1/dead-letters/replay', { schema: replayedSchema, body });
+  const { matched } = await ask({ ...selection, dryRun: true });
   print(`${matched} dead ${matched === 1 ? 'letter matches' : 'letters match'}.`);
   if (flags.dryRun || matched === 0) return;
   if (matched > 1) await confirm(`Replay ${matched} deliveries?`, flags.yes);
-  const { replayed = 0 } = await operate<Counted>(flags, '/v1/dead-letters/replay', selection);
+  const { replayed } = await ask(selection);
   print(`${replayed} replayed.`);
 }
 
@@ -75,28 +60,39 @@ async function purge(flags: DeadLettersFlags): Promise<void> {
     throw new OperatorError('which ones? give a filter, or --all', EXIT.usage);
   }
   const selection = { filter };
-  const { matched } = await operate<Counted>(flags, '/v1/dead-letters/purge', { ...selection, dryRun: true });
+  const ask = (body: object) => operate(flags, '/v1/dead-letters/purge', { schema: purgedSchema, body });
+  const { matched } = await ask({ ...selection, dryRun: true });
   print(`${matched} dead ${matched === 1 ? 'letter matches' : 'letters match'}.`);
   if (matched === 0) return;
   await confirm(`Forget ${matched} for good? Nobody can replay them then.`, flags.yes);
-  const { purged = 0 } = await operate<Counted>(flags, '/v1/dead-letters/purge', selection);
+  const { purged } = await ask(selection);
   print(`${purged} purged.`);
 }
 
-async function list(flags: DeadLettersFlags): Promise<DeadLetter[]> {
-  const listed: DeadLetter[] = [];
+async function list(flags: DeadLettersFlags): Promise<DeliveryView[]> {
+  const listed: DeliveryView[] = [];
   let cursor: string | null = null;
+  let emptyPages = 0;
   do {
     const query = new URLSearchParams({
       ...toFilter(flags),
       limit: String(Math.min(PAGE, flags.limit - listed.length)),
     });
     if (cursor !== null) query.set('cursor', cursor);
-    const page: Page = await operate<Page>(flags, `/v1/dead-letters?${query.toString()}`);
-    listed.push(...page.deadLetters);
-    cursor = page.nextCursor;
+    const { deadLetters: page, nextCursor } = await operate(flags, `/v1/dead-letters?${query.toString()}`, {
+      schema: deadLettersSchema,
+    });
+    listed.push(...page);
+    emptyPages = page.length === 0 ? emptyPages + 1 : 0;
+    if (nextCursor !== null && (nextCursor === cursor || emptyPages > MOST_EMPTY_PAGES)) {
+      throw new OperatorError(
+        `${flags.url} lists without an end: does this address lead to the bridge?`,
+        EXIT.unavailable,
+      );
+    }
+    cursor = nextCursor;
   } while (cursor !== null && listed.length < flags.limit);
-  return listed;
+  return listed.slice(0, flags.limit);
 }
 
 function toFilter({ code, configuration, device }: FilterFlags): Record<string, string> {

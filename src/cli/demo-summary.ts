@@ -1,5 +1,4 @@
 // What came of the demo: every device's delivery compared with what the sandbox really holds.
-import Table from 'cli-table3';
 import { readDelivery } from '../sandbox/agent.ts';
 import type { Fleet } from '../sandbox/fleet.ts';
 import type { FleetResult } from '../sandbox/fleet-run.ts';
@@ -7,6 +6,7 @@ import type { Sandbox } from '../sandbox/sandbox.ts';
 import { identify } from '../domain/delivery.ts';
 import { ENVIRONMENT_TENANT } from '../queue/tenant.ts';
 import { print } from './out.ts';
+import { toTable } from './table.ts';
 
 export type Checked = { delivered: number; records: number; duplicates: number; faults: string[] };
 
@@ -47,11 +47,7 @@ export function printSummary(summary: {
   const { result, checked, sandbox, seconds } = summary;
   const stats = sandbox.stats();
   const codes = result.surprises.length === 0 ? 'all as planned' : `${result.surprises.length} not as planned`;
-  const table = new Table({
-    head: ['what', 'how many', ''],
-    style: { head: process.stdout.isTTY ? ['bold'] : [], border: [] },
-  });
-  table.push(
+  const rows = [
     ['submissions', result.submitted, codes],
     ['  accepted', result.accepted, '202: stored, fsynced'],
     ['  known already', result.duplicate, '200: the same receipt again'],
@@ -62,6 +58,6 @@ export function printSummary(summary: {
     ['  looked up first', stats.byOperation['list'] ?? 0, 'their answer was lost'],
     ['  throttled (429)', stats.answered429, `${(100 * stats.share429).toFixed(1)} %`],
     ['seconds', seconds.toFixed(1), ''],
-  );
-  print(table.toString());
+  ];
+  print(...toTable(['what', 'how many', ''], rows));
 }

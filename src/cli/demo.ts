@@ -13,7 +13,7 @@ import { startChild, type Child } from './demo-child.ts';
 import { createProgress, type Tally } from './demo-progress.ts';
 import { checkDeliveries, printSummary } from './demo-summary.ts';
 import { EXIT } from './exit.ts';
-import { complain, print } from './out.ts';
+import { complain, onUnread, print } from './out.ts';
 
 export type DemoFlags = { devices: number; once?: true; seed: number; timeScale: number };
 
@@ -34,6 +34,7 @@ const POLL_MS = 250;
 export async function runDemo(flags: DemoFlags): Promise<void> {
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort());
+  onUnread(() => stopping.abort());
   const directory = await mkdtemp(join(tmpdir(), 'runstate-demo-'));
   const opened: (() => Promise<void>)[] = [() => rm(directory, { recursive: true, force: true })];
   try {

@@ -5,7 +5,7 @@ import { confirm } from './confirm.ts';
 import { examine } from './doctor-checks.ts';
 import { EXIT } from './exit.ts';
 import { OperatorError } from './operator.ts';
-import { print } from './out.ts';
+import { onUnread, print, printJson } from './out.ts';
 
 export type DoctorFlags = { for: Scope; configuration?: string; writeProbe?: string; yes?: true; json?: true };
 
@@ -32,6 +32,8 @@ export async function runDoctor(flags: DoctorFlags): Promise<void> {
       `Create one record under hardware configuration ${writeProbe} in the tenant of this environment, and delete it?`,
       flags.yes,
     );
+    // The record must not stay because somebody closed the pipe.
+    onUnread(() => undefined);
   }
   const findings: Finding[] = [];
   const round = {
@@ -41,15 +43,16 @@ export async function runDoctor(flags: DoctorFlags): Promise<void> {
   };
   for await (const finding of examine(process.env, round)) {
     findings.push(finding);
-    if (!json) print(toText(finding));
+    if (!json) print(...toLines(finding));
   }
   const result = worst(findings);
-  print(json ? JSON.stringify({ result, findings }, null, 2) : `\n${VERDICTS[result]}`);
+  if (json) printJson({ result, findings });
+  else print('', VERDICTS[result]);
   const unusable = findings.some(({ check, result: of }) => check === 'configuration' && of === 'failed');
   process.exitCode = unusable ? EXIT.config : EXIT_OF[result];
 }
 
-function toText({ check, result, detail, remedy }: Finding): string {
+function toLines({ check, result, detail, remedy }: Finding): string[] {
   const line = `${WORDS[result].padEnd(8)} ${check.padEnd(20)} ${detail}`;
-  return remedy === null ? line : `${line}\n${' '.repeat(30)}→ ${remedy}`;
+  return [line, ...(remedy === null ? [] : [`${' '.repeat(30)}→ ${remedy}`])];
 }

@@ -1,14 +1,13 @@
 // `explain`: one delivery in plain words – what happened, what it waits for, what comes next. The bridge says it, as on its dashboard.
 import { identify } from '../domain/delivery.ts';
-import type { Explanation } from '../domain/explain.ts';
-import type { DeliveryView, Status } from '../http/answers.ts';
+import { deliverySchema, searchSchema, statusSchema, type SearchAnswer } from '../http/answers.ts';
 import { EXIT } from './exit.ts';
 import { operate, OperatorError, type OperatorFlags } from './operator.ts';
-import { print } from './out.ts';
+import { print, printJson } from './out.ts';
 
 export type ExplainFlags = OperatorFlags & { device?: string; run?: string; json?: true };
 
-type Explained = DeliveryView & { explanation: Explanation };
+type Explained = SearchAnswer['found'][number];
 
 /** Explains a delivery named by its id, or by its device and run. */
 export async function explainDelivery(deliveryId: string | undefined, flags: ExplainFlags): Promise<void> {
@@ -19,22 +18,22 @@ export async function explainDelivery(deliveryId: string | undefined, flags: Exp
   }
   const ids = deliveryId === undefined ? await identifyRun(flags, device ?? '', run ?? '') : [deliveryId];
   const { explanation, ...delivery } = await findFirst(flags, ids);
-  print(json ? JSON.stringify({ delivery, explanation }, null, 2) : toText(delivery, explanation));
+  if (json) printJson({ delivery, explanation });
+  else print(...toLines(delivery.deliveryId, explanation));
 }
 
 /** A run's delivery in each tenant. */
 async function identifyRun(flags: ExplainFlags, device: string, run: string): Promise<string[]> {
-  const { tenants } = await operate<Status>(flags, '/v1/status');
+  const { tenants } = await operate(flags, '/v1/status', { schema: statusSchema });
   return tenants.map(({ id }) => identify(id, device, run));
 }
 
 async function findFirst(flags: ExplainFlags, ids: readonly string[]): Promise<Explained> {
   for (const id of ids) {
     if (!(await exists(flags, id))) continue;
-    const { found } = await operate<{ found: Explained[] }>(
-      flags,
-      `/dashboard/search.json?text=${encodeURIComponent(id)}`,
-    );
+    const { found } = await operate(flags, `/dashboard/search.json?text=${encodeURIComponent(id)}`, {
+      schema: searchSchema,
+    });
     const explained = found.find(({ deliveryId }) => deliveryId === id);
     if (explained) return explained;
   }
@@ -44,7 +43,7 @@ async function findFirst(flags: ExplainFlags, ids: readonly string[]): Promise<E
 /** Asked first, since the dashboard's search would look through everything for an id that nobody knows. */
 async function exists(flags: ExplainFlags, id: string): Promise<boolean> {
   try {
-    await operate<DeliveryView>(flags, `/v1/deliveries/${encodeURIComponent(id)}`);
+    await operate(flags, `/v1/deliveries/${encodeURIComponent(id)}`, { schema: deliverySchema });
     return true;
   } catch (error) {
     if (error instanceof OperatorError && error.message.startsWith('refused: 404 ')) return false;
@@ -52,7 +51,7 @@ async function exists(flags: ExplainFlags, id: string): Promise<boolean> {
   }
 }
 
-function toText({ deliveryId }: DeliveryView, { summary, happened, waitingFor, next }: Explanation): string {
+function toLines(deliveryId: string, { summary, happened, waitingFor, next }: Explained['explanation']): string[] {
   return [
     `Delivery ${deliveryId}`,
     summary,
@@ -62,5 +61,5 @@ function toText({ deliveryId }: DeliveryView, { summary, happened, waitingFor, n
     ...(waitingFor === null ? [] : ['', `Waiting for  ${waitingFor}.`]),
     '',
     `What is next  ${next}`,
-  ].join('\n');
+  ];
 }

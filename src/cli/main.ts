@@ -6,12 +6,18 @@ import type { DemoFlags } from './demo.ts';
 import type { DoctorFlags } from './doctor.ts';
 import { EXIT } from './exit.ts';
 import { complaining } from './operator.ts';
+import { complain, print, watchOutput } from './out.ts';
 import { addOperatorCommands } from './operator-commands.ts';
 import type { ReportFlags } from './report.ts';
 import type { SandboxFlags } from './sandbox.ts';
 import type { SimulateFlags } from './simulate.ts';
 
+watchOutput();
+
+const lines = (text: string) => text.replace(/\n$/, '').split('\n');
+
 const program = new Command('runstate-bridge')
+  .configureOutput({ writeOut: (text) => print(...lines(text)), writeErr: (text) => complain(...lines(text)) })
   .description('Takes hardware configuration run results from devices and creates them in Microsoft Graph, once each.')
   .showHelpAfterError()
   .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage));
@@ -71,7 +77,7 @@ program
   .addHelpText(
     'after',
     `
-Exit codes: ${EXIT.ok} accepted, or known already (with --wait: delivered) · ${EXIT.usage} wrong use · ${EXIT.refused} refused · ${EXIT.later} not now: send it again later · ${EXIT.undelivered} accepted, but not delivered in time, or dead`,
+Exit codes: ${EXIT.ok} accepted, or known already (with --wait: delivered) · ${EXIT.usage} wrong use · ${EXIT.refused} refused · ${EXIT.unavailable} the address is not the bridge’s · ${EXIT.later} not now: send it again later · ${EXIT.undelivered} accepted, but not delivered in time, or dead`,
   )
   .action(async (file: string | undefined, flags: ReportFlags) => (await import('./report.ts')).report(file, flags));
 
@@ -113,7 +119,7 @@ program
     'after',
     `
 Device keys are derived from the first of DEVICE_GROUP_KEYS. A submission is sent once: what is refused is counted, not retried.
-Exit codes: ${EXIT.ok} all accepted or known · ${EXIT.refused} some refused for good · ${EXIT.later} some refused for now or not answered · ${EXIT.usage} wrong use`,
+Exit codes: ${EXIT.ok} all accepted or known · ${EXIT.refused} some refused for good · ${EXIT.unavailable} the address is not the bridge’s · ${EXIT.later} some refused for now or not answered · ${EXIT.usage} wrong use`,
   )
   .action(complaining(async (flags: SimulateFlags) => (await import('./simulate.ts')).simulate(flags)));
 
@@ -133,10 +139,13 @@ program
     'after',
     `
 What is accepted is created in Graph; it asks first. Device keys are derived from the first of DEVICE_GROUP_KEYS.
-Exit codes: ${EXIT.ok} all accepted · ${EXIT.refused} some refused for good · ${EXIT.later} some refused for now or not answered · ${EXIT.usage} wrong use, or not confirmed`,
+Exit codes: ${EXIT.ok} all accepted · ${EXIT.refused} some refused for good · ${EXIT.unavailable} the address is not the bridge’s · ${EXIT.later} some refused for now or not answered · ${EXIT.usage} wrong use, or not confirmed`,
   )
   .action(complaining(async (flags: BenchFlags) => (await import('./bench.ts')).bench(flags)));
 
 addOperatorCommands(program);
 
-await program.parseAsync();
+await program.parseAsync().catch((error: unknown) => {
+  complain(...lines(error instanceof Error ? (error.stack ?? error.message) : 'it failed'));
+  process.exitCode = EXIT.defect;
+});

@@ -29,7 +29,7 @@ export function addOperatorCommands(program: Command): void {
     .addHelpText(
       'after',
       `
-  Exit codes: ${EXIT.ok} deliveries flow (also after Ctrl-C) · ${EXIT.degraded} held or degraded: run results are still accepted · ${EXIT.later} failing or not reachable · ${EXIT.usage} wrong use · ${EXIT.refused} the token was refused`,
+  Exit codes: ${EXIT.ok} deliveries flow (also after Ctrl-C) · ${EXIT.degraded} held or degraded: run results are still accepted · ${EXIT.later} failing or not reachable · ${EXIT.usage} wrong use · ${EXIT.refused} the token was refused · ${EXIT.unavailable} the address is not the bridge’s`,
     )
     .action(complaining(async (flags: StatusFlags) => (await import('./status.ts')).showStatus(flags)));
 
@@ -42,7 +42,7 @@ export function addOperatorCommands(program: Command): void {
     .addHelpText(
       'after',
       `
-  Exit codes: ${EXIT.ok} explained · ${EXIT.usage} wrong use · ${EXIT.refused} no such delivery, or the token was refused · ${EXIT.later} not reachable`,
+  Exit codes: ${EXIT.ok} explained · ${EXIT.usage} wrong use · ${EXIT.refused} no such delivery, or the token was refused · ${EXIT.later} not reachable · ${EXIT.unavailable} the address is not the bridge’s`,
     )
     .action(
       complaining(async (deliveryId: string | undefined, flags: ExplainFlags) =>

@@ -1,4 +1,6 @@
-// The operators' routes as the CLI calls them: the bridge's address, the operator token, answers or a clear complaint.
+// The bridge's routes as the CLI calls them: its address, the operator token, answers that are the bridge's or a clear complaint.
+import { z } from 'zod';
+import { problemSchema } from '../http/answers.ts';
 import { EXIT } from './exit.ts';
 import { complain } from './out.ts';
 
@@ -7,14 +9,33 @@ export type OperatorFlags = { url: string };
 /** Something the bridge or the way to it refused, with the exit code that tells which. */
 export class OperatorError extends Error {
   readonly exitCode: number;
-  constructor(message: string, exitCode: number) {
+  /** The reason alone, where the message begins with the address. */
+  readonly reason: string;
+  constructor(message: string, exitCode: number, reason = message) {
     super(message);
     this.name = 'OperatorError';
     this.exitCode = exitCode;
+    this.reason = reason;
   }
 }
 
+/** What was asked for, and what a good answer looks like. */
+export type Question<T> = {
+  schema: z.ZodType<T>;
+  /** With a body it is a POST. */
+  body?: object;
+  headers?: Record<string, string>;
+  withinMs?: number;
+  /** Statuses beside 200 that come with such an answer. */
+  alsoWith?: readonly number[];
+};
+
 const ANSWER_WITHIN_MS = 120_000;
+/** Far more than the longest page of dead letters. */
+const MOST_CHARACTERS = 64 * 1024 * 1024;
+
+/** Codes of a newer bridge are passed on as they are. */
+const refusalSchema = problemSchema.pick({ title: true, status: true, detail: true }).extend({ code: z.string() });
 
 /** A route of the bridge, also where it lives below a path, such as https://host/prefix. */
 export function routeOf(base: string, path: string): URL {
@@ -23,35 +44,85 @@ export function routeOf(base: string, path: string): URL {
 }
 
 /**
- * Calls an operators' route; with a body it is a POST.
- * @throws OperatorError with the exit code: 64 no token, 65 refused, 75 not reachable or not now
+ * Calls an operators' route.
+ * @throws OperatorError with the exit code: 64 no token, 65 refused, 69 this is not the bridge, 75 not reachable or not now
  */
-export async function operate<T>(
-  { url }: OperatorFlags,
-  path: string,
-  body?: object,
-  withinMs = ANSWER_WITHIN_MS,
-): Promise<T> {
+export async function operate<T>(flags: OperatorFlags, path: string, question: Question<T>): Promise<T> {
   const token = process.env['OPERATOR_TOKEN'];
   if (token === undefined || token === '') throw new OperatorError('OPERATOR_TOKEN is not set', EXIT.usage);
+  return ask(flags, path, { ...question, headers: { Authorization: `Bearer ${token}` } });
+}
+
+/**
+ * Asks a route and checks the answer by the schema the API publishes. A redirect is not followed: the token is for the
+ * address that was given.
+ * @throws OperatorError as `operate` does
+ */
+export async function ask<T>({ url }: OperatorFlags, path: string, question: Question<T>): Promise<T> {
+  const { schema, body, headers, withinMs = ANSWER_WITHIN_MS, alsoWith = [] } = question;
+  const unreachable = (error: unknown): never => {
+    const reason = reasonOf(error);
+    throw new OperatorError(`${url} is not reachable: ${reason}`, EXIT.later, reason);
+  };
   const response = await fetch(routeOf(url, path), {
     method: body ? 'POST' : 'GET',
-    headers: { Authorization: `Bearer ${token}`, ...(body && { 'Content-Type': 'application/json' }) },
+    headers: { ...headers, ...(body && { 'Content-Type': 'application/json' }) },
     ...(body && { body: JSON.stringify(body) }),
+    redirect: 'manual',
     signal: AbortSignal.timeout(withinMs),
-  }).catch((error: unknown): never => {
-    throw new OperatorError(`${url} is not reachable: ${reasonOf(error)}`, EXIT.later);
-  });
-  const answer = (await response.json().catch(() => ({}))) as T & { code?: string; detail?: string };
-  if (response.ok) return answer;
-  throw new OperatorError(
-    `refused: ${response.status} ${answer.code ?? ''} ${answer.detail ?? ''}`.trim(),
-    response.status >= 500 ? EXIT.later : EXIT.refused,
-  );
+  }).catch(unreachable);
+  const json = parseJson(await readText(response).catch(unreachable));
+  if (response.ok || alsoWith.includes(response.status)) {
+    const checked = schema.safeParse(json);
+    // As it came: members that this version does not know are the reader's to use.
+    if (checked.success) return json as T;
+    if (response.ok) throw notTheBridge(url, response, json === undefined ? null : checked.error);
+  }
+  const refusal = refusalSchema.safeParse(json);
+  if (refusal.success) {
+    const { code, detail } = refusal.data;
+    throw new OperatorError(
+      `refused: ${response.status} ${code} ${detail}`.trim(),
+      response.status >= 500 ? EXIT.later : EXIT.refused,
+    );
+  }
+  if (response.status >= 500) {
+    const reason = `answers ${response.status}, and not in the bridge’s words`;
+    throw new OperatorError(`${url} ${reason}`, EXIT.later, reason);
+  }
+  throw notTheBridge(url, response, null);
+}
+
+function notTheBridge(url: string, { status, headers }: Response, error: z.ZodError | null): OperatorError {
+  const [issue] = error?.issues ?? [];
+  const what =
+    status >= 300 && status < 400
+      ? `redirects to ${headers.get('location') ?? 'nowhere'}`
+      : issue
+        ? `answers ${status} with JSON, but not as this version of the bridge does (${['', ...issue.path].join('/') || 'all of it'} is not what it should be)`
+        : `answers ${status} with ${headers.get('content-type') ?? 'nothing'}, not as the bridge does`;
+  return new OperatorError(`${url} ${what}: does this address lead to the bridge?`, EXIT.unavailable, what);
+}
+
+async function readText({ body }: Response): Promise<string> {
+  let text = '';
+  for await (const part of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += part;
+    if (text.length > MOST_CHARACTERS) throw new Error('its answer does not end');
+  }
+  return text;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** What kept a request from its answer: fetch hides it in the cause. */
-export function reasonOf(error: unknown): string {
+function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'no answer';
   return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message;
 }

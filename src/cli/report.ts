@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { readDelivery, type Agent, type DeliveryReport } from '../sandbox/agent.ts';
 import { submitUntilAccepted } from '../sandbox/persistent-agent.ts';
 import { EXIT } from './exit.ts';
-import { complain, print } from './out.ts';
+import { complain, printJson } from './out.ts';
 
 export type ReportFlags = {
   url: string;
@@ -55,18 +55,27 @@ async function submitReport(file: string | undefined, flags: ReportFlags): Promi
     case 'accepted':
     case 'duplicate':
       if (flags.wait === 0) {
-        print(JSON.stringify(outcome.receipt, null, 2));
+        printJson(outcome.receipt);
         return EXIT.ok;
       }
       return waitForEnd(outcome.receipt.deliveryId, agent, flags.wait * 1000);
     case 'refused':
+      if (outcome.problem.code === undefined && outcome.httpStatus < 500) {
+        return complainElsewhere(`answered ${outcome.httpStatus}, not as the bridge does`);
+      }
       complain(`refused: ${outcome.httpStatus} ${outcome.code}: ${outcome.problem.detail ?? ''}`);
       for (const { pointer, detail } of outcome.problem.errors ?? []) complain(`  ${pointer || '/'} ${detail}`);
       return outcome.httpStatus >= 500 || [408, 429].includes(outcome.httpStatus) ? EXIT.later : EXIT.refused;
     case 'unreachable':
+      if (outcome.httpStatus !== undefined) return complainElsewhere(outcome.reason);
       complain(`not reachable: ${outcome.reason}`);
       return EXIT.later;
   }
+}
+
+function complainElsewhere(what: string): number {
+  complain(`${what}: does --url lead to the bridge?`);
+  return EXIT.unavailable;
 }
 
 async function waitForEnd(deliveryId: string, agent: Agent, waitMs: number): Promise<number> {
@@ -78,7 +87,7 @@ async function waitForEnd(deliveryId: string, agent: Agent, waitMs: number): Pro
     if (delivery && ['delivered', 'dead', 'superseded'].includes(delivery.status)) break;
     await delay(POLL_MS);
   } while (Date.now() < giveUpAt);
-  print(JSON.stringify(delivery ?? { deliveryId }, null, 2));
+  printJson(delivery ?? { deliveryId });
   return delivery?.status === 'delivered' || delivery?.status === 'superseded' ? EXIT.ok : EXIT.undelivered;
 }
 

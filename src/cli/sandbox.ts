@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { createSandbox } from '../sandbox/sandbox.ts';
 import { print } from './out.ts';
+import { createStopping } from './stopping.ts';
 
 export type SandboxFlags = {
   host: string;
@@ -15,6 +16,8 @@ export type SandboxFlags = {
 };
 
 export async function runSandbox(flags: SandboxFlags): Promise<void> {
+  const stopping = createStopping();
+  const stopped = once(stopping.signal, 'abort');
   const sandbox = await createSandbox({
     host: flags.host,
     controlHost: flags.host,
@@ -31,6 +34,6 @@ export async function runSandbox(flags: SandboxFlags): Promise<void> {
   print();
   print(`Hardware configurations it knows: ${sandbox.configurationIds.join(' ')}`);
   print(`What it remembers, and how to make it misbehave: ${sandbox.controlUrl}`);
-  await Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]);
+  await stopped;
   await sandbox.close();
 }

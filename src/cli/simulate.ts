@@ -1,15 +1,15 @@
 // `simulate`: a fleet that reports to a running bridge at a steady pace, and what it was told.
-import Table from 'cli-table3';
 import { deriveDeviceKey } from '../domain/device-key.ts';
 import { parseGroupKeys } from '../environment.ts';
 import { submit } from '../sandbox/agent.ts';
 import { defaultConfigurations } from '../sandbox/default-tenant.ts';
 import { EXIT } from './exit.ts';
 import { OperatorError } from './operator.ts';
-import { complain, print } from './out.ts';
+import { complain, print, printJson } from './out.ts';
 import { createSubmissions } from './simulate-fleet.ts';
 import { createLatencies, runAtRate, toPercentiles, type Latencies } from './simulate-load.ts';
 import { createStopping } from './stopping.ts';
+import { toTable } from './table.ts';
 import { count, createTold, exitCodeOf, toLatencyRows, toRefusalRows, type Told } from './told.ts';
 
 export type SimulateFlags = {
@@ -58,20 +58,19 @@ export async function simulate(flags: SimulateFlags): Promise<void> {
   clearInterval(progress);
   stopping.abort();
   const seconds = (performance.now() - startedAt) / 1000;
-  if (flags.json) print(JSON.stringify({ ...told, seconds, latencyMs: toPercentiles(latencies) }, null, 2));
+  if (flags.json) printJson({ ...told, seconds, latencyMs: toPercentiles(latencies) });
   else printTold(told, seconds, latencies, flags);
   process.exitCode = exitCodeOf(told);
 }
 
 function printTold(told: Told, seconds: number, latencies: Latencies, { rate }: SimulateFlags): void {
-  const table = new Table({ head: ['what', 'how many', ''], style: { head: [], border: [] } });
   const pace = (told.submitted / seconds).toFixed(1);
-  table.push(
+  const rows = [
     ['submissions', told.submitted, `${pace}/s, ${rate}/s asked for`],
     ['accepted', told.accepted, '202'],
     ['known already', told.known, '200'],
     ...toRefusalRows(told),
     ...toLatencyRows(toPercentiles(latencies)),
-  );
-  print(table.toString());
+  ];
+  print(...toTable(['what', 'how many', ''], rows));
 }

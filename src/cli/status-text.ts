@@ -1,37 +1,38 @@
 // How the bridge is, as a person reads it: a screen, or one line.
-import Table from 'cli-table3';
 import { toText } from '../domain/history.ts';
 import type { Status } from '../http/answers.ts';
 import { levelOf, type Level, type Situation } from './situation.ts';
+import { toTable } from './table.ts';
 
 const WORDS: Record<Level, string> = {
   flows: 'deliveries flow',
   degraded: 'accepts run results, but wants an operator',
   failing: 'refuses run results',
   away: 'is not reachable',
+  elsewhere: 'is not the bridge’s address',
 };
 
 type Tenant = Status['tenants'][number];
 
-/** The whole situation, some lines. */
-export function toScreen(situation: Situation, url: string): string {
+/** The whole situation, as lines. */
+export function toScreen(situation: Situation, url: string): string[] {
   const head = `${url}  ${WORDS[levelOf(situation)]}`;
-  if (situation.kind === 'away') return `${head}: ${situation.why}`;
+  if (situation.kind !== 'answers') return [`${head}: ${situation.why}`];
   const { readiness, status } = situation;
   const troubles = Object.entries(readiness.checks).filter(([, { ok }]) => !ok);
   return [
     head,
-    ...(status ? [toTable(status), `durability: ${status.durability}`] : []),
+    ...(status ? [...toCounts(status), `durability: ${status.durability}`] : []),
     // A hold stands below with its remedy; the readiness check of the same name would say it twice.
     ...troubles.filter(([name]) => name !== 'graph' || !status).map(([name, { detail }]) => `${name}: ${detail}`),
     ...(status?.tenants.flatMap(toHolds) ?? []),
-  ].join('\n');
+  ];
 }
 
 /** What changes when something happens, on one line; ages are left out, since they always change. */
 export function toLine(situation: Situation): string {
   const level = levelOf(situation);
-  if (situation.kind === 'away') return `${level}: ${situation.why}`;
+  if (situation.kind !== 'answers') return `${level}: ${situation.why}`;
   const { readiness, status } = situation;
   if (!status) return `${level}: ${Object.values(readiness.checks).find(({ ok }) => !ok)?.detail ?? 'no status'}`;
   const tenants = status.tenants.map(({ id, counts, holds }) => {
@@ -42,32 +43,21 @@ export function toLine(situation: Situation): string {
   return [level, ...tenants].join(' · ');
 }
 
-function toTable({ tenants }: Status): string {
+function toCounts({ tenants }: Status): string[] {
   const head = ['tenant', 'queued', 'delivering', 'waiting', 'delivered', 'dead', 'oldest', 'pace', 'drained in'];
-  const table = new Table({ head, style: { head: [], border: [] } });
-  for (const { id, counts, oldestQueuedAgeSeconds, budgetWritesPerSecond, drainSeconds } of tenants) {
+  const rows = tenants.map(({ id, counts, oldestQueuedAgeSeconds, budgetWritesPerSecond, drainSeconds }) => {
     const { queued, delivering, waiting, delivered, dead } = counts;
     const pace = `${Math.round(budgetWritesPerSecond * 100) / 100}/s`;
-    table.push([
-      id,
-      queued,
-      delivering,
-      waiting,
-      delivered,
-      dead,
-      span(oldestQueuedAgeSeconds),
-      pace,
-      span(drainSeconds),
-    ]);
-  }
-  return table.toString();
+    return [id, queued, delivering, waiting, delivered, dead, span(oldestQueuedAgeSeconds), pace, span(drainSeconds)];
+  });
+  return toTable(head, rows);
 }
 
 function toHolds({ id, holds }: Tenant): string[] {
-  return holds.map(({ reason, since, detail, remedy }) =>
+  return holds.flatMap(({ reason, since, detail, remedy }) =>
     reason === 'throttled'
-      ? `${id} is throttled since ${toText(Date.parse(since))}: ${detail}. ${remedy}`
-      : `${id} is held since ${toText(Date.parse(since))}, ${reason}: ${detail}\n  → ${remedy}`,
+      ? [`${id} is throttled since ${toText(Date.parse(since))}: ${detail}. ${remedy}`]
+      : [`${id} is held since ${toText(Date.parse(since))}, ${reason}: ${detail}`, `  → ${remedy}`],
   );
 }
 

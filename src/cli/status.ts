@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OperatorFlags } from './operator.ts';
-import { print } from './out.ts';
+import { print, printJson, redraw } from './out.ts';
 import { EXIT } from './exit.ts';
 import { EXIT_OF, levelOf, readSituation, type Situation } from './situation.ts';
 import { toLine, toScreen } from './status-text.ts';
@@ -10,9 +10,6 @@ import { toLine, toScreen } from './status-text.ts';
 export type StatusFlags = OperatorFlags & { json?: true; watch?: true };
 
 const LOOK_EVERY_MS = 1000;
-/** Cursor home, then everything below it gone: redraws without flicker. */
-const REDRAW = '\u001B[H\u001B[J';
-const CLEAR = '\u001B[2J';
 
 /** Prints it and tells by the exit code; watching ends with Ctrl-C and 0. */
 export async function showStatus(flags: StatusFlags): Promise<void> {
@@ -22,7 +19,8 @@ export async function showStatus(flags: StatusFlags): Promise<void> {
     return;
   }
   const situation = await readSituation(flags);
-  print(flags.json ? JSON.stringify(toJson(situation), null, 2) : toScreen(situation, flags.url));
+  if (flags.json) printJson(toJson(situation));
+  else print(...toScreen(situation, flags.url));
   process.exitCode = EXIT_OF[levelOf(situation)];
 }
 
@@ -35,17 +33,18 @@ async function watch(flags: StatusFlags): Promise<void> {
     );
   }
   const live = process.stdout.isTTY && !flags.json;
-  if (live) process.stdout.write(CLEAR);
-  let told = '';
+  let told: string | null = null;
   while (!stopping.signal.aborted) {
     const situation = await readSituation(flags);
+    const line = toLine(situation);
     if (live) {
-      process.stdout.write(`${REDRAW}${toScreen(situation, flags.url)}\n\n${now()}, every second; Ctrl-C ends it.\n`);
-    } else {
-      const line = toLine(situation);
-      if (line !== told) print(flags.json ? JSON.stringify({ at: now(), ...toJson(situation) }) : `${now()}  ${line}`);
-      told = line;
+      const screen = toScreen(situation, flags.url);
+      redraw([...screen, '', `${now()}, every second; Ctrl-C ends it.`], told === null);
+    } else if (line !== told) {
+      if (flags.json) printJson({ at: now(), ...toJson(situation) }, 0);
+      else print(`${now()}  ${line}`);
     }
+    told = line;
     await delay(LOOK_EVERY_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
   }
 }
@@ -54,7 +53,7 @@ const now = () => new Date().toISOString();
 
 function toJson(situation: Situation): object {
   const level = levelOf(situation);
-  return situation.kind === 'away'
-    ? { level, why: situation.why }
-    : { level, readiness: situation.readiness, status: situation.status };
+  return situation.kind === 'answers'
+    ? { level, readiness: situation.readiness, status: situation.status }
+    : { level, why: situation.why };
 }

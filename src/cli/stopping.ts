@@ -1,7 +1,8 @@
-// Ctrl-C as an abort signal: a command that runs for long ends early, and still says what it knows.
+// Ctrl-C, and nobody reading any more, as an abort signal: a command that runs for long ends early, and still says what it knows.
 import { once } from 'node:events';
+import { onUnread } from './out.ts';
 
-/** Aborted by SIGINT or SIGTERM. `abort` it at the end, so that the signals do what they usually do again. */
+/** Aborted by SIGINT or SIGTERM, or when standard output is closed. `abort` it at the end, so that the signals do what they usually do again. */
 export function createStopping(): AbortController {
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -10,5 +11,6 @@ export function createStopping(): AbortController {
       () => undefined,
     );
   }
+  onUnread(() => stopping.abort());
   return stopping;
 }

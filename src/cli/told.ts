@@ -11,6 +11,8 @@ export type Told = {
 };
 
 const LATER = /^(408|429|5\d\d) /;
+/** Somebody answered, and it was not the bridge. */
+const ELSEWHERE = /^answered /;
 
 export const createTold = (): Told => ({ submitted: 0, accepted: 0, known: 0, refused: {}, unanswered: {} });
 
@@ -36,12 +38,13 @@ function addOne(counts: Record<string, number>, name: string): void {
   counts[name] = (counts[name] ?? 0) + 1;
 }
 
-/** 65 where any was refused for good, 75 where any was refused for now or not answered. */
+/** 65 where any was refused for good, 69 where somebody else answered, 75 where any was refused for now or not answered. */
 export function exitCodeOf(...all: Told[]): number {
   const codes = all.flatMap(({ refused }) => Object.keys(refused));
   if (codes.some((code) => !LATER.test(code))) return EXIT.refused;
-  const unanswered = all.some((told) => Object.keys(told.unanswered).length > 0);
-  return codes.length > 0 || unanswered ? EXIT.later : EXIT.ok;
+  const reasons = all.flatMap(({ unanswered }) => Object.keys(unanswered));
+  if (reasons.some((reason) => ELSEWHERE.test(reason))) return EXIT.unavailable;
+  return codes.length + reasons.length > 0 ? EXIT.later : EXIT.ok;
 }
 
 type Row = [what: string, howMany: number | string, remark: string];

@@ -102,6 +102,19 @@ export const readinessSchema = z
     description: '`degraded` still serves: what is accepted is safe, but something wants an operator.',
   });
 
+const explanationSchema = z.object({
+  summary: z.string(),
+  happened: z.array(z.string()),
+  waitingFor: z.string().nullable(),
+  next: z.string(),
+});
+
+/** What the dashboard's search answers. */
+export const searchSchema = z.object({
+  found: z.array(deliverySchema.extend({ explanation: explanationSchema })),
+  complete: z.boolean(),
+});
+
 export const revokedSchema = z
   .object({ revoked: z.array(z.object({ deviceId: deviceIdSchema, revokedAt: instant })) })
   .meta({ id: 'RevokedDevices', description: 'Devices whose proofs count no more, newest first.' });
@@ -138,6 +151,7 @@ export type Receipt = z.infer<typeof receiptSchema>;
 export type DeliveryView = z.infer<typeof deliverySchema>;
 export type Status = z.infer<typeof statusSchema>;
 export type Check = z.infer<typeof checkSchema>;
+export type SearchAnswer = z.infer<typeof searchSchema>;
 export type RevokedView = z.infer<typeof revokedSchema>;
 export type RevocationView = z.infer<typeof revocationSchema>;
 export type Readiness = z.infer<typeof readinessSchema>;

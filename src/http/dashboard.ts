@@ -9,6 +9,7 @@ import { pagePolicy } from './dashboard-policy.ts';
 import { toView } from './deliveries.ts';
 import { operatorsByPassword, type PasswordParts } from './identity/operator-password.ts';
 import { parse, selectionSchema, type OperatorParts } from './operators.ts';
+import type { SearchAnswer } from './answers.ts';
 import type { Overview } from './overview.ts';
 import { queueUnavailable, Refused } from './problem.ts';
 import { notCrossSite, sameOriginOnly } from './same-origin.ts';
@@ -39,6 +40,7 @@ const FILES: Record<string, string> = {
   'dead-letters.js': STATIC,
   'dom.js': STATIC,
   'search.js': STATIC,
+  'visible.js': STATIC,
   'words.js': STATIC,
   'icon.svg': STATIC,
   'uPlot.iife.min.js': UPLOT,
@@ -81,7 +83,7 @@ export function createDashboardRoutes(parts: DashboardParts): Router {
       ...toView(delivery),
       explanation: explain(delivery, { now, ...surroundings }),
     }));
-    res.json({ found, complete });
+    res.json({ found, complete } satisfies SearchAnswer);
   });
   router.post('/dashboard/replay', only, sameOriginOnly, json, async (req, res) => {
     const { dryRun, ...selection } = parse(selectionSchema, req.body);

@@ -20,7 +20,8 @@ export type Refused = {
   retryAfterMs: number | undefined;
 };
 
-export type Unreachable = { kind: 'unreachable'; reason: string };
+/** Nobody answered, or not as the bridge does: then with the status. */
+export type Unreachable = { kind: 'unreachable'; reason: string; httpStatus?: number };
 
 export type SubmitOutcome =
   { kind: 'accepted'; receipt: Receipt } | { kind: 'duplicate'; receipt: Receipt } | Refused | Unreachable;
@@ -29,10 +30,14 @@ export type SubmitOutcome =
 export function toSubmitOutcome(response: Response, bodyText: string, nowMs: number): SubmitOutcome {
   if (!response.ok) return toRefused(response, bodyText, nowMs);
   const receipt = parseObject(bodyText);
-  if (typeof receipt?.['deliveryId'] !== 'string') {
-    return { kind: 'unreachable', reason: `answered ${response.status} without a receipt` };
+  if (!['deliveryId', 'runId', 'status', 'acceptedAt'].every((name) => typeof receipt?.[name] === 'string')) {
+    return {
+      kind: 'unreachable',
+      reason: `answered ${response.status} without a receipt`,
+      httpStatus: response.status,
+    };
   }
-  return { kind: receipt['duplicate'] === true ? 'duplicate' : 'accepted', receipt: receipt as Receipt };
+  return { kind: receipt?.['duplicate'] === true ? 'duplicate' : 'accepted', receipt: receipt as Receipt };
 }
 
 /** Reads a refusal, problem+json or not. */

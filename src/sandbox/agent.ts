@@ -57,7 +57,13 @@ export async function readDelivery(deliveryId: string, agent: Agent): Promise<Re
   const { response, text } = answered;
   if (!response.ok) return toRefused(response, text, readClock(agent));
   const delivery = parseObject(text);
-  if (delivery === undefined) return { kind: 'unreachable', reason: `answered ${response.status} without a delivery` };
+  if (typeof delivery?.['status'] !== 'string' || delivery['deliveryId'] !== deliveryId) {
+    return {
+      kind: 'unreachable',
+      reason: `answered ${response.status} without the delivery`,
+      httpStatus: response.status,
+    };
+  }
   return { kind: 'found', delivery: delivery as DeliveryReport };
 }
 
@@ -84,6 +90,8 @@ async function exchange(
       method,
       headers: { ...signed, ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
       body: body ?? null,
+      // What was signed is for the address that was given.
+      redirect: 'manual',
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     });
     return { response, text: await response.text() };

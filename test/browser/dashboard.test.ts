@@ -59,6 +59,18 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
     await world.queue.deliveries.accept(aRun('7'), Date.now() - 5000);
   }
 
+  test('what others wrote · shows its bidirectional and invisible characters · in the headline’s reason and a result', async () => {
+    const text = 'No \u202Eneddibrof\u202C\u200B\u001B[31m';
+    const shown = 'No \\u202eneddibrof\\u202c\\u200b\\u001b[31m';
+    await world.queue.budget.hold('forbidden', text, 'probe');
+    const { id } = await end('8', rejected(404, text));
+    const page = await open({}, `/dashboard?find=${id}`);
+    await page.getByText(shown).nth(1).waitFor();
+    expect(await page.locator('#why').textContent()).toContain(shown);
+    expect(await page.locator('#found').textContent()).toContain(shown);
+    expect(await page.locator('body').textContent()).not.toMatch(/\p{Cf}|[^\n\P{Cc}]/u);
+  });
+
   test.each(['light', 'dark'] as const)(
     '%s · everything can be read and has a name · held and found',
     async (colorScheme) => {

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect, test, vi } from 'vitest';
 import { operate, routeOf } from '../../src/cli/operator.ts';
+import { statusSchema } from '../../src/http/answers.ts';
 
 test.each([
   ['http://localhost:8080', 'http://localhost:8080/v1/status?limit=5'],
@@ -20,11 +21,11 @@ test('a bridge behind a prefix · is called there · with the token', async () =
   const calls: unknown[] = [];
   const server = createServer((request, response) => {
     calls.push([request.method, request.url, request.headers.authorization]);
-    response.setHeader('Content-Type', 'application/json').end('{"tenants":[]}');
+    response.setHeader('Content-Type', 'application/json').end('{"tenants":[],"durability":"always"}');
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/bridge`;
-  expect(await operate({ url }, '/v1/status')).toEqual({ tenants: [] });
+  expect(await operate({ url }, '/v1/status', { schema: statusSchema })).toEqual({ tenants: [], durability: 'always' });
   expect(calls).toEqual([['GET', '/bridge/v1/status', 'Bearer a-token']]);
   server.close();
   server.closeAllConnections();
@@ -32,7 +33,7 @@ test('a bridge behind a prefix · is called there · with the token', async () =
 
 test('nobody there · says why, not only that it failed · exit 75', async () => {
   vi.stubEnv('OPERATOR_TOKEN', 'a-token');
-  await expect(operate({ url: 'http://127.0.0.1:1' }, '/v1/status')).rejects.toMatchObject({
+  await expect(operate({ url: 'http://127.0.0.1:1' }, '/v1/status', { schema: statusSchema })).rejects.toMatchObject({
     message: expect.stringMatching(
       /^http:\/\/127\.0\.0\.1:1 is not reachable: (connect ECONNREFUSED|bad port)/,
     ) as string,

@@ -11,10 +11,10 @@ export const created = (deviceRunStateId: string): Outcome => ({
   graph: { status: 201, requestId: null },
 });
 
-export const rejected = (status: number): Outcome => ({
+export const rejected = (status: number, detail = `Graph said ${status}`): Outcome => ({
   kind: 'rejected',
   status,
-  detail: `Graph said ${status}`,
+  detail,
   graph: { status, code: null, requestId: '5c1f' },
 });
 

@@ -1,17 +1,20 @@
-// The page's few handles on the document: everything shown is set as text, never as HTML.
+// The page's few handles on the document: everything shown is set as text, never as HTML, and can be seen.
+import { toVisible } from './visible.js';
 
 export const byId = (id) => document.getElementById(id);
 
 /** Sets a text only where it changed, so that nothing is read out twice. */
 export function setText(id, text) {
   const node = byId(id);
-  if (node.textContent !== text) node.textContent = text;
+  const visible = toVisible(text);
+  if (node.textContent !== visible) node.textContent = visible;
 }
 
 /** Makes an element; `null` children are left out. */
 export function create(tag, attributes = {}, ...children) {
   const node = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  node.append(...children.filter((child) => child !== null));
+  const shown = children.filter((child) => child !== null);
+  node.append(...shown.map((child) => (typeof child === 'string' ? toVisible(child) : child)));
   return node;
 }

@@ -1,0 +1,22 @@
+// A table as lines to print: a cell is one line of text, whatever others wrote into it, wrapped where its column ends.
+import Table from 'cli-table3';
+import { toVisible } from '../domain/visible-text.ts';
+
+export type Cell = string | number;
+
+/** A column's padding, on both sides. */
+const PADDING = 2;
+
+/** @param colWidths where cells are to be wrapped; nothing of them is cut off */
+export function toTable(head: readonly string[], rows: readonly (readonly Cell[])[], colWidths?: number[]): string[] {
+  const wrapped = colWidths && { colWidths, wordWrap: true };
+  const table = new Table({ head: [...head], style: { head: [], border: [] }, ...wrapped });
+  const toCell = (cell: Cell, column: number) => breakWords(toVisible(String(cell)), colWidths?.[column]);
+  table.push(...rows.map((row) => row.map(toCell)));
+  return table.toString().split('\n');
+}
+
+/** The table cuts a word off that is longer than its column. */
+function breakWords(text: string, width: number | undefined): string {
+  return width === undefined ? text : text.replace(new RegExp(`\\S{${width - PADDING}}(?=\\S)`, 'g'), '$& ');
+}
