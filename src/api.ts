@@ -14,11 +14,11 @@ import { openDashboard } from './overview.ts';
 import { createHealth } from './readiness.ts';
 
 const { config, log, metrics, events, tracer, lifecycle } = await beginProcess('api');
-const clock = Date.now;
 const { maxBodyBytes, maxBatchBytes, maxRequestsInFlight, deviceRatePerMin, host, port } = config.http;
 
 const queue = await openTenantQueue(config, 'answer', events.redisTrouble);
 lifecycle.opened('queue', queue.close);
+const clock = queue.clock.now;
 watchDurability(queue.redis, events.durability);
 const writesPerSecond = config.delivery.writesPer20s / 20;
 const backlog = watchBacklog(queue, config.backlog, writesPerSecond, clock, events.backlog);
@@ -27,7 +27,8 @@ lifecycle.opened('backlog watch', backlog.close);
 const revocations = await openRevocations(queue.redis, queue.keys, events.redisTrouble);
 lifecycle.opened('revocations', revocations.close);
 const identities = await openIdentities(config, revocations.isRevoked, {
-  clock,
+  // What devices and authorities sign is by the world's clock.
+  clock: Date.now,
   random: Math.random,
   told: { reloaded: events.certificatesRead, signingKeysTrouble: events.signingKeysTrouble },
 });

@@ -44,8 +44,8 @@ export function createEvents(log: Logger, metrics: Metrics) {
   const toldAt = new Map<string, number>();
 
   function isNews(trouble: string): boolean {
-    const now = Date.now();
-    if (now - (toldAt.get(trouble) ?? 0) < TROUBLE_TOLD_EVERY_MS) return false;
+    const now = performance.now();
+    if (now - (toldAt.get(trouble) ?? -Infinity) < TROUBLE_TOLD_EVERY_MS) return false;
     if (toldAt.size > TROUBLES_REMEMBERED) toldAt.clear();
     toldAt.set(trouble, now);
     return true;
@@ -105,7 +105,7 @@ export function createEvents(log: Logger, metrics: Metrics) {
       if (verdict.then === 'create-again') metrics.uncertain.inc({ resolution: 'recreated' });
     },
     delivered: (delivery: Delivery) =>
-      metrics.deliverySeconds.observe(((delivery.deliveredAt ?? 0) - delivery.acceptedAt) / 1000),
+      metrics.deliverySeconds.observe(Math.max(0, (delivery.deliveredAt ?? 0) - delivery.acceptedAt) / 1000),
     dead: (delivery: Delivery) => {
       const code = delivery.lastFailure?.code ?? 'unknown';
       log.error(

@@ -35,7 +35,7 @@ export function createLifecycle(
     if (abort.signal.aborted) return;
     log.info({ reason }, 'stopping');
     abort.abort();
-    stoppingSince = Date.now();
+    stoppingSince = performance.now();
     const force = setTimeout(() => {
       log.error({ graceMs }, 'grace period over, forcing');
       exit(1);
@@ -51,7 +51,7 @@ export function createLifecycle(
   for (const name of SIGNALS) {
     process.on(name, () => {
       // A wrapper that forwards what its whole group got makes one signal two.
-      if (name === stoppedBy && Date.now() - stoppingSince < ONE_SIGNAL_MS) return;
+      if (name === stoppedBy && performance.now() - stoppingSince < ONE_SIGNAL_MS) return;
       if (abort.signal.aborted) {
         log.error({ signal: name }, 'second signal, forcing');
         exit(1);

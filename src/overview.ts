@@ -70,7 +70,7 @@ function watchOverview({ queue, writesPer20s: startPer20s, readiness, fullness, 
   }
 
   async function readCauses(dead: number) {
-    const isFresh = causes?.dead === dead || clock() - (causes?.at ?? 0) < CAUSES_FRESH_FOR_MS;
+    const isFresh = causes?.dead === dead || Math.abs(clock() - (causes?.at ?? 0)) < CAUSES_FRESH_FOR_MS;
     if (causes && isFresh) return causes;
     const { deadLetters: letters } = await deadLetters.list({}, CAUSES_COUNTED_IN, null);
     causes = { at: clock(), dead, counted: letters.length, causes: countCauses(letters) };

@@ -13,7 +13,6 @@ import { createHealth } from '../src/readiness.ts';
 import { createDeliver } from './deliver.ts';
 
 const { config, log, metrics, events, tracer, lifecycle } = await beginProcess('worker');
-const clock = Date.now;
 const { host, port, concurrency } = config.worker;
 
 const queue = await openTenantQueue(config, 'work', events.redisTrouble);
@@ -24,14 +23,18 @@ const requestEnded: RequestEnded = (request) => {
   events.graphRequest(request);
   tracer.request(request);
 };
-const tokens = createTokenSource(config.graph, clock, requestEnded);
-const graph = createGraphClient(config.graph, tokens, clock, requestEnded);
+const tokens = createTokenSource(config.graph, Date.now, requestEnded);
+const graph = createGraphClient(config.graph, tokens, queue.clock.latest, requestEnded);
 lifecycle.opened('graph', graph.close);
 
 const pacer = createPacer(queue.budget);
 const deliver = createDeliver({
   create: graph.create,
-  find: createLookUp(graph, (signal) => pacer.turn('read', signal), clock),
+  find: createLookUp(
+    graph,
+    (signal) => pacer.turn('read', signal),
+    () => performance.now(),
+  ),
   unclaimed: queue.deliveries.unclaimed,
 });
 const consumer = createConsumer({
@@ -41,12 +44,12 @@ const consumer = createConsumer({
   events,
   policy: config.delivery.policy,
   concurrency,
-  clock,
+  clock: queue.clock.now,
   random: Math.random,
 });
 lifecycle.opened('consumer', consumer.close);
 
-const health = createHealth(queue, metrics, clock);
+const health = createHealth(queue, metrics, queue.clock.now);
 const app = createHealthApp({
   ...health,
   isAlive: consumer.isAlive,

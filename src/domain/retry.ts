@@ -43,6 +43,11 @@ export function backoffMs(failures: number, random: number, { baseMs, capMs }: B
   return Math.round(random * Math.min(capMs, baseMs * 2 ** Math.min(failures - 1, 30)));
 }
 
+/** Nothing is put off for longer: the last look, after a create that may have been on its way for as long as it could. */
+export function longestWaitMs({ lookAfterMs, attemptTimeoutMs, backoff }: Policy): number {
+  return Math.max(backoff.capMs, attemptTimeoutMs + lookAfterMs * 2 ** (LOOKS_UNTIL_ABSENT - 1));
+}
+
 /** Which hold an upstream that cannot be reached is a reason for. */
 export const unavailable = (upstream: Upstream): HoldReason =>
   upstream === 'graph' ? 'graph-unavailable' : 'token-endpoint-unavailable';
@@ -71,7 +76,9 @@ export function decide(outcome: Outcome, delivery: Delivery, circumstances: Circ
       return unlessExpired(delivery, now, policy, { then: 'again', at: nextAt(delivery, now, random, policy) });
     case 'uncertain': {
       const looking = delivery.mark?.sends === 'look';
-      const arrivedBy = outcome.abandoned && delivery.mark ? delivery.mark.at + policy.attemptTimeoutMs : now;
+      // A mark from the future was made before the clock stepped back.
+      const sentBy = outcome.abandoned && delivery.mark ? Math.min(delivery.mark.at, now) : null;
+      const arrivedBy = sentBy === null ? now : sentBy + policy.attemptTimeoutMs;
       const at = looking ? nextAt(delivery, now, random, policy) : Math.max(now, arrivedBy) + policy.lookAfterMs;
       // While everyone is held, a failure is not the delivery's own.
       return probing ? { then: 'look', at } : unlessExpired(delivery, now, policy, { then: 'look', at });

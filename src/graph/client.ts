@@ -76,7 +76,7 @@ export function createGraphClient(
     { operation, url, body, announcedAt, signal }: Request,
     token: string,
   ): Promise<Answer | Failure> {
-    const startedAt = clock();
+    const startedAt = performance.now();
     const passage: Passage = { sendBefore: announcedAt + SEND_WITHIN_MS, error: null };
     let status: number | null = null;
     const ids = { client: randomUUID(), graph: null as string | null };
@@ -95,7 +95,7 @@ export function createGraphClient(
     } catch (error) {
       return diagnoseThrown(passage.error ?? error);
     } finally {
-      ended({ operation, status, durationMs: clock() - startedAt, ids });
+      ended({ operation, status, durationMs: performance.now() - startedAt, ids });
     }
   }
 

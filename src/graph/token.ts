@@ -37,7 +37,7 @@ export function createTokenSource(config: GraphConfig, clock: () => number, ende
   }
 
   async function request(): Promise<Token> {
-    const startedAt = clock();
+    const startedAt = performance.now();
     try {
       credential ??= createCredential(config);
       const token = await within(credential.getToken(config.scope), TOKEN_TIMEOUT_MS);
@@ -52,12 +52,12 @@ export function createTokenSource(config: GraphConfig, clock: () => number, ende
           now + Math.max(lifeMs - RENEW_BEFORE_MS, lifeMs / 2),
         ),
       };
-      ended({ operation: 'token', status: 200, durationMs: now - startedAt });
+      ended({ operation: 'token', status: 200, durationMs: performance.now() - startedAt });
       return { ok: true, value: held.value };
     } catch (error) {
       // A new instance next time: it reads a rotated certificate, and is free of MSAL's 60 s lock-out after a failure.
       credential = null;
-      ended({ operation: 'token', status: statusOf(error), durationMs: clock() - startedAt });
+      ended({ operation: 'token', status: statusOf(error), durationMs: performance.now() - startedAt });
       return { ok: false, failure: diagnoseCredential(error) };
     }
   }

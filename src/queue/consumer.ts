@@ -1,11 +1,12 @@
-// BullMQ worker ⇄ work on a delivery: jobs in, done or delayed out; watched, swept and fed.
-import { DelayedError, ErrorCode, WaitingError, Worker, type Job } from 'bullmq';
+// BullMQ worker ⇄ work on a delivery: jobs in, done or put off; watched, swept and fed.
+import { WaitingError, Worker, type Job } from 'bullmq';
 import type { Policy } from '../domain/retry.ts';
 import type { Events } from '../events.ts';
 import type { Budget } from './budget.ts';
 import { createConsequences } from './consequences.ts';
 import type { Deliveries } from './deliveries.ts';
 import { QUEUE_NAME, type Keys } from './keys.ts';
+import { createLocks } from './locks.ts';
 import type { Pacer } from './pacer.ts';
 import type { RedisConnection } from './redis.ts';
 import { createWatchdog } from './watchdog.ts';
@@ -43,12 +44,6 @@ const SWEEP_EVERY_MS = 5000;
 /** The line is fed at every turn; this is for what a worker that went away did not feed. */
 const FEED_EVERY_MS = 500;
 
-/** BullMQ's code for a job whose lock has run out, or belongs to another worker. */
-const LOCK_GONE: readonly unknown[] = [ErrorCode.JobLockNotExist, ErrorCode.JobLockMismatch, ErrorCode.JobNotInState];
-
-const isLockGone = (error: unknown): boolean =>
-  error instanceof Error && LOCK_GONE.includes((error as { code?: unknown }).code);
-
 /** Starts consuming the deliveries of a tenant. */
 export function createConsumer(parts: ConsumerParts): Consumer {
   const { deliveries, events, clock } = parts;
@@ -59,26 +54,23 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     onTurn: () => void feed(),
   });
 
-  async function process(job: Job, token: string | undefined, signal: AbortSignal | undefined): Promise<void> {
+  async function process(job: Job, token = ''): Promise<void> {
     const id = job.id ?? '';
-    const lockLost = signal ?? new AbortController().signal;
+    const lockLost = locks.keep(id, token);
     try {
-      const dueAt = await work(id, { stop: stopping.signal, lockLost });
-      if (dueAt === null) return;
-      await job.moveToDelayed(Math.max(dueAt, clock()), token);
+      await work(id, { stop: stopping.signal, lockLost });
     } catch (error) {
       if (stopping.signal.aborted && error === stopping.signal.reason) {
         await job.moveToWait(token);
         throw new WaitingError();
       }
       // Somebody else has the job by now: it is theirs to move.
-      if (isLockGone(error)) events.stalled(id);
-      else if (!lockLost.aborted) {
-        events.defect(error, 'a delivery could not be worked on');
-        await job.moveToDelayed(clock() + AFTER_TROUBLE_MS, token);
-      }
+      if (lockLost.aborted) throw new WaitingError();
+      events.defect(error, 'a delivery could not be worked on');
+      await deliveries.putOff(id, AFTER_TROUBLE_MS);
+    } finally {
+      locks.release(id, token);
     }
-    throw new DelayedError();
   }
 
   const upkeep = <T>(work: () => Promise<T>, onDone: (result: T) => void = () => undefined) => {
@@ -112,6 +104,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       prefix: parts.keys.root,
       concurrency: parts.concurrency,
       lockDuration: LOCK_MS,
+      skipLockRenewal: true,
       stalledInterval: STALLED_CHECK_MS,
       maxStalledCount: NEVER,
       removeOnComplete: { count: 0 },
@@ -119,7 +112,6 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       skipVersionCheck: true,
     });
     worker.on('error', events.redisTrouble);
-    worker.on('lockRenewalFailed', (ids) => ids.forEach((id) => worker.cancelJob(id, 'lock lost')));
     return worker;
   }
 
@@ -132,12 +124,13 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   }
 
   let worker = startWorker();
+  const locks = createLocks((...asked) => worker.extendJobLocks(...asked), LOCK_MS, events.redisTrouble);
   const watchdog = createWatchdog({
     countWaiting: () => (parts.redis.status === 'ready' ? deliveries.countFetchable() : Promise.resolve(0)),
     hasRoom: () => inHand < parts.concurrency,
     countBegun: () => begun,
     onStarved: events.starved,
-    clock,
+    clock: () => performance.now(),
     rebuild: async () => {
       const old = worker;
       worker = startWorker();
@@ -161,6 +154,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       watchdog.close();
       stopping.abort();
       await worker.close();
+      locks.close();
     },
   };
 }

@@ -1,6 +1,8 @@
 // The deliveries of one tenant: accepted once, waiting in line, worked on, found again.
 import type { Queue } from 'bullmq';
+import { longestWaitMs, type Policy } from '../domain/retry.ts';
 import { createAcceptance, type Accept, type AcceptanceSettings } from './acceptance.ts';
+import { createTakeOver } from './delayed-jobs.ts';
 import type { Keys } from './keys.ts';
 import { createLine, type Line } from './line.ts';
 import { createRecords, type Records, type RecordSettings } from './records.ts';
@@ -9,7 +11,7 @@ import { createSearch, type Search } from './search.ts';
 import type { Seal } from './sealed.ts';
 
 export type Deliveries = Records &
-  Pick<Line, 'feed' | 'sweep' | 'oldestOpenAt'> & {
+  Pick<Line, 'feed' | 'sweep' | 'putOff' | 'waitMs' | 'oldestOpenAt'> & {
     /** Stores a run result, once, and has a worker woken when it is its turn. */
     accept: Accept;
     search: Search;
@@ -17,7 +19,7 @@ export type Deliveries = Records &
     countFetchable: () => Promise<number>;
   };
 
-export type DeliverySettings = AcceptanceSettings & RecordSettings & { writesPer20s: number };
+export type DeliverySettings = AcceptanceSettings & RecordSettings & { writesPer20s: number; policy: Policy };
 
 /** So much of the budget is taken out of the line ahead of time: whoever is to go first later waits for no longer. */
 const TAKEN_AHEAD_S = 2;
@@ -31,23 +33,24 @@ export function createDeliveries(
   tenantId: string,
   seal: Seal,
   settings: DeliverySettings,
+  clock: () => number,
 ): Deliveries {
   const ahead = Math.ceil((settings.writesPer20s / WINDOW_S) * TAKEN_AHEAD_S);
   const line = createLine(redis, queue, keys, Math.min(TAKEN_AHEAD.most, Math.max(TAKEN_AHEAD.least, ahead)));
   const records = createRecords(redis, line, keys, tenantId, seal, settings);
-  const replace: Records['replace'] = async (older, newer, now) => {
-    const replaced = await records.replace(older, newer, now);
-    // A job that was put off would be counted among those put off until it is due.
-    if (replaced === 'saved') await queue.remove(older).catch(() => undefined);
-    return replaced;
-  };
+  const waitMs = longestWaitMs(settings.policy);
+  const takeOver = createTakeOver({ redis, queue, line, find: records.find, longestWaitMs: waitMs });
   // Where this fails, the worker finds out before it creates the older one.
-  const onRivals = (older: string, newer: string) => void replace(older, newer, Date.now()).catch(() => undefined);
+  const onRivals = (older: string, newer: string) => void records.replace(older, newer, clock()).catch(() => undefined);
   return {
     ...records,
-    replace,
     feed: line.feed,
-    sweep: line.sweep,
+    sweep: async (now) => {
+      await takeOver();
+      return line.sweep(now);
+    },
+    putOff: line.putOff,
+    waitMs: line.waitMs,
     oldestOpenAt: line.oldestOpenAt,
     accept: createAcceptance(redis, keys, line, tenantId, seal, settings, onRivals),
     search: createSearch(redis, keys, records),

@@ -14,7 +14,7 @@ export function createForecast(budget: Pick<Budget, 'state'>, writesPer20s: numb
   let lookedAt = -Infinity;
 
   function lookAgain(now: number): void {
-    if (now - lookedAt < LOOK_EVERY_MS) return;
+    if (Math.abs(now - lookedAt) < LOOK_EVERY_MS) return;
     lookedAt = now;
     budget.state().then(
       (state) => {

@@ -8,8 +8,10 @@ export type Keys = {
   delivery: (id: string) => string;
   /** Ids in line, one list for each rank, oldest first. */
   line: readonly string[];
-  /** Ids taken from the line that have not ended, by the instant of acceptance: each has a BullMQ job, or gets it from the sweep. */
+  /** Ids taken from the line that have not ended, by the instant of acceptance: each has a BullMQ job, or is put off, or gets it from the sweep. */
   inWork: string;
+  /** Of those in work, the ones that wait for their next attempt, by when it is due on Redis's clock: then each gets a BullMQ job. */
+  putOff: string;
   /** Ids of dead letters, by the instant of death. */
   dead: string;
   /** Ids of deliveries that ended, newest first, a few. */
@@ -36,6 +38,7 @@ export function createKeys(prefix: string, tenantId: string): Keys {
     delivery: (id) => `${root}:${id}`,
     line: RANKS.map((rank) => `${root}:line:${rank}`),
     inWork: `${root}:in-work`,
+    putOff: `${root}:put-off`,
     dead: `${root}:dead`,
     ended: `${root}:ended`,
     counts: `${root}:counts`,

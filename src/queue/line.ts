@@ -16,6 +16,10 @@ export type Line = {
   wake: (ids: readonly string[]) => Promise<void>;
   /** Gives jobs to those in work that have lost theirs, one slice per call. @returns how many had none */
   sweep: (now: number) => Promise<number>;
+  /** Gives a delivery in work its job so much later. */
+  putOff: (id: string, waitMs: number) => Promise<void>;
+  /** How long a delivery has to wait for its next attempt, on Redis's clock. */
+  waitMs: (id: string) => Promise<number>;
   /** When the oldest in line or in work was accepted; null where there is none. */
   oldestOpenAt: () => Promise<number | null>;
 };
@@ -30,15 +34,35 @@ const SKIPPED_AT_MOST = 1000;
 const IN_WORK_WINDOWS = 20;
 const IN_WORK_BESIDE = 1000;
 
+/** What was waited for is counted to this; so little a clock may step back unnoticed. */
+const CLOCK_NOTED_EVERY_MS = 1000;
+
 /**
  * The line in Lua. `take(most)` moves the next ones from the line into work and returns their ids. Those without an
- * attempt under way are ahead of everybody in line; few are, so that the order is decided late.
+ * attempt under way are ahead of everybody in line; few are, so that the order is decided late. `tick(waiting)` is the
+ * time, and moves those put off back with a clock that stepped back: nobody waits for longer than they were to.
  */
 const LINE_LUA = `
-local COUNTS, IN_WORK, DELAYED = KEYS[1], KEYS[2], KEYS[3]
+local COUNTS, IN_WORK, PUT_OFF = KEYS[1], KEYS[2], KEYS[3]
 local ROOT, WINDOW = ARGV[1], tonumber(ARGV[2])
 local skips = ${SKIPPED_AT_MOST}
 local function line(rank) return KEYS[4 + rank] end
+local function tick(waiting)
+  local time = redis.call('TIME')
+  local now = time[1] * 1000 + math.floor(time[2] / 1000)
+  if not waiting and redis.call('EXISTS', PUT_OFF) == 0 then return now end
+  local noted = tonumber(redis.call('HGET', COUNTS, 'clock') or 0)
+  if now < noted then
+    local due = redis.call('ZRANGE', PUT_OFF, 0, -1, 'WITHSCORES')
+    for at = 1, #due, 2 do redis.call('ZADD', PUT_OFF, string.format('%.0f', due[at + 1] - (noted - now)), due[at]) end
+  end
+  if now < noted or now >= noted + ${CLOCK_NOTED_EVERY_MS} then redis.call('HSET', COUNTS, 'clock', string.format('%.0f', now)) end
+  return now
+end
+local function putOff(id, waitMs)
+  if waitMs > 0 then redis.call('ZADD', PUT_OFF, string.format('%.0f', tick(true) + waitMs), id)
+  else redis.call('ZREM', PUT_OFF, id) end
+end
 local function head(rank)
   while skips > 0 do
     local id = redis.call('LINDEX', line(rank), 0)
@@ -65,7 +89,7 @@ local function best()
 end
 local function ahead()
   local delivering = tonumber(redis.call('HGET', COUNTS, 'delivering') or 0)
-  return redis.call('ZCARD', IN_WORK) - redis.call('ZCARD', DELAYED) - delivering
+  return redis.call('ZCARD', IN_WORK) - redis.call('ZCARD', PUT_OFF) - delivering
 end
 local function take(most)
   local taken = {}
@@ -92,10 +116,6 @@ export function defineLineScript(redis: RedisConnection, line: Pick<Line, 'keys'
     script([...line.keys, ...keys], [...line.args, ...args]);
 }
 
-const FEED = `
-local taken = take(tonumber(ARGV[OWN_ARGS + 1]))
-return taken, #taken > 0 and taken`;
-
 const OLDEST = `
 local oldest = redis.call('ZRANGE', IN_WORK, 0, 0, 'WITHSCORES')[2]
 for rank = 0, ${RANKS.length - 1} do
@@ -103,6 +123,24 @@ for rank = 0, ${RANKS.length - 1} do
   if id and (not oldest or at < tonumber(oldest)) then oldest = at end
 end
 return oldest and tostring(oldest) or false, false`;
+
+/** Those whose time has come go before whoever is in line. */
+const FEED = `
+local most = tonumber(ARGV[OWN_ARGS + 1])
+local now = tick(false)
+local ids = redis.call('ZRANGEBYSCORE', PUT_OFF, '-inf', string.format('%.0f', now), 'LIMIT', 0, most)
+if #ids > 0 then redis.call('ZREM', PUT_OFF, unpack(ids)) end
+for _, id in ipairs(take(most)) do ids[#ids + 1] = id end
+return ids, #ids > 0 and ids`;
+
+const PUT_OFF = `
+local id, waitMs = unpack(ARGV, OWN_ARGS + 1)
+if redis.call('ZSCORE', IN_WORK, id) then putOff(id, math.max(1, waitMs)) end
+return 0, false`;
+
+const WAIT = `
+local due = redis.call('ZSCORE', PUT_OFF, ARGV[OWN_ARGS + 1])
+return due and math.ceil(due - tick(false)) or 0, false`;
 
 /** One feeding blocks Redis for no longer than this many. */
 const FED_AT_ONCE = 200;
@@ -116,16 +154,22 @@ const SWEEP_AGE_MS = 15_000;
  */
 export function createLine(redis: RedisConnection, queue: Queue, keys: Keys, window: number): Line {
   const script = {
-    keys: [keys.counts, keys.inWork, queue.toKey('delayed'), ...keys.line],
+    keys: [keys.counts, keys.inWork, keys.putOff, ...keys.line],
     args: [keys.root, window],
   };
   const feedScript = defineLineScript(redis, script, 'feedQueue', FEED);
+  const putOffScript = defineLineScript(redis, script, 'putOff', PUT_OFF);
+  const waitScript = defineLineScript(redis, script, 'waitFor', WAIT);
   const oldestScript = defineLineScript(redis, script, 'oldestOpen', OLDEST);
   let swept = 0;
 
   async function wake(ids: readonly string[]): Promise<void> {
     await Promise.all(ids.map((id) => queue.add('deliver', {}, { jobId: id })));
   }
+
+  /** Whether it has a job, or gets one when its time comes. */
+  const isExpected = async (id: string) =>
+    (await redis.exists(queue.toKey(id))) === 1 || (await redis.zscore(keys.putOff, id)) !== null;
 
   return {
     ...script,
@@ -136,13 +180,23 @@ export function createLine(redis: RedisConnection, queue: Queue, keys: Keys, win
       return ids.length;
     },
     sweep: async (now) => {
-      const ids = await redis.zrangebyscore(keys.inWork, 0, now - SWEEP_AGE_MS, 'LIMIT', swept, SWEEP_SLICE);
-      swept = ids.length < SWEEP_SLICE ? 0 : swept + SWEEP_SLICE;
-      const present = await Promise.all(ids.map((id) => redis.exists(queue.toKey(id))));
-      const missed = ids.filter((_, index) => present[index] === 0);
+      const [from, to] = [String(swept), String(swept + SWEEP_SLICE - 1)];
+      const slice = await redis.zrange(keys.inWork, from, to, 'WITHSCORES');
+      swept = slice.length < 2 * SWEEP_SLICE ? 0 : swept + SWEEP_SLICE;
+      // One from the future was accepted by a clock that was wrong: it is no younger for that.
+      const ids = slice.filter((_, index) => {
+        const age = now - Number(slice[index + 1]);
+        return index % 2 === 0 && (age >= SWEEP_AGE_MS || age < 0);
+      });
+      const present = await Promise.all(ids.map(isExpected));
+      const missed = ids.filter((_, index) => !present[index]);
       await wake(missed);
       return missed.length;
     },
+    putOff: async (id, waitMs) => {
+      await putOffScript([], [id, waitMs]);
+    },
+    waitMs: async (id) => Number(await waitScript([], [id])),
     oldestOpenAt: async () => {
       const at = await oldestScript([], []);
       return at === null ? null : Number(at);

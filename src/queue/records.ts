@@ -49,7 +49,7 @@ const ENDED_REMEMBERED = 100;
 
 const SAVE = `${HEADER_LUA}
 local RECORD, DEAD, ENDED, NEWEST, CLAIM = unpack(KEYS, OWN_KEYS + 1)
-local expected, to, body, id, now, window, instant = unpack(ARGV, OWN_ARGS + 1)
+local expected, to, body, id, now, window, instant, waitMs = unpack(ARGV, OWN_ARGS + 1)
 local known = redis.call('GET', RECORD)
 if not known then return 'gone', false end
 local rev, from, at, rank, number, identity = header(known)
@@ -71,6 +71,7 @@ if isNew and from == '${LETTERS.dead}' then
 end
 -- Whoever is under way is in work, also one that a worker took up again before the line had its turn.
 if to == '${LETTERS.delivering}' then redis.call('ZADD', IN_WORK, at, id) end
+putOff(id, tonumber(waitMs))
 local record = table.concat({rev + 1, to, at, rank, number, identity}, ' ') .. '\\n' .. body
 local function isOpen(letter) return string.find('${LETTERS.queued}${LETTERS.delivering}${LETTERS.waiting}', letter, 1, true) end
 local bytes = (isOpen(to) and #record or 0) - (isOpen(from) and #known or 0)
@@ -93,7 +94,10 @@ end
 return 'saved'`;
 
 const FORGET = `
-if redis.call('EXISTS', KEYS[1]) == 0 then redis.call('ZREM', KEYS[2], ARGV[1]) end`;
+if redis.call('EXISTS', KEYS[1]) == 0 then
+  redis.call('ZREM', KEYS[2], ARGV[1])
+  redis.call('ZREM', KEYS[3], ARGV[1])
+end`;
 
 /**
  * The records of one tenant.
@@ -131,9 +135,11 @@ export function createRecords(
     const claim = next.deviceRunStateId === null ? [] : [keys.record(next.deviceRunStateId)];
     const body = toBody(next, stored.run && toText(stored.run), seal);
     const instant = supersedes && stored.run ? sortableInstant(stored.run) : '';
+    // Two instants of one clock: what is between them holds on any other.
+    const waitMs = next.status === 'waiting' ? Math.max(0, next.dueAt - now) : 0;
     const kind = (await saveScript(
       [keys.delivery(next.id), keys.dead, keys.ended, keys.newest(contestOf(next)), ...claim],
-      [stored.rev, LETTERS[next.status], body, next.id, now, dedupeWindowMs, instant],
+      [stored.rev, LETTERS[next.status], body, next.id, now, dedupeWindowMs, instant, waitMs],
     )) as Saved['kind'];
     return kind === 'saved' ? { kind, stored: { ...stored, delivery: next, rev: stored.rev + 1 } } : { kind };
   }
@@ -164,7 +170,7 @@ export function createRecords(
       return rival && rival.delivery.status !== 'dead' ? id : null;
     },
     forget: async (id) => {
-      await forgetScript([keys.delivery(id), keys.inWork], [id]);
+      await forgetScript([keys.delivery(id), keys.inWork, keys.putOff], [id]);
     },
     unclaimed: async (deviceRunStateIds, id) => {
       if (deviceRunStateIds.length === 0) return [];

@@ -2,6 +2,7 @@
 import { Queue } from 'bullmq';
 import type { Config } from '../config.ts';
 import { createBudget, type Budget } from './budget.ts';
+import { openRedisClock, type RedisClock } from './clock.ts';
 import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
 import { createDeliveries, type Deliveries } from './deliveries.ts';
 import { startEmbeddedRedis } from './embedded.ts';
@@ -20,6 +21,8 @@ export type TenantQueue = {
   deliveries: Deliveries;
   deadLetters: DeadLetters;
   budget: Budget;
+  /** The clock that all instants of this tenant's are by. */
+  clock: RedisClock;
   /** BullMQ's own view, beside what the deliveries say of themselves. */
   countJobs: () => Promise<JobCounts>;
   close: () => Promise<void>;
@@ -43,6 +46,7 @@ export async function openTenantQueue(
   redis.on('close', revive);
   await settled(redis);
   const keys = createKeys(config.redis.prefix, ENVIRONMENT_TENANT);
+  const clock = await openRedisClock(redis, keys.counts);
   const queue = new Queue(QUEUE_NAME, {
     connection: redis,
     prefix: keys.root,
@@ -53,7 +57,7 @@ export async function openTenantQueue(
   queue.on('error', onTrouble);
   const { writesPer20s, holdProbeMs, policy } = config.delivery;
   const seal = createSeal(config.payloadKeys.map((key) => Buffer.from(key.reveal(), 'base64')));
-  const deliveries = createDeliveries(redis, queue, keys, ENVIRONMENT_TENANT, seal, config.delivery);
+  const deliveries = createDeliveries(redis, queue, keys, ENVIRONMENT_TENANT, seal, config.delivery, clock.now);
   return {
     tenantId: ENVIRONMENT_TENANT,
     keys,
@@ -69,11 +73,13 @@ export async function openTenantQueue(
         probeTimeoutMs: policy.attemptTimeoutMs,
         backoff: policy.backoff,
       },
-      Date.now,
+      clock.now,
     ),
+    clock,
     countJobs: () => countJobs(queue),
     close: async () => {
       redis.off('close', revive);
+      clock.close();
       await queue.close();
       await disconnect(redis);
       await embedded?.close();

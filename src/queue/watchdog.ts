@@ -11,6 +11,7 @@ export type Watched = {
   /** Closes its connections and opens new ones. */
   rebuild: () => Promise<void>;
   onStarved: (starvedMs: number) => void;
+  /** One that only goes forward. */
   clock: () => number;
 };
 

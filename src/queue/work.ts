@@ -30,29 +30,29 @@ export type WorkParts = {
 /** `stop` ends what only waits; `lockLost` also cuts a create short. */
 export type Signals = { stop: AbortSignal; lockLost: AbortSignal };
 
-/** BullMQ brings a delayed job back up to a second late; so short a wait is not worth giving it away. */
+/** One that is put off comes back up to a second late; so short a wait is not worth giving it away. */
 const WAIT_IN_HAND_MS = 1000;
 
-/** Works on a delivery until it ended (null) or is to be tried again later (when). */
-export type Work = (id: string, signals: Signals) => Promise<number | null>;
+/** Works on a delivery until it ended or is put off: then it has another job when its time comes. */
+export type Work = (id: string, signals: Signals) => Promise<void>;
 
 export function createWork(parts: WorkParts): Work {
   const { deliveries, pacer, events, policy, clock } = parts;
 
-  async function work(id: string, signals: Signals): Promise<number | null> {
+  async function work(id: string, signals: Signals): Promise<void> {
     const signal = AbortSignal.any([signals.stop, signals.lockLost]);
     for (;;) {
       const stored = await deliveries.load(id);
       if (!stored) await deliveries.forget(id);
-      if (!stored || isTerminal(stored.delivery.status)) return null;
+      if (!stored || isTerminal(stored.delivery.status)) return;
       if (wasAbandoned(stored.delivery)) {
         events.stalled(id);
         await settle(stored, LOST_WORKER, { probing: false, startedAt: clock() });
         continue;
       }
       if (await isSuperseded(stored)) continue;
-      const waitMs = stored.delivery.dueAt - clock();
-      if (waitMs > WAIT_IN_HAND_MS) return stored.delivery.dueAt;
+      const waitMs = stored.delivery.status === 'waiting' ? await deliveries.waitMs(id) : 0;
+      if (waitMs > WAIT_IN_HAND_MS) return;
       if (waitMs > 0) {
         await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
         continue;
@@ -108,7 +108,7 @@ export function createWork(parts: WorkParts): Work {
       return settle(stored, recordTaken(outcome.graph), { probing, startedAt });
     }
     if (saved.kind !== 'saved') return;
-    events.attempt({ delivery, outcome, verdict, durationMs: circumstances.now - startedAt });
+    events.attempt({ delivery, outcome, verdict, durationMs: Math.max(0, circumstances.now - startedAt) });
     tellEnd(delivery, verdict);
   }
 

@@ -4,7 +4,7 @@ import { LOST_WORKER } from '../../src/domain/conclusion.ts';
 import { begin, type Delivery, type Outcome } from '../../src/domain/delivery.ts';
 import { FAILURE_KINDS, type Failure } from '../../src/domain/failure.ts';
 import { HOLD_REASONS, REMEDIES } from '../../src/domain/hold.ts';
-import { backoffMs, decide, type Circumstances, type Verdict } from '../../src/domain/retry.ts';
+import { backoffMs, decide, longestWaitMs, type Circumstances, type Verdict } from '../../src/domain/retry.ts';
 import { circumstances, delivery, now, policy } from './sample.ts';
 
 const looking = delivery({ uncertainty: { since: 1, looks: 0 } });
@@ -150,6 +150,17 @@ test('a cause that concerns everybody · never makes a dead letter · however ol
     const { then } = decide(outcome, begin(ancient, now), { ...circumstances, ...changes, now: now * 1e6 }, policy);
     expect(then).not.toBe('dead');
   }
+});
+
+test('a mark from the future, as a clock leaves it that stepped back · waits as one made just now · and no longer', () => {
+  const marked = begin(delivery(), now + 3_600_000);
+  const verdict = decide(LOST_WORKER, marked, circumstances, policy);
+  expect(verdict).toEqual({ then: 'look', at: now + policy.attemptTimeoutMs + policy.lookAfterMs });
+});
+
+test('the longest wait · is the cap of the backoff, or the last look', () => {
+  expect(longestWaitMs({ ...policy, lookAfterMs: 5000, attemptTimeoutMs: 30_000 })).toBe(policy.backoff.capMs);
+  expect(longestWaitMs({ ...policy, lookAfterMs: 600_000, attemptTimeoutMs: 30_000 })).toBe(2_430_000);
 });
 
 test('every reason for a hold · has a remedy · in a whole sentence', () => {

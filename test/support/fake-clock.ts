@@ -1,0 +1,39 @@
+// A wall clock that a test sets for a process of its own (libfaketime): ahead, behind, or stepping while it runs.
+import { globSync } from 'node:fs';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+const [LIBRARY] = globSync('/usr/{lib,local/lib,lib64}/{*/,}faketime/libfaketimeMT.so.1');
+
+/** Why tests of clocks cannot run here; null where they can. */
+export const MISSING_FAKETIME = LIBRARY === undefined ? 'libfaketime is not installed' : null;
+
+export type FakeClock = {
+  /** For the process whose clock it is. */
+  env: Record<string, string>;
+  /** Sets the wall clock so many seconds ahead of the true one; the monotonic clock stays as it is. */
+  set: (aheadS: number) => Promise<void>;
+  close: () => Promise<void>;
+};
+
+export async function createFakeClock(aheadS = 0): Promise<FakeClock> {
+  const directory = await mkdtemp(join(tmpdir(), 'runstate-clock-'));
+  const file = join(directory, 'ahead');
+  const set = async (seconds: number) => {
+    await writeFile(`${file}.new`, `${seconds < 0 ? '-' : '+'}${Math.abs(seconds)}s\n`);
+    await rename(`${file}.new`, file);
+  };
+  await set(aheadS);
+  return {
+    env: {
+      LD_PRELOAD: LIBRARY ?? '',
+      FAKETIME_TIMESTAMP_FILE: file,
+      FAKETIME_NO_CACHE: '1',
+      FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      DONT_FAKE_MONOTONIC: '1',
+    },
+    set,
+    close: () => rm(directory, { recursive: true, force: true }),
+  };
+}
