@@ -66,21 +66,24 @@ export async function listen(
   const answer: RequestListener = (req, res) => app(req, res, () => onRefused(refuseUnrouted(res)));
   const server = tls ? createTlsServer(tls, settings, answer) : createServer(settings, answer);
   server.maxConnections = maxConnections;
-  server.on('drop', () => {
+  const drop = () => {
     onRefused({ requestId: null, code: 'connection-dropped' });
     // Whoever says nothing makes room for the next one that does.
     server.closeIdleConnections();
-  });
+  };
+  server.on('drop', drop);
   const underWay = followAnswers(server);
   cutUnmoved(server, underWay, unmovedTimeout);
   // What else a request expects is none of ours to refuse.
   server.on('checkExpectation', (req, res) => server.emit('request', req, res));
-  server.on('connect', (_req, socket) => onRefused(refuseConnection(socket, 'method-not-allowed')));
+  server.on('connect', (_req, socket) => void refuseTunnel(socket, underWay, onRefused));
   refuseBrokenRequests(server, underWay, onRefused);
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   server.once('error', (error) => reject(new CannotStart(`cannot listen on ${host}:${port}: ${error.message}`)));
   server.listen(port, host, () => resolve(undefined));
   await promise;
+  // A connection that could not be accepted, for want of a file descriptor: the next one may be.
+  server.on('error', drop);
   return { port: (server.address() as AddressInfo).port, close: () => closeServer(server, underWay) };
 }
 
@@ -116,6 +119,15 @@ function cutUnmoved(server: Server, underWay: UnderWay, timeoutMs: number): void
     if (isWorkedOn) socket.setTimeout(timeoutMs);
     else socket.destroy();
   });
+}
+
+/** Refuses CONNECT, once what was asked before it is answered. Node has let go of the socket: its errors are ours to hear. */
+async function refuseTunnel(socket: Duplex, underWay: UnderWay, onRefused: ConnectionRefused): Promise<void> {
+  socket.on('error', () => socket.destroy());
+  await Promise.all(
+    (underWay.get(socket) ?? []).map((answer) => new Promise((resolve) => answer.once('close', resolve))),
+  );
+  if (socket.writable) onRefused(refuseConnection(socket, 'method-not-allowed'));
 }
 
 function refuseBrokenRequests(server: Server, underWay: UnderWay, onRefused: ConnectionRefused): void {
@@ -159,6 +171,7 @@ function refuseConnection(socket: Duplex, code: RefusalCode): { requestId: strin
       `Content-Length: ${Buffer.byteLength(body)}`,
       `X-Request-Id: ${requestId}`,
       ...Object.entries(SECURITY_HEADERS).map(([name, value]) => `${name}: ${value}`),
+      ...(status === 405 ? ['Allow: GET, HEAD, POST'] : []),
       'Connection: close',
       '',
       body,

@@ -2,14 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createRandom, pick } from '../../src/sandbox/random.ts';
-import { GROUP_KEY } from '../support/device.ts';
-import { freePort } from '../support/graph.ts';
-import { startProcess } from '../support/process.ts';
-import { startTestRedis } from '../support/redis.ts';
-import { until } from '../support/until.ts';
 import { again } from './again.ts';
 import { batchCodings } from './batch-codings.ts';
-import { MOST_BATCH_BYTES } from './batch.ts';
 import { batches } from './batches.ts';
 import { flippedBytes, otherBody, splicedMembers } from './bodies.ts';
 import type { Case, Dice, Family } from './case.ts';
@@ -17,11 +11,13 @@ import { chunks } from './chunks.ts';
 import { fields } from './fields.ts';
 import { framing } from './framing.ts';
 import { lengths } from './lengths.ts';
-import { OPERATOR_TOKEN, operators } from './operators.ts';
+import { hangUps, sweep } from './hang-ups.ts';
+import { operators } from './operators.ts';
 import { paths } from './paths.ts';
-import { createPlayer, type Promised } from './play.ts';
+import { allow, createPlayer, type Promised } from './play.ts';
 import { signatures } from './signatures.ts';
 import { beSlow } from './slow.ts';
+import { openStage } from './stage.ts';
 import { walk } from './stored.ts';
 import { goodBody, oddInstants, writtenOtherwise, wrongMembers } from './values.ts';
 
@@ -32,6 +28,8 @@ export type CampaignOptions = {
   only?: number;
   /** Senders who take their time, beside the others. */
   slow: number;
+  /** First of all every kind of request is hung up in at every byte, or at each of this distance. Unset: not at all. */
+  hangUpEvery?: number;
   onBatch?: (told: { played: number; violations: number; rssMb: number }) => void;
 };
 
@@ -43,6 +41,7 @@ export type CampaignReport = {
   answers: Record<string, number>;
   records: number;
   slow: number;
+  hungUp: number;
   warmRssMb: number;
   rssMb: number;
 };
@@ -66,17 +65,15 @@ const FAMILIES = [
   batches,
   batches,
   batchCodings,
+  hangUps,
 ] as const satisfies readonly Family[];
 const SENDERS = 24;
 const BATCH = 1000;
-const START_WITHIN_MS = 20_000;
 const MOST_VIOLATIONS = 200;
 /** Of the cases, before memory is looked at for the first time. */
 const WARM_UP_SHARE = 0.2;
 /** What a process may grow by once it is warm: its heap's breath, not what 100,000 requests would leave. */
 const GROWTH_MB = 48;
-/** A leak that the memory's size does not show soon enough ends here. */
-const HEAP = '--max-old-space-size=96 --max-semi-space-size=8';
 
 /** The case of a number under a seed: the same whatever was played before it. */
 export function createCase(seed: number, number: number, nowS: number): Case {
@@ -85,12 +82,13 @@ export function createCase(seed: number, number: number, nowS: number): Case {
   return pick(random, FAMILIES)(dice);
 }
 
-export async function runCampaign({ cases, seed, only, slow, onBatch }: CampaignOptions): Promise<CampaignReport> {
+export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
+  const { cases, seed, only, slow, hangUpEvery, onBatch } = options;
   const startedAt = performance.now();
   await using stage = await openStage();
-  const { port, pid, lines } = stage;
+  const { port, doors, pid } = stage;
   const promised: Promised = { stored: new Map(), possible: new Map() };
-  const players = Array.from({ length: SENDERS }, () => createPlayer(port, promised));
+  const players = Array.from({ length: SENDERS }, () => createPlayer(doors, promised));
   const violations: string[] = [];
   const families: Record<string, number> = {};
   let number = only ?? 0;
@@ -100,6 +98,11 @@ export async function runCampaign({ cases, seed, only, slow, onBatch }: Campaign
   const slowOnes = Array.from({ length: slow }, (_, at) =>
     beSlow(port, { random: createRandom(seed + at), id: `slow-${at}`, nowS: 0 }),
   );
+  const nowS = Math.floor(Date.now() / 1000);
+  const hungUp =
+    hangUpEvery === undefined
+      ? 0
+      : await sweep(doors, { step: hangUpEvery, nowS, onSent: (run) => allow(promised, run) });
   while (number < last && violations.length < MOST_VIOLATIONS) {
     const end = Math.min(last, number + BATCH);
     await Promise.all(
@@ -121,7 +124,7 @@ export async function runCampaign({ cases, seed, only, slow, onBatch }: Campaign
   for (const player of players) player.close();
   await delay(1000);
   const walked = await walk(stage.env, promised);
-  violations.push(...walked.violations, ...defects(lines));
+  violations.push(...walked.violations, ...defects(stage.lines()), ...stage.ended());
   const finalRssMb = rssMb(pid);
   if (finalRssMb > warmRssMb + GROWTH_MB) violations.push(`the API grew from ${warmRssMb} to ${finalRssMb} MB`);
   return {
@@ -132,45 +135,9 @@ export async function runCampaign({ cases, seed, only, slow, onBatch }: Campaign
     answers: sum(players.map(({ answers }) => answers)),
     records: walked.records,
     slow,
+    hungUp,
     warmRssMb,
     rssMb: finalRssMb,
-  };
-}
-
-async function openStage() {
-  // What is asked here is what is stored, not how durably.
-  const redis = await startTestRedis('--appendfsync', 'no');
-  const env = {
-    REDIS_URL: redis.url,
-    DEVICE_GROUP_KEYS: GROUP_KEY,
-    OPERATOR_TOKEN,
-    HOST: '127.0.0.1',
-    PORT: String(await freePort()),
-    // A line for every request would fill the campaign's own memory.
-    LOG_LEVEL: 'warn',
-    DEVICE_RATE_PER_MIN: '0',
-    MAX_BATCH_BYTES: String(MOST_BATCH_BYTES),
-    MAX_BACKLOG_BYTES: '10000000000',
-    MAX_BACKLOG_AGE_H: '87600',
-  };
-  const api = startProcess('src/main.ts', { ...env, NODE_OPTIONS: HEAP });
-  const url = `http://127.0.0.1:${env.PORT}/readyz`;
-  const close = async () => {
-    await api.close();
-    await redis.close();
-  };
-  try {
-    await until('the API is ready', async () => (await fetch(url).catch(() => null))?.ok, START_WITHIN_MS);
-  } catch (error) {
-    await close();
-    throw new Error(`the API does not start: ${api.stdout()}${api.stderr()}`, { cause: error });
-  }
-  return {
-    env,
-    port: Number(env.PORT),
-    pid: api.pid,
-    lines: api.lines,
-    [Symbol.asyncDispose]: close,
   };
 }
 

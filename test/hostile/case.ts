@@ -1,6 +1,7 @@
 // A hostile case: what goes over the wire step by step, and what may come back; and how its requests are put together.
 import { pick, wholeNumber, type Random } from '../../src/sandbox/random.ts';
 import { sign, type SignatureHeaders, type Signing } from '../support/device.ts';
+import type { HangUp } from './hang-ups.ts';
 import type { RunRecord } from './rules.ts';
 
 /** What one answer may be. */
@@ -37,7 +38,13 @@ export type Step = {
   then: 'keep' | 'end' | 'cut';
 };
 
-export type Case = { family: string; name: string; steps: readonly Step[] };
+export type Case = {
+  family: string;
+  name: string;
+  steps: readonly Step[];
+  /** Instead of steps: whoever sends this hangs up on a connection of its own; the run may be stored. */
+  hangUp?: { bytes: Buffer; run: RunRecord | null; how: HangUp };
+};
 
 /** Dice of its own for each case, an id nobody else has, and the time at which it is signed. */
 export type Dice = { random: Random; id: string; nowS: number };

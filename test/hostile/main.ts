@@ -20,7 +20,7 @@ const report = await runCampaign({
   cases: flags.cases,
   seed: flags.seed,
   slow: flags.slow ?? Math.floor(flags.cases / CASES_PER_SLOW_ONE),
-  ...(flags.only !== undefined && { only: whole(String(flags.only)) }),
+  ...(flags.only === undefined ? { hangUpEvery: 1 } : { only: whole(String(flags.only)) }),
   onBatch: ({ played, violations, rssMb }) => print(`${played} cases, ${violations} violations, ${rssMb} MB`),
 });
 for (const violation of report.violations.slice(0, SHOWN)) print(`  ${violation}`);
@@ -35,6 +35,7 @@ function describe({
   answers,
   records,
   slow,
+  hungUp,
   warmRssMb,
   rssMb,
 }: CampaignReport): string {
@@ -47,6 +48,7 @@ function describe({
     `\n${played} cases in ${seconds.toFixed(0)} s (${(played / seconds).toFixed(0)} a second), seed ${flags.seed}: ${violations.length} violations`,
     `memory of the API: ${warmRssMb} MB after the first fifth, ${rssMb} MB in the end`,
     `records in Redis: ${records}, each checked; slow senders: ${slow}`,
+    `hung up on at every byte: ${hungUp} times`,
     `answers:\n${list(answers)}`,
     `cases:\n${list(families)}`,
   ].join('\n');

@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import type { Case, Expected, Step } from './case.ts';
 import { openConnection, type Connection, type RawAnswer } from './connection.ts';
+import { hangUp, type Doors } from './hang-ups.ts';
 import { judge, parse } from './judge.ts';
 import { isBusy, readEntries } from './judge-entries.ts';
 import type { RunRecord } from './rules.ts';
@@ -17,6 +18,12 @@ export type Promised = {
 
 export const keyOf = ({ deviceId, runId }: Pick<RunRecord, 'deviceId' | 'runId'>): string => `${deviceId} ${runId}`;
 
+/** Notes that a run may be stored. */
+export function allow({ possible }: Promised, run: RunRecord): void {
+  const key = keyOf(run);
+  possible.set(key, [...(possible.get(key) ?? []), run]);
+}
+
 export type Player = {
   /** @returns everything that was wrong */
   play: (one: Case) => Promise<string[]>;
@@ -28,12 +35,12 @@ const AGAIN_AFTER_MS = 20;
 const MOST_TIMES = 500;
 
 /** One sender, who opens a new connection where the last one was closed. */
-export function createPlayer(port: number, promised: Promised): Player {
+export function createPlayer(doors: Doors, promised: Promised): Player {
   const answers = new Map<string, number>();
   let connection: Connection | null = null;
 
   async function playStep(step: Step, times = 1): Promise<string[]> {
-    if (connection?.isOpen() !== true) connection = await openConnection(port);
+    if (connection?.isOpen() !== true) connection = await openConnection(doors.api);
     const isHead = step.bytes.subarray(0, 5).toString() === 'HEAD ';
     connection.write(step.bytes);
     if (step.then === 'cut') connection.end();
@@ -42,7 +49,7 @@ export function createPlayer(port: number, promised: Promised): Player {
       const answer = await connection.read(isHead);
       if (answer === null) {
         count('hung up');
-        for (const run of storedBy(expected)) allow(run);
+        for (const run of storedBy(expected)) allow(promised, run);
         if (step.then === 'keep' && expected.statuses.some((status) => status < 400))
           faults.push('hung up without an answer');
         break;
@@ -72,13 +79,13 @@ export function createPlayer(port: number, promised: Promised): Player {
   }
 
   function note(expected: Expected, { status, body }: RawAnswer): string[] {
-    if (status === 503) for (const run of storedBy(expected)) allow(run);
+    if (status === 503) for (const run of storedBy(expected)) allow(promised, run);
     if (status >= 300) return [];
     if (!expected.entries) return noteReceipt(expected.stores, parse(body));
     const told = readEntries(body) ?? [];
     return expected.entries.flatMap(({ stores }, at) => {
       const entry = told[at] ?? {};
-      if (stores && isBusy(entry)) allow(stores);
+      if (stores && isBusy(entry)) allow(promised, stores);
       return noteReceipt(stores, entry);
     });
   }
@@ -91,17 +98,18 @@ export function createPlayer(port: number, promised: Promised): Player {
     return known === undefined || isDeepStrictEqual(known, stores) ? [] : [`two runs are one delivery: ${id}`];
   }
 
-  function allow(run: RunRecord): void {
-    const key = keyOf(run);
-    promised.possible.set(key, [...(promised.possible.get(key) ?? []), run]);
-  }
-
   const count = (what: string) => void answers.set(what, (answers.get(what) ?? 0) + 1);
 
   return {
     answers,
     play: async (one) => {
       const faults: string[] = [];
+      if (one.hangUp) {
+        const { bytes, run, how } = one.hangUp;
+        if (run) allow(promised, run);
+        count('hung up on');
+        await hangUp(doors, bytes, how);
+      }
       for (const step of one.steps) {
         try {
           faults.push(...(await playStep(step)));

@@ -204,6 +204,22 @@ test('a request for a tunnel · is refused as method-not-allowed · and cut', as
   expect(answer).toMatchObject({ status: 405, body: { code: 'method-not-allowed' } });
 });
 
+test('a request for a tunnel, and then a reset · is heard out · by whoever listens', async () => {
+  const socket = await openSocket(listener.port);
+  socket.write('CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n');
+  socket.resetAndDestroy();
+  await until('it was refused', () => world.lines.some(({ code }) => code === 'method-not-allowed'));
+  expect(await exchange(listener.port, 'GET /livez HTTP/1.0\r\n\r\n')).toMatchObject({ status: 200 });
+});
+
+test('a request for a tunnel behind another request · is refused · when that one is answered', async () => {
+  const socket = await openSocket(listener.port);
+  socket.write(`${wire(length)}CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n`);
+  const text = await readAll(socket);
+  expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 202', 'HTTP/1.1 405']);
+  socket.destroy();
+});
+
 test('a request for another protocol · is answered as if it had not asked · over HTTP/1.1', async () => {
   const upgrade = { ...length, Connection: 'Upgrade', Upgrade: 'websocket' };
   const socket = await openSocket(listener.port);
