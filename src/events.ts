@@ -148,6 +148,11 @@ export function createEvents(log: Logger, metrics: Metrics) {
     },
     durability: (mode: string, detail: string) =>
       log[mode === 'always' ? 'info' : 'warn']({ durability: mode, detail }, 'durability in force'),
+    output: {
+      dropped: () => metrics.logLinesDropped.inc(),
+      resumed: (lines: number) =>
+        log.warn({ lines }, 'log lines were dropped: nobody read them in time, or they could not be written'),
+    },
     certificatesRead: (paths: readonly string[], error: unknown) =>
       error === null
         ? log.info({ paths }, 'certificates read again')

@@ -1,7 +1,9 @@
 // The logger: JSON lines on stdout, and what it must never print.
-import { pino, type Logger } from 'pino';
+import { levels, pino, symbols, type Logger } from 'pino';
 import { writeInstant } from './domain/instant.ts';
+import { toVisible } from './domain/visible-text.ts';
 import type { LogLevel } from './environment.ts';
+import { openOutlet, type Outlet } from './outlet.ts';
 
 export type { Logger };
 
@@ -17,6 +19,7 @@ const NEVER: ReadonlySet<string> = new Set([
   'upn',
   'signature',
 ]);
+const FATAL = levels.values['fatal'] ?? Infinity;
 const REDACTED = '[redacted]';
 /** So many levels of a line are looked at; nobody writes deeper ones. */
 const LEVELS = 3;
@@ -25,7 +28,7 @@ const LEVELS = 3;
  * Makes the logger of a process.
  * @param process which of the processes writes, `api` or `worker`
  */
-export function createLog(process: string, level: LogLevel): Logger {
+export function createLog(process: string, level: LogLevel, outlet = openOutlet(1)): Logger {
   return pino(
     {
       level,
@@ -35,30 +38,22 @@ export function createLog(process: string, level: LogLevel): Logger {
       errorKey: 'error',
       serializers: { error: describeError, err: describeError },
     },
-    writeByTurns(),
+    toDestination(outlet),
   );
 }
 
 /**
- * One write for all lines of one turn of the event loop: a write for each would cost more than the line. pino would
- * write in the background by itself: a process that ends then prints its last lines out of order, or not at all.
+ * Lets pino write to an outlet. What turns text around or hides part of it is spelt out in JSON's own escapes, since a log
+ * is read on terminals. The last words of a process go out before anything else is done, and are kept where others are not.
  */
-function writeByTurns() {
-  const stdout = pino.destination({ dest: 1, sync: true });
-  let lines = '';
-  const flushSync = () => {
-    const written = lines;
-    lines = '';
-    if (written !== '') stdout.write(written);
-  };
-  process.on('exit', flushSync);
-  return {
-    write: (line: string) => {
-      if (lines === '') setImmediate(flushSync);
-      lines += line;
-    },
+function toDestination({ write, flushSync }: Outlet) {
+  const destination = {
+    [symbols.needsMetadataGsym]: true,
+    lastLevel: 0,
+    write: (line: string) => write(`${toVisible(line.slice(0, -1))}\n`, destination.lastLevel >= FATAL),
     flushSync,
   };
+  return destination;
 }
 
 /**

@@ -41,6 +41,11 @@ export function createMetrics() {
     }),
     dead: new Counter({ registers, name: 'runstate_dead_total', help: 'Dead letters by code.', labelNames: ['code'] }),
     defects: new Counter({ registers, name: 'runstate_defects_total', help: 'Bugs that showed; the log has each.' }),
+    logLinesDropped: new Counter({
+      registers,
+      name: 'runstate_log_lines_dropped_total',
+      help: 'Log lines nobody read in time, or that could not be written.',
+    }),
     deliverySeconds: new Histogram({
       registers,
       name: 'runstate_delivery_seconds',

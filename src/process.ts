@@ -5,6 +5,7 @@ import { createEvents, type Events } from './events.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { createLog, switchLevelOnSignal, type Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
+import { takeOverOutput, type Outlet } from './outlet.ts';
 import { openTracer, type Tracer } from './tracing.ts';
 import { parseTracing } from './tracing-config.ts';
 
@@ -19,11 +20,13 @@ export type Process = {
 
 /** Reads the environment and prepares a process; ends it with 78 where the environment is not usable. */
 export async function beginProcess(role: Role): Promise<Process> {
-  const config = configure(role);
-  const log = createLog(role, config.logLevel);
+  const { stdout, stderr } = takeOverOutput();
+  const config = configure(role, stdout);
+  const log = createLog(role, config.logLevel, stdout);
   switchLevelOnSignal(log, config.logLevel);
   const metrics = createMetrics();
   const events = createEvents(log, metrics);
+  for (const outlet of [stdout, stderr]) outlet.report(events.output);
   const lifecycle = createLifecycle(log, config.shutdownGraceMs);
   const tracer = await openTracer(parseTracing(process.env), role, config.shutdownGraceMs, {
     ignored: events.tracingIgnored,
@@ -33,14 +36,14 @@ export async function beginProcess(role: Role): Promise<Process> {
   return { config, log, metrics, events, tracer, lifecycle };
 }
 
-function configure(role: Role): Config {
+function configure(role: Role, stdout: Outlet): Config {
   try {
     const config = parseConfig(process.env, role);
     requireExtraCertificates();
     return config;
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    createLog(role, 'info').fatal({ faults: error.faults }, 'the configuration is not usable');
+    createLog(role, 'info', stdout).fatal({ faults: error.faults }, 'the configuration is not usable');
     return process.exit(EXIT_CONFIG);
   }
 }

@@ -1,0 +1,167 @@
+// Standard output and error that never wait for their reader: what does not fit into a bounded buffer is dropped and counted.
+import { constants, fstatSync, openSync, writeSync } from 'node:fs';
+import { Socket } from 'node:net';
+import { Writable } from 'node:stream';
+
+export type Outlet = {
+  /** Takes a line, with its line feed. One that `matters` is also taken when the buffer is full. */
+  write: (line: string, matters?: boolean) => void;
+  /** Writes what is buffered; waits for the reader, but all in all no longer than a second. */
+  flushSync: () => void;
+  /** Who hears what becomes of lines that do not fit. */
+  report: (events: OutletEvents) => void;
+};
+
+export type OutletEvents = {
+  /** A line was dropped. */
+  dropped: () => void;
+  /** Lines are taken again, after so many were dropped. */
+  resumed: (lines: number) => void;
+};
+
+export type OutletLimits = { bufferBytes: number; lastWordsMs: number };
+
+const LIMITS: OutletLimits = { bufferBytes: 1_048_576, lastWordsMs: 1000 };
+/** A pipe takes a write of this length whole or not at all, so that lines of several writers do not mix. */
+const ATOMIC_BYTES = 4096;
+/** Until a full pipe is tried again. */
+const FULL_AGAIN_MS = 10;
+/** Until a pipe without a reader, or a full disk, is tried again. */
+const BROKEN_AGAIN_MS = 1000;
+const ASK_AT_THE_END_EVERY_MS = 5;
+
+/**
+ * Opens a way out for lines. Nothing is written before the turn of the event loop ends, so that its lines go together.
+ * What cannot be written stays in the buffer and is tried again: no reader, no full disk and no closed pipe is an error here.
+ */
+export function openOutlet(fd: 1 | 2, limits: Partial<OutletLimits> = {}): Outlet {
+  const { bufferBytes, lastWordsMs } = { ...LIMITS, ...limits };
+  let events: OutletEvents | null = null;
+  let target: number | null = null;
+  let lines: Buffer[] = [];
+  let taken = 0;
+  let bytes = 0;
+  let rest: Buffer | null = null;
+  let dropped = 0;
+  let isDropping = false;
+  let isScheduled = false;
+  let lastWordsLeftMs = lastWordsMs;
+
+  /** Joins lines to a write that a pipe takes whole; a longer line goes alone. */
+  function next(): Buffer | null {
+    const together: Buffer[] = [];
+    let length = 0;
+    for (let line = lines[taken]; line && (length === 0 || length + line.length <= ATOMIC_BYTES); line = lines[taken]) {
+      together.push(line);
+      length += line.length;
+      taken += 1;
+    }
+    if (taken === lines.length) {
+      lines = [];
+      taken = 0;
+    }
+    return length === 0 ? null : Buffer.concat(together, length);
+  }
+
+  /** @returns why it stopped before the end */
+  function drain(): string | null {
+    target ??= openNonBlocking(fd);
+    for (rest ??= next(); rest; rest = rest.length > 0 ? rest : next()) {
+      try {
+        const written = writeSync(target, rest);
+        bytes -= written;
+        rest = rest.subarray(written);
+      } catch (error) {
+        return (error as NodeJS.ErrnoException).code ?? 'unknown';
+      }
+      if (isDropping && bytes <= bufferBytes / 2) resume();
+    }
+    return null;
+  }
+
+  function resume(): void {
+    isDropping = false;
+    const since = dropped;
+    dropped = 0;
+    events?.resumed(since);
+  }
+
+  function schedule(): void {
+    if (isScheduled) return;
+    isScheduled = true;
+    setImmediate(() => {
+      const trouble = drain();
+      if (trouble === null) isScheduled = false;
+      else setTimeout(retry, trouble === 'EAGAIN' ? FULL_AGAIN_MS : BROKEN_AGAIN_MS).unref();
+    });
+  }
+
+  function retry(): void {
+    isScheduled = false;
+    schedule();
+  }
+
+  function write(text: string, matters = false): void {
+    const line = Buffer.from(text);
+    if (bytes + line.length > bufferBytes && !isDropping) drain();
+    isDropping ||= bytes + line.length > bufferBytes;
+    if (isDropping && !matters) {
+      dropped += 1;
+      events?.dropped();
+      return;
+    }
+    lines.push(line);
+    bytes += line.length;
+    schedule();
+  }
+
+  function flushSync(): void {
+    for (;;) {
+      const trouble = drain();
+      if (trouble !== 'EAGAIN' || lastWordsLeftMs <= 0) return;
+      lastWordsLeftMs -= ASK_AT_THE_END_EVERY_MS;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ASK_AT_THE_END_EVERY_MS);
+    }
+  }
+
+  process.on('exit', () => {
+    if (isDropping) resume();
+    flushSync();
+  });
+  return { write, flushSync, report: (listener) => void (events = listener) };
+}
+
+/** Opens both, and puts them in the place of `process.stdout` and `process.stderr` for all that writes there by itself. */
+export function takeOverOutput(): { stdout: Outlet; stderr: Outlet } {
+  const outlets = { stdout: openOutlet(1), stderr: openOutlet(2) };
+  for (const [name, outlet] of Object.entries(outlets)) {
+    Object.defineProperty(process, name, { value: toStream(outlet), configurable: true, enumerable: true });
+  }
+  return outlets;
+}
+
+function toStream(outlet: Outlet): Writable {
+  return new Writable({
+    decodeStrings: false,
+    write: (chunk: string | Uint8Array, _encoding, done) => {
+      outlet.write(typeof chunk === 'string' ? chunk : Buffer.from(chunk).toString());
+      done();
+    },
+  });
+}
+
+/** A way to write to a standard stream that says EAGAIN where it would have to wait. */
+function openNonBlocking(fd: 1 | 2): number {
+  const kind = fstatSync(fd);
+  try {
+    // libuv puts a pipe or socket it is given into non-blocking mode; Node takes that back when the process ends.
+    if (kind.isFIFO() || kind.isSocket()) new Socket({ fd, readable: false, writable: true }).unref();
+    // A terminal is shared with the shell, which must not find its own descriptor changed.
+    else if (kind.isCharacterDevice()) {
+      return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
+    }
+  } catch {
+    // A platform that knows no such way: then writes wait, as they always did.
+  }
+  return fd;
+}
