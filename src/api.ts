@@ -16,7 +16,7 @@ import { createHealth } from './readiness.ts';
 const { config, log, metrics, events, tracer, lifecycle } = await beginProcess('api');
 const { maxBodyBytes, maxBatchBytes, maxRequestsInFlight, deviceRatePerMin, host, port } = config.http;
 
-const queue = await openTenantQueue(config, 'answer', events.redisTrouble);
+const queue = await openTenantQueue(config, 'answer', events.redisTrouble, events.waitingForRedis);
 lifecycle.opened('queue', queue.close);
 const clock = queue.clock.now;
 watchDurability(queue.redis, events.durability);

@@ -146,6 +146,7 @@ export function createEvents(log: Logger, metrics: Metrics) {
     redisTrouble: (error: Error) => {
       if (isNews(error.message)) log.warn({ trouble: describeBriefly(error) }, 'redis trouble');
     },
+    waitingForRedis: (waitingFor: string, waitedMs: number) => log.warn({ waitingFor, waitedMs }, 'waiting for redis'),
     durability: (mode: string, detail: string) =>
       log[mode === 'always' ? 'info' : 'warn']({ durability: mode, detail }, 'durability in force'),
     output: {

@@ -1,5 +1,6 @@
 // A process's life: signal → abort → ordered close within a grace period; a second signal forces.
 import { CannotStart } from './cannot-start.ts';
+import { EXIT_CONFIG } from './config.ts';
 import type { Logger } from './log.ts';
 
 /** A part with a lifetime, closed in the reverse order of its opening. */
@@ -61,8 +62,12 @@ export function createLifecycle(
     });
   }
   process.on('uncaughtException', (error) => {
-    if (error instanceof CannotStart) log.fatal({ reason: error.message }, 'cannot start');
-    else log.fatal({ error }, 'defect: uncaught exception');
+    if (error instanceof CannotStart) {
+      log.fatal({ reason: error.message }, 'cannot start');
+      void stop('cannot start', EXIT_CONFIG);
+      return;
+    }
+    log.fatal({ error }, 'defect: uncaught exception');
     void stop('uncaught exception', 1);
   });
   process.on('unhandledRejection', (error) => {

@@ -53,9 +53,11 @@ export function createHealth(
       if (isFull(redis.memoryUsed)) return { status: 'failing', checks };
       return { status: Object.values(checks).every(({ ok }) => ok) ? 'ok' : 'degraded', checks };
     } catch {
+      const waitingFor = await within(queue.explainSilence(), CHECK_WITHIN_MS).catch(() => null);
+      const why = waitingFor === null ? '' : `: waiting for ${waitingFor}`;
       return {
         status: 'failing',
-        checks: { redis: { ok: false, detail: 'does not answer; submissions are refused with 503' } },
+        checks: { redis: { ok: false, detail: `does not answer; submissions are refused with 503${why}` } },
       };
     }
   }

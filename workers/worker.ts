@@ -15,7 +15,7 @@ import { createDeliver } from './deliver.ts';
 const { config, log, metrics, events, tracer, lifecycle } = await beginProcess('worker');
 const { host, port, concurrency } = config.worker;
 
-const queue = await openTenantQueue(config, 'work', events.redisTrouble);
+const queue = await openTenantQueue(config, 'work', events.redisTrouble, events.waitingForRedis);
 lifecycle.opened('queue', queue.close);
 watchDurability(queue.redis, events.durability);
 

@@ -12,7 +12,7 @@ import { judgeRedis } from '../doctor/redis.ts';
 import { judgeToken } from '../doctor/token.ts';
 import { ask, configurationUrl, obtainToken } from '../graph/inspect.ts';
 import { probeWrite } from '../graph/write-probe.ts';
-import { examineRedis, isWritable, tryEmbedded } from '../queue/inspect.ts';
+import { examineDirectory, examineRedis, tryEmbedded } from '../queue/inspect.ts';
 
 export type Round = { scope: Scope; configurationId: string | null; probeConfigurationId: string | null };
 
@@ -43,11 +43,16 @@ async function* examineAnyRedis(config: RedisConfig): AsyncGenerator<Finding> {
 /** Nobody runs one: whether the first process could. */
 async function* examineEmbedded(directory: string): AsyncGenerator<Finding> {
   const check = 'redis-embedded';
-  if (!(await isWritable(directory))) {
+  const { fault, waitingFor } = await examineDirectory(directory);
+  if (fault !== null) {
+    yield failed(check, `DATA_DIR (${directory}) ${fault}`, 'Name a directory of this user’s, or set REDIS_URL.');
+    return;
+  }
+  if (waitingFor !== null) {
     yield failed(
       check,
-      `DATA_DIR (${directory}) cannot be written to`,
-      'Name a directory of this user’s, or set REDIS_URL.',
+      `one runs in ${directory} and does not answer: processes wait for ${waitingFor}`,
+      'Loading ends by itself. Where it does not, look at the disk, and at redis.log beside the data.',
     );
     return;
   }

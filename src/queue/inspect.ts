@@ -1,8 +1,12 @@
 // What Redis is like, asked once for a diagnosis: version, role, clock, memory, what it promises, how long a write takes.
+import { existsSync } from 'node:fs';
 import { access, constants, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { RedisConfig } from '../config.ts';
+import { directoryFault, socketPath } from './embedded-directory.ts';
+import { describePresence } from './embedded-look.ts';
+import { probe } from './embedded-probe.ts';
 import { startEmbeddedRedis } from './embedded.ts';
 import { inspectRedis, type RedisHealth } from './health.ts';
 import { createKeys } from './keys.ts';
@@ -97,6 +101,24 @@ function describe(error: unknown): string {
   if (error.message !== '') return error.message;
   const { code } = error as NodeJS.ErrnoException;
   return code ?? error.name;
+}
+
+export type EmbeddedDirectory = {
+  /** What the server that runs there is waited for; null where none runs, or it answers. */
+  waitingFor: string | null;
+  /** Why no server would be started there. */
+  fault: string | null;
+};
+
+/** What an embedded Redis would find in a directory; changes nothing. */
+export async function examineDirectory(directory: string): Promise<EmbeddedDirectory> {
+  if (!(await isWritable(directory))) return { waitingFor: null, fault: 'cannot be written to' };
+  if (!existsSync(directory)) return { waitingFor: null, fault: null };
+  const presence = await probe(socketPath(directory));
+  return {
+    waitingFor: presence.kind === 'nobody' ? null : describePresence(presence),
+    fault: directoryFault(directory),
+  };
 }
 
 /**

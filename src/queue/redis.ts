@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { Cluster, Redis, type RedisOptions as AnyRedisOptions } from 'ioredis';
 import type { RedisConfig } from '../config.ts';
-import { EMBEDDED_READY_MS, socketPath } from './embedded.ts';
+import { socketPath } from './embedded-directory.ts';
 
 export type RedisConnection = Redis | Cluster;
 type RedisOptions = Omit<AnyRedisOptions, 'replyMapping'>;
@@ -15,6 +15,8 @@ export type Purpose = 'answer' | 'work';
 /** A caller that waits for Redis hears no within 2 s, even after two commands in a row. */
 const ANSWER_TIMEOUT_MS = 1500;
 const CONNECT_TIMEOUT_MS = 2000;
+/** While a server loads its files it is asked again after this. */
+const LOADING_RETRY_MS = 500;
 /** Longer than BullMQ's blocking read of at most 10 s; a master that hangs is left after this. */
 const SOCKET_TIMEOUT_MS = 15_000;
 
@@ -48,7 +50,7 @@ export function connect(config: RedisConfig, purpose: Purpose, onError: (error: 
 function open(config: RedisConfig, options: RedisOptions): RedisConnection {
   switch (config.kind) {
     case 'embedded':
-      return new Redis({ ...options, path: socketPath(config.directory), connectTimeout: EMBEDDED_READY_MS });
+      return new Redis({ ...options, path: socketPath(config.directory), maxLoadingRetryTime: LOADING_RETRY_MS });
     case 'single': {
       const url = config.url.reveal();
       return url.startsWith('unix:')

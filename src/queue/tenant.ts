@@ -5,7 +5,7 @@ import { createBudget, type Budget } from './budget.ts';
 import { openRedisClock, type RedisClock } from './clock.ts';
 import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
 import { createDeliveries, type Deliveries } from './deliveries.ts';
-import { startEmbeddedRedis } from './embedded.ts';
+import { startEmbeddedRedis, type TellWait } from './embedded.ts';
 import { countJobs, type JobCounts } from './jobs.ts';
 import { createKeys, QUEUE_NAME, type Keys } from './keys.ts';
 import { connect, disconnect, settled, type Purpose, type RedisConnection } from './redis.ts';
@@ -25,6 +25,8 @@ export type TenantQueue = {
   clock: RedisClock;
   /** BullMQ's own view, beside what the deliveries say of themselves. */
   countJobs: () => Promise<JobCounts>;
+  /** What an answer of our own Redis waits for; null where it answers, or is not ours. */
+  explainSilence: () => Promise<string | null>;
   close: () => Promise<void>;
 };
 
@@ -34,13 +36,15 @@ const EVENTS_KEPT = 1000;
 /**
  * Opens a tenant's queue.
  * @param purpose whether somebody waits for each command (`answer`) or nobody does (`work`)
+ * @param tellWait hears what our own Redis is waited for
  */
 export async function openTenantQueue(
   config: Pick<Config, 'redis' | 'payloadKeys' | 'delivery'>,
   purpose: Purpose,
   onTrouble: (error: Error) => void,
+  tellWait: TellWait = () => undefined,
 ): Promise<TenantQueue> {
-  const embedded = config.redis.kind === 'embedded' ? await startEmbeddedRedis(config.redis.directory) : null;
+  const embedded = config.redis.kind === 'embedded' ? await startEmbeddedRedis(config.redis.directory, tellWait) : null;
   const redis = connect(config.redis, purpose, onTrouble);
   const revive = () => void embedded?.ensure().catch(onTrouble);
   redis.on('close', revive);
@@ -77,6 +81,7 @@ export async function openTenantQueue(
     ),
     clock,
     countJobs: () => countJobs(queue),
+    explainSilence: async () => (await embedded?.explain()) ?? null,
     close: async () => {
       redis.off('close', revive);
       clock.close();

@@ -1,5 +1,5 @@
 // `doctor` in environments that can deliver and that cannot: a real Redis, a sandbox of Graph, every finding.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -7,6 +7,7 @@ import { examine, type Round } from '../../src/cli/doctor-checks.ts';
 import { startEmbeddedRedis } from '../../src/queue/embedded.ts';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { runCli } from '../support/cli.ts';
+import { serversIn } from '../support/embedded.ts';
 import { GROUP_KEY, OLD_GROUP_KEY } from '../support/device.ts';
 import { freePort, trustedTlsDirectory } from '../support/graph.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
@@ -129,6 +130,31 @@ describe('embedded Redis', () => {
     expect(found[1]).toMatch(/^ok redis: answers in /);
     expect((await redisFindings(path))[0]).toBe(found[0]);
     await running.close();
+  });
+
+  test('one runs and does not answer · is not taken for none', async () => {
+    const path = join(directory, 'stopped');
+    const running = await startEmbeddedRedis(path);
+    const [server = 0] = serversIn(path);
+    process.kill(server, 'SIGSTOP');
+    const found = await redisFindings(path);
+    process.kill(server, 'SIGCONT');
+    expect(found).toEqual([
+      expect.stringMatching(
+        /^failed redis-embedded: one runs in .* and does not answer: processes wait for .*it lives/,
+      ),
+    ]);
+    await running.close();
+  });
+
+  test('a DATA_DIR that others share · fails · and is left as it is', async () => {
+    const path = join(directory, 'shared');
+    await mkdir(path);
+    await chmod(path, 0o1777);
+    expect(await redisFindings(path)).toEqual([
+      expect.stringMatching(/^failed redis-embedded: DATA_DIR .* is there for others too: name a directory of its own/),
+    ]);
+    expect((await stat(path)).mode & 0o7777).toBe(0o1777);
   });
 
   test('a DATA_DIR that cannot be one · fails', async () => {

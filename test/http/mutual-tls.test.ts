@@ -230,7 +230,7 @@ test.each<[string, () => Promise<Record<string, string>>]>([
   const api = startProcess('src/main.ts', { HOST: '127.0.0.1', PORT: '0', REDIS_URL: redis.url, ...given });
   const { reason } = await api.line('cannot start');
   expect(reason).toContain(directory);
-  expect(await api.ended).toBe(1);
+  expect(await api.ended).toBe(78);
 });
 
 test('the device of a certificate · is in the log · and the certificate is not', async () => {

@@ -20,8 +20,8 @@ export type TestProcess = {
   close: () => Promise<void>;
 };
 
-export function startProcess(main: string, env: Record<string, string>): TestProcess {
-  const child = spawn(process.execPath, [main], {
+export function startProcess(main: string, env: Record<string, string>, ...args: string[]): TestProcess {
+  const child = spawn(process.execPath, [main, ...args], {
     cwd: ROOT,
     env: { PATH: process.env['PATH'], NODE_OPTIONS: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
