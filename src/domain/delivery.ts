@@ -88,17 +88,6 @@ const ID = /^d[\w-]{22}$/;
 /** Whether it can be the id of a delivery: nothing else may name what is looked up or removed. */
 export const isDeliveryId = (text: string): boolean => ID.test(text);
 
-/** 132 bits. */
-export const FINGERPRINT_CHARACTERS = 22;
-
-/**
- * Tells whether two submissions of a run say the same; member order, spacing and unknown members do not matter.
- * @param text the run result as `toText` writes it
- */
-export function fingerprint(text: string): string {
-  return hash('sha256', text, 'base64url').slice(0, FINGERPRINT_CHARACTERS);
-}
-
 /** A delivery as it begins: accepted, in the queue. */
 export function createDelivery(
   tenantId: string,

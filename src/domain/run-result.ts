@@ -95,7 +95,7 @@ export function parseRunResult(json: unknown): ParsedRunResult {
   return parsed.success && faults.length === 0 ? { ok: true, runResult: parsed.data } : { ok: false, faults };
 }
 
-/** A run result as it is kept and compared: what was parsed has its members in the schema's order, whatever order they came in. */
+/** A run result as it is kept: what was parsed has its members in the schema's order, whatever order they came in. */
 export function toText(runResult: RunResult): string {
   return JSON.stringify(runResult);
 }

@@ -2,12 +2,11 @@
 import { setImmediate as othersTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import type { RunResult } from '../domain/run-result.ts';
 import type { Callers } from './identity/callers.ts';
 import { decodeUtf8, parseJson } from './json.ts';
 import { hasMoreValues } from './json-values.ts';
 import { Refused } from './problem.ts';
-import { parseSubmission } from './submission.ts';
+import { parseSubmission, type Submission } from './submission.ts';
 import type { Submitter } from './submitter.ts';
 
 export const MAX_ENTRIES = 1000;
@@ -77,7 +76,7 @@ export async function decompress(body: Buffer, maxBytes: number): Promise<Buffer
 /** A line that is no JSON is refused for itself. */
 export type Entry = { json: unknown } | { refused: Refused };
 
-export type Read = { run: RunResult } | { refused: Refused };
+export type Read = Submission | { refused: Refused };
 
 export type ReadParts = {
   callers: Callers;
@@ -110,7 +109,7 @@ function readEntry(entry: Entry, submitter: Submitter, { maxBodyBytes, callers }
     if (lengthOfTexts(entry.json) > maxBodyBytes) {
       throw new Refused({ code: 'too-large', detail: 'the run result is larger than this service accepts' });
     }
-    return { run: parseSubmission(entry.json, submitter, callers) };
+    return parseSubmission(entry.json, submitter, callers);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     return { refused: error };

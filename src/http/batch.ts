@@ -74,7 +74,7 @@ async function submit(entry: Read, submissions: Submissions, submitter: Submitte
   try {
     if ('refused' in entry) throw entry.refused;
     if (submitter.kind === 'relay') await submissions.keepRate(entry.run.deviceId, 1);
-    return { deviceId, receipt: await submissions.store(entry.run), refusal: null };
+    return { deviceId, receipt: await submissions.store(entry), refusal: null };
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     return { deviceId, receipt: null, refusal: error.refusal };

@@ -18,10 +18,11 @@ export function postRunResult(parts: SubmissionParts): RequestHandler {
     const caller = submitterOf(res, parts.callers, body);
     const submissions = beginSubmissions(parts, res);
     if (caller.kind === 'device') await submissions.keepRate(caller.deviceId, 1);
-    const run = parseSubmission(parseJson(body), caller, parts.callers);
-    res.locals['deviceId'] = run.deviceId;
-    if (caller.kind === 'relay') await submissions.keepRate(run.deviceId, 1);
-    const receipt = await submissions.store(run);
+    const submission = parseSubmission(parseJson(body), caller, parts.callers);
+    const { deviceId } = submission.run;
+    res.locals['deviceId'] = deviceId;
+    if (caller.kind === 'relay') await submissions.keepRate(deviceId, 1);
+    const receipt = await submissions.store(submission);
     res.locals['deliveryId'] = receipt.deliveryId;
     res.locals['duplicate'] = receipt.duplicate;
     res.setHeader('Location', `/v1/deliveries/${receipt.deliveryId}`);

@@ -5,6 +5,7 @@ import type { Delivery } from '../domain/delivery.ts';
 import { findExcess } from '../domain/json-bounds.ts';
 import { writeInstant } from '../domain/instant.ts';
 import { parseRunResult, type RunResult } from '../domain/run-result.ts';
+import { toSaid, type Said } from '../domain/said.ts';
 import type { Receipt } from './answers.ts';
 import type { Callers } from './identity/callers.ts';
 import { queueUnavailable, Refused, spread } from './problem.ts';
@@ -16,14 +17,20 @@ import { traceOf } from './trace.ts';
 export type Accept = (
   run: RunResult,
   now: number,
-  /** The trace that its attempts become part of. */
-  traceparent: string | null,
+  about: {
+    said: Said;
+    /** The trace that its attempts become part of. */
+    traceparent: string | null;
+  },
 ) => Promise<
   | { kind: 'accepted' | 'duplicate'; delivery: Delivery; ahead: number | null }
   | { kind: 'conflict' }
   /** Too much waits already, so long at the present pace. */
   | { kind: 'backlog-full'; drainS: number }
 >;
+
+/** A run result to be kept, and what the device said, by which it is known again. */
+export type Submission = { run: RunResult; said: Said };
 
 export type SubmissionParts = {
   callers: Callers;
@@ -43,7 +50,7 @@ export type Submissions = {
   /** Counts submissions of this device. @throws Refused where it submits too fast */
   keepRate: (deviceId: string, submissions: number) => Promise<void>;
   /** Stores a run result. @throws Refused */
-  store: (run: RunResult) => Promise<Receipt>;
+  store: (submission: Submission) => Promise<Receipt>;
 };
 
 /** All that is asked of the queue for one submission together; a caller hears no within 2 s. */
@@ -76,8 +83,8 @@ export function beginSubmissions(parts: SubmissionParts, res: Response): Submiss
 
   return {
     keepRate,
-    store: async (run) => {
-      const accepted = await queue(parts.accept(run, now, traceparent));
+    store: async ({ run, said }) => {
+      const accepted = await queue(parts.accept(run, now, { said, traceparent }));
       if (accepted.kind === 'backlog-full') throw backlogFull(accepted.drainS, random);
       if (accepted.kind === 'conflict') {
         throw new Refused({ code: 'run-id-reused', detail: 'this device already used this runId for another result' });
@@ -119,7 +126,7 @@ function backlogFull(drainS: number, random: () => number): Refused {
 }
 
 /** A device submits for itself, a relay for any that is not revoked. @throws Refused */
-export function parseSubmission(json: unknown, submitter: Submitter, { requireAccepted }: Callers): RunResult {
+export function parseSubmission(json: unknown, submitter: Submitter, { requireAccepted }: Callers): Submission {
   const claimed = typeof json === 'object' && json !== null ? (json as { deviceId?: unknown }).deviceId : undefined;
   if (submitter.kind === 'device' && typeof claimed === 'string' && claimed !== submitter.deviceId) {
     throw new Refused({ code: 'wrong-device', detail: 'deviceId is not the device that signed the request' });
@@ -134,5 +141,5 @@ export function parseSubmission(json: unknown, submitter: Submitter, { requireAc
     });
   }
   if (submitter.kind === 'relay') requireAccepted(parsed.runResult.deviceId);
-  return parsed.runResult;
+  return { run: parsed.runResult, said: toSaid(json) };
 }

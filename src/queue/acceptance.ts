@@ -2,17 +2,36 @@
 import { createDelivery, type Delivery } from '../domain/delivery.ts';
 import { contestOf, RANKS, rank as rankOf, sortableInstant, type Priority, type Rank } from '../domain/order.ts';
 import { toText, type RunResult } from '../domain/run-result.ts';
+import { toSaid, type Said } from '../domain/said.ts';
+import type { Fingerprints, MakeFingerprint } from './fingerprints.ts';
 import type { Keys } from './keys.ts';
 import { defineLineScript, type Line } from './line.ts';
-import { fingerprintOf, HEADER_BYTES, HEADER_LUA, LETTERS, parseRecord, tag, toBody, type Place } from './record.ts';
+import {
+  fingerprintOf,
+  HEADER_BYTES,
+  HEADER_LUA,
+  LETTERS,
+  parseHeader,
+  parseRecord,
+  tag,
+  toBody,
+  type Place,
+} from './record.ts';
 import type { RedisConnection } from './redis.ts';
-import type { Seal } from './sealed.ts';
+import { NotOpened, type Seal } from './sealed.ts';
 
 /** What became of a run result, and how many are to be created before it where it waits in line. */
 export type Accepted =
   { kind: 'accepted' | 'duplicate'; delivery: Delivery; ahead: number | null } | { kind: 'conflict' };
 
-export type Accept = (run: RunResult, now: number, traceparent?: string | null) => Promise<Accepted>;
+export type Accept = (run: RunResult, now: number, about?: Partial<About>) => Promise<Accepted>;
+
+/** What is known of a submission beside the run result that is kept. */
+type About = {
+  /** What the device said before anything was masked: the same run again is known by this. */
+  said: Said;
+  traceparent: string | null;
+};
 
 /** Of two open deliveries of one device and configuration, the older need not be created. */
 export type OnRivals = (older: string, newer: string) => void;
@@ -99,6 +118,7 @@ type Reply = [answers: Answer[], taken: string[], ...LineState];
 
 type Entry = {
   run: RunResult;
+  said: Said;
   delivery: Delivery;
   rank: Rank;
   joinedAt: number;
@@ -121,6 +141,7 @@ export function createAcceptance(
   line: Line,
   tenantId: string,
   seal: Seal,
+  fingerprints: Fingerprints,
   { priority, supersede }: AcceptanceSettings,
   onRivals: OnRivals,
 ): Accept {
@@ -128,9 +149,9 @@ export function createAcceptance(
   const waiting: Entry[] = [];
   let sending = false;
 
-  function toArgs({ run, delivery, rank }: Entry): (string | number)[] {
+  function toArgs({ run, said, delivery, rank }: Entry, makeFingerprint: MakeFingerprint): (string | number)[] {
     const text = toText(run);
-    const identity = `${seal.fingerprint(text)} ${tag(run.deviceId)} ${tag(run.runId)}`;
+    const identity = `${makeFingerprint(said)} ${tag(run.deviceId)} ${tag(run.runId)}`;
     const contest = supersede ? [contestOf(run), sortableInstant(run)] : ['', ''];
     return [delivery.id, delivery.acceptedAt, identity, rank, toBody(delivery, text, seal), ...contest];
   }
@@ -153,13 +174,15 @@ export function createAcceptance(
   async function send(entries: readonly Entry[]): Promise<void> {
     if (entries.length === 0) return;
     try {
-      const reply = (await acceptScript([], [entries.length, ...entries.flatMap(toArgs)])) as Reply;
+      const makeFingerprint = await fingerprints.ready();
+      const args = entries.flatMap((entry) => toArgs(entry, makeFingerprint));
+      const reply = (await acceptScript([], [entries.length, ...args])) as Reply;
       const [answers, taken, ...state] = reply;
       // They are stored, which is what counts: where waking fails, the sweep does it.
       if (taken.length > 0) await line.wake(taken).catch(() => undefined);
-      await Promise.all(
-        entries.map(async (entry, index) => settle(entry, await inFull(entry, answers[index]), taken, state)),
-      );
+      entries.forEach((entry, index) => {
+        settle(entry, answers[index], taken, state).catch(entry.reject);
+      });
     } catch (error) {
       entries.forEach(({ reject }) => reject(error));
     }
@@ -170,38 +193,47 @@ export function createAcceptance(
     return [answer[0], (await redis.get(keys.delivery(id))) ?? ''];
   }
 
-  function settle(
-    { run, delivery, rank, resolve, reject }: Entry,
-    answer: Answer,
+  async function settle(
+    entry: Entry,
+    answered: Answer | undefined,
     taken: readonly string[],
     line: LineState,
-  ): void {
+  ): Promise<void> {
+    const { said, delivery, rank, resolve } = entry;
+    const answer = await inFull(entry, answered);
     const aheadOf = (number: number) =>
       taken.includes(delivery.id) ? line[0] - 1 : countAhead({ rank, number }, line);
     if (typeof answer === 'number') {
       resolve({ kind: 'accepted', delivery, ahead: aheadOf(answer) });
-    } else if (answer[0] === 'other' && !seal.isFingerprint(fingerprintOf(answer[1]), toText(run))) {
-      resolve({ kind: 'conflict' });
-    } else if (answer[0] !== 'accepted') {
-      try {
-        const { delivery: known, place } = parseRecord(delivery.id, tenantId, answer[1], seal);
-        const ahead = known.status === 'queued' ? countAhead(place, line) : null;
-        resolve({ kind: 'duplicate', delivery: known, ahead });
-      } catch (error) {
-        reject(error);
-      }
-    } else {
+    } else if (answer[0] === 'accepted') {
       const [kind, number, older, newer] = answer;
       resolve({ kind, delivery, ahead: aheadOf(number) });
       if (older !== '') onRivals(older, delivery.id);
       if (newer !== '') onRivals(delivery.id, newer);
+    } else if (answer[0] === 'other' && !(await fingerprints.isOf(fingerprintOf(answer[1]), said))) {
+      resolve({ kind: 'conflict' });
+    } else {
+      const { base, place } = parseHeader(delivery.id, tenantId, answer[1]);
+      const known = readKnown(delivery.id, answer[1]) ?? { ...delivery, ...base };
+      const ahead = known.status === 'queued' ? countAhead(place, line) : null;
+      resolve({ kind: 'duplicate', delivery: known, ahead });
     }
   }
 
-  return (run, now, traceparent = null) => {
+  /** Null where it is sealed with a key that is gone; the receipt asks for no more than its header has. */
+  function readKnown(id: string, record: string): Delivery | null {
+    try {
+      return parseRecord(id, tenantId, record, seal).delivery;
+    } catch (error) {
+      if (error instanceof NotOpened) return null;
+      throw error;
+    }
+  }
+
+  return (run, now, { said = toSaid(run), traceparent = null } = {}) => {
     const { promise, resolve, reject } = Promise.withResolvers<Accepted>();
     const delivery = createDelivery(tenantId, run, now, traceparent);
-    waiting.push({ run, delivery, rank: rankOf(run, priority), joinedAt: performance.now(), resolve, reject });
+    waiting.push({ run, said, delivery, rank: rankOf(run, priority), joinedAt: performance.now(), resolve, reject });
     if (waiting.length === 1) setImmediate(() => void flush());
     return promise;
   };

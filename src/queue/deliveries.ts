@@ -3,6 +3,7 @@ import type { Queue } from 'bullmq';
 import { longestWaitMs, type Policy } from '../domain/retry.ts';
 import { createAcceptance, type Accept, type AcceptanceSettings } from './acceptance.ts';
 import { createTakeOver } from './delayed-jobs.ts';
+import type { Fingerprints } from './fingerprints.ts';
 import type { Keys } from './keys.ts';
 import { createLine, type Line } from './line.ts';
 import { createRecords, type Records, type RecordSettings } from './records.ts';
@@ -32,6 +33,7 @@ export function createDeliveries(
   keys: Keys,
   tenantId: string,
   seal: Seal,
+  fingerprints: Fingerprints,
   settings: DeliverySettings,
   clock: () => number,
 ): Deliveries {
@@ -52,7 +54,7 @@ export function createDeliveries(
     putOff: line.putOff,
     waitMs: line.waitMs,
     oldestOpenAt: line.oldestOpenAt,
-    accept: createAcceptance(redis, keys, line, tenantId, seal, settings, onRivals),
+    accept: createAcceptance(redis, keys, line, tenantId, seal, fingerprints, settings, onRivals),
     search: createSearch(redis, keys, records),
     countFetchable: () => queue.getWaitingCount(),
   };

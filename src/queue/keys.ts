@@ -23,6 +23,8 @@ export type Keys = {
   /** Which delivery a record in Graph belongs to. */
   record: (deviceRunStateId: string) => string;
   budget: string;
+  /** The secret that fingerprints are made with, sealed under each key of the environment. */
+  fingerprintSecrets: string;
 };
 
 export const QUEUE_NAME = 'deliveries';
@@ -45,5 +47,6 @@ export function createKeys(prefix: string, tenantId: string): Keys {
     newest: (contest) => `${root}:n:${contest}`,
     record: (deviceRunStateId) => `${root}:r:${deviceRunStateId}`,
     budget: `${root}:budget`,
+    fingerprintSecrets: `${root}:fingerprint-secrets`,
   };
 }

@@ -98,21 +98,22 @@ const toTuple = ({ number, at, outcome, graphStatus, graphRequestId }: Attempt):
   graphRequestId,
 ];
 
-/** @throws Error where it is no record, or sealed with a key that is not known here */
-export function parseRecord(id: string, tenantId: string, record: string, { open }: Seal): Stored & { place: Place } {
-  const [head = '', life = '', run = ''] = record.split('\n');
-  const [rev, letter = '', acceptedAt, rank, number] = head.split(' ');
+/** What the header alone says, for whoever has no key to read the rest. @throws Error where it is no record */
+export function parseHeader(id: string, tenantId: string, record: string): { base: Base; rev: number; place: Place } {
+  const [rev, letter = '', acceptedAt, rank, number] = record.slice(0, HEADER_BYTES).split(' ');
   const status = STATUS_OF[letter];
   if (status === undefined) throw new Error(`the record of delivery ${id} cannot be read`);
+  const place = { rank: Number(rank), number: Number(number) };
+  return { base: { id, tenantId, status, acceptedAt: Number(acceptedAt) }, rev: Number(rev), place };
+}
+
+/** @throws Error where it is no record, or sealed with a key that is not known here */
+export function parseRecord(id: string, tenantId: string, record: string, { open }: Seal): Stored & { place: Place } {
+  const { base, rev, place } = parseHeader(id, tenantId, record);
+  const [, life = '', run = ''] = record.split('\n');
   const parsedRun = run === '' ? null : (JSON.parse(open(run, id)) as RunResult);
   const parsedLife = life === '' ? {} : (JSON.parse(open(life, id)) as Life);
-  const base = { id, tenantId, status, acceptedAt: Number(acceptedAt) };
-  return {
-    delivery: fromLife(base, parsedLife, parsedRun),
-    run: parsedRun,
-    rev: Number(rev),
-    place: { rank: Number(rank), number: Number(number) },
-  };
+  return { delivery: fromLife(base, parsedLife, parsedRun), run: parsedRun, rev, place };
 }
 
 type Base = Pick<Delivery, 'id' | 'tenantId' | 'status' | 'acceptedAt'>;

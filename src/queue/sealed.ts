@@ -1,16 +1,14 @@
 // Text sealed before Redis keeps it: AES-256-GCM under the first of several keys, opened by any of them; without a key, as it is.
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
-import { fingerprint, FINGERPRINT_CHARACTERS } from '../domain/delivery.ts';
+import { firstFingerprint, shorten } from '../domain/first-fingerprint.ts';
 
 export type Seal = {
   /** @param id what the text belongs to, its delivery's id: under any other id it does not open */
   seal: (plain: string, id: string) => string;
   /** @throws NotOpened where none of the keys opens it, or it was changed, or it belongs to another id */
   open: (sealed: string, id: string) => string;
-  /** Stands for a text beside its sealed form: under a key it lets nobody without the key try what the text may be. */
-  fingerprint: (plain: string) => string;
-  /** Whether it stands for this text, under any of the keys or from before there were any. */
-  isFingerprint: (found: string, plain: string) => boolean;
+  /** Whether a fingerprint of the first version stands for this text, under any of the keys or from before there were any. */
+  isFirstFingerprint: (found: string, text: string) => boolean;
 };
 
 /** Sealed text that cannot be read. Its message names neither text nor key. */
@@ -41,14 +39,13 @@ export function createSeal(keys: readonly Buffer[]): Seal {
   return {
     seal: first ? (plain, id) => sealWith(first, plain, id) : (plain) => plain,
     open: (text, id) => (text.startsWith(`${VERSION}.`) ? openWith(named, text, id) : text),
-    fingerprint: first ? (plain) => fingerprintWith(first, plain) : fingerprint,
-    isFingerprint: (found, plain) =>
-      found === fingerprint(plain) || named.some((key) => found === fingerprintWith(key, plain)),
+    isFirstFingerprint: (found, text) =>
+      found === firstFingerprint(text) || named.some((key) => found === firstFingerprintWith(key, text)),
   };
 }
 
-function fingerprintWith({ key }: NamedKey, plain: string): string {
-  return createHmac('sha256', key).update(`fingerprint\n${plain}`).digest('base64url').slice(0, FINGERPRINT_CHARACTERS);
+function firstFingerprintWith({ key }: NamedKey, text: string): string {
+  return shorten(createHmac('sha256', key).update(`fingerprint\n${text}`).digest('base64url'));
 }
 
 /** Tells which key sealed a text, and nothing else about the key. */

@@ -1,12 +1,15 @@
 // Everything one tenant has in Redis, opened together: deliveries, budget, and the connection under them.
 import { Queue } from 'bullmq';
 import type { Config } from '../config.ts';
+import type { Secret } from '../secret.ts';
 import { createBudget, type Budget } from './budget.ts';
 import { openRedisClock, type RedisClock } from './clock.ts';
 import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
 import { createDeliveries, type Deliveries } from './deliveries.ts';
 import { startEmbeddedRedis, type TellWait } from './embedded.ts';
 import { countJobs, type JobCounts } from './jobs.ts';
+import { openFingerprintSecrets } from './fingerprint-secrets.ts';
+import { createFingerprints } from './fingerprints.ts';
 import { createKeys, QUEUE_NAME, type Keys } from './keys.ts';
 import { connect, disconnect, settled, type Purpose, type RedisConnection } from './redis.ts';
 import { createSeal } from './sealed.ts';
@@ -39,7 +42,7 @@ const EVENTS_KEPT = 1000;
  * @param tellWait hears what our own Redis is waited for
  */
 export async function openTenantQueue(
-  config: Pick<Config, 'redis' | 'payloadKeys' | 'delivery'>,
+  config: Pick<Config, 'redis' | 'payloadKeys' | 'delivery'> & { http: Pick<Config['http'], 'groupKeys'> },
   purpose: Purpose,
   onTrouble: (error: Error) => void,
   tellWait: TellWait = () => undefined,
@@ -60,8 +63,20 @@ export async function openTenantQueue(
   });
   queue.on('error', onTrouble);
   const { writesPer20s, holdProbeMs, policy } = config.delivery;
-  const seal = createSeal(config.payloadKeys.map((key) => Buffer.from(key.reveal(), 'base64')));
-  const deliveries = createDeliveries(redis, queue, keys, ENVIRONMENT_TENANT, seal, config.delivery, clock.now);
+  const [payloadKeys, groupKeys] = [decode(config.payloadKeys), decode(config.http.groupKeys)];
+  const seal = createSeal(payloadKeys);
+  const secrets = openFingerprintSecrets(redis, keys.fingerprintSecrets, [...payloadKeys, ...groupKeys]);
+  const fingerprints = createFingerprints(secrets, seal);
+  const deliveries = createDeliveries(
+    redis,
+    queue,
+    keys,
+    ENVIRONMENT_TENANT,
+    seal,
+    fingerprints,
+    config.delivery,
+    clock.now,
+  );
   return {
     tenantId: ENVIRONMENT_TENANT,
     keys,
@@ -91,3 +106,5 @@ export async function openTenantQueue(
     },
   };
 }
+
+const decode = (keys: readonly Secret[]) => keys.map((key) => Buffer.from(key.reveal(), 'base64'));

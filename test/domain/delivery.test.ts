@@ -5,7 +5,6 @@ import {
   ATTEMPTS_KEPT,
   begin,
   createDelivery,
-  fingerprint,
   identify,
   isTerminal,
   nextStep,
@@ -16,7 +15,6 @@ import {
   type Delivery,
   type Outcome,
 } from '../../src/domain/delivery.ts';
-import { parseRunResult, toText } from '../../src/domain/run-result.ts';
 import { circumstances, delivery, now, policy, run } from './sample.ts';
 
 const graph = { status: 201, requestId: 'req-1' };
@@ -64,36 +62,6 @@ describe('identity', () => {
 
   test('an id · needs no escaping · in a path or a key', () => {
     expect(identify('ténant', 'a', 'b')).toMatch(/^d[A-Za-z0-9_-]{22}$/);
-  });
-});
-
-describe('fingerprint', () => {
-  const read = (json: object) => {
-    const parsed = parseRunResult(json);
-    if (!parsed.ok) throw new Error('no run result');
-    return fingerprint(toText(parsed.runResult));
-  };
-
-  test('the same content · says the same · for ever', () => {
-    // Fingerprints are stored: of another form, a run that is sent again would be refused as another result.
-    const { policyVersion, completedAt, state, ...who } = run;
-    const full = { ...who, osVersion: '10', upn: null, policyVersion, completedAt, state };
-    const text = JSON.stringify({ ...full, exitCode: 0, output: 'a\r\n', error: '' });
-    expect(fingerprint(text)).toBe('Ra8yHllrWaf1ARF9qaCYIc');
-  });
-
-  test('the same members in another order, and unknown ones · say the same · one fingerprint', () => {
-    const turned = Object.fromEntries(Object.entries({ ...run, agent: 'x' }).reverse());
-    expect(read(turned)).toBe(read(run));
-  });
-
-  test.each([
-    ['state', { state: 'fail' as const }],
-    ['an added member', { output: '' }],
-    ['the instant spelt otherwise', { completedAt: '2026-11-20T09:00:00.1234567Z' }],
-    ['a character of the output', { output: 'a' }],
-  ])('other content · %s · is another fingerprint', (_what, changes) => {
-    expect(read({ ...run, ...changes })).not.toBe(read(run));
   });
 });
 

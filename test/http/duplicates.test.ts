@@ -8,6 +8,7 @@ import { begin, type Delivery } from '../../src/domain/delivery.ts';
 import { expectHeaders, expectProblem } from '../support/answer.ts';
 import { startTestApp, untilConnected, type TestApp } from '../support/app.ts';
 import { DEVICE_ID, OLD_GROUP_KEY, runResult, sign } from '../support/device.ts';
+import { FIRST_RECORDS } from '../support/first-version.ts';
 import { readRecord } from '../support/stored.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 
@@ -93,6 +94,40 @@ test.each<[string, string]>([
     deliveryId: accepted.deliveryId,
   });
   expect(await world.counted('duplicate')).toBe(before + 1);
+});
+
+test.each(FIRST_RECORDS)(
+  'a run that the first version stored, $what · sent again · is still known, and other content under its id is not',
+  async ({ sent, plain }) => {
+    const accepted = receiptOf(await submit(JSON.stringify(sent)));
+    const key = `runstate:{default}:${accepted.deliveryId}`;
+    const [header = '', ...rest] = ((await redis.client.get(key)) ?? '').split('\n');
+    const fields = header.split(' ');
+    await redis.client.set(key, [fields.with(5, plain).join(' '), ...rest].join('\n'));
+
+    const again = await submit(JSON.stringify(sent));
+    expect([again.status, receiptOf(again)]).toEqual([200, { ...accepted, duplicate: true }]);
+    await expectReused(JSON.stringify({ ...sent, policyVersion: 5 }), accepted.deliveryId);
+  },
+);
+
+test('a known run from an agent that was updated · is the same delivery · though it writes nulls and unsigned exit codes now', async () => {
+  const accepted = receiptOf(await submit(JSON.stringify(runResult({ exitCode: -2_147_024_891 }))));
+  const nulls = { osVersion: null, upn: null, state: null, error: null };
+  const answer = await submit(JSON.stringify({ agent: '2', ...runResult({ ...nulls, exitCode: 2_147_942_405 }) }));
+  expect(answer.status).toBe(200);
+  expect(receiptOf(answer)).toEqual({ ...accepted, duplicate: true });
+});
+
+test('what is stored, masked by other rules since · a run sent again · is still known by what the device said', async () => {
+  const secret = JSON.stringify(runResult({ output: 'cctk --setuppwd=Geheim1' }));
+  const accepted = receiptOf(await submit(secret));
+  const key = `runstate:{default}:${accepted.deliveryId}`;
+  const record = (await redis.client.get(key)) ?? '';
+  expect(record).toContain('--setuppwd=[masked]');
+  await redis.client.set(key, record.replace('cctk --setuppwd=[masked]', '[all of it is masked]'));
+  expect(receiptOf(await submit(secret))).toEqual({ ...accepted, duplicate: true });
+  await expectReused(secret.replace('Geheim1', 'Geheim2'), accepted.deliveryId);
 });
 
 test('a known run under an older group key · is the same delivery · since the device is the same', async () => {

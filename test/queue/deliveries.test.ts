@@ -70,7 +70,7 @@ describe('accepting', () => {
     expect((await queue.deliveries.load(delivery.id))?.run?.exitCode).toBe(0);
   });
 
-  test('under other keys than the first time · the same run is known, other content is not · and once the key is gone nothing is', async () => {
+  test('under other keys than the first time · the same run is known, other content is not · also once the key is gone that its record was sealed with', async () => {
     const [old, fresh] = [1, 2].map((byte) => toSecret(Buffer.alloc(32, byte).toString('base64')));
     if (!old || !fresh) throw new Error('no keys');
     const as = async (payloadKeys: Secret[], run: RunResult) => {
@@ -84,7 +84,8 @@ describe('accepting', () => {
     expect(await as([old], aRun('sealed'))).toBe('accepted');
     expect(await as([fresh, old], aRun('sealed'))).toBe('duplicate');
     expect(await as([fresh, old], aRun('sealed', { output: '' }))).toBe('conflict');
-    expect(await as([fresh], aRun('sealed'))).toBe('conflict');
+    expect(await as([fresh], aRun('sealed'))).toBe('duplicate');
+    expect(await as([fresh], aRun('sealed', { output: '' }))).toBe('conflict');
   });
 
   test('a thousand copies at once · one is accepted · all others are duplicates', async () => {

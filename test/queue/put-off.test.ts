@@ -3,6 +3,8 @@ import { Queue } from 'bullmq';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { begin, type Delivery } from '../../src/domain/delivery.ts';
 import { createDeliveries, type Deliveries } from '../../src/queue/deliveries.ts';
+import { openFingerprintSecrets } from '../../src/queue/fingerprint-secrets.ts';
+import { createFingerprints } from '../../src/queue/fingerprints.ts';
 import { createKeys, QUEUE_NAME } from '../../src/queue/keys.ts';
 import { connect, disconnect, settled, type RedisConnection } from '../../src/queue/redis.ts';
 import { createSeal } from '../../src/queue/sealed.ts';
@@ -39,7 +41,9 @@ beforeEach(async () => {
     writesPer20s: 100,
     policy,
   };
-  deliveries = createDeliveries(connection, queue, keys, 'default', createSeal([]), settings, () => now);
+  const seal = createSeal([]);
+  const prints = createFingerprints(openFingerprintSecrets(connection, keys.fingerprintSecrets, []), seal);
+  deliveries = createDeliveries(connection, queue, keys, 'default', seal, prints, settings, () => now);
   await clockShows(T);
 });
 afterEach(async () => {

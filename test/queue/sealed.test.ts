@@ -55,25 +55,6 @@ describe('sealed text', () => {
   });
 });
 
-describe('a fingerprint', () => {
-  test('of a text · is the same each time, and no other text’s', () => {
-    expect(createSeal([KEY]).fingerprint(PLAIN)).toBe(createSeal([KEY]).fingerprint(PLAIN));
-    expect(createSeal([KEY]).fingerprint(`${PLAIN} `)).not.toBe(createSeal([KEY]).fingerprint(PLAIN));
-  });
-
-  test('under a key · cannot be made without it · and is known to whoever has it, first or not', () => {
-    const found = createSeal([KEY]).fingerprint(PLAIN);
-    expect([createSeal([]), createSeal([OLD_KEY])].map((other) => other.fingerprint(PLAIN))).not.toContain(found);
-    expect(createSeal([OLD_KEY, KEY]).isFingerprint(found, PLAIN)).toBe(true);
-    expect(createSeal([OLD_KEY, KEY]).isFingerprint(found, `${PLAIN} `)).toBe(false);
-    expect(createSeal([OLD_KEY]).isFingerprint(found, PLAIN)).toBe(false);
-  });
-
-  test('from before there were keys · is still known', () => {
-    expect(createSeal([KEY]).isFingerprint(createSeal([]).fingerprint(PLAIN), PLAIN)).toBe(true);
-  });
-});
-
 describe('keys', () => {
   test('a new key in front · seals what is new · and what is old still opens', () => {
     const sealedBefore = createSeal([OLD_KEY]).seal(PLAIN, ID);

@@ -12,11 +12,15 @@ export const POLICY = {
   backoff: { baseMs: 20, capMs: 100 },
 };
 
-type QueueSettings = Partial<Config['delivery']> & { purpose?: Purpose; payloadKeys?: Config['payloadKeys'] };
+type QueueSettings = Partial<Config['delivery']> & {
+  purpose?: Purpose;
+  payloadKeys?: Config['payloadKeys'];
+  groupKeys?: Config['http']['groupKeys'];
+};
 
 export function openTestQueue(
   { config }: Pick<TestRedis, 'config'>,
-  { purpose = 'work', payloadKeys = [], ...settings }: QueueSettings = {},
+  { purpose = 'work', payloadKeys = [], groupKeys = [], ...settings }: QueueSettings = {},
 ): Promise<TenantQueue> {
   const delivery = {
     writesPer20s: 100_000,
@@ -27,7 +31,7 @@ export function openTestQueue(
     policy: POLICY,
     ...settings,
   };
-  return openTenantQueue({ redis: config, payloadKeys, delivery }, purpose, () => undefined);
+  return openTenantQueue({ redis: config, payloadKeys, http: { groupKeys }, delivery }, purpose, () => undefined);
 }
 
 export function aRun(number: number | string, members: Partial<RunResult> = {}): RunResult {
