@@ -4,12 +4,18 @@ import { toDeviceRunState, type DeviceRunState } from '../src/domain/device-run-
 import type { Failure } from '../src/domain/failure.ts';
 import type { RunResult } from '../src/domain/run-result.ts';
 
-export type Records = { kind: 'records'; ids: string[]; requestId: string | null };
+/** What was found; with `unread`, what else there may be, and where a later lookup goes on. */
+export type Records = {
+  kind: 'records';
+  ids: string[];
+  requestId: string | null;
+  unread?: { detail: string; next: string | null };
+};
 
 /** What an attempt needs of the outside. None of these throws for what Graph or the network do. */
 export type Outside = {
   create: (state: DeviceRunState, announcedAt: number, signal: AbortSignal) => Promise<Outcome>;
-  find: (state: DeviceRunState, signal: AbortSignal) => Promise<Records | Failure>;
+  find: (state: DeviceRunState, signal: AbortSignal, from: string | null) => Promise<Records | Failure>;
   /** Of these records, those that belong to no other delivery. */
   unclaimed: (deviceRunStateIds: readonly string[], deliveryId: string) => Promise<string[]>;
 };
@@ -18,10 +24,14 @@ export function createDeliver({ create, find, unclaimed }: Outside) {
   return async (delivery: Delivery, run: RunResult, signal: AbortSignal): Promise<Outcome> => {
     const state = toDeviceRunState(run);
     if (delivery.mark?.sends !== 'look') return create(state, delivery.mark?.at ?? 0, signal);
-    const found = await find(state, signal);
+    const found = await find(state, signal, delivery.uncertainty?.next ?? null);
     if (found.kind !== 'records') return found;
     const graph = { status: 200, requestId: found.requestId };
     const [deviceRunStateId] = await unclaimed(found.ids, delivery.id);
-    return deviceRunStateId === undefined ? { kind: 'absent', graph } : { kind: 'found', deviceRunStateId, graph };
+    if (deviceRunStateId !== undefined) return { kind: 'found', deviceRunStateId, graph };
+    // What was not read may hold it: only a listing read to its end says that a record is not there.
+    return found.unread
+      ? { kind: 'inconclusive', ...found.unread, graph: { ...graph, code: null } }
+      : { kind: 'absent', graph };
   };
 }

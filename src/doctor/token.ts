@@ -2,6 +2,7 @@
 import type { GraphConfig } from '../graph-config.ts';
 import type { Failure } from '../domain/failure.ts';
 import { REMEDIES } from '../domain/hold.ts';
+import { remedyOf } from '../domain/remedy.ts';
 import type { Claims, Obtained } from '../graph/inspect.ts';
 import { failed, ok, skipped, warning, type Finding } from './finding.ts';
 
@@ -30,9 +31,12 @@ export function remedyFor(failure: Failure): string {
     case 'not-sent':
       return failure.upstream === 'graph' ? REMEDIES['graph-unavailable'] : REMEDIES['token-endpoint-unavailable'];
     case 'uncertain':
+    case 'inconclusive':
       return REMEDIES['graph-unavailable'];
     case 'throttled':
       return 'Graph throttles this app and tenant at present. Ask again in a minute; see what else uses the app registration.';
+    case 'conflict':
+      return remedyOf('graph-409');
     case 'rejected':
       return 'Check GRAPH_BASE_URL and GRAPH_CLOUD, and that the id is one of this tenant’s hardware configurations.';
   }

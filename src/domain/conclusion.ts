@@ -1,6 +1,6 @@
 // How a try ends: what its outcome makes of a delivery, and what follows for it and for everyone.
 import { ATTEMPTS_KEPT, withdraw } from './delivery.ts';
-import type { Attempt, Delivery, GraphAnswer, LastFailure, Outcome } from './delivery.ts';
+import type { Attempt, Delivery, GraphAnswer, LastFailure, Outcome, Uncertainty } from './delivery.ts';
 import type { Failure } from './failure.ts';
 import { decide } from './retry.ts';
 import type { Circumstances, Policy, Verdict } from './retry.ts';
@@ -23,6 +23,13 @@ export const recordTaken = (graph: GraphAnswer): Failure => ({
   graph: { ...graph, code: null },
 });
 
+/** A create that Graph refused as colliding, after the last lookup in vain. */
+const NO_RECORD_AGREES: Failure = {
+  kind: 'conflict',
+  detail: 'Graph says that it collides with a record it has, and has none that agrees with it',
+  graph: { status: 409, code: null, requestId: null },
+};
+
 /** What an outcome makes of a delivery, and what follows for it and for everyone. */
 export type Conclusion = { delivery: Delivery; verdict: Verdict };
 
@@ -37,7 +44,8 @@ export function conclude(
   const verdict = decide(outcome, delivery, circumstances, policy);
   const done =
     verdict.then === 'everyone-waits' || verdict.then === 'hold' ? withdraw(delivery) : counted(delivery, outcome, now);
-  const concluded = isFailure(outcome) ? { ...done, lastFailure: toLastFailure(outcome, verdict, now) } : done;
+  const failure = isFailure(outcome) ? outcome : verdict.then === 'dead' ? NO_RECORD_AGREES : null;
+  const concluded = failure ? { ...done, lastFailure: toLastFailure(failure, verdict, now) } : done;
   return { delivery: follow(concluded, outcome, verdict, now), verdict };
 }
 
@@ -76,15 +84,7 @@ function follow(delivery: Delivery, outcome: Outcome, verdict: Verdict, now: num
     case 'create-again':
       return { ...delivery, status: 'waiting', dueAt: now, uncertainty: null };
     case 'look':
-      return {
-        ...delivery,
-        status: 'waiting',
-        dueAt: verdict.at,
-        uncertainty: {
-          since: delivery.uncertainty?.since ?? now,
-          looks: (delivery.uncertainty?.looks ?? 0) + (outcome.kind === 'absent' ? 1 : 0),
-        },
-      };
+      return { ...delivery, status: 'waiting', dueAt: verdict.at, uncertainty: stillUncertain(delivery, outcome, now) };
     case 'again':
       return { ...delivery, status: 'waiting', dueAt: verdict.at };
     case 'everyone-waits':
@@ -93,9 +93,22 @@ function follow(delivery: Delivery, outcome: Outcome, verdict: Verdict, now: num
     case 'dead': {
       // Replayed, it is looked for first.
       const unsure = outcome.kind === 'uncertain' ? { since: now, looks: 0 } : null;
-      return { ...delivery, status: 'dead', uncertainty: delivery.uncertainty ?? unsure };
+      // All was read, and it was not there: replayed, it is created again.
+      const uncertainty = outcome.kind === 'absent' ? null : (delivery.uncertainty ?? unsure);
+      return { ...delivery, status: 'dead', uncertainty };
     }
   }
+}
+
+function stillUncertain({ uncertainty }: Delivery, outcome: Outcome, now: number): Uncertainty {
+  const { since = now, looks = 0, conflict = outcome.kind === 'conflict' } = uncertainty ?? {};
+  const next = outcome.kind === 'inconclusive' ? outcome.next : outcome.kind === 'absent' ? null : uncertainty?.next;
+  return {
+    since,
+    looks: looks + (outcome.kind === 'absent' ? 1 : 0),
+    ...(conflict && { conflict }),
+    ...(next && { next }),
+  };
 }
 
 function toLastFailure(failure: Failure, verdict: Verdict, now: number): LastFailure {

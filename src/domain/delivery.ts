@@ -43,8 +43,11 @@ export type LastFailure = {
 /** A try that was announced before anything was sent; found again, its worker died and its create is uncertain. */
 export type Mark = { at: number; sends: 'create' | 'look' };
 
-/** An unanswered create: since when it is unknown whether Graph has the record, and how often it was looked for in vain. */
-export type Uncertainty = { since: number; looks: number };
+/**
+ * Since when it is unknown whether Graph has the record, and how often it was looked for in vain. With `conflict` Graph said
+ * that it collides with one it has, so it is not created again. `next` is where the next lookup goes on in a long listing.
+ */
+export type Uncertainty = { since: number; looks: number; conflict?: true; next?: string };
 
 /** A run result on its way into Graph. Instants are milliseconds since 1970. */
 export type Delivery = {

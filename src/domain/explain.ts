@@ -109,7 +109,7 @@ function foreseeTry(delivery: Explainable, { now, hold, throttle, writesPer20s }
 function whatComes({ uncertainty }: Explainable): string {
   if (!uncertainty) return 'a worker creates it in Graph';
   const look = `${Math.min(uncertainty.looks + 1, LOOKS_UNTIL_ABSENT)} of ${LOOKS_UNTIL_ABSENT}`;
-  return `a worker looks in Graph (look ${look}): found, it is delivered; not there after the last look, it is created again`;
+  return `a worker looks in Graph (look ${look}): found, it is delivered; not there after the last look, it is ${uncertainty.conflict ? 'given up, since Graph says that it collides with another' : 'created again'}`;
 }
 
 function probing(probeAt: number, now: number): string {

@@ -26,6 +26,8 @@ export type Failure = Common &
         kind: 'uncertain';
         /** Its worker went away; until the attempt's time-out it may still be on its way. */ abandoned?: true;
       }
+    | { kind: 'inconclusive'; /** Where the next lookup goes on; null from the start. */ next: string | null }
+    | { kind: 'conflict' }
     | { kind: 'unauthenticated' }
     | { kind: 'credential-refused' }
     | { kind: 'forbidden' }
@@ -36,6 +38,8 @@ export const FAILURE_KINDS = [
   'throttled',
   'not-sent',
   'uncertain',
+  'inconclusive',
+  'conflict',
   'unauthenticated',
   'credential-refused',
   'forbidden',

@@ -26,6 +26,8 @@ const OF_FAILURE: Record<Failure['kind'], string> = {
   throttled: 'Graph asked to wait; surely nothing was written, and no try is spent',
   'not-sent': 'no connection came to be, so nothing was sent',
   uncertain: 'the request was sent and no answer came that can be relied on',
+  inconclusive: 'not all of Graph’s records could be read',
+  conflict: 'Graph said that it collides with a record it has: whether that is this one is looked up',
   unauthenticated: 'Graph refused the token; surely nothing was written, and no try is spent',
   'credential-refused': 'the token endpoint refused the credential, so nothing was sent and no try is spent',
   forbidden: 'Graph refused the app’s permission or the licence; surely nothing was written, and no try is spent',
@@ -56,13 +58,15 @@ export function tellHistory(delivery: Told): string[] {
 
 function tellAttempts({ attempts, lastFailure }: Told): Line[] {
   let looks: number | null = null;
+  let collides = false;
   const ofAnAttempt = lastFailure && attempts.findLast(({ outcome }) => outcome === lastFailure.kind);
   const lines = attempts.map((attempt): Line => {
     const { at, number, outcome } = attempt;
-    const looking = looks !== null || outcome === 'absent' || outcome === 'found';
-    if (outcome === 'uncertain') looks ??= 0;
+    const looking = looks !== null || outcome === 'absent' || outcome === 'found' || outcome === 'inconclusive';
+    if (outcome === 'uncertain' || outcome === 'conflict') looks ??= 0;
+    if (!looking) collides = outcome === 'conflict';
     if (outcome === 'absent') looks = (looks ?? 0) + 1;
-    const what = looking ? tellLook(attempt, looks ?? 0) : tellCreate(attempt);
+    const what = looking ? tellLook(attempt, looks ?? 0, collides) : tellCreate(attempt);
     if (looks === LOOKS_UNTIL_ABSENT) looks = null;
     return {
       at,
@@ -92,12 +96,14 @@ function tellCreate({ outcome }: Attempt): string {
     case 'unauthenticated':
     case 'credential-refused':
     case 'forbidden':
+    case 'inconclusive':
+    case 'conflict':
     case 'rejected':
       return OF_FAILURE[outcome];
   }
 }
 
-function tellLook({ outcome }: Attempt, looks: number): string {
+function tellLook({ outcome }: Attempt, looks: number, collides: boolean): string {
   switch (outcome) {
     case 'created':
     case 'found':
@@ -105,7 +111,9 @@ function tellLook({ outcome }: Attempt, looks: number): string {
     case 'absent':
       return looks < LOOKS_UNTIL_ABSENT
         ? `looked in Graph, and it is not there (look ${looks} of ${LOOKS_UNTIL_ABSENT})`
-        : `looked in Graph for the last time (${looks} of ${LOOKS_UNTIL_ABSENT}): surely not there, so it is created again`;
+        : `looked in Graph for the last time (${looks} of ${LOOKS_UNTIL_ABSENT}): ${collides ? 'no record there agrees with it' : 'surely not there, so it is created again'}`;
+    case 'inconclusive':
+      return 'looked in Graph, and not all records could be read: it is looked for further on';
     case 'uncertain':
       return 'looked in Graph, but got no answer that can be relied on';
     case 'not-sent':
@@ -114,6 +122,7 @@ function tellLook({ outcome }: Attempt, looks: number): string {
     case 'unauthenticated':
     case 'credential-refused':
     case 'forbidden':
+    case 'conflict':
     case 'rejected':
       return `wanted to look in Graph: ${OF_FAILURE[outcome]}`;
   }

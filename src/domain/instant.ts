@@ -59,7 +59,7 @@ function matchInstant(text: string): RegExpExecArray | null {
  */
 export function compareInstants(reported: string, recorded: string): 'exact' | 'truncated' | 'different' {
   const ours = parseInstant(reported);
-  const theirs = parseRecorded(recorded);
+  const theirs = parseRecordedInstant(recorded);
   if (!ours || !theirs) return reported === recorded ? 'exact' : 'different';
   if (ours.ticks === theirs.ticks) return 'exact';
   const digits = keptDigits(theirs);
@@ -69,7 +69,7 @@ export function compareInstants(reported: string, recorded: string): 'exact' | '
 }
 
 /** Services write instants in small letters, without an offset (UTC then), and with any number of digits. */
-function parseRecorded(text: string): Instant | null {
+export function parseRecordedInstant(text: string): Instant | null {
   const [, date, time, fraction = '', offset = 'Z'] = RECORDED.exec(text) ?? [];
   if (date === undefined) return null;
   const zone = offset.toUpperCase().replace(/^([+-]\d\d)(\d\d)$/, '$1:$2');

@@ -9,7 +9,7 @@ export const DEAD_LETTER_REMEDIES: Readonly<Record<string, string>> = {
   'graph-405':
     'Graph takes no creates at this address. Check that GRAPH_BASE_URL and GRAPH_CLOUD name a service with hardware configurations (beta), then replay.',
   'graph-409':
-    'Graph says the record collides with another. Compare it with what Graph has for this device and configuration; if that says the same, purge this one, else replay.',
+    'Graph says the record collides with another, and has none that agrees with it. Compare it with what Graph has for this device and configuration: remove what is in the way and replay, or purge this one.',
   'graph-410':
     'The hardware configuration was deleted for good. Purge it, or replay after the configuration exists again under the same id.',
   'graph-413': 'The output is longer than Graph takes. Shorten what the run prints, and purge this one.',

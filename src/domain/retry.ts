@@ -30,6 +30,8 @@ export type Backoff = { baseMs: number; capMs: number };
 /** So many looks in vain, each later than the one before, and a record is surely not there. */
 export const LOOKS_UNTIL_ABSENT = 3;
 
+/** The code of one Graph said collides with a record, where none agrees with it. */
+const CONFLICT = 'graph-409';
 /** A code a dead letter may carry beside `graph-<status>`. */
 const EXPIRED = 'expired';
 const EXPIRED_UNCERTAIN = 'expired-uncertain';
@@ -61,9 +63,8 @@ export function decide(outcome: Outcome, delivery: Delivery, circumstances: Circ
       return { then: 'done', deviceRunStateId: outcome.deviceRunStateId };
     case 'absent': {
       const looks = (delivery.uncertainty?.looks ?? 0) + 1;
-      return looks >= LOOKS_UNTIL_ABSENT
-        ? { then: 'create-again' }
-        : { then: 'look', at: now + policy.lookAfterMs * 2 ** looks };
+      if (looks < LOOKS_UNTIL_ABSENT) return { then: 'look', at: now + policy.lookAfterMs * 2 ** looks };
+      return delivery.uncertainty?.conflict ? { then: 'dead', code: CONFLICT } : { then: 'create-again' };
     }
     case 'throttled':
       return { then: 'everyone-waits', retryAfterMs: outcome.retryAfterMs };
@@ -83,6 +84,12 @@ export function decide(outcome: Outcome, delivery: Delivery, circumstances: Circ
       // While everyone is held, a failure is not the delivery's own.
       return probing ? { then: 'look', at } : unlessExpired(delivery, now, policy, { then: 'look', at });
     }
+    case 'inconclusive': {
+      const at = now + Math.min(policy.backoff.capMs, policy.lookAfterMs * (inconclusiveInARow(delivery) + 1));
+      return probing ? { then: 'look', at } : unlessExpired(delivery, now, policy, { then: 'look', at });
+    }
+    case 'conflict':
+      return { then: 'look', at: now };
     case 'rejected':
       return { then: 'dead', code: `graph-${outcome.status}` };
   }
@@ -92,6 +99,11 @@ export function decide(outcome: Outcome, delivery: Delivery, circumstances: Circ
 function failuresInARow({ attempts }: Delivery): number {
   const worked = attempts.findLastIndex(({ outcome }) => outcome !== 'not-sent' && outcome !== 'uncertain');
   return attempts.length - 1 - worked;
+}
+
+/** Lookups since one came to a result: a listing without an end is read ever more slowly. */
+function inconclusiveInARow({ attempts }: Delivery): number {
+  return attempts.length - 1 - attempts.findLastIndex(({ outcome }) => outcome !== 'inconclusive');
 }
 
 function nextAt(delivery: Delivery, now: number, random: number, policy: Policy): number {

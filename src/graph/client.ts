@@ -13,9 +13,10 @@ import type { DeviceRunState } from '../domain/device-run-state.ts';
 import type { Failure } from '../domain/failure.ts';
 import { readBody } from './body.ts';
 import { diagnose, diagnoseThrown, isFromGraph, type Answer } from './diagnose.ts';
+import { readPage, type Page } from './page.ts';
 import type { TokenSource } from './token.ts';
 import { createTransport, type Passage } from './transport.ts';
-import type { HardwareConfigurationDeviceState, HardwareConfigurationDeviceStateCreate, Page } from './wire.ts';
+import type { HardwareConfigurationDeviceState, HardwareConfigurationDeviceStateCreate } from './wire.ts';
 
 /** A request ended: what it was for, what was answered (null: nothing), how long it took. */
 export type RequestEnded = (request: {
@@ -26,12 +27,7 @@ export type RequestEnded = (request: {
   ids?: { client: string; graph: string | null };
 }) => void;
 
-export type PageOfStates = {
-  kind: 'page';
-  records: HardwareConfigurationDeviceState[];
-  next: string | null;
-  requestId: string | null;
-};
+export type PageOfStates = Page & { kind: 'page'; requestId: string | null };
 
 export type GraphClient = {
   /**
@@ -137,21 +133,21 @@ export function createGraphClient(
     },
     list: async (url, signal) => {
       if (URL.parse(url)?.origin !== new URL(config.baseUrl).origin) {
-        return { kind: 'uncertain', detail: 'the next page is on another host', graph: null };
+        return { kind: 'uncertain', detail: 'the page is on another host', graph: null };
       }
       const answer = await sendAuthenticated({ operation: 'list', url, announcedAt: clock(), signal });
       if (!('headers' in answer)) return answer;
       if (answer.status !== 200) return diagnose(answer, clock());
       const requestId = answer.headers.get('request-id');
-      const page = parse(answer.body) as Partial<Page<HardwareConfigurationDeviceState>> | null;
-      if (!Array.isArray(page?.value)) {
+      const page = readPage(parse(answer.body), url);
+      if (page === null) {
         return {
           kind: 'uncertain',
           detail: 'a page that cannot be read',
           graph: { status: 200, code: null, requestId },
         };
       }
-      return { kind: 'page', records: page.value, next: page['@odata.nextLink'] ?? null, requestId };
+      return { kind: 'page', ...page, requestId };
     },
     states: (hardwareConfigurationId) => statesUrl(config, hardwareConfigurationId),
     close: () => transport.close(),

@@ -19,7 +19,7 @@ const DETAIL_LENGTH = 500;
  * By these Graph says what was wrong with the request itself, so surely nothing was written. A status that no service
  * documents for such a request says nothing about the result, whatever its first digit.
  */
-const REJECTIONS: readonly number[] = [400, 404, 405, 406, 409, 410, 411, 412, 413, 414, 415, 416, 422, 501];
+const REJECTIONS: readonly number[] = [400, 404, 405, 406, 410, 411, 412, 413, 414, 415, 416, 422, 501];
 
 /**
  * Names what an answer that is not a success means (the table "When Graph says no").
@@ -43,6 +43,7 @@ export function diagnose(answer: Answer, now: number, said: readonly string[] = 
   }
   if (status === 401) return { kind: 'unauthenticated', detail, graph };
   if (status === 402 || status === 403) return { kind: 'forbidden', detail, graph };
+  if (status === 409) return { kind: 'conflict', detail, graph };
   return REJECTIONS.includes(status)
     ? { kind: 'rejected', status, detail, graph }
     : { kind: 'uncertain', detail, graph };

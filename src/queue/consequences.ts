@@ -36,10 +36,12 @@ export function createConsequences(
         );
       case 'absent':
       case 'found':
+      case 'inconclusive':
         // Reading proves nothing about the permission to write.
         if (going.probe === 'forbidden') return;
         return mended(going);
       case 'created':
+      case 'conflict':
       case 'rejected':
         return mended(going);
     }

@@ -11,7 +11,7 @@ import type { Consequences } from './consequences.ts';
 import type { Going, Pacer } from './pacer.ts';
 import type { Stored } from './record.ts';
 
-/** One attempt, whatever it does: never throws for what Graph or the network do. */
+/** One attempt, whatever it does: never throws for what Graph or the network do. A look that is cut throws the signal's reason. */
 export type Deliver = (delivery: Delivery, run: RunResult, signal: AbortSignal) => Promise<Outcome>;
 
 export type WorkParts = {
@@ -81,7 +81,10 @@ export function createWork(parts: WorkParts): Work {
     }
     // Stopping lets a create in hand finish, only a lost lock cuts it short; a look writes nothing and may be cut.
     const interruptible = delivery.mark?.sends === 'look' ? signal : lockLost;
-    const outcome = await parts.deliver(delivery, run, interruptible);
+    const outcome = await parts.deliver(delivery, run, interruptible).catch(async (error: unknown) => {
+      if (interruptible.aborted) await deliveries.save(marked.stored, withdraw(delivery), clock());
+      throw error;
+    });
     await Promise.all([
       parts.consequences(delivery, outcome, going),
       settle(marked.stored, outcome, { probing: going.probe !== null, startedAt }),

@@ -202,6 +202,51 @@ describe('conclude', () => {
     expect(lookUnanswered.delivery.uncertainty).toEqual({ since: now, looks: 0 });
   });
 
+  describe('a create that collides', () => {
+    const conflict: Outcome = {
+      kind: 'conflict',
+      detail: '409 Conflict',
+      graph: { status: 409, code: 'Conflict', requestId: 'req-6' },
+    };
+    const next = (before: Delivery, outcome: Outcome) =>
+      conclude(begin(before, before.dueAt), outcome, { ...circumstances, now: before.dueAt }, policy).delivery;
+
+    test('is looked for at once · and stays known as one that collides, whatever a look comes to', () => {
+      const first = after(conflict);
+      expect(first).toMatchObject({ status: 'waiting', dueAt: now, lastFailure: { kind: 'conflict' } });
+      expect(first.uncertainty).toEqual({ since: now, looks: 0, conflict: true });
+      expect(nextStep(first)).toBe('look');
+      expect(next(first, uncertain).uncertainty).toEqual({ since: now, looks: 0, conflict: true });
+      expect(next(first, absent).uncertainty).toEqual({ since: now, looks: 1, conflict: true });
+      expect(next(first, { ...created, kind: 'found' })).toMatchObject({ status: 'delivered', uncertainty: null });
+    });
+
+    test('not there after three looks · is dead as what Graph said · and replayed it is created again', () => {
+      const dead = [absent, uncertain, absent, absent].reduce(next, after(conflict));
+      expect(dead).toMatchObject({
+        status: 'dead',
+        uncertainty: null,
+        lastFailure: { kind: 'conflict', code: 'graph-409', graphStatus: 409 },
+      });
+      expect(nextStep(replay(dead, now))).toBe('create');
+    });
+  });
+
+  test('a lookup that did not see all · goes on where it stopped · until it has seen the end', () => {
+    const unread = (next: string | null): Outcome => ({
+      kind: 'inconclusive',
+      next,
+      detail: 'more pages',
+      graph: null,
+    });
+    const looking = after(unread('https://graph/2'), { uncertainty: { since: 1, looks: 1 } });
+    expect(looking.uncertainty).toEqual({ since: 1, looks: 1, next: 'https://graph/2' });
+    expect(after(uncertain, looking).uncertainty).toEqual(looking.uncertainty);
+    expect(after(throttled, looking).uncertainty).toEqual(looking.uncertainty);
+    expect(after(unread(null), looking).uncertainty).toEqual({ since: 1, looks: 1 });
+    expect(after(absent, looking).uncertainty).toEqual({ since: 1, looks: 2 });
+  });
+
   test('not there · looked for three times, each later · is created again at once', () => {
     let looking = after(uncertain);
     const waits: number[] = [];

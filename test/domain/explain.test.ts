@@ -28,6 +28,13 @@ const OUTCOMES: Record<Failure['kind'], Failure> = {
   throttled: { kind: 'throttled', retryAfterMs: 5000, detail: '429', graph: { ...answer(429), code: null } },
   'not-sent': { kind: 'not-sent', upstream: 'graph', detail: 'ECONNREFUSED', graph: null },
   uncertain: { kind: 'uncertain', detail: '504 UnknownError', graph: { ...answer(504), code: null } },
+  inconclusive: {
+    kind: 'inconclusive',
+    next: null,
+    detail: 'the listing goes on after 50 pages',
+    graph: { ...answer(200), code: null },
+  },
+  conflict: { kind: 'conflict', detail: '409 Conflict', graph: { ...answer(409), code: null } },
   unauthenticated: { kind: 'unauthenticated', detail: '401', graph: { ...answer(401), code: null } },
   'credential-refused': { kind: 'credential-refused', detail: 'AADSTS7000222', graph: null },
   forbidden: { kind: 'forbidden', detail: '403', graph: { ...answer(403), code: null } },
@@ -43,6 +50,12 @@ const HAPPENED: Record<Failure['kind'], string[]> = {
   'not-sent': ['2026-11-24 10:00:01 UTC  try 1: no connection came to be, so nothing was sent: ECONNREFUSED'],
   uncertain: [
     '2026-11-24 10:00:01 UTC  try 1: the request was sent and no answer came that can be relied on: Graph may have it (Graph said 504, request id req-504): 504 UnknownError',
+  ],
+  inconclusive: [
+    '2026-11-24 10:00:01 UTC  try 1: looked in Graph, and not all records could be read: it is looked for further on (Graph said 200, request id req-200): the listing goes on after 50 pages',
+  ],
+  conflict: [
+    '2026-11-24 10:00:01 UTC  try 1: Graph said that it collides with a record it has: whether that is this one is looked up (Graph said 409, request id req-409): 409 Conflict',
   ],
   unauthenticated: [
     '2026-11-24 10:00:02 UTC  Graph refused the token; surely nothing was written, and no try is spent (Graph said 401, request id req-401): 401',

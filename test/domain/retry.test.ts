@@ -22,6 +22,16 @@ const almostOld = delivery({ attemptsMade: 4, attempts, dueAt: now, failingSince
 const why = { detail: 'why', graph: null };
 const throttled = (retryAfterMs: number | null): Failure => ({ kind: 'throttled', retryAfterMs, ...why });
 const notSent = (upstream: 'graph' | 'token-endpoint'): Failure => ({ kind: 'not-sent', upstream, ...why });
+const inconclusive: Failure = { kind: 'inconclusive', next: null, ...why };
+const unsure = { uncertainty: { since: 1, looks: 0 } };
+const unread = (times: number) =>
+  delivery({
+    ...unsure,
+    attempts: Array.from({ length: times }, (_, index) => ({
+      ...{ number: index + 1, at: now, outcome: 'inconclusive' as const },
+      ...{ graphStatus: 200, graphRequestId: null },
+    })),
+  });
 const uncertain: Failure = { kind: 'uncertain', ...why };
 const rejected = (status: number): Failure => ({ kind: 'rejected', status, ...why });
 const probing = { probing: true };
@@ -81,6 +91,18 @@ const TABLE: Record<Failure['kind'], Row[]> = {
     ['too old', uncertain, old, {}, { then: 'dead', code: 'expired-uncertain' }],
     ['its worker lost just now', LOST_WORKER, delivery(), {}, { then: 'look', at: now + 30_000 + 5000 }],
   ],
+  inconclusive: [
+    ['for the first time', inconclusive, looking, {}, { then: 'look', at: now + 5000 }],
+    ['for the third time in a row', inconclusive, unread(2), {}, { then: 'look', at: now + 15_000 }],
+    ['for the fiftieth time in a row', inconclusive, unread(49), {}, { then: 'look', at: now + 250_000 }],
+    ['without an end', inconclusive, unread(999), {}, { then: 'look', at: now + policy.backoff.capMs }],
+    ['while probing, however old', inconclusive, { ...old, ...unsure }, probing, { then: 'look', at: now + 5000 }],
+    ['too old', inconclusive, { ...old, ...unsure }, {}, { then: 'dead', code: 'expired-uncertain' }],
+  ],
+  conflict: [
+    ['of a create', { kind: 'conflict', ...why }, delivery(), {}, { then: 'look', at: now }],
+    ['of a create while probing, however old', { kind: 'conflict', ...why }, old, probing, { then: 'look', at: now }],
+  ],
   unauthenticated: [
     ['ever', { kind: 'unauthenticated', ...why }, old, {}, { then: 'hold', reason: 'unauthenticated' }],
   ],
@@ -122,6 +144,13 @@ const SUCCESSES: Row[] = [
     delivery({ uncertainty: { since: 1, looks: 2 } }),
     {},
     { then: 'create-again' },
+  ],
+  [
+    'not there a third time, though Graph says it collides',
+    { kind: 'absent', graph: { status: 200, requestId: null } },
+    delivery({ uncertainty: { since: 1, looks: 2, conflict: true } }),
+    {},
+    { then: 'dead', code: 'graph-409' },
   ],
 ];
 

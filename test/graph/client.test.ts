@@ -108,7 +108,7 @@ describe('the SDK’s own retries · are off · one request per attempt', () => 
     ['403', { kind: 'forbidden' }],
     ['402', { kind: 'forbidden' }],
     ['400 as intune', { kind: 'rejected', status: 400 }],
-    ['409', { kind: 'rejected', status: 409 }],
+    ['409', { kind: 'conflict' }],
     ['501', { kind: 'rejected', status: 501 }],
     ['truncated', { kind: 'uncertain' }],
     ['reset', { kind: 'uncertain', graph: null }],

@@ -34,7 +34,7 @@ describe('a status · means one thing · whatever its body', () => {
     [400, null, 'rejected'],
     [404, null, 'rejected'],
     [405, null, 'rejected'],
-    [409, null, 'rejected'],
+    [409, null, 'conflict'],
     [410, null, 'rejected'],
     [413, null, 'rejected'],
     [415, null, 'rejected'],

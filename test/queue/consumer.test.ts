@@ -44,6 +44,7 @@ const absent: Outcome = { kind: 'absent', graph: { status: 200, requestId: 'q' }
 const uncertain: Outcome = { kind: 'uncertain', detail: '504', graph };
 const throttled: Outcome = { kind: 'throttled', retryAfterMs: 30, detail: '429', graph };
 const forbidden: Outcome = { kind: 'forbidden', detail: '403', graph };
+const conflict: Outcome = { kind: 'conflict', detail: '409', graph };
 const notSent: Outcome = { kind: 'not-sent', upstream: 'graph', detail: 'ECONNREFUSED', graph: null };
 const rejected: Outcome = { kind: 'rejected', status: 404, detail: '404', graph };
 
@@ -122,6 +123,52 @@ describe('outcomes', () => {
       deviceRunStateId: 'there',
       attemptsMade: 3,
     });
+  });
+
+  test('a create that collides · is looked for first · and delivered where the record is its own', async () => {
+    const found: Outcome = { kind: 'found', deviceRunStateId: 'there', graph: { status: 200, requestId: 'q' } };
+    consume(conflict, absent, found);
+    const delivery = await ends(await accept(1));
+    expect(delivery).toMatchObject({ status: 'delivered', deviceRunStateId: 'there' });
+    expect(outcomes(delivery)).toEqual(['conflict', 'absent', 'found']);
+  });
+
+  test('a create that collides with another’s record · is dead, and not created again · until it is replayed', async () => {
+    consume(conflict, absent, absent, absent);
+    const delivery = await ends(await accept(1));
+    expect(delivery).toMatchObject({ status: 'dead', lastFailure: { kind: 'conflict', code: 'graph-409' } });
+    expect(tried.map(({ sends }) => sends)).toEqual(['create', 'look', 'look', 'look']);
+    expect(await queue.deadLetters.replay({ deliveryId: delivery.id }, Date.now())).toBe(1);
+    expect(await ends(delivery.id)).toMatchObject({ status: 'delivered' });
+  });
+
+  test('looks that did not see all · are no outage, and no proof of absence · but read on', async () => {
+    const unread: Outcome = { kind: 'inconclusive', next: 'https://graph/2', detail: 'more pages', graph };
+    const nexts: (string | undefined)[] = [];
+    const look = (delivery: Delivery) => (nexts.push(delivery.uncertainty?.next), unread);
+    consume(uncertain, look, look, look, look, look, look, absent, absent, absent);
+    const delivery = await ends(await accept(1));
+    expect(tried.map(({ sends }) => sends)).toEqual(['create', ...Array<'look'>(9).fill('look'), 'create']);
+    expect(delivery.status).toBe('delivered');
+    expect(nexts).toEqual([undefined, ...Array<string>(5).fill('https://graph/2')]);
+    expect((await queue.budget.state()).hold).toBeNull();
+  });
+
+  test('a look that reads on and on · when the worker stops · ends at once and is given back', async () => {
+    const begun = Promise.withResolvers<undefined>();
+    const consumer = consume(uncertain, (_delivery, signal) => {
+      begun.resolve(undefined);
+      return new Promise((_, reject) => {
+        signal.addEventListener('abort', () => reject(signal.reason as Error));
+      });
+    });
+    const id = await accept(1);
+    await begun.promise;
+    await consumer.close();
+    expect(await queue.deliveries.find(id)).toMatchObject({ status: 'waiting', mark: null, uncertainty: { looks: 0 } });
+    consumers = [];
+    consume(absent, absent, absent);
+    expect(await ends(id)).toMatchObject({ status: 'delivered' });
   });
 
   test('a look that fails itself · is repeated · and no create meanwhile', async () => {

@@ -22,8 +22,8 @@ function outside(found: Records | Failure, claimed: readonly string[] = []) {
       asked.push(['create', state, announcedAt]);
       return Promise.resolve(created);
     },
-    find: (state: DeviceRunState) => {
-      asked.push(['find', state]);
+    find: (state, _signal, from) => {
+      asked.push(['find', state, ...(from === null ? [] : [from])]);
       return Promise.resolve(found);
     },
     unclaimed: (ids, deliveryId) => {
@@ -54,6 +54,22 @@ test('a record found · is this delivery’s · unless another one has it', asyn
   expect(asked.at(-1)).toEqual(['unclaimed', ['a', 'b'], fresh.id]);
   const none = outside(records('a'), ['a']);
   expect(await none.deliver(looking, run, signal)).toEqual({ kind: 'absent', graph });
+});
+
+test('a listing that was not read to its end · says nothing of what is not found · and is read on from there', async () => {
+  const unread = { detail: 'more pages', next: 'https://graph/3' };
+  const partly = (ids: string[], claimed: string[] = []) => outside({ ...records(...ids), unread }, claimed);
+  const graph = { status: 200, requestId: 'r2', code: null };
+  expect(await partly([]).deliver(looking, run, signal)).toEqual({ kind: 'inconclusive', ...unread, graph });
+  expect(await partly(['a'], ['a']).deliver(looking, run, signal)).toMatchObject({ kind: 'inconclusive' });
+  expect(await partly(['a']).deliver(looking, run, signal)).toMatchObject({ kind: 'found', deviceRunStateId: 'a' });
+  const { asked, deliver } = partly([]);
+  await deliver(
+    begin({ ...looking, uncertainty: { since: 1500, looks: 0, next: 'https://graph/2' } }, 3000),
+    run,
+    signal,
+  );
+  expect(asked[0]).toEqual(['find', toDeviceRunState(run), 'https://graph/2']);
 });
 
 test('a look that fails · is told as it is · and claims nothing', async () => {
