@@ -11,7 +11,7 @@ import { watchDurability } from './queue/health.ts';
 import { openRevocations } from './queue/revocations.ts';
 import { openTenantQueue } from './queue/tenant.ts';
 import { openDashboard } from './overview.ts';
-import { createHealth } from './readiness.ts';
+import { createHealth, untilStopped } from './readiness.ts';
 
 const { config, log, metrics, events, tracer, lifecycle } = await beginProcess('api');
 const { maxBodyBytes, maxBatchBytes, maxRequestsInFlight, deviceRatePerMin, host, port } = config.http;
@@ -53,6 +53,7 @@ const app = createApp({
   startTrace: tracer.startTrace,
   isAlive: () => true,
   ...health,
+  readiness: untilStopped(health.readiness, lifecycle.signal),
   dashboard,
   clock,
   random: Math.random,
@@ -64,6 +65,14 @@ const app = createApp({
   onQueueTrouble: events.queueTrouble,
   onDefect: (error) => events.defect(error, 'a route threw'),
 });
-const listener = await listen(app, host, port, events.connectionRefused, {}, identities.tls);
+const listener = await listen(
+  app,
+  host,
+  port,
+  events.connectionRefused,
+  { keepAliveTimeout: config.keepAliveTimeoutMs },
+  identities.tls,
+);
+lifecycle.signal.addEventListener('abort', listener.drain);
 lifecycle.opened('listener', listener.close);
 log.info({ host, port: listener.port }, 'listening');

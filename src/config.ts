@@ -44,6 +44,9 @@ export type Config = {
     supersede: boolean;
     policy: Policy;
   };
+  /** Of both processes' listeners. */
+  keepAliveTimeoutMs: number;
+  drainMs: number;
   shutdownGraceMs: number;
   logLevel: LogLevel;
 };
@@ -74,9 +77,17 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, r
   const malformed = parsed.success
     ? []
     : parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
-  const faults = [...new Set(malformed), ...missing(given, role)];
+  const faults = [
+    ...new Set(malformed),
+    ...missing(given, role),
+    ...(parsed.success ? contradicting(parsed.data) : []),
+  ];
   if (!parsed.success || faults.length > 0) throw new ConfigError(faults);
   return deepFreeze(toConfig(parsed.data));
+}
+
+function contradicting({ DRAIN_MS: drainMs, SHUTDOWN_GRACE_MS: graceMs }: Environment): string[] {
+  return drainMs > 0 && drainMs >= graceMs ? ['DRAIN_MS must be less than SHUTDOWN_GRACE_MS, which counts it'] : [];
 }
 
 function missing(env: Record<string, unknown>, role: Role): string[] {
@@ -126,6 +137,8 @@ function toConfig(env: Environment): Config {
         backoff: BACKOFF,
       },
     },
+    keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
+    drainMs: env.DRAIN_MS,
     shutdownGraceMs: env.SHUTDOWN_GRACE_MS,
     logLevel: env.LOG_LEVEL,
   };

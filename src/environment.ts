@@ -107,7 +107,9 @@ export const environmentSchema = z.object({
   MAX_BACKLOG_BYTES: wholeOrUnset(1, 100_000_000_000_000).optional(),
   MAX_BACKLOG_AGE_H: hoursOrUnset(87_600).optional(),
   DEVICE_RATE_PER_MIN: whole(60, 0, 1_000_000),
-  SHUTDOWN_GRACE_MS: whole(20_000, 0, HOUR_MS),
+  KEEP_ALIVE_TIMEOUT_MS: whole(65_000, 1, 24 * HOUR_MS),
+  DRAIN_MS: whole(0, 0, HOUR_MS),
+  SHUTDOWN_GRACE_MS: whole(20_000, 0, 2 * HOUR_MS),
   LOG_LEVEL: oneOf(LOG_LEVELS, 'info'),
 });
 

@@ -1,14 +1,18 @@
-// A process's life: signal → abort → ordered close within a grace period; a second signal forces.
+// A process's life: signal → abort → drain → ordered close, all within a grace period; a second signal forces.
+import { setTimeout as delay } from 'node:timers/promises';
 import { CannotStart } from './cannot-start.ts';
 import { EXIT_CONFIG } from './config.ts';
 import type { Logger } from './log.ts';
 
 /** A part with a lifetime, closed in the reverse order of its opening. */
-export type Part = { name: string; close: () => Promise<void> };
+export type Part = { name: string; close: () => Promise<void>; closes: Closes };
+
+/** `at once`: what takes new work by itself stops doing so, while those who call are still answered. */
+export type Closes = 'at once' | 'when drained';
 
 export type Lifecycle = {
   /** Remembers a part to be closed. */
-  opened: (name: string, close: () => Promise<void> | void) => void;
+  opened: (name: string, close: () => Promise<void> | void, closes?: Closes) => void;
   /** Aborts when the process is asked to stop. */
   signal: AbortSignal;
   /** Closes everything as a signal would, and ends the process with this code. */
@@ -19,12 +23,13 @@ const ONE_SIGNAL_MS = 50;
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
 
 /**
- * Takes over a process's signals. SIGTERM or SIGINT closes the parts, last opened first, and exits 0; when that takes
- * longer than the grace period, or a second signal comes, the process ends at once with 1.
+ * Takes over a process's signals. SIGTERM or SIGINT lets the process serve on for `drainMs`, closes the parts, last opened
+ * first, and exits 0; when that takes longer than the grace period, or a second signal comes, the process ends at once
+ * with 1. A process that ends for a defect does not drain.
  */
 export function createLifecycle(
   log: Logger,
-  graceMs: number,
+  { drainMs, graceMs }: { drainMs: number; graceMs: number },
   exit: (code: number) => void = (code) => process.exit(code),
 ): Lifecycle {
   const parts: Part[] = [];
@@ -41,12 +46,19 @@ export function createLifecycle(
       log.error({ graceMs }, 'grace period over, forcing');
       exit(1);
     }, graceMs);
-    for (const part of parts.reverse()) {
-      await part.close().catch((error: unknown) => log.error({ error, part: part.name }, 'did not close cleanly'));
-    }
+    const drained = exitCode === 0 && drainMs > 0 ? delay(drainMs) : null;
+    await closeAll('at once');
+    await drained;
+    await closeAll('when drained');
     clearTimeout(force);
     log.info('stopped');
     exit(exitCode);
+  }
+
+  async function closeAll(which: Closes): Promise<void> {
+    for (const part of parts.filter(({ closes }) => closes === which).reverse()) {
+      await part.close().catch((error: unknown) => log.error({ error, part: part.name }, 'did not close cleanly'));
+    }
   }
 
   for (const name of SIGNALS) {
@@ -76,7 +88,7 @@ export function createLifecycle(
   });
 
   return {
-    opened: (name, close) => void parts.push({ name, close: async () => close() }),
+    opened: (name, close, closes = 'when drained') => void parts.push({ name, close: async () => close(), closes }),
     signal: abort.signal,
     stop,
   };

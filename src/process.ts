@@ -27,7 +27,7 @@ export async function beginProcess(role: Role): Promise<Process> {
   const metrics = createMetrics();
   const events = createEvents(log, metrics);
   for (const outlet of [stdout, stderr]) outlet.report(events.output);
-  const lifecycle = createLifecycle(log, config.shutdownGraceMs);
+  const lifecycle = createLifecycle(log, { drainMs: config.drainMs, graceMs: config.shutdownGraceMs });
   const tracer = await openTracer(parseTracing(process.env), role, config.shutdownGraceMs, {
     ignored: events.tracingIgnored,
     trouble: events.tracingTrouble,

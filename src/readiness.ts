@@ -140,6 +140,16 @@ export function createHealth(
   };
 }
 
+/** Readiness of a process that may be asked to stop: from then on it fails, so that nobody new is sent here. */
+export function untilStopped(readiness: () => Promise<Readiness>, stopping: AbortSignal): () => Promise<Readiness> {
+  return async () => {
+    const ready = await readiness();
+    if (!stopping.aborted) return ready;
+    const process = { ok: false, detail: 'was asked to stop, and serves on for a while' };
+    return { status: 'failing', checks: { process, ...ready.checks } };
+  };
+}
+
 function toMemoryCheck(used: number | null): Check {
   if (used === null) return { ok: true, detail: 'no maxmemory is set' };
   const ok = used < MEMORY_WARNING;

@@ -275,7 +275,9 @@ const CASES: Record<Name, Case> = {
   MAX_BACKLOG_BYTES: whole(({ backlog }) => backlog.maxBytes, null, 1, 100_000_000_000_000),
   MAX_BACKLOG_AGE_H: hours(({ backlog }) => backlog.maxAgeMs, null),
   DEVICE_RATE_PER_MIN: whole(({ http }) => http.deviceRatePerMin, 60, 0, 1_000_000),
-  SHUTDOWN_GRACE_MS: whole(({ shutdownGraceMs }) => shutdownGraceMs, 20_000, 0, 3_600_000),
+  KEEP_ALIVE_TIMEOUT_MS: whole(({ keepAliveTimeoutMs }) => keepAliveTimeoutMs, 65_000, 1, 86_400_000),
+  DRAIN_MS: whole(({ drainMs }) => drainMs, 0, 0, 3_600_000),
+  SHUTDOWN_GRACE_MS: whole(({ shutdownGraceMs }) => shutdownGraceMs, 20_000, 0, 7_200_000),
   LOG_LEVEL: {
     pick: ({ logLevel }) => logLevel,
     byDefault: 'info',
@@ -295,6 +297,7 @@ const COMPANY: Partial<Record<Name, Environment>> = {
   INTUNE_TENANT_ID: { DEVICE_CA_FILE: '/ca', TRUSTED_PROXIES: '10.0.0.1', DEVICE_ID_FROM_CERT: 'intune-mdm' },
   CLIENT_CERT_HEADER: { DEVICE_CA_FILE: '/ca', TRUSTED_PROXIES: '10.0.0.1' },
   ENTRA_AUDIENCE: { AZURE_TENANT_ID: TENANT },
+  DRAIN_MS: { SHUTDOWN_GRACE_MS: '7200000' },
   AZURE_TENANT_ID: { AZURE_CLIENT_ID: 'client', AZURE_CLIENT_SECRET: SECRET },
   AZURE_CLIENT_ID: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_SECRET: SECRET },
   AZURE_CLIENT_SECRET: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client' },
@@ -339,6 +342,18 @@ test('everything wrong at once · is reported together · each variable by its n
     new Set(['one', 'REDIS_SENTINEL_NAME', ...wrong]),
   );
   expect(faults.join('\n')).not.toContain('wrong value');
+});
+
+test.each([
+  ['20000', undefined],
+  ['5000', '5000'],
+  ['5001', '5000'],
+])('DRAIN_MS=%s within SHUTDOWN_GRACE_MS=%s · would never end in order · and is refused', (drainMs, graceMs) => {
+  const faults = faultsOf(
+    { ...api, DRAIN_MS: drainMs, ...(graceMs !== undefined && { SHUTDOWN_GRACE_MS: graceMs }) },
+    'api',
+  );
+  expect(faults).toEqual(['DRAIN_MS must be less than SHUTDOWN_GRACE_MS, which counts it']);
 });
 
 describe('what a role cannot do without', () => {

@@ -9,8 +9,10 @@ import { jsonLines } from './support/printed.ts';
 const fixture = fileURLToPath(new URL('support/lifecycle-fixture.ts', import.meta.url));
 
 /** Runs the fixture; `says` waits for a line with this message, `ended` for its exit code and everything it said. */
-function run(manner: string, graceMs = 5000) {
-  const child = spawn(process.execPath, [fixture, manner, `${graceMs}`], { stdio: ['ignore', 'pipe', 'inherit'] });
+function run(manner: string, graceMs = 5000, drainMs = 0) {
+  const child = spawn(process.execPath, [fixture, manner, `${graceMs}`, `${drainMs}`], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const lines: string[] = [];
   const reader = createInterface(child.stdout);
   reader.on('line', (line) => lines.push(line));
@@ -75,6 +77,33 @@ test('a second signal · while closing · exits 1 at once', async () => {
   process.signal('SIGINT');
   const { code, messages } = await process.ended();
   expect({ code, last: messages.at(-1) }).toEqual({ code: 1, last: 'second signal, forcing' });
+});
+
+test('time to drain · lets all parts go on but those that take work by themselves · and then closes in order', async () => {
+  const process = run('busy', 5000, 300);
+  await process.says('running');
+  const askedAt = performance.now();
+  process.signal('SIGTERM');
+  await process.says('closed fourth');
+  await process.says('closed third');
+  expect(performance.now() - askedAt).toBeGreaterThan(290);
+  const { code, messages } = await process.ended();
+  expect({ code, messages }).toEqual({ code: 0, messages: ORDERLY.toSpliced(3, 0, 'closed fourth') });
+});
+
+test('a second signal · while draining · exits 1 at once', async () => {
+  const process = run('orderly', 600_000, 500_000);
+  await process.says('running');
+  process.signal('SIGTERM');
+  await process.says('aborted');
+  process.signal('SIGINT');
+  const { code, messages } = await process.ended();
+  expect({ code, last: messages.at(-1) }).toEqual({ code: 1, last: 'second signal, forcing' });
+});
+
+test('a defect · is no time to drain · but to close at once', async () => {
+  const { code, messages } = await run('throws', 600_000, 500_000).ended();
+  expect({ code, last: messages.at(-1) }).toEqual({ code: 1, last: 'stopped' });
 });
 
 test('a part that fails to close · is told by name · and the others are closed all the same', async () => {

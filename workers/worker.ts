@@ -9,7 +9,7 @@ import { createConsumer } from '../src/queue/consumer.ts';
 import { watchDurability } from '../src/queue/health.ts';
 import { createPacer } from '../src/queue/pacer.ts';
 import { openTenantQueue } from '../src/queue/tenant.ts';
-import { createHealth } from '../src/readiness.ts';
+import { createHealth, untilStopped } from '../src/readiness.ts';
 import { createDeliver } from './deliver.ts';
 
 const { config, log, metrics, events, tracer, lifecycle } = await beginProcess('worker');
@@ -47,15 +47,19 @@ const consumer = createConsumer({
   clock: queue.clock.now,
   random: Math.random,
 });
-lifecycle.opened('consumer', consumer.close);
+lifecycle.opened('consumer', consumer.close, 'at once');
 
 const health = createHealth(queue, metrics, queue.clock.now);
 const app = createHealthApp({
   ...health,
+  readiness: untilStopped(health.readiness, lifecycle.signal),
   isAlive: consumer.isAlive,
   onAnswer: events.answered,
   onDefect: (error) => events.defect(error, 'a route threw'),
 });
-const listener = await listen(app, host, port, events.connectionRefused);
+const listener = await listen(app, host, port, events.connectionRefused, {
+  keepAliveTimeout: config.keepAliveTimeoutMs,
+});
+lifecycle.signal.addEventListener('abort', listener.drain);
 lifecycle.opened('listener', listener.close);
 log.info({ host, port: listener.port, concurrency }, 'working');

@@ -51,7 +51,12 @@ export type App = (req: IncomingMessage, res: ServerResponse, onUnrouted: () => 
 /** What is being answered, on each connection in the order it came. */
 type UnderWay = ReadonlyMap<Duplex, readonly ServerResponse[]>;
 
-export type Listener = { port: number; close: () => Promise<void> };
+export type Listener = {
+  port: number;
+  /** From now on every answer ends its connection: whoever comes again is led elsewhere. Listens on. */
+  drain: () => void;
+  close: () => Promise<void>;
+};
 
 /** Listens. Refusals before there is a request go to onRefused. @throws Error where the port cannot be had */
 export async function listen(
@@ -84,7 +89,18 @@ export async function listen(
   await promise;
   // A connection that could not be accepted, for want of a file descriptor: the next one may be.
   server.on('error', drop);
-  return { port: (server.address() as AddressInfo).port, close: () => closeServer(server, underWay) };
+  const drain = () => {
+    for (const answer of answersIn(underWay)) sayClose(answer);
+    server.prependListener('request', (_req, res) => sayClose(res));
+  };
+  return {
+    port: (server.address() as AddressInfo).port,
+    drain,
+    close: () => {
+      drain();
+      return closeServer(server, underWay);
+    },
+  };
 }
 
 function createTlsServer(tls: Tls, settings: object, answer: RequestListener) {
@@ -190,7 +206,7 @@ function toCode(errorCode: string | undefined): RefusalCode {
 async function closeServer(server: Server, underWay: UnderWay): Promise<void> {
   const { promise: closed, resolve } = Promise.withResolvers<undefined>();
   server.close(() => resolve(undefined));
-  const left = () => Array.from(underWay.values()).flat();
+  const left = () => answersIn(underWay);
   for (let answers = left(); answers.length > 0; answers = left()) {
     const allMade = answers.every(isMade);
     await Promise.race([Promise.all(answers.map(untilClosed)), delay(LINGER_MS, undefined, { ref: false })]);
@@ -201,11 +217,16 @@ async function closeServer(server: Server, underWay: UnderWay): Promise<void> {
   await closed;
 }
 
+const answersIn = (underWay: UnderWay) => Array.from(underWay.values()).flat();
+
+function sayClose(res: ServerResponse): void {
+  if (!res.headersSent) res.setHeader('Connection', 'close');
+}
+
 const isMade = ({ writableEnded }: ServerResponse) => writableEnded;
 
 async function untilClosed(res: ServerResponse): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<undefined>();
-  if (!res.headersSent) res.setHeader('Connection', 'close');
   res.once('close', () => resolve(undefined));
   await promise;
 }

@@ -2,9 +2,9 @@
 import { createLifecycle } from '../../src/lifecycle.ts';
 import { createLog } from '../../src/log.ts';
 
-const [, , manner = 'orderly', graceMs = '5000'] = process.argv;
+const [, , manner = 'orderly', graceMs = '5000', drainMs = '0'] = process.argv;
 const log = createLog('fixture', 'info');
-const lifecycle = createLifecycle(log, Number(graceMs));
+const lifecycle = createLifecycle(log, { drainMs: Number(drainMs), graceMs: Number(graceMs) });
 
 lifecycle.signal.addEventListener('abort', () => log.info('aborted'));
 const keepAlive = setInterval(() => undefined, 1000);
@@ -22,6 +22,7 @@ lifecycle.opened('third', () => {
   log.info('closed third');
 });
 
+if (manner === 'busy') lifecycle.opened('fourth', () => log.info('closed fourth'), 'at once');
 if (manner === 'throws') setImmediate(() => failing());
 if (manner === 'rejects') void Promise.reject(new Error('nobody listened'));
 log.info('running');
