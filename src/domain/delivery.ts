@@ -1,6 +1,7 @@
 // The unit of work: a delivery's identity, what is known of it, and how a try begins.
 import { hash } from 'node:crypto';
 import type { Failure } from './failure.ts';
+import type { Note } from './note.ts';
 import type { RunResult } from './run-result.ts';
 
 /** Every status a delivery can have; the last three are terminal. */
@@ -73,6 +74,8 @@ export type Delivery = {
   deviceRunStateId: string | null;
   /** The newer delivery of the same device and configuration that was created instead. */
   supersededBy: string | null;
+  /** At most one of each code. */
+  notes: Note[];
   /** The trace its submission was part of (W3C Trace Context), so that its attempts can be found from there. */
   traceparent: string | null;
 };
@@ -116,6 +119,7 @@ export function createDelivery(
     deliveredAt: null,
     deviceRunStateId: null,
     supersededBy: null,
+    notes: [],
     traceparent,
   };
 }
@@ -152,7 +156,7 @@ export function replay(delivery: Delivery, now: number): Delivery {
 export const isReplaceable = ({ status, uncertainty }: Delivery): boolean =>
   (status === 'queued' || status === 'waiting') && uncertainty === null;
 
-/** Ends a delivery in favour of a newer one of the same device and configuration. */
+/** Ends a delivery in favour of a newer one of the same device and configuration; it comes back if that dies. */
 export function supersede(delivery: Delivery, by: string): Delivery {
   return { ...delivery, status: 'superseded', supersededBy: by, mark: null };
 }

@@ -65,7 +65,10 @@ function foresee(delivery: Explainable, surroundings: Surroundings): Outlook {
         next: 'Nothing: it is done. Sent again by the device, it is known and not created twice.',
       };
     case 'superseded':
-      return { waitingFor: null, next: 'Nothing: it is done, and was not created in Graph.' };
+      return {
+        waitingFor: null,
+        next: 'Nothing: it was not created in Graph. Should every newer result die before it is created, this one comes back.',
+      };
     case 'dead':
       return { waitingFor: 'an operator', next: remedyOf(delivery.lastFailure?.code ?? '') };
     case 'delivering':

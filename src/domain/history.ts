@@ -1,6 +1,7 @@
 // What happened to a delivery, told from its record: one line for each thing, oldest first.
 import type { Attempt, Delivery, LastFailure } from './delivery.ts';
 import type { Failure } from './failure.ts';
+import { describeNote } from './note.ts';
 import { LOOKS_UNTIL_ABSENT } from './retry.ts';
 
 /** What its story is told from. */
@@ -18,6 +19,7 @@ export type Told = Pick<
   | 'deliveredAt'
   | 'deviceRunStateId'
   | 'supersededBy'
+  | 'notes'
 >;
 
 type Line = { at: number; text: string };
@@ -49,6 +51,7 @@ export function tellHistory(delivery: Told): string[] {
     ...(forgotten > 0 ? [{ at: acceptedAt, text: `${forgotten} earlier tries, whose details are not kept` }] : []),
     ...tellAttempts(delivery),
     ...tellPresent(delivery),
+    ...delivery.notes.map((note) => ({ at: note.at, text: `note: ${describeNote(note)}` })),
   ];
   return [
     ...lines.sort((a, b) => a.at - b.at).map(({ at, text }) => `${toText(at)}  ${text}`),

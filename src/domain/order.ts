@@ -34,14 +34,32 @@ export function rank(run: RunResult, priority: Priority): Rank {
 /** .NET's ticks of 1970-01-01: with these added no instant of a four-digit year is negative. */
 const EPOCH_TICKS = 621_355_968_000_000_000n;
 const DIGITS = 19;
+const TICKS_PER_MS = 10_000n;
 
 /** When a run was completed, as text that sorts as the instants do. */
 export function sortableInstant({ completedAt }: Pick<RunResult, 'completedAt'>): string {
   return ((parseInstant(completedAt)?.ticks ?? 0n) + EPOCH_TICKS).toString().padStart(DIGITS, '0');
 }
 
+/** A clock that is so far ahead is wrong: nothing can be told from it. */
+const FURTHEST_AHEAD_MS = 86_400_000;
+
+/** Whether a run says it was completed more than a day after it was accepted. */
+export function isCompletedAhead({ completedAt }: Pick<RunResult, 'completedAt'>, acceptedAt: number): boolean {
+  const ticks = parseInstant(completedAt)?.ticks;
+  return ticks !== undefined && ticks > BigInt(acceptedAt + FURTHEST_AHEAD_MS) * TICKS_PER_MS;
+}
+
 /** 96 bits: devices by the million do not meet. */
 const CONTEST_CHARACTERS = 16;
+
+/** One of several results: what they compete for, and when its run was completed. */
+export type Contestant = { contest: string; instant: string };
+
+/** Null for one that takes no part: by a clock that is wrong it is neither the newer nor the older. */
+export function toContestant(run: RunResult, acceptedAt: number): Contestant | null {
+  return isCompletedAhead(run, acceptedAt) ? null : { contest: contestOf(run), instant: sortableInstant(run) };
+}
 
 /** What several results compete for: one device's state under one configuration. */
 export function contestOf(run: Pick<RunResult, 'deviceId' | 'hardwareConfigurationId'>): string {

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { STATUSES } from '../domain/delivery.ts';
 import { FAILURE_KINDS } from '../domain/failure.ts';
 import { HOLD_REASONS } from '../domain/hold.ts';
+import { NOTE_CODES } from '../domain/note.ts';
 import { REFUSALS } from '../domain/refusal.ts';
 import { deviceIdSchema } from '../domain/run-result.ts';
 
@@ -59,6 +60,17 @@ export const deliverySchema = z
       .string()
       .optional()
       .describe('Of a superseded one: the delivery of a newer result of the same device and configuration.'),
+    notes: z
+      .array(
+        z.object({
+          code: z.enum(NOTE_CODES),
+          at: instant,
+          deliveryId: z.string().optional().describe('The other delivery, where there is one.'),
+          detail: z.string(),
+        }),
+      )
+      .optional()
+      .describe('What is worth knowing and changes nothing for the delivery; absent where there is nothing.'),
     lastFailure: lastFailureSchema.nullable(),
   })
   .meta({ id: 'Delivery', description: 'A run result on its way into Graph.' });

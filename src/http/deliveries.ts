@@ -1,6 +1,7 @@
 // GET /v1/deliveries/{id}: for the device it is about, a relay or an operator; to anyone else it does not exist.
 import type { RequestHandler, Response } from 'express';
 import type { Delivery } from '../domain/delivery.ts';
+import { describeNote, type Note } from '../domain/note.ts';
 import type { DeliveryView } from './answers.ts';
 import type { Caller, Callers } from './identity/callers.ts';
 import { queueUnavailable, Refused } from './problem.ts';
@@ -65,8 +66,16 @@ export function toView(delivery: Delivery): DeliveryView {
     deliveredAt: delivery.deliveredAt === null ? null : instant(delivery.deliveredAt),
     deviceRunStateId: delivery.deviceRunStateId,
     ...(delivery.supersededBy !== null && { supersededBy: delivery.supersededBy }),
+    ...(delivery.notes.length > 0 && { notes: delivery.notes.map(toNoteView) }),
     lastFailure: delivery.lastFailure && { ...delivery.lastFailure, at: instant(delivery.lastFailure.at) },
   };
 }
+
+const toNoteView = (note: Note) => ({
+  code: note.code,
+  at: instant(note.at),
+  ...(note.by !== null && { deliveryId: note.by }),
+  detail: describeNote(note),
+});
 
 const instant = (at: number) => new Date(at).toISOString();

@@ -1,22 +1,14 @@
 // Accepting run results: each run once, those that arrive together in one script call, nobody waits when nothing is under way.
 import { createDelivery, type Delivery } from '../domain/delivery.ts';
-import { contestOf, RANKS, rank as rankOf, sortableInstant, type Priority, type Rank } from '../domain/order.ts';
+import { withNote } from '../domain/note.ts';
+import { isCompletedAhead, RANKS, rank as rankOf, toContestant, type Priority, type Rank } from '../domain/order.ts';
 import { toText, type RunResult } from '../domain/run-result.ts';
 import { toSaid, type Said } from '../domain/said.ts';
 import type { Fingerprints, MakeFingerprint } from './fingerprints.ts';
 import type { Keys } from './keys.ts';
+import { CONTEST_LUA } from './contest.ts';
 import { defineLineScript, type Line } from './line.ts';
-import {
-  fingerprintOf,
-  HEADER_BYTES,
-  HEADER_LUA,
-  LETTERS,
-  parseHeader,
-  parseRecord,
-  tag,
-  toBody,
-  type Place,
-} from './record.ts';
+import { fingerprintOf, HEADER_LUA, LETTERS, parseHeader, parseRecord, tag, toBody, type Place } from './record.ts';
 import type { RedisConnection } from './redis.ts';
 import { NotOpened, type Seal } from './sealed.ts';
 
@@ -41,25 +33,20 @@ export type AcceptanceSettings = { priority: Priority; supersede: boolean };
 const ENTRY_ARGS = 7;
 
 const ACCEPT = `${HEADER_LUA}
+${CONTEST_LUA}
 local entries = tonumber(ARGV[OWN_ARGS + 1])
 local answers, joined, joinedBytes, accepted, known = {}, {}, 0, 0, {}
 local number = {}
 for rank = 0, ${RANKS.length - 1} do
   number[rank], joined[rank] = tonumber(redis.call('HGET', COUNTS, 'joined:' .. rank) or 0), {}
 end
-local function stands(id)
-  local start = redis.call('GETRANGE', ROOT .. ':' .. id, 0, ${HEADER_BYTES})
-  return string.match(start, '^%d+ [${LETTERS.queued}${LETTERS.delivering}${LETTERS.waiting}${LETTERS.delivered}] ')
-end
+-- Whom it makes superfluous, or who makes it superfluous; one of the same instant does neither.
 local function compete(contest, instant, id)
-  local key = ROOT .. ':n:' .. contest
-  local known = redis.call('GET', key)
-  local rivalInstant, rival = string.match(known or '', '^(%d+) (%S+)$')
-  if rival and not stands(rival) then rival = nil end
-  if not rival or instant >= rivalInstant then redis.call('SET', key, instant .. ' ' .. id) end
-  if not rival or instant == rivalInstant then return '', '' end
-  if instant > rivalInstant then return rival, '' end
-  return '', rival
+  local newest = newestStanding(contest)
+  join(contest, instant, id)
+  if not newest or newest[1] == instant then return '', '' end
+  if instant > newest[1] then return newest[2], '' end
+  return '', newest[2]
 end
 for entry = 0, entries - 1 do
   local at = OWN_ARGS + 1 + entry * ${ENTRY_ARGS}
@@ -73,7 +60,7 @@ for entry = 0, entries - 1 do
     accepted, joinedBytes = accepted + 1, joinedBytes + #record
     answers[entry + 1] = place
     if ARGV[at + 6] ~= '' then
-      local older, newer = compete(ARGV[at + 6], ARGV[at + 7], id)
+      local older, newer = compete(ROOT .. ':c:' .. ARGV[at + 6], ARGV[at + 7], id)
       answers[entry + 1] = {'accepted', place, older, newer}
     end
   else
@@ -152,7 +139,8 @@ export function createAcceptance(
   function toArgs({ run, said, delivery, rank }: Entry, makeFingerprint: MakeFingerprint): (string | number)[] {
     const text = toText(run);
     const identity = `${makeFingerprint(said)} ${tag(run.deviceId)} ${tag(run.runId)}`;
-    const contest = supersede ? [contestOf(run), sortableInstant(run)] : ['', ''];
+    const contestant = supersede ? toContestant(run, delivery.acceptedAt) : null;
+    const contest = [contestant?.contest ?? '', contestant?.instant ?? ''];
     return [delivery.id, delivery.acceptedAt, identity, rank, toBody(delivery, text, seal), ...contest];
   }
 
@@ -232,7 +220,9 @@ export function createAcceptance(
 
   return (run, now, { said = toSaid(run), traceparent = null } = {}) => {
     const { promise, resolve, reject } = Promise.withResolvers<Accepted>();
-    const delivery = createDelivery(tenantId, run, now, traceparent);
+    const isAhead = supersede && isCompletedAhead(run, now);
+    const begun = createDelivery(tenantId, run, now, traceparent);
+    const delivery = isAhead ? withNote(begun, { code: 'completed-ahead', at: now, by: null }) : begun;
     waiting.push({ run, said, delivery, rank: rankOf(run, priority), joinedAt: performance.now(), resolve, reject });
     if (waiting.length === 1) setImmediate(() => void flush());
     return promise;

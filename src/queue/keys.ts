@@ -18,8 +18,8 @@ export type Keys = {
   ended: string;
   /** How many deliveries have each status, how many bytes the open ones take, and how far each line has moved. */
   counts: string;
-  /** The newest delivery of a device and configuration, where older ones are superseded. */
-  newest: (contest: string) => string;
+  /** The deliveries of a device and configuration that compete, by when their runs were completed. */
+  contest: (contest: string) => string;
   /** Which delivery a record in Graph belongs to. */
   record: (deviceRunStateId: string) => string;
   budget: string;
@@ -44,7 +44,7 @@ export function createKeys(prefix: string, tenantId: string): Keys {
     dead: `${root}:dead`,
     ended: `${root}:ended`,
     counts: `${root}:counts`,
-    newest: (contest) => `${root}:n:${contest}`,
+    contest: (contest) => `${root}:c:${contest}`,
     record: (deviceRunStateId) => `${root}:r:${deviceRunStateId}`,
     budget: `${root}:budget`,
     fingerprintSecrets: `${root}:fingerprint-secrets`,

@@ -2,6 +2,7 @@
 import { hash } from 'node:crypto';
 import { createDelivery, isTerminal } from '../domain/delivery.ts';
 import type { Attempt, Delivery, LastFailure, Mark, Status, Uncertainty } from '../domain/delivery.ts';
+import type { Note } from '../domain/note.ts';
 import type { RunResult } from '../domain/run-result.ts';
 import type { Seal } from './sealed.ts';
 
@@ -57,25 +58,27 @@ type Life = {
   done?: number | undefined;
   record?: string | undefined;
   by?: string | undefined;
+  notes?: [code: Note['code'], at: number, by: string | null][] | undefined;
   trace?: string | undefined;
 };
 
 /**
- * The part of a record behind its header. A run result that reached its end is not needed any more.
+ * The part of a record behind its header. What Graph has is not needed any more. What was superseded may be, so it names
+ * its run apart: a script can take the run result away.
  * @param run its text, null where it is gone
  */
 export function toBody(delivery: Delivery, run: string | null, { seal }: Seal): string {
-  const forgotten = run === null || delivery.status === 'delivered' || delivery.status === 'superseded';
-  const life = JSON.stringify(toLife(delivery, forgotten));
+  const forgotten = run === null || delivery.status === 'delivered';
+  const life = JSON.stringify(toLife(delivery, forgotten || delivery.status === 'superseded'));
   return `${life === '{}' ? '' : seal(life, delivery.id)}\n${forgotten ? '' : seal(run, delivery.id)}`;
 }
 
-function toLife(delivery: Delivery, forgotten: boolean): Life {
+function toLife(delivery: Delivery, named: boolean): Life {
   const { runId, deviceId, hardwareConfigurationId, attempts, status } = delivery;
   const kept = status === 'delivered' ? attempts.slice(-ATTEMPTS_REMEMBERED) : attempts;
   const settled = isTerminal(status);
   return {
-    of: forgotten ? [runId, deviceId, hardwareConfigurationId] : undefined,
+    of: named ? [runId, deviceId, hardwareConfigurationId] : undefined,
     made: delivery.attemptsMade || undefined,
     tries: kept.length === 0 ? undefined : kept.map(toTuple),
     due: settled || delivery.dueAt === delivery.acceptedAt ? undefined : delivery.dueAt,
@@ -86,6 +89,7 @@ function toLife(delivery: Delivery, forgotten: boolean): Life {
     done: delivery.deliveredAt ?? undefined,
     record: delivery.deviceRunStateId ?? undefined,
     by: delivery.supersededBy ?? undefined,
+    notes: delivery.notes.length === 0 ? undefined : delivery.notes.map(({ code, at, by }) => [code, at, by]),
     trace: delivery.traceparent ?? undefined,
   };
 }
@@ -140,7 +144,9 @@ function fromLife(base: Base, life: Life, run: RunResult | null): Delivery {
     lastFailure: life.failed ?? null,
     deliveredAt: life.done ?? null,
     deviceRunStateId: life.record ?? null,
-    supersededBy: life.by ?? null,
+    // One that came back was changed by a script, which cannot open what is sealed.
+    supersededBy: base.status === 'superseded' ? (life.by ?? null) : null,
+    notes: (life.notes ?? []).map(([code, at, by]) => ({ code, at, by })),
     traceparent: life.trace ?? null,
   };
 }

@@ -1,8 +1,9 @@
 // The records of deliveries: found, saved by compare-and-set, counted. A record is the truth; a BullMQ job only wakes a worker.
-import { isDeliveryId, isReplaceable, STATUSES, supersede } from '../domain/delivery.ts';
+import { isDeliveryId, isReplaceable, isTerminal, STATUSES, supersede } from '../domain/delivery.ts';
 import type { Delivery, Status } from '../domain/delivery.ts';
-import { contestOf, sortableInstant } from '../domain/order.ts';
+import { toContestant, type Contestant } from '../domain/order.ts';
 import { toText, type RunResult } from '../domain/run-result.ts';
+import { CONTEST_LUA, ENDING_LUA, NEWER_LUA } from './contest.ts';
 import type { Keys } from './keys.ts';
 import { defineLineScript, type Line } from './line.ts';
 import { HEADER_LUA, LETTERS, parseRecord, toBody, type Stored } from './record.ts';
@@ -47,13 +48,19 @@ export type RecordSettings = {
 /** So many of the deliveries that ended are remembered by id, for whoever wants to look at some. */
 const ENDED_REMEMBERED = 100;
 
+/** The own arguments, in order: revision expected, letter, body, id, now, window, how long to wait, who supersedes it, contest, instant. */
 const SAVE = `${HEADER_LUA}
-local RECORD, DEAD, ENDED, NEWEST, CLAIM = unpack(KEYS, OWN_KEYS + 1)
-local expected, to, body, id, now, window, instant, waitMs = unpack(ARGV, OWN_ARGS + 1)
+${CONTEST_LUA}
+${ENDING_LUA}
+local RECORD, DEAD, ENDED, CLAIM = unpack(KEYS, OWN_KEYS + 1)
+local expected, to, body, id, now, window, waitMs, newer, contest, instant = unpack(ARGV, OWN_ARGS + 1)
+contest = contest ~= '' and ROOT .. ':c:' .. contest or nil
 local known = redis.call('GET', RECORD)
 if not known then return 'gone', false end
 local rev, from, at, rank, number, identity = header(known)
 if rev ~= expected then return 'stale', false end
+local newerLetter = newer ~= '' and letterOf(newer) or nil
+if newer ~= '' and not stands(newerLetter) then return 'stale', false end
 if CLAIM then
   local owner = redis.call('GET', CLAIM)
   if owner and owner ~= id then return 'claimed', false end
@@ -64,20 +71,24 @@ if isNew and from == '${LETTERS.dead}' then
   number = redis.call('HINCRBY', COUNTS, 'joined:' .. rank, 1)
   redis.call('RPUSH', line(rank), id)
   redis.call('ZREM', DEAD, id)
-  local newest = redis.call('GET', NEWEST)
-  if instant ~= '' and (not newest or instant > string.match(newest, '^%d+')) then
-    redis.call('SET', NEWEST, instant .. ' ' .. id)
-  end
 end
 -- Whoever is under way is in work, also one that a worker took up again before the line had its turn.
 if to == '${LETTERS.delivering}' then redis.call('ZADD', IN_WORK, at, id) end
 putOff(id, tonumber(waitMs))
 local record = table.concat({rev + 1, to, at, rank, number, identity}, ' ') .. '\\n' .. body
-local function isOpen(letter) return string.find('${LETTERS.queued}${LETTERS.delivering}${LETTERS.waiting}', letter, 1, true) end
-local bytes = (isOpen(to) and #record or 0) - (isOpen(from) and #known or 0)
-redis.call('HINCRBY', COUNTS, 'bytes', bytes)
-local remembered = to == '${LETTERS.delivered}' or to == '${LETTERS.superseded}'
-if remembered then redis.call('SET', RECORD, record, 'PX', window) else redis.call('SET', RECORD, record) end
+-- One that may come back is kept as whole as one that is open.
+local function weight(letter, record)
+  local isWhole = isOpen(letter) or (letter == '${LETTERS.superseded}' and string.sub(record, -1) ~= '\\n')
+  return isWhole and #record or 0
+end
+redis.call('HINCRBY', COUNTS, 'bytes', weight(to, record) - weight(from, known))
+if to == '${LETTERS.delivered}' then redis.call('SET', RECORD, record, 'PX', window) else redis.call('SET', RECORD, record) end
+if contest and isOpen(to) and isNew and from == '${LETTERS.dead}' then join(contest, instant, id) end
+if contest and to == '${LETTERS.superseded}' then
+  join(contest, instant, id)
+  if newerLetter == '${LETTERS.delivered}' then endForGood(contest, instant, id, window) else keepFew(contest, window) end
+  expire(contest, window)
+end
 if not isNew then return 'saved' end
 redis.call('HINCRBY', COUNTS, STATUS[from], -1)
 redis.call('HINCRBY', COUNTS, STATUS[to], 1)
@@ -86,12 +97,9 @@ redis.call('ZREM', IN_WORK, id)
 redis.call('LPUSH', ENDED, id)
 redis.call('LTRIM', ENDED, 0, ${ENDED_REMEMBERED - 1})
 if to == '${LETTERS.dead}' then redis.call('ZADD', DEAD, now, id) end
-local newest = redis.call('GET', NEWEST)
-if newest and string.find(newest, id, 1, true) then
-  -- What was created still stands for older ones that come late; a dead one stands for nothing.
-  if to == '${LETTERS.delivered}' then redis.call('PEXPIRE', NEWEST, window) else redis.call('DEL', NEWEST) end
-end
-return 'saved'`;
+if contest and to == '${LETTERS.delivered}' then created(contest, instant, id, window) end
+local heir = contest and to == '${LETTERS.dead}' and died(contest, instant, id, window)
+return heir and {'saved', heir} or 'saved'`;
 
 const FORGET = `
 if redis.call('EXISTS', KEYS[1]) == 0 then
@@ -111,6 +119,7 @@ export function createRecords(
   { dedupeWindowMs, supersede: supersedes }: RecordSettings,
 ): Records {
   const saveScript = defineLineScript(redis, line, 'saveDelivery', SAVE);
+  const newerQuery = defineQuery(redis, 'findNewer', NEWER_LUA);
   const forgetScript = defineQuery(redis, 'forgetDelivery', FORGET);
 
   const parse = (id: string, record: string | null): Stored | null => {
@@ -134,21 +143,48 @@ export function createRecords(
   async function save(stored: Stored, next: Delivery, now: number): Promise<Saved> {
     const claim = next.deviceRunStateId === null ? [] : [keys.record(next.deviceRunStateId)];
     const body = toBody(next, stored.run && toText(stored.run), seal);
-    const instant = supersedes && stored.run ? sortableInstant(stored.run) : '';
+    const contestant = stored.run && toContestant(stored.run, next.acceptedAt);
     // Two instants of one clock: what is between them holds on any other.
     const waitMs = next.status === 'waiting' ? Math.max(0, next.dueAt - now) : 0;
-    const kind = (await saveScript(
-      [keys.delivery(next.id), keys.dead, keys.ended, keys.newest(contestOf(next)), ...claim],
-      [stored.rev, LETTERS[next.status], body, next.id, now, dedupeWindowMs, instant, waitMs],
-    )) as Saved['kind'];
+    const newer = next.status === 'superseded' ? (next.supersededBy ?? '') : '';
+    const [kind, heir] = toReply(
+      await saveScript(
+        [keys.delivery(next.id), keys.dead, keys.ended, ...claim],
+        [
+          stored.rev,
+          LETTERS[next.status],
+          body,
+          next.id,
+          now,
+          dedupeWindowMs,
+          waitMs,
+          newer,
+          contestant?.contest ?? '',
+          contestant?.instant ?? '',
+        ],
+      ),
+    );
+    if (heir !== null && contestant) await pointTo(heir, next.id, contestant, now).catch(() => undefined);
     return kind === 'saved' ? { kind, stored: { ...stored, delivery: next, rev: stored.rev + 1 } } : { kind };
+  }
+
+  /** Those that point to one that died point to its heir from now on. Where this fails, they tell of a dead one; no more. */
+  async function pointTo(heir: string, dead: string, { contest, instant }: Contestant, now: number): Promise<void> {
+    const rivals = await redis.zrangebylex(keys.contest(contest), '-', `(${instant}`);
+    for (const id of rivals.map((member) => member.split(' ')[1] ?? '')) {
+      const rival = id === heir ? null : await load(id);
+      if (rival?.delivery.status !== 'superseded' || rival.delivery.supersededBy !== dead) continue;
+      await save(rival, supersede(rival.delivery, heir), now);
+    }
   }
 
   async function latest(limit: number): Promise<Delivery[]> {
     const ids = await redis.lrange(keys.ended, 0, limit - 1);
     if (ids.length === 0) return [];
     const records = await redis.mget(ids.map(keys.delivery));
-    return ids.flatMap((id, index) => parseReadable(id, records[index] ?? null)?.delivery ?? []);
+    const ended = ids.flatMap((id, index) => parseReadable(id, records[index] ?? null)?.delivery ?? []);
+    // One that came back may have ended twice, or not again yet.
+    return ended.filter(({ id, status }, index) => isTerminal(status) && ids.indexOf(id) === index);
   }
 
   return {
@@ -164,10 +200,9 @@ export function createRecords(
     },
     findNewer: async (delivery, run) => {
       if (!supersedes) return null;
-      const [instant = '', id = ''] = (await redis.get(keys.newest(contestOf(delivery))))?.split(' ') ?? [];
-      if (id === '' || id === delivery.id || instant <= sortableInstant(run)) return null;
-      const rival = await load(id);
-      return rival && rival.delivery.status !== 'dead' ? id : null;
+      const contestant = toContestant(run, delivery.acceptedAt);
+      if (!contestant) return null;
+      return (await newerQuery([keys.contest(contestant.contest)], [keys.root, contestant.instant])) as string | null;
     },
     forget: async (id) => {
       await forgetScript([keys.delivery(id), keys.inWork, keys.putOff], [id]);
@@ -183,4 +218,9 @@ export function createRecords(
     },
     openBytes: async () => Number((await redis.hget(keys.counts, 'bytes')) ?? 0),
   };
+}
+
+/** A save is told of by its kind, and with whoever stands in place of one that died. */
+function toReply(reply: unknown): [kind: Saved['kind'], heir: string | null] {
+  return Array.isArray(reply) ? (reply as ['saved', string]) : [reply as Saved['kind'], null];
 }

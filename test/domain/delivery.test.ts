@@ -85,6 +85,7 @@ describe('a new delivery', () => {
       deliveredAt: null,
       deviceRunStateId: null,
       supersededBy: null,
+      notes: [],
       traceparent: null,
     });
   });

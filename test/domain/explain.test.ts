@@ -5,6 +5,7 @@ import { begin, replay, STATUSES, supersede, type Delivery, type Outcome } from 
 import { explain, type Surroundings } from '../../src/domain/explain.ts';
 import { FAILURE_KINDS, type Failure } from '../../src/domain/failure.ts';
 import { HOLD_REASONS, REMEDIES } from '../../src/domain/hold.ts';
+import { withNote } from '../../src/domain/note.ts';
 import { DEAD_LETTER_REMEDIES, remedyOf } from '../../src/domain/remedy.ts';
 import { circumstances, delivery, policy } from './sample.ts';
 
@@ -122,7 +123,7 @@ const OF_STATUS: Record<Delivery['status'], [Delivery, Omit<ReturnType<typeof ex
     {
       summary: 'Superseded: a newer result of the same device and configuration (d-newer) stands for it.',
       waitingFor: null,
-      next: 'Nothing: it is done, and was not created in Graph.',
+      next: 'Nothing: it was not created in Graph. Should every newer result die before it is created, this one comes back.',
     },
   ],
 };
@@ -131,6 +132,18 @@ test.each(STATUSES)('%s · says what is waited for · and what comes next', (sta
   const [lived, expected] = OF_STATUS[status];
   expect(lived.status).toBe(status);
   expect(explain(lived, calm)).toMatchObject(expected);
+});
+
+test('notes · are told with the rest · in words', () => {
+  const noted = withNote(withNote(fresh(), { code: 'completed-ahead', at: T, by: null }), {
+    code: 'record-replaced',
+    at: T + 5000,
+    by: 'd-other',
+  });
+  const { happened } = explain(noted, calm);
+  expect(happened.find((line) => line.includes('more than a day ahead'))).toMatch(/note: completedAt is/);
+  expect(happened.at(-1)).toMatch(/note: its record in Graph was replaced: .* d-other/);
+  expect(withNote(noted, { code: 'record-replaced', at: T + 9000, by: 'd-third' })).toBe(noted);
 });
 
 describe('an uncertain create', () => {

@@ -1,6 +1,6 @@
 // Who goes first and who stands for others: tables.
 import { describe, expect, test } from 'vitest';
-import { contestOf, rank, sortableInstant } from '../../src/domain/order.ts';
+import { contestOf, isCompletedAhead, rank, sortableInstant, toContestant } from '../../src/domain/order.ts';
 import type { RunResult } from '../../src/domain/run-result.ts';
 import { aRun } from '../support/tenant.ts';
 
@@ -41,6 +41,24 @@ test('instants as text · sort as they happened · whatever their offset and fra
     sortableInstant({ completedAt: '2026-11-23T10:00:00.000+01:00' }),
   );
 });
+
+test.each([
+  ['2026-11-24T10:00:00Z', false],
+  ['2026-11-24T10:00:00.0000001Z', true],
+  ['2026-11-24T11:00:00+01:00', false],
+  ['2099-01-01T00:00:00Z', true],
+  ['0001-01-01T00:00:00Z', false],
+])(
+  'a run completed at %s, accepted on 23 November at ten · takes no part where that is more than a day ahead: %s',
+  (completedAt, isAhead) => {
+    const acceptedAt = Date.UTC(2026, 10, 23, 10);
+    expect(isCompletedAhead({ completedAt }, acceptedAt)).toBe(isAhead);
+    const run = aRun(1, { completedAt });
+    const contestant = toContestant(run, acceptedAt);
+    if (isAhead) expect(contestant).toBeNull();
+    else expect(contestant).toEqual({ contest: contestOf(run), instant: sortableInstant({ completedAt }) });
+  },
+);
 
 test('a contest · is of one device and one configuration · whatever their ids hold', () => {
   const contest = (deviceId: string, hardwareConfigurationId: string) =>

@@ -3,6 +3,7 @@ import request from 'supertest';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { conclude } from '../../src/domain/conclusion.ts';
 import { begin, type Outcome } from '../../src/domain/delivery.ts';
+import { withNote } from '../../src/domain/note.ts';
 import { expectHeaders, expectProblem } from '../support/answer.ts';
 import { OPERATOR_TOKEN, startTestApp, untilConnected, type TestApp } from '../support/app.ts';
 import { CONFIGURATION_ID, DEVICE_ID, OLD_GROUP_KEY, runResult, sign, type Signing } from '../support/device.ts';
@@ -87,6 +88,30 @@ test('a delivery · is told to the device that submitted it · whole, without wh
 test('a delivery · is told to an operator · by the bearer token, in any case of “Bearer”', async () => {
   expect((await asOperator(id)).body).toEqual(queued(id, 'run-1'));
   expect((await asOperator(id, `bearer ${OPERATOR_TOKEN}`)).body).toEqual(queued(id, 'run-1'));
+});
+
+test('a delivery with a note · tells it · in words, with the other delivery where there is one', async () => {
+  const { deliveries } = world.queue;
+  const stored = await deliveries.load(id);
+  if (!stored) throw new Error('there is no such delivery');
+  const noted = withNote(withNote(stored.delivery, { code: 'completed-ahead', at: NOW, by: null }), {
+    code: 'record-replaced',
+    at: NOW,
+    by: 'dother',
+  });
+  const saved = await deliveries.save(stored, noted, NOW);
+  if (saved.kind !== 'saved') throw new Error(saved.kind);
+  const { notes } = (await asDevice(id)).body as { notes: unknown };
+  expect(notes).toEqual([
+    { code: 'completed-ahead', at: AT, detail: expect.stringContaining('more than a day ahead') as string },
+    {
+      code: 'record-replaced',
+      at: AT,
+      deliveryId: 'dother',
+      detail: expect.stringContaining('one row per device') as string,
+    },
+  ]);
+  await deliveries.save(saved.stored, stored.delivery, NOW);
 });
 
 test('a HEAD for a delivery · is signed as HEAD · and has no body', async () => {

@@ -180,6 +180,9 @@ describe('superseding', () => {
     queue = await openTestQueue(redis, { ...SLOW, supersede: true });
   });
 
+  /** When they arrive: none of them was completed long after that. */
+  const T = Date.UTC(2026, 10, 23, 11);
+
   const run = (number: number, minute: number, deviceId = 'device') =>
     aRun(number, { deviceId, completedAt: `2026-11-23T10:${String(minute).padStart(2, '0')}:00Z` });
   const ended = (id: string) =>
@@ -194,7 +197,7 @@ describe('superseding', () => {
     ['mixed', [2, 3, 1]],
   ])('results of one device that arrive %s · leave the newest · and point to a newer one', async (_, minutes) => {
     const accepted: Delivery[] = [];
-    for (const minute of minutes) accepted.push((await accept(run(minute, minute), 1000)).delivery);
+    for (const minute of minutes) accepted.push((await accept(run(minute, minute), T)).delivery);
     const byMinute = new Map(accepted.map((delivery, index) => [minutes[index], delivery.id]));
     const [first, second] = [await ended(byMinute.get(1) ?? ''), await ended(byMinute.get(2) ?? '')];
     expect([byMinute.get(2), byMinute.get(3)]).toContain(first.supersededBy);
@@ -204,20 +207,20 @@ describe('superseding', () => {
   });
 
   test('results of other devices, of other configurations and of the same instant · are all created', async () => {
-    await accept(run(1, 1), 1);
-    await accept(run(2, 2, 'other'), 1);
-    await accept({ ...run(3, 3), hardwareConfigurationId: '99999999-2222-3333-4444-555555555555' }, 1);
-    await accept(run(4, 1), 1);
+    await accept(run(1, 1), T + 1);
+    await accept(run(2, 2, 'other'), T + 1);
+    await accept({ ...run(3, 3), hardwareConfigurationId: '99999999-2222-3333-4444-555555555555' }, T + 1);
+    await accept(run(4, 1), T + 1);
     expect(numbers(await createAll()).toSorted()).toEqual([1, 2, 3, 4]);
   });
 
   test('an older one under way, or perhaps in Graph already · is not superseded', async () => {
-    const { delivery } = await accept(run(1, 1), 1);
+    const { delivery } = await accept(run(1, 1), T + 1);
     const stored = await queue.deliveries.load(delivery.id);
     if (!stored) throw new Error('not stored');
     const marked = await queue.deliveries.save(stored, begin(delivery, 5), 5);
     if (marked.kind !== 'saved') throw new Error(marked.kind);
-    const newer = await accept(run(2, 2), 2);
+    const newer = await accept(run(2, 2), T + 2);
     expect(await queue.deliveries.replace(delivery.id, newer.delivery.id, 3)).toBe('stale');
     const unsure = { ...marked.stored.delivery, status: 'waiting' as const, mark: null };
     const uncertain = { ...unsure, uncertainty: { since: 1, looks: 0 } };
@@ -226,29 +229,29 @@ describe('superseding', () => {
   });
 
   test('one that comes late, when the newer one was created · is superseded · as long as that is remembered', async () => {
-    const newer = await accept(run(2, 2), 1);
+    const newer = await accept(run(2, 2), T + 1);
     expect(numbers(await createAll())).toEqual([2]);
-    const { delivery } = await accept(run(1, 1), 2);
+    const { delivery } = await accept(run(1, 1), T + 2);
     expect(await ended(delivery.id)).toMatchObject({ supersededBy: newer.delivery.id });
-    const [key] = await redis.client.keys(`${queue.keys.root}:n:*`);
+    const [key] = await redis.client.keys(`${queue.keys.root}:c:*`);
     expect(await redis.client.pttl(key ?? '')).toBeGreaterThan(3_500_000);
   });
 
   test('a newer one that is dead · stands for nothing · until it is replayed', async () => {
-    const newer = await accept(run(3, 3), 1);
+    const newer = await accept(run(3, 3), T + 1);
     const stored = await queue.deliveries.load(newer.delivery.id);
     if (!stored) throw new Error('not stored');
     await redis.client.del(`${queue.keys.root}:deliveries:wait`, `${queue.keys.root}:deliveries:${newer.delivery.id}`);
     expect((await queue.deliveries.save(stored, { ...newer.delivery, status: 'dead' }, 2)).kind).toBe('saved');
-    const older = await accept(run(1, 1), 2);
+    const older = await accept(run(1, 1), T + 2);
     expect(await queue.deliveries.findNewer(older.delivery, run(1, 1))).toBeNull();
     expect(await queue.deadLetters.replay({ deliveryId: newer.delivery.id }, 3)).toBe(1);
     expect(await queue.deliveries.findNewer(older.delivery, run(1, 1))).toBe(newer.delivery.id);
   });
 
   test('a worker · is told of a newer one · open or created', async () => {
-    const older = await accept(run(1, 1), 1);
-    const newer = await accept(run(2, 2), 1);
+    const older = await accept(run(1, 1), T + 1);
+    const newer = await accept(run(2, 2), T + 1);
     expect(await queue.deliveries.findNewer(older.delivery, run(1, 1))).toBe(newer.delivery.id);
     expect(await queue.deliveries.findNewer(newer.delivery, run(2, 2))).toBeNull();
     await createAll();
