@@ -14,11 +14,21 @@ import type { Failure } from '../domain/failure.ts';
 const REQUEST_TIMEOUT_MS = 10_000;
 const DETAIL_LENGTH = 300;
 
+/** The parts of the pipeline's requests and answers that are of use here. */
+type Sent = { timeout: number };
+type Answered = { status: number; headers: { get: (name: string) => string | undefined } };
+
+/** An answer of the token endpoint that is not a success: what it asks to wait can only be seen here. */
+export type OnRefused = (headers: Pick<Headers, 'get'>) => void;
+
 /**
  * Makes the credential the configuration names. Whoever wants a token that is surely new makes a new one: it reads a
  * rotated certificate or token file again, and remembers nothing.
  */
-export function createCredential({ credential, authorityHost, instanceDiscovery }: GraphConfig): TokenCredential {
+export function createCredential(
+  { credential, authorityHost, instanceDiscovery }: GraphConfig,
+  onRefused: OnRefused = () => undefined,
+): TokenCredential {
   const options = {
     authorityHost,
     disableInstanceDiscovery: !instanceDiscovery,
@@ -30,9 +40,15 @@ export function createCredential({ credential, authorityHost, instanceDiscovery 
         position: 'perRetry' as const,
         policy: {
           name: 'tokenRequestTimeout',
-          sendRequest: (request: { timeout: number }, next: (request: never) => Promise<never>) => {
+          sendRequest: async <Request extends Sent, Answer extends Answered>(
+            request: Request,
+            next: (request: Request) => Promise<Answer>,
+          ) => {
             request.timeout = REQUEST_TIMEOUT_MS;
-            return next(request as never);
+            const answer = await next(request);
+            const { status, headers } = answer;
+            if (status >= 400) onRefused({ get: (name) => headers.get(name) ?? null });
+            return answer;
           },
         },
       },

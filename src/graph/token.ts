@@ -5,6 +5,7 @@ import { within } from '../deadline.ts';
 import type { Failure } from '../domain/failure.ts';
 import type { RequestEnded } from './client.ts';
 import { createCredential, diagnoseCredential, statusOf } from './credential.ts';
+import { readWait } from './retry-after.ts';
 
 export type Token = { ok: true; value: string } | { ok: false; failure: Failure };
 
@@ -21,6 +22,8 @@ export type TokenSource = {
 const RENEW_BEFORE_MS = 300_000;
 /** After an early renewal failed. */
 const RENEW_AGAIN_MS = 5000;
+/** The longest an endpoint that asks to wait is left alone: nothing flows meanwhile, and no operator could end it. */
+const LONGEST_WAIT_MS = 300_000;
 /** All requests (discovery and token) for one token. */
 const TOKEN_TIMEOUT_MS = 20_000;
 
@@ -31,15 +34,19 @@ export function createTokenSource(config: GraphConfig, clock: () => number, ende
   let credential: TokenCredential | null = null;
   let held: Held | null = null;
   let fetching: Promise<Token> | null = null;
+  /** Until when the endpoint does not want to be asked, and what it said. */
+  let asked: { until: number; answer: Token } | null = null;
 
   function fetchToken(): Promise<Token> {
+    if (asked && clock() < asked.until) return Promise.resolve(asked.answer);
     return (fetching ??= request().finally(() => (fetching = null)));
   }
 
   async function request(): Promise<Token> {
     const startedAt = performance.now();
+    const told = { waitMs: null as number | null };
     try {
-      credential ??= createCredential(config);
+      credential ??= createCredential(config, (headers) => (told.waitMs = readWait(headers, null, clock()).ms));
       const token = await within(credential.getToken(config.scope), TOKEN_TIMEOUT_MS);
       if (token === null) throw new Error('the credential gave no token');
       const now = clock();
@@ -58,7 +65,10 @@ export function createTokenSource(config: GraphConfig, clock: () => number, ende
       // A new instance next time: it reads a rotated certificate, and is free of MSAL's 60 s lock-out after a failure.
       credential = null;
       ended({ operation: 'token', status: statusOf(error), durationMs: performance.now() - startedAt });
-      return { ok: false, failure: diagnoseCredential(error) };
+      const refused: Token = { ok: false, failure: diagnoseCredential(error) };
+      const { waitMs } = told;
+      asked = waitMs === null ? null : { until: clock() + Math.min(waitMs, LONGEST_WAIT_MS), answer: refused };
+      return refused;
     }
   }
 

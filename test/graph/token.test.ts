@@ -105,6 +105,29 @@ describe('a token', () => {
     expect(await graph.tokens.get()).toMatchObject({ ok: false, failure: { kind: 'not-sent' } });
   });
 
+  test('refused with Retry-After · is not asked for again until then · nor longer than five minutes', async () => {
+    await using graph = await startTokens();
+    graph.sandbox.script('next token: 429 with Retry-After 30');
+    expect(await graph.tokens.get()).toMatchObject({ ok: false, failure: { kind: 'not-sent' } });
+    graph.pass(29_000);
+    expect(await graph.tokens.get()).toMatchObject({ ok: false, failure: { kind: 'not-sent' } });
+    expect(graph.sandbox.stats().tokenRequests).toBe(1);
+    graph.pass(2000);
+    expect(await graph.tokens.get()).toMatchObject({ ok: true });
+    graph.pass(3_600_000);
+    graph.sandbox.script('next token: 503 with Retry-After huge');
+    expect(await graph.tokens.get()).toMatchObject({ ok: false });
+    graph.pass(300_001);
+    expect(await graph.tokens.get()).toMatchObject({ ok: true });
+  });
+
+  test('refused without Retry-After · is asked for at the next turn', async () => {
+    await using graph = await startTokens();
+    graph.sandbox.script('next token: 503');
+    expect(await graph.tokens.get()).toMatchObject({ ok: false });
+    expect(await graph.tokens.get()).toMatchObject({ ok: true });
+  });
+
   test('with a short life · is held for half of it · not asked for each time', async () => {
     await using graph = await startTokens({ tokenLifetimeS: 60 });
     await graph.tokens.get();
@@ -157,16 +180,23 @@ describe('a token endpoint in trouble', () => {
     ['next token: truncated', null],
     ['next discovery: reset', null],
     ['next discovery: 503', null],
-  ])('%s · was not sent · and the next try asks again at once', async (script, status) => {
-    await using graph = await startTokens();
-    graph.sandbox.script(script);
-    const token = await graph.tokens.get();
-    expect(token).toMatchObject({ ok: false, failure: { kind: 'not-sent', upstream: 'token-endpoint', graph: null } });
-    expect(graph.ended).toMatchObject([{ operation: 'token' }]);
-    if (status !== null) expect(graph.ended[0]?.status).toBe(status);
-    // Not MSAL's lock-out of a minute: one failed request is one request.
-    expect((await graph.tokens.get()).ok).toBe(true);
-  });
+  ])(
+    '%s · was not sent · and the next try asks again, when it was asked to wait after that',
+    async (script, status) => {
+      await using graph = await startTokens();
+      graph.sandbox.script(script);
+      const token = await graph.tokens.get();
+      expect(token).toMatchObject({
+        ok: false,
+        failure: { kind: 'not-sent', upstream: 'token-endpoint', graph: null },
+      });
+      expect(graph.ended).toMatchObject([{ operation: 'token' }]);
+      if (status !== null) expect(graph.ended[0]?.status).toBe(status);
+      if (script.includes('Retry-After')) graph.pass(300_001);
+      // Not MSAL's lock-out of a minute: one failed request is one request.
+      expect((await graph.tokens.get()).ok).toBe(true);
+    },
+  );
 
   test('that never answers · is given up after 10 s · and asked again', async () => {
     await using graph = await startTokens();
