@@ -3,19 +3,13 @@ import type { BacklogLimits } from './domain/backlog.ts';
 import type { Priority } from './domain/order.ts';
 import type { Policy } from './domain/retry.ts';
 import { missingCredential, toGraph, type GraphConfig } from './graph-config.ts';
-import { environmentSchema, HOUR_MS, type Address, type Environment, type LogLevel } from './environment.ts';
+import { environmentSchema, HOUR_MS, type Environment, type LogLevel } from './environment.ts';
 import { missingIdentity, toIdentity, type IdentityConfig } from './identity-config.ts';
+import { missingRedis, toRedis, type RedisConfig } from './redis-config.ts';
 import type { Secret } from './secret.ts';
 
 /** What a process is for decides what it cannot do without. */
 export type Role = 'api' | 'worker';
-
-export type RedisConfig = (
-  | { kind: 'embedded'; directory: string }
-  | { kind: 'single'; url: Secret }
-  | { kind: 'sentinel'; sentinels: Address[]; name: string }
-  | { kind: 'cluster'; nodes: Address[] }
-) & { prefix: string };
 
 export type Config = {
   http: {
@@ -91,13 +85,7 @@ function contradicting({ DRAIN_MS: drainMs, SHUTDOWN_GRACE_MS: graceMs }: Enviro
 }
 
 function missing(env: Record<string, unknown>, role: Role): string[] {
-  const faults: string[] = [];
-  const topologies = ['REDIS_URL', 'REDIS_SENTINELS', 'REDIS_CLUSTER'].filter((name) => name in env);
-  if (topologies.length > 1) faults.push(`${topologies.join(' and ')} exclude each other`);
-  if ('REDIS_SENTINELS' in env && !('REDIS_SENTINEL_NAME' in env))
-    faults.push('REDIS_SENTINEL_NAME is required with REDIS_SENTINELS');
-  if ('REDIS_SENTINEL_NAME' in env && !('REDIS_SENTINELS' in env))
-    faults.push('REDIS_SENTINELS is required with REDIS_SENTINEL_NAME');
+  const faults = missingRedis(env);
   if (role === 'api') faults.push(...missingIdentity(env));
   if (role === 'worker') faults.push(...missingCredential(env));
   return faults;
@@ -121,7 +109,7 @@ function toConfig(env: Environment): Config {
       maxAgeMs: env.MAX_BACKLOG_AGE_H === undefined ? null : env.MAX_BACKLOG_AGE_H * HOUR_MS,
     },
     worker: { host: env.HOST, port: env.WORKER_PORT, concurrency: env.WORKER_CONCURRENCY },
-    redis: { ...toTopology(env), prefix: env.REDIS_PREFIX },
+    redis: toRedis(env),
     payloadKeys: env.PAYLOAD_KEYS ?? [],
     graph: toGraph(env),
     delivery: {
@@ -142,15 +130,6 @@ function toConfig(env: Environment): Config {
     shutdownGraceMs: env.SHUTDOWN_GRACE_MS,
     logLevel: env.LOG_LEVEL,
   };
-}
-
-function toTopology(env: Environment) {
-  if (env.REDIS_URL) return { kind: 'single' as const, url: env.REDIS_URL };
-  if (env.REDIS_CLUSTER) return { kind: 'cluster' as const, nodes: env.REDIS_CLUSTER };
-  if (env.REDIS_SENTINELS) {
-    return { kind: 'sentinel' as const, sentinels: env.REDIS_SENTINELS, name: env.REDIS_SENTINEL_NAME ?? '' };
-  }
-  return { kind: 'embedded' as const, directory: env.DATA_DIR };
 }
 
 function deepFreeze<T>(value: T): T {

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { PRIORITIES } from './domain/order.ts';
 import { identityVariables } from './identity-config.ts';
+import { redisVariables } from './redis-config.ts';
 import { toSecret } from './secret.ts';
 
 export type Address = { host: string; port: number };
@@ -58,7 +59,7 @@ export const environmentSchema = z.object({
   PORT: whole(8080, 0, 65_535),
   HOST: z.string().default('0.0.0.0'),
   WORKER_PORT: whole(8081, 0, 65_535),
-  REDIS_URL: secret(z.string().refine(isRedisUrl, 'must be a redis://, rediss:// or unix: address')).optional(),
+  ...redisVariables,
   REDIS_SENTINELS: addresses.optional(),
   REDIS_SENTINEL_NAME: z.string().optional(),
   REDIS_CLUSTER: addresses.optional(),
@@ -114,11 +115,6 @@ export const environmentSchema = z.object({
 });
 
 export type Environment = z.infer<typeof environmentSchema>;
-
-function isRedisUrl(text: string): boolean {
-  if (/^unix:.+/.test(text)) return true;
-  return /^rediss?:\/\//.test(text) && URL.canParse(text) && new URL(text).hostname !== '';
-}
 
 function toAddress(text: string): Address | null {
   const match = /^\[?([^\s,\]/@]+?)\]?:(\d{1,5})$/.exec(text.trim());

@@ -9,10 +9,16 @@ import { forgetGauges, type Metrics } from './metrics.ts';
 import type { BacklogWatch } from './queue/backlog.ts';
 import type { Counts } from './queue/records.ts';
 import { describeWeakness, inspectRedis, isFull } from './queue/health.ts';
+import { refusalsOf } from './queue/redis.ts';
+import { refusalOf } from './queue/redis-refusals.ts';
 import type { TenantQueue } from './queue/tenant.ts';
 
 /** A check that takes longer has failed. */
 const CHECK_WITHIN_MS = 1500;
+/** A command that a right is missing for is seldom asked for again at once. */
+const DENIED_TOLD_MS = 60_000;
+/** Longer than reconnecting waits between two tries. */
+const NOT_HERE_TOLD_MS = 5000;
 const WINDOW_S = 20;
 /** From here on an operator should act: when maxmemory is reached, submissions are refused. */
 const MEMORY_WARNING = 0.9;
@@ -35,11 +41,13 @@ export function createHealth(
   async function readiness(): Promise<Readiness> {
     try {
       const [redis, { hold, throttle }] = await ask(() =>
-        Promise.all([inspectRedis(queue.redis), queue.budget.state()]),
+        Promise.all([inspectRedis(queue.redis), queue.budget.state(), queue.probeWrite()]),
       );
+      const denied = refusalsOf(queue.redis).lastDenied(DENIED_TOLD_MS);
       const weakness = describeWeakness(redis);
       const checks: Record<string, Check> = {
-        redis: { ok: true, detail: 'answers' },
+        redis:
+          denied === null ? { ok: true, detail: 'answers' } : { ok: false, detail: `refuses a command: ${denied}` },
         durability: {
           ok: weakness === null,
           detail: weakness ?? 'always: a write is fsynced before it is acknowledged',
@@ -52,14 +60,19 @@ export function createHealth(
       };
       if (isFull(redis.memoryUsed)) return { status: 'failing', checks };
       return { status: Object.values(checks).every(({ ok }) => ok) ? 'ok' : 'degraded', checks };
-    } catch {
+    } catch (error) {
       const waitingFor = await within(queue.explainSilence(), CHECK_WITHIN_MS).catch(() => null);
       const why = waitingFor === null ? '' : `: waiting for ${waitingFor}`;
-      return {
-        status: 'failing',
-        checks: { redis: { ok: false, detail: `does not answer; submissions are refused with 503${why}` } },
-      };
+      return { status: 'failing', checks: { redis: { ok: false, detail: `${describeTrouble(error)}${why}` } } };
     }
+  }
+
+  /** What Redis said is told; beyond that it only matters that it does not answer. */
+  function describeTrouble(error: unknown): string {
+    const refusal = error instanceof Error && error.name === 'ReplyError' ? (refusalOf(error) ?? error.message) : null;
+    const said = refusal ?? refusalsOf(queue.redis).lastNotHere(NOT_HERE_TOLD_MS);
+    const trouble = said === null ? 'does not answer' : `takes no writes: ${said}`;
+    return `${trouble}; submissions are refused with 503`;
   }
 
   async function read() {

@@ -4,6 +4,7 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, EXIT_CONFIG, parseConfig, type Config, type Role } from '../src/config.ts';
 import { environmentSchema, LOG_LEVELS, parseGroupKeys } from '../src/environment.ts';
+import { parseRedisUrl, readPassword, type RedisAddress } from '../src/redis-config.ts';
 import { toSecret } from '../src/secret.ts';
 
 const KEY_16 = Buffer.alloc(16, 1).toString('base64');
@@ -80,8 +81,60 @@ const CASES: Record<Name, Case> = {
   REDIS_URL: {
     pick: ({ redis }) => (redis.kind === 'single' ? redis.url.reveal() : redis.kind),
     byDefault: 'embedded',
-    good: ['redis://h', 'redis://user:pw@h:6380/2', 'rediss://h', 'unix:/run/redis.sock'].map((url) => [url, url]),
-    bad: ['h:6379', 'http://h', 'redis://', 'unix:'],
+    good: [
+      'redis://h',
+      'redis://user:pw@h:6380/2',
+      'redis://h?family=6',
+      'redis://:p%25%23@h/',
+      'rediss://h',
+      'unix:/run/redis.sock',
+      'unix:///run/redis.sock?db=3',
+    ].map((url) => [url, url]),
+    bad: [
+      'h:6379',
+      'http://h',
+      'redis://',
+      'unix:',
+      'unix:?db=1',
+      'redis://h/abc',
+      'redis://h/1x',
+      'redis://h/-1',
+      'redis://h/1/2',
+      'redis://h?db=one',
+      'redis://:p%zz@h',
+      'redis://user:12#3@h',
+      'unix:/run/redis.sock?db=one',
+    ],
+  },
+  REDIS_USERNAME: {
+    pick: ({ redis }) => redis.access?.username ?? null,
+    byDefault: null,
+    good: [['bridge', 'bridge']],
+    bad: [],
+  },
+  REDIS_PASSWORD: {
+    pick: ({ redis }) => (redis.access?.password ? readPassword(redis.access.password) : null),
+    byDefault: null,
+    good: [
+      [SECRET, SECRET],
+      [` ${SECRET}\n`, SECRET],
+    ],
+    bad: [' \n'],
+  },
+  REDIS_PASSWORD_FILE: {
+    pick: ({ redis }) => (redis.access?.password?.kind === 'file' ? redis.access.password.path : null),
+    byDefault: null,
+    good: [[import.meta.filename, import.meta.filename]],
+    bad: ['/no/such/file', '/dev/null', import.meta.dirname],
+  },
+  REDIS_TLS: {
+    pick: ({ redis }) => redis.access?.tls ?? null,
+    byDefault: false,
+    good: [
+      ['on', true],
+      ['off', false],
+    ],
+    bad: ['true', 'On'],
   },
   REDIS_SENTINELS: addresses(({ redis }) => (redis.kind === 'sentinel' ? redis.sentinels : redis.kind), 'embedded'),
   REDIS_SENTINEL_NAME: {
@@ -453,6 +506,12 @@ describe('what a role cannot do without', () => {
       { ...worker, REDIS_SENTINEL_NAME: 'm' },
       ['REDIS_SENTINELS is required with REDIS_SENTINEL_NAME'],
     ],
+    [
+      'worker',
+      'a password twice',
+      { ...worker, REDIS_PASSWORD: SECRET, REDIS_PASSWORD_FILE: import.meta.filename },
+      ['REDIS_PASSWORD and REDIS_PASSWORD_FILE exclude each other'],
+    ],
   ])('%s · %s · says what is missing', (role, _given, environment, faults) => {
     expect(faultsOf(environment, role)).toEqual(faults);
   });
@@ -517,6 +576,7 @@ describe('a secret', () => {
     OPERATOR_TOKEN: `op-${SECRET}`,
     PAYLOAD_KEYS: KEY_32,
     REDIS_URL: `redis://:${SECRET}@h`,
+    REDIS_PASSWORD: SECRET,
   };
   const configured = parseConfig(secrets, 'worker');
 
@@ -577,5 +637,38 @@ describe('.env.example', () => {
   test('shows every default · and the defaults alone', () => {
     const schema = environmentSchema.parse({}) as Record<string, string | number | undefined>;
     for (const { name, value } of lines) expect(value, name).toBe(String(schema[name] ?? ''));
+  });
+});
+
+describe('what an address of Redis says', () => {
+  const says = (url: string) => {
+    const address = parseRedisUrl(url);
+    if (typeof address === 'string') throw new Error(address);
+    return address;
+  };
+  const nothing = { username: null, password: null, tls: false, db: 0, family: null };
+
+  test.each<[string, Partial<RedisAddress>]>([
+    ['redis://h', { server: { host: 'h', port: 6379 } }],
+    ['redis://[::1]:7/0/', { server: { host: '::1', port: 7 } }],
+    [
+      'rediss://u:p%40%25@h/16',
+      { server: { host: 'h', port: 6379 }, username: 'u', password: 'p@%', tls: true, db: 16 },
+    ],
+    ['redis://:p@h?db=2&family=4', { server: { host: 'h', port: 6379 }, password: 'p', db: 2, family: 4 }],
+    ['redis://h?family=0&whatever=1', { server: { host: 'h', port: 6379 } }],
+    ['unix:/a b/r@s.sock', { server: { path: '/a b/r@s.sock' } }],
+    ['unix:r.sock?db=4', { server: { path: 'r.sock' }, db: 4 }],
+    ['unix:///r.sock', { server: { path: '/r.sock' } }],
+    ['unix://u:p%3A:q@/r.sock?db=0', { server: { path: '/r.sock' }, username: 'u', password: 'p::q' }],
+  ])('%s · in parts', (url, expected) => {
+    expect(says(url)).toEqual({ ...nothing, ...expected });
+  });
+
+  test('what is wrong · is told without the address', () => {
+    const faults = ['redis://h/s3cret', 'redis://:s3cret%@h', 'redis://s3cret:1#@h', 's3cret', 'unix:/x?db=s3cret'].map(
+      parseRedisUrl,
+    );
+    for (const fault of faults) expect(fault).toEqual(expect.stringMatching(/^must(?!.*s3cret)/));
   });
 });

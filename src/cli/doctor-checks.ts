@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { getCACertificates } from 'node:tls';
 import { CannotStart } from '../cannot-start.ts';
-import type { RedisConfig } from '../config.ts';
+import type { RedisConfig } from '../redis-config.ts';
 import type { GraphConfig } from '../graph-config.ts';
 import { examineConfiguration, type Environment, type Scope } from '../doctor/configuration.ts';
 import { judgeDeviceKeys } from '../doctor/device-keys.ts';

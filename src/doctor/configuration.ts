@@ -1,5 +1,6 @@
 // Is the environment usable, and what of it can be examined further where some of it is not.
-import { ConfigError, parseConfig, type Config, type RedisConfig, type Role } from '../config.ts';
+import { ConfigError, parseConfig, type Config, type Role } from '../config.ts';
+import type { RedisConfig } from '../redis-config.ts';
 import type { GraphConfig } from '../graph-config.ts';
 import { environmentSchema } from '../environment.ts';
 import { failed, ok, warning, type Finding } from './finding.ts';

@@ -1,6 +1,8 @@
 // What Redis promises at present: does it answer, is an acknowledged write on disk, could it evict what was accepted.
+import type { Redis } from 'ioredis';
 import type { Keys } from './keys.ts';
 import type { RedisConnection } from './redis.ts';
+import { refusalOf } from './redis-refusals.ts';
 import { defineQuery } from './script.ts';
 
 /** `always`: fsynced before the reply · `everysec`, `no`: later · `none`: no append-only file · `unknown`: Redis does not say. */
@@ -12,32 +14,49 @@ export type RedisHealth = {
   maxmemoryPolicy: string;
   /** How much of `maxmemory` is used, 0 to 1; null where there is no such limit. */
   memoryUsed: number | null;
+  /** Why Redis does not tell, in its words; null where it does. */
+  refused: string | null;
 };
 
 /**
- * Asks Redis for its durability and eviction settings. Where CONFIG is not allowed (managed services) INFO tells less.
+ * Asks Redis for its durability and eviction settings. Where CONFIG is not allowed (managed services) INFO tells less, and
+ * where INFO is not, less again.
  * @throws Error where Redis does not answer
  */
 export async function inspectRedis(redis: RedisConnection): Promise<RedisHealth> {
-  const info = await redis.info();
+  const { info, refused } = await readInfo(redis);
   const field = (name: string) => new RegExp(`^${name}:(\\S*)`, 'm').exec(info)?.[1];
-  const [fsync] = await config(redis, 'appendfsync');
-  const [policy] = await config(redis, 'maxmemory-policy');
+  const [fsync, policy, appendOnly] = await Promise.all(
+    ['appendfsync', 'maxmemory-policy', 'appendonly'].map((name) => orRefused(redis.config('GET', name))),
+  );
+  const hasFile = appendOnly?.value?.[1] ?? { '1': 'yes', '0': 'no' }[field('aof_enabled') ?? ''];
   return {
-    durability: field('aof_enabled') === '1' ? toDurability(fsync) : 'none',
-    maxmemoryPolicy: policy ?? field('maxmemory_policy') ?? 'unknown',
+    durability: hasFile === 'no' ? 'none' : hasFile === 'yes' ? toDurability(fsync?.value?.[1]) : 'unknown',
+    maxmemoryPolicy: policy?.value?.[1] ?? field('maxmemory_policy') ?? 'unknown',
     memoryUsed: toMemoryUsed(info),
+    refused: refused ?? fsync?.refused ?? null,
   };
 }
 
+/** What Redis tells of itself, and why it does not where it refuses: its user may lack the right. */
+export async function readInfo(redis: RedisConnection): Promise<{ info: string; refused: string | null }> {
+  const { value, refused } = await orRefused(redis.info());
+  return { info: value ?? '', refused };
+}
+
 /** What is wrong with it, in words; null where a 202 means what it promises. */
-export function describeWeakness({ durability, maxmemoryPolicy }: RedisHealth): string | null {
+export function describeWeakness({ durability, maxmemoryPolicy, refused }: RedisHealth): string | null {
+  if (durability === 'unknown' && refused !== null) {
+    return `durability is unknown, Redis refuses to tell (${refused}): see that it has ${AS_IT_SHOULD_BE}`;
+  }
   const faults = [
     ...(durability === 'always' ? [] : [`durability is ${durability}: set appendonly yes and appendfsync always`]),
     ...(maxmemoryPolicy === 'noeviction' ? [] : [`maxmemory-policy is ${maxmemoryPolicy}: set noeviction`]),
   ];
   return faults.length === 0 ? null : faults.join('; ');
 }
+
+const AS_IT_SHOULD_BE = 'appendonly yes, appendfsync always and maxmemory-policy noeviction';
 
 /**
  * Tells which durability is in force each time a connection comes up and finds it changed.
@@ -66,10 +85,15 @@ export type Memory = {
   maxmemoryBytes: number | null;
 };
 
-/** Makes the reading of a tenant's memory. A script asks: it goes to the node that has the tenant's keys, INFO to any. */
+/**
+ * Makes the reading of a tenant's memory. In a cluster a script asks: it goes to the node that has the tenant's keys, INFO
+ * to any. Where Redis refuses to tell, there is no limit that is known.
+ */
 export function createMemoryReader(redis: RedisConnection, { root }: Pick<Keys, 'root'>): () => Promise<Memory> {
   const infoScript = defineQuery(redis, 'readMemory', "return redis.call('INFO', 'memory')");
-  return async () => toMemory(String(await infoScript([`${root}:counts`], [])));
+  const read = () =>
+    redis.isCluster ? (infoScript([`${root}:counts`], []) as Promise<string>) : (redis as Redis).info('memory');
+  return async () => toMemory((await orRefused(read())).value ?? '');
 }
 
 function toMemory(info: string): Memory {
@@ -82,12 +106,12 @@ function toMemoryUsed(info: string): number | null {
   return maxmemoryBytes === null ? null : usedBytes / maxmemoryBytes;
 }
 
-async function config(redis: RedisConnection, name: string): Promise<string[]> {
+async function orRefused<T>(reply: Promise<T>): Promise<{ value: T | null; refused: string | null }> {
   try {
-    const reply = await redis.config('GET', name);
-    return reply[1] === undefined ? [] : [reply[1]];
+    return { value: await reply, refused: null };
   } catch (error) {
-    if (error instanceof Error && error.name === 'ReplyError') return [];
+    if (error instanceof Error && error.name === 'ReplyError' && refusalOf(error) === null)
+      return { value: null, refused: error.message };
     throw error;
   }
 }

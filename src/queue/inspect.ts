@@ -3,12 +3,12 @@ import { existsSync } from 'node:fs';
 import { access, constants, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import type { RedisConfig } from '../config.ts';
+import type { RedisConfig } from '../redis-config.ts';
 import { directoryFault, socketPath } from './embedded-directory.ts';
 import { describePresence } from './embedded-look.ts';
 import { probe } from './embedded-probe.ts';
 import { startEmbeddedRedis } from './embedded.ts';
-import { inspectRedis, type RedisHealth } from './health.ts';
+import { inspectRedis, readInfo, type RedisHealth } from './health.ts';
 import { createKeys } from './keys.ts';
 import { connect, disconnect, settled, type RedisConnection } from './redis.ts';
 import { ENVIRONMENT_TENANT } from './tenant.ts';
@@ -37,7 +37,7 @@ const TRIES = 5;
 /** Asks the Redis of a configuration; leaves nothing behind. */
 export async function examineRedis(config: RedisConfig, clock: () => number): Promise<ExaminedRedis> {
   let trouble = 'no answer';
-  const redis = connect(config, 'answer', (error) => (trouble = describe(error)));
+  const redis = connect(config, 'examine', (error) => (trouble = describe(error)));
   try {
     await settled(redis);
     if (redis.status !== 'ready') return { kind: 'unreachable', detail: trouble };
@@ -50,7 +50,7 @@ export async function examineRedis(config: RedisConfig, clock: () => number): Pr
 }
 
 async function readFacts(redis: RedisConnection, prefix: string, clock: () => number): Promise<RedisFacts> {
-  const info = await redis.info();
+  const { info } = await readInfo(redis);
   const field = (name: string) => new RegExp(`^${name}:(\\S*)`, 'm').exec(info)?.[1];
   const bytes = (name: string) => Number(field(name) ?? 0);
   const pingMs = await median(() => redis.ping());

@@ -13,6 +13,7 @@ import { createFingerprints } from './fingerprints.ts';
 import { createKeys, QUEUE_NAME, type Keys } from './keys.ts';
 import { connect, disconnect, settled, type Purpose, type RedisConnection } from './redis.ts';
 import { createSeal } from './sealed.ts';
+import { openWriteProbe, type WriteProbe } from './write-probe.ts';
 
 /** The tenant the environment describes. */
 export const ENVIRONMENT_TENANT = 'default';
@@ -26,6 +27,8 @@ export type TenantQueue = {
   budget: Budget;
   /** The clock that all instants of this tenant's are by. */
   clock: RedisClock;
+  /** Whether Redis takes writes. @throws Error where it does not */
+  probeWrite: WriteProbe['ask'];
   /** BullMQ's own view, beside what the deliveries say of themselves. */
   countJobs: () => Promise<JobCounts>;
   /** What an answer of our own Redis waits for; null where it answers, or is not ours. */
@@ -77,6 +80,7 @@ export async function openTenantQueue(
     config.delivery,
     clock.now,
   );
+  const writes = openWriteProbe(redis, keys, onTrouble);
   return {
     tenantId: ENVIRONMENT_TENANT,
     keys,
@@ -95,9 +99,11 @@ export async function openTenantQueue(
       clock.now,
     ),
     clock,
+    probeWrite: writes.ask,
     countJobs: () => countJobs(queue),
     explainSilence: async () => (await embedded?.explain()) ?? null,
     close: async () => {
+      writes.close();
       redis.off('close', revive);
       clock.close();
       await queue.close();

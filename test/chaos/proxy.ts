@@ -11,6 +11,8 @@ export type Proxy = {
   cut: () => void;
   /** Resets new connections until it is told otherwise. */
   refuse: (refusing: boolean) => void;
+  /** Where new connections lead from now on; those that are open stay where they are. */
+  lead: (to: () => Socket) => void;
   close: () => Promise<void>;
 };
 
@@ -21,6 +23,7 @@ export async function createProxy(connect: () => Socket): Promise<Proxy> {
   const pairs = new Set<Pair>();
   let stalled: 'nothing' | 'replies' | 'everything' = 'nothing';
   let refusing = false;
+  let lead = connect;
 
   const apply = ({ client, upstream }: Pair) => {
     if (stalled === 'everything') client.pause();
@@ -35,7 +38,7 @@ export async function createProxy(connect: () => Socket): Promise<Proxy> {
       client.resetAndDestroy();
       return;
     }
-    const upstream = connect();
+    const upstream = lead();
     const pair = { client, upstream };
     pairs.add(pair);
     const carry = (from: Socket, to: Socket) => {
@@ -74,6 +77,7 @@ export async function createProxy(connect: () => Socket): Promise<Proxy> {
     resume: () => set('nothing'),
     cut,
     refuse: (now) => (refusing = now),
+    lead: (to) => (lead = to),
     close: async () => {
       server.close();
       cut();

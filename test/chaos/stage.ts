@@ -76,7 +76,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     pause: { begin: (party) => processes[party].signal('SIGSTOP'), end: (party) => processes[party].signal('SIGCONT') },
     'redis-kill': {
       begin: () => (redisDown = redisDown.then(redis.kill)),
-      end: () => (redisDown = redisDown.then(redis.kill).then(redis.start)),
+      end: () => (redisDown = redisDown.then(redis.kill).then(() => redis.start())),
     },
     'redis-pause': { begin: () => redis.signal('SIGSTOP'), end: () => redis.signal('SIGCONT') },
     'script-flush': { begin: () => void redis.client.script('FLUSH').catch(() => undefined) },

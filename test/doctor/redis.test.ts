@@ -14,7 +14,7 @@ const good: RedisFacts = {
   maxmemoryBytes: 300 * MB,
   machineBytes: 4000 * MB,
   lastLogWriteFailed: false,
-  health: { durability: 'always', maxmemoryPolicy: 'noeviction', memoryUsed: 0.01 },
+  health: { durability: 'always', maxmemoryPolicy: 'noeviction', memoryUsed: 0.01, refused: null },
 };
 
 const judge = (facts: Partial<RedisFacts>) => judgeRedis({ kind: 'facts', facts: { ...good, ...facts } });

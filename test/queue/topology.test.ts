@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { RedisConfig } from '../../src/config.ts';
+import type { RedisConfig } from '../../src/redis-config.ts';
 import { createEvents } from '../../src/events.ts';
 import { createLog } from '../../src/log.ts';
 import { createMetrics } from '../../src/metrics.ts';

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import type { RedisConfig } from '../../src/config.ts';
+import type { RedisConfig } from '../../src/redis-config.ts';
 import { toSecret } from '../../src/secret.ts';
 
 export type TestRedis = {
@@ -15,7 +15,8 @@ export type TestRedis = {
   config: RedisConfig;
   /** A connection of the test's own. */
   client: Redis;
-  start: () => Promise<void>;
+  /** Starts it again, with these settings beside its own. */
+  start: (...more: string[]) => Promise<void>;
   signal: (signal: NodeJS.Signals) => void;
   /** Kills it as a crash would, and waits until it is gone. */
   kill: () => Promise<void>;
@@ -28,7 +29,7 @@ export async function startTestRedis(...settings: string[]): Promise<TestRedis> 
   const socket = join(directory, 'redis.sock');
   let server: ChildProcess | null = null;
 
-  async function start(): Promise<void> {
+  async function start(...more: string[]): Promise<void> {
     server = spawn(
       'redis-server',
       [
@@ -47,6 +48,7 @@ export async function startTestRedis(...settings: string[]): Promise<TestRedis> 
         '--maxmemory-policy',
         'noeviction',
         ...settings,
+        ...more,
       ],
       { stdio: 'ignore' },
     );
