@@ -12,6 +12,7 @@ import { openRevocations } from './queue/revocations.ts';
 import { openTenantQueue } from './queue/tenant.ts';
 import { openDashboard } from './overview.ts';
 import { createHealth, untilStopped } from './readiness.ts';
+import { cannotListen } from './start-checks.ts';
 
 const { config, log, metrics, events, tracer, lifecycle } = await beginProcess('api');
 const { maxBodyBytes, maxBatchBytes, maxRequestsInFlight, deviceRatePerMin, host, port } = config.http;
@@ -72,7 +73,8 @@ const listener = await listen(
   events.connectionRefused,
   { keepAliveTimeout: config.keepAliveTimeoutMs },
   identities.tls,
-);
+).catch(cannotListen('PORT'));
 lifecycle.signal.addEventListener('abort', listener.drain);
 lifecycle.opened('listener', listener.close);
+lifecycle.started();
 log.info({ host, port: listener.port }, 'listening');

@@ -4,6 +4,7 @@ import type { Priority } from './domain/order.ts';
 import type { Policy } from './domain/retry.ts';
 import { missingCredential, toGraph, type GraphConfig } from './graph-config.ts';
 import { environmentSchema, HOUR_MS, type Environment, type LogLevel } from './environment.ts';
+import { readGiven, type Variables } from './given.ts';
 import { missingIdentity, toIdentity, type IdentityConfig } from './identity-config.ts';
 import { missingRedis, toRedis, type RedisConfig } from './redis-config.ts';
 import type { Secret } from './secret.ts';
@@ -43,6 +44,8 @@ export type Config = {
   drainMs: number;
   shutdownGraceMs: number;
   logLevel: LogLevel;
+  /** Variables of ours that somebody else set for something else. */
+  ignored: string[];
 };
 
 /** sysexits.h EX_CONFIG */
@@ -65,8 +68,8 @@ const BACKOFF = { baseMs: 1000, capMs: 300_000 };
  * Reads the environment a process was given. Empty variables count as unset.
  * @throws ConfigError naming every variable that is missing or malformed for this role
  */
-export function parseConfig(env: Readonly<Record<string, string | undefined>>, role: Role): Config {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
+export function parseConfig(env: Variables, role: Role): Config {
+  const { variables: given, ignored } = readGiven(env);
   const parsed = environmentSchema.safeParse(given);
   const malformed = parsed.success
     ? []
@@ -77,7 +80,7 @@ export function parseConfig(env: Readonly<Record<string, string | undefined>>, r
     ...(parsed.success ? contradicting(parsed.data) : []),
   ];
   if (!parsed.success || faults.length > 0) throw new ConfigError(faults);
-  return deepFreeze(toConfig(parsed.data));
+  return deepFreeze({ ...toConfig(parsed.data), ignored: ignored.filter((name) => name in environmentSchema.shape) });
 }
 
 function contradicting({ DRAIN_MS: drainMs, SHUTDOWN_GRACE_MS: graceMs }: Environment): string[] {
@@ -91,7 +94,7 @@ function missing(env: Record<string, unknown>, role: Role): string[] {
   return faults;
 }
 
-function toConfig(env: Environment): Config {
+function toConfig(env: Environment): Omit<Config, 'ignored'> {
   return {
     http: {
       host: env.HOST,

@@ -160,6 +160,8 @@ export function createEvents(log: Logger, metrics: Metrics) {
         : log.error({ paths, trouble: describeBriefly(error) }, 'new certificates cannot be used; the old ones stay'),
     signingKeysTrouble: (error: unknown) =>
       log.warn({ trouble: describeBriefly(error) }, 'the keys Entra signs tokens with could not be fetched'),
+    variablesIgnored: (variables: readonly string[]) =>
+      log.warn({ variables }, 'ignored: Kubernetes set these for a service of that name'),
     tracingIgnored: (faults: readonly string[]) => log.warn({ faults }, 'tracing: variables that are passed over'),
     tracingTrouble: (error: unknown) => {
       if (isNews('tracing')) log.warn({ trouble: describeBriefly(error) }, 'traces could not be sent');

@@ -13,6 +13,8 @@ export type Closes = 'at once' | 'when drained';
 export type Lifecycle = {
   /** Remembers a part to be closed. */
   opened: (name: string, close: () => Promise<void> | void, closes?: Closes) => void;
+  /** Everything is open: what goes wrong from here on is a bug. */
+  started: () => void;
   /** Aborts when the process is asked to stop. */
   signal: AbortSignal;
   /** Closes everything as a signal would, and ends the process with this code. */
@@ -36,6 +38,7 @@ export function createLifecycle(
   const abort = new AbortController();
   let stoppingSince = 0;
   let stoppedBy: string | null = null;
+  let isStarted = false;
 
   async function stop(reason: string, exitCode = 0): Promise<void> {
     if (abort.signal.aborted) return;
@@ -74,7 +77,7 @@ export function createLifecycle(
     });
   }
   process.on('uncaughtException', (error) => {
-    if (error instanceof CannotStart) {
+    if (error instanceof CannotStart || (!isStarted && isOfTheSystem(error))) {
       log.fatal({ reason: error.message }, 'cannot start');
       void stop('cannot start', EXIT_CONFIG);
       return;
@@ -89,7 +92,11 @@ export function createLifecycle(
 
   return {
     opened: (name, close, closes = 'when drained') => void parts.push({ name, close: async () => close(), closes }),
+    started: () => void (isStarted = true),
     signal: abort.signal,
     stop,
   };
 }
+
+/** The operating system said no: too many open files, no memory, no permission. */
+const isOfTheSystem = (error: Error) => typeof (error as NodeJS.ErrnoException).syscall === 'string';

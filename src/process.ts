@@ -2,10 +2,12 @@
 import { getCACertificates } from 'node:tls';
 import { ConfigError, EXIT_CONFIG, parseConfig, type Config, type Role } from './config.ts';
 import { createEvents, type Events } from './events.ts';
+import { readGiven } from './given.ts';
 import { createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { createLog, switchLevelOnSignal, type Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { takeOverOutput, type Outlet } from './outlet.ts';
+import { findListenFaults, findOutsideFaults } from './start-checks.ts';
 import { openTracer, type Tracer } from './tracing.ts';
 import { parseTracing } from './tracing-config.ts';
 
@@ -21,12 +23,13 @@ export type Process = {
 /** Reads the environment and prepares a process; ends it with 78 where the environment is not usable. */
 export async function beginProcess(role: Role): Promise<Process> {
   const { stdout, stderr } = takeOverOutput();
-  const config = configure(role, stdout);
+  const config = await configure(role, stdout);
   const log = createLog(role, config.logLevel, stdout);
   switchLevelOnSignal(log, config.logLevel);
   const metrics = createMetrics();
   const events = createEvents(log, metrics);
   for (const outlet of [stdout, stderr]) outlet.report(events.output);
+  if (config.ignored.length > 0) events.variablesIgnored(config.ignored);
   const lifecycle = createLifecycle(log, { drainMs: config.drainMs, graceMs: config.shutdownGraceMs });
   const tracer = await openTracer(parseTracing(process.env), role, config.shutdownGraceMs, {
     ignored: events.tracingIgnored,
@@ -36,22 +39,33 @@ export async function beginProcess(role: Role): Promise<Process> {
   return { config, log, metrics, events, tracer, lifecycle };
 }
 
-function configure(role: Role, stdout: Outlet): Config {
+async function configure(role: Role, stdout: Outlet): Promise<Config> {
+  const { variables } = readGiven(process.env);
+  const { config, faults } = tryParse(role);
+  faults.push(...extraCertificateFaults(), ...(await findOutsideFaults(variables, role)));
+  if (config && faults.length === 0) return config;
+  // Whoever is told of one fault wants to hear of the next one too.
+  if (config) {
+    const { host, port } = role === 'api' ? config.http : config.worker;
+    faults.push(...(await findListenFaults(host, port, role === 'api' ? 'PORT' : 'WORKER_PORT')));
+  }
+  createLog(role, 'info', stdout).fatal({ faults }, 'the configuration is not usable');
+  return process.exit(EXIT_CONFIG);
+}
+
+function tryParse(role: Role): { config: Config | null; faults: string[] } {
   try {
-    const config = parseConfig(process.env, role);
-    requireExtraCertificates();
-    return config;
+    return { config: parseConfig(process.env, role), faults: [] };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    createLog(role, 'info', stdout).fatal({ faults: error.faults }, 'the configuration is not usable');
-    return process.exit(EXIT_CONFIG);
+    return { config: null, faults: [...error.faults] };
   }
 }
 
 /** Node goes on without certificates it could not read when it started, and every connection fails later: better not to begin. */
-function requireExtraCertificates(): void {
+function extraCertificateFaults(): string[] {
   const variable = 'NODE_EXTRA_CA_CERTS';
   const asked = process.env[variable];
-  if (asked === undefined || asked === '' || getCACertificates('extra').length > 0) return;
-  throw new ConfigError([`${variable} names no file with certificates that could be read at the start`]);
+  if (asked === undefined || asked === '' || getCACertificates('extra').length > 0) return [];
+  return [`${variable} names no file with certificates that could be read at the start`];
 }

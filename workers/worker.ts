@@ -10,6 +10,7 @@ import { watchDurability } from '../src/queue/health.ts';
 import { createPacer } from '../src/queue/pacer.ts';
 import { openTenantQueue } from '../src/queue/tenant.ts';
 import { createHealth, untilStopped } from '../src/readiness.ts';
+import { cannotListen } from '../src/start-checks.ts';
 import { createDeliver } from './deliver.ts';
 
 const { config, log, metrics, events, tracer, lifecycle } = await beginProcess('worker');
@@ -59,7 +60,8 @@ const app = createHealthApp({
 });
 const listener = await listen(app, host, port, events.connectionRefused, {
   keepAliveTimeout: config.keepAliveTimeoutMs,
-});
+}).catch(cannotListen('WORKER_PORT'));
 lifecycle.signal.addEventListener('abort', listener.drain);
 lifecycle.opened('listener', listener.close);
+lifecycle.started();
 log.info({ host, port: listener.port, concurrency }, 'working');

@@ -12,7 +12,9 @@ import { judgeRedis } from '../doctor/redis.ts';
 import { judgeToken } from '../doctor/token.ts';
 import { ask, configurationUrl, obtainToken } from '../graph/inspect.ts';
 import { probeWrite } from '../graph/write-probe.ts';
+import { readGiven } from '../given.ts';
 import { examineDirectory, examineRedis, tryEmbedded } from '../queue/inspect.ts';
+import { findFileFaults } from '../start-checks.ts';
 
 export type Round = { scope: Scope; configurationId: string | null; probeConfigurationId: string | null };
 
@@ -22,12 +24,23 @@ const clock = Date.now;
 export async function* examine(env: Environment, round: Round): AsyncGenerator<Finding> {
   const { findings, redis, graph } = examineConfiguration(env, round.scope, getCACertificates('extra').length);
   yield* findings;
+  yield* await examineFiles(env, round.scope);
   if (round.scope !== 'worker') yield judgeDeviceKeys(env['DEVICE_GROUP_KEYS']);
   if (redis) yield* examineAnyRedis(redis);
   else yield skipped('redis', 'the configuration does not tell where it is');
   if (round.scope === 'api') yield skipped('graph', 'the API does not call Graph');
   else if (graph) yield* examineGraph(graph, round);
   else yield skipped('graph', 'the configuration does not tell where it is, or has no credential');
+}
+
+/** DATA_DIR has a check of its own. */
+async function examineFiles(env: Environment, scope: Scope): Promise<Finding[]> {
+  const { variables } = readGiven(env);
+  const roles = scope === 'both' ? (['api', 'worker'] as const) : [scope];
+  const faults = await Promise.all(roles.map((role) => findFileFaults(variables, role)));
+  const all = faults.flat();
+  if (all.length === 0) return [];
+  return [failed('files', all.join('; '), 'Correct these variables, or what stands in their files.')];
 }
 
 async function* examineAnyRedis(config: RedisConfig): AsyncGenerator<Finding> {

@@ -3,6 +3,7 @@ import { ConfigError, parseConfig, type Config, type Role } from '../config.ts';
 import type { RedisConfig } from '../redis-config.ts';
 import type { GraphConfig } from '../graph-config.ts';
 import { environmentSchema } from '../environment.ts';
+import { readGiven } from '../given.ts';
 import { failed, ok, warning, type Finding } from './finding.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
@@ -85,7 +86,6 @@ function tryParse(env: Environment, role: Role): Config | null {
 }
 
 function malformedIn(env: Environment): string[] {
-  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''));
-  const parsed = environmentSchema.safeParse(given);
+  const parsed = environmentSchema.safeParse(readGiven(env).variables);
   return parsed.success ? [] : parsed.error.issues.map(({ path }) => String(path[0]));
 }

@@ -6,7 +6,6 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Response } from 'express';
-import { CannotStart } from '../cannot-start.ts';
 import { REFUSALS, type RefusalCode } from '../domain/refusal.ts';
 import { PROBLEM_TYPE, refuse, toProblem } from './problem.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
@@ -84,7 +83,7 @@ export async function listen(
   server.on('connect', (_req, socket) => void refuseTunnel(socket, underWay, onRefused));
   refuseBrokenRequests(server, underWay, onRefused);
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-  server.once('error', (error) => reject(new CannotStart(`cannot listen on ${host}:${port}: ${error.message}`)));
+  server.once('error', reject);
   server.listen(port, host, () => resolve(undefined));
   await promise;
   // A connection that could not be accepted, for want of a file descriptor: the next one may be.

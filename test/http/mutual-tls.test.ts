@@ -209,10 +209,15 @@ test('another authority of devices · counts from then on · the one that went c
   agent.destroy();
 });
 
-test.each<[string, () => Promise<Record<string, string>>]>([
-  ['a certificate file that is not there', () => Promise.resolve({ ...env, TLS_CERT_FILE: file('none.pem') })],
+test.each<[string, string, () => Promise<Record<string, string>>]>([
+  [
+    'a certificate file that is not there',
+    'TLS_CERT_FILE',
+    () => Promise.resolve({ ...env, TLS_CERT_FILE: file('none.pem') }),
+  ],
   [
     'another certificate’s key',
+    'TLS_KEY_FILE',
     async () => {
       await writeFile(file('other-key.pem'), (await root.issue()).keyPem);
       return { ...env, TLS_KEY_FILE: file('other-key.pem') };
@@ -220,16 +225,17 @@ test.each<[string, () => Promise<Record<string, string>>]>([
   ],
   [
     'authorities that are none',
+    'DEVICE_CA_FILE',
     async () => {
       await writeFile(file('leaf.pem'), device.pem);
       return { ...env, DEVICE_CA_FILE: file('leaf.pem') };
     },
   ],
-])('%s · keeps the API from starting · and says which file', async (_what, wrong) => {
+])('%s · keeps the API from starting · and says which variable', async (_what, variable, wrong) => {
   const given = await wrong();
   const api = startProcess('src/main.ts', { HOST: '127.0.0.1', PORT: '0', REDIS_URL: redis.url, ...given });
-  const { reason } = await api.line('cannot start');
-  expect(reason).toContain(directory);
+  const { faults } = await api.line('the configuration is not usable');
+  expect(faults).toContainEqual(expect.stringMatching(new RegExp(`^${variable} `)));
   expect(await api.ended).toBe(78);
 });
 

@@ -1,0 +1,25 @@
+// The variables a process was given: those that are set, and not by Kubernetes for a service that happens to be named so.
+
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+export type Given = {
+  variables: Record<string, string>;
+  /** Names of variables that are passed over. */
+  ignored: string[];
+};
+
+/** For a service `worker`, the kubelet sets WORKER_PORT=tcp://10.0.0.1:8081 in every container of the namespace. */
+const PORT_NAME = /(^|_)PORT$/;
+const SERVICE_LINK = /^(tcp|udp|sctp):\/\//;
+
+/** Empty variables count as unset. */
+export function readGiven(env: Variables): Given {
+  const variables: Record<string, string> = {};
+  const ignored: string[] = [];
+  for (const [name, value] of Object.entries(env)) {
+    if (value === undefined || value === '') continue;
+    if (PORT_NAME.test(name) && SERVICE_LINK.test(value)) ignored.push(name);
+    else variables[name] = value;
+  }
+  return { variables, ignored };
+}
