@@ -138,6 +138,16 @@ export function createEvents(log: Logger, metrics: Metrics) {
       );
       metrics.defects.inc();
     },
+    recordReplaced: (earlier: Delivery, later: Delivery) =>
+      log.warn(
+        {
+          deliveryId: earlier.id,
+          deviceId: earlier.deviceId,
+          deviceRunStateId: earlier.deviceRunStateId,
+          by: later.id,
+        },
+        'a record was replaced: Graph keeps one row per device',
+      ),
     woken: (deliveries: number) => log.warn({ deliveries }, 'open deliveries had no job and were woken'),
     starved: (starvedMs: number) =>
       log.error({ starvedMs }, 'the worker fetches nothing although work waits; rebuilding it'),

@@ -16,18 +16,18 @@ export type Records = {
 export type Outside = {
   create: (state: DeviceRunState, announcedAt: number, signal: AbortSignal) => Promise<Outcome>;
   find: (state: DeviceRunState, signal: AbortSignal, from: string | null) => Promise<Records | Failure>;
-  /** Of these records, those that belong to no other delivery. */
-  unclaimed: (deviceRunStateIds: readonly string[], deliveryId: string) => Promise<string[]>;
+  /** Of these records, those that may be this delivery's. */
+  claimable: (deviceRunStateIds: readonly string[], deliveryId: string) => Promise<string[]>;
 };
 
-export function createDeliver({ create, find, unclaimed }: Outside) {
+export function createDeliver({ create, find, claimable }: Outside) {
   return async (delivery: Delivery, run: RunResult, signal: AbortSignal): Promise<Outcome> => {
     const state = toDeviceRunState(run);
     if (delivery.mark?.sends !== 'look') return create(state, delivery.mark?.at ?? 0, signal);
     const found = await find(state, signal, delivery.uncertainty?.next ?? null);
     if (found.kind !== 'records') return found;
     const graph = { status: 200, requestId: found.requestId };
-    const [deviceRunStateId] = await unclaimed(found.ids, delivery.id);
+    const [deviceRunStateId] = await claimable(found.ids, delivery.id);
     if (deviceRunStateId !== undefined) return { kind: 'found', deviceRunStateId, graph };
     // What was not read may hold it: only a listing read to its end says that a record is not there.
     return found.unread

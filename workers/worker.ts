@@ -7,6 +7,7 @@ import { listen } from '../src/http/server.ts';
 import { beginProcess } from '../src/process.ts';
 import { createConsumer } from '../src/queue/consumer.ts';
 import { watchDurability } from '../src/queue/health.ts';
+import { createClaimable } from '../src/queue/claimable.ts';
 import { createPacer } from '../src/queue/pacer.ts';
 import { openTenantQueue } from '../src/queue/tenant.ts';
 import { createHealth, untilStopped } from '../src/readiness.ts';
@@ -36,7 +37,7 @@ const deliver = createDeliver({
     (signal) => pacer.turn('read', signal),
     () => performance.now(),
   ),
-  unclaimed: queue.deliveries.unclaimed,
+  claimable: createClaimable(queue),
 });
 const consumer = createConsumer({
   ...queue,

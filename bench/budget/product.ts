@@ -39,7 +39,7 @@ process.on('message', () => {
     deliver: createDeliver({
       create: graph.create,
       find: createLookUp(graph, (signal) => pacer.turn('read', signal), clock),
-      unclaimed: queue.deliveries.unclaimed,
+      claimable: queue.deliveries.unclaimed,
     }),
     events,
     policy,

@@ -5,6 +5,7 @@ import type { Events } from '../events.ts';
 import type { Budget } from './budget.ts';
 import { createConsequences } from './consequences.ts';
 import type { Deliveries } from './deliveries.ts';
+import type { Facts } from './facts.ts';
 import { QUEUE_NAME, type Keys } from './keys.ts';
 import { createLocks } from './locks.ts';
 import type { Pacer } from './pacer.ts';
@@ -17,6 +18,7 @@ export type ConsumerParts = {
   keys: Keys;
   deliveries: Deliveries;
   budget: Budget;
+  facts: Facts;
   pacer: Pacer;
   deliver: Deliver;
   events: Events;

@@ -22,6 +22,8 @@ export type Keys = {
   contest: (contest: string) => string;
   /** Which delivery a record in Graph belongs to. */
   record: (deviceRunStateId: string) => string;
+  /** What was seen of the tenant's Graph, by when it was seen last. */
+  facts: string;
   budget: string;
   /** The secret that fingerprints are made with, sealed under each key of the environment. */
   fingerprintSecrets: string;
@@ -46,6 +48,7 @@ export function createKeys(prefix: string, tenantId: string): Keys {
     counts: `${root}:counts`,
     contest: (contest) => `${root}:c:${contest}`,
     record: (deviceRunStateId) => `${root}:r:${deviceRunStateId}`,
+    facts: `${root}:facts`,
     budget: `${root}:budget`,
     fingerprintSecrets: `${root}:fingerprint-secrets`,
   };

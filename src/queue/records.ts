@@ -22,13 +22,16 @@ export type Counts = Record<Status, number>;
 export type Records = {
   find: (id: string) => Promise<Delivery | null>;
   load: (id: string) => Promise<Stored | null>;
-  save: (stored: Stored, next: Delivery, now: number) => Promise<Saved>;
+  /** @param takeFrom the delivery whose record in Graph this one may claim all the same */
+  save: (stored: Stored, next: Delivery, now: number, takeFrom?: string) => Promise<Saved>;
   /** Ends the older of two in favour of the newer, unless it may be in Graph already. */
   replace: (older: string, newer: string, now: number) => Promise<Saved['kind']>;
   /** A delivery of the same device and configuration whose run was completed later, open or created; null where there is none. */
   findNewer: (delivery: Delivery, run: RunResult) => Promise<string | null>;
   /** What is in work without a record, since somebody removed that, is in work no more. */
   forget: (id: string) => Promise<void>;
+  /** Which delivery has claimed a record in Graph; null where none has. */
+  findOwner: (deviceRunStateId: string) => Promise<string | null>;
   /** Of these records in Graph, those no other delivery has claimed. */
   unclaimed: (deviceRunStateIds: readonly string[], id: string) => Promise<string[]>;
   counts: () => Promise<Counts>;
@@ -48,12 +51,12 @@ export type RecordSettings = {
 /** So many of the deliveries that ended are remembered by id, for whoever wants to look at some. */
 const ENDED_REMEMBERED = 100;
 
-/** The own arguments, in order: revision expected, letter, body, id, now, window, how long to wait, who supersedes it, contest, instant. */
+/** The own arguments, in order: revision expected, letter, body, id, now, window, how long to wait, who supersedes it, contest, instant, whose claim it takes. */
 const SAVE = `${HEADER_LUA}
 ${CONTEST_LUA}
 ${ENDING_LUA}
 local RECORD, DEAD, ENDED, CLAIM = unpack(KEYS, OWN_KEYS + 1)
-local expected, to, body, id, now, window, waitMs, newer, contest, instant = unpack(ARGV, OWN_ARGS + 1)
+local expected, to, body, id, now, window, waitMs, newer, contest, instant, takeFrom = unpack(ARGV, OWN_ARGS + 1)
 contest = contest ~= '' and ROOT .. ':c:' .. contest or nil
 local known = redis.call('GET', RECORD)
 if not known then return 'gone', false end
@@ -63,7 +66,7 @@ local newerLetter = newer ~= '' and letterOf(newer) or nil
 if newer ~= '' and not stands(newerLetter) then return 'stale', false end
 if CLAIM then
   local owner = redis.call('GET', CLAIM)
-  if owner and owner ~= id then return 'claimed', false end
+  if owner and owner ~= id and owner ~= takeFrom then return 'claimed', false end
   redis.call('SET', CLAIM, id, 'PX', window)
 end
 local isNew = from ~= to
@@ -140,7 +143,7 @@ export function createRecords(
 
   const load = async (id: string) => (isDeliveryId(id) ? parse(id, await redis.get(keys.delivery(id))) : null);
 
-  async function save(stored: Stored, next: Delivery, now: number): Promise<Saved> {
+  async function save(stored: Stored, next: Delivery, now: number, takeFrom = ''): Promise<Saved> {
     const claim = next.deviceRunStateId === null ? [] : [keys.record(next.deviceRunStateId)];
     const body = toBody(next, stored.run && toText(stored.run), seal);
     const contestant = stored.run && toContestant(stored.run, next.acceptedAt);
@@ -161,6 +164,7 @@ export function createRecords(
           newer,
           contestant?.contest ?? '',
           contestant?.instant ?? '',
+          takeFrom,
         ],
       ),
     );
@@ -207,6 +211,7 @@ export function createRecords(
     forget: async (id) => {
       await forgetScript([keys.delivery(id), keys.inWork, keys.putOff], [id]);
     },
+    findOwner: (deviceRunStateId) => redis.get(keys.record(deviceRunStateId)),
     unclaimed: async (deviceRunStateIds, id) => {
       if (deviceRunStateIds.length === 0) return [];
       const owners = await redis.mget(deviceRunStateIds.map((recordId) => keys.record(recordId)));

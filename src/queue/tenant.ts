@@ -9,6 +9,7 @@ import { createDeliveries, type Deliveries } from './deliveries.ts';
 import { startEmbeddedRedis, type TellWait } from './embedded.ts';
 import { countJobs, type JobCounts } from './jobs.ts';
 import { openFingerprintSecrets } from './fingerprint-secrets.ts';
+import { createFacts, type Facts } from './facts.ts';
 import { createFingerprints } from './fingerprints.ts';
 import { createKeys, QUEUE_NAME, type Keys } from './keys.ts';
 import { connect, disconnect, settled, type Purpose, type RedisConnection } from './redis.ts';
@@ -25,6 +26,7 @@ export type TenantQueue = {
   deliveries: Deliveries;
   deadLetters: DeadLetters;
   budget: Budget;
+  facts: Facts;
   /** The clock that all instants of this tenant's are by. */
   clock: RedisClock;
   /** Whether Redis takes writes. @throws Error where it does not */
@@ -100,6 +102,7 @@ export async function openTenantQueue(
     ),
     clock,
     probeWrite: writes.ask,
+    facts: createFacts(redis, keys),
     countJobs: () => countJobs(queue),
     explainSilence: async () => (await embedded?.explain()) ?? null,
     close: async () => {

@@ -3,19 +3,24 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { conclude, isFailure, LOST_WORKER, recordTaken } from '../domain/conclusion.ts';
 import { begin, isReplaceable, isTerminal, nextStep, wasAbandoned, withdraw } from '../domain/delivery.ts';
 import type { Delivery, Outcome } from '../domain/delivery.ts';
+import { withNote } from '../domain/note.ts';
+import { isReplaced } from '../domain/replacement.ts';
 import type { Circumstances, Policy, Verdict } from '../domain/retry.ts';
 import type { RunResult } from '../domain/run-result.ts';
 import type { Events } from '../events.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Consequences } from './consequences.ts';
+import type { Facts } from './facts.ts';
 import type { Going, Pacer } from './pacer.ts';
 import type { Stored } from './record.ts';
+import type { Saved } from './records.ts';
 
 /** One attempt, whatever it does: never throws for what Graph or the network do. A look that is cut throws the signal's reason. */
 export type Deliver = (delivery: Delivery, run: RunResult, signal: AbortSignal) => Promise<Outcome>;
 
 export type WorkParts = {
   deliveries: Deliveries;
+  facts: Facts;
   pacer: Pacer;
   deliver: Deliver;
   consequences: Consequences;
@@ -37,7 +42,7 @@ const WAIT_IN_HAND_MS = 1000;
 export type Work = (id: string, signals: Signals) => Promise<void>;
 
 export function createWork(parts: WorkParts): Work {
-  const { deliveries, pacer, events, policy, clock } = parts;
+  const { deliveries, facts, pacer, events, policy, clock } = parts;
 
   async function work(id: string, signals: Signals): Promise<void> {
     const signal = AbortSignal.any([signals.stop, signals.lockLost]);
@@ -99,7 +104,10 @@ export function createWork(parts: WorkParts): Work {
   ): Promise<void> {
     const circumstances: Circumstances = { now: clock(), random: parts.random(), probing };
     const { delivery, verdict } = conclude(stored.delivery, outcome, circumstances, policy);
-    const saved = await deliveries.save(stored, delivery, circumstances.now);
+    let saved = await deliveries.save(stored, delivery, circumstances.now);
+    if (saved.kind === 'claimed' && (outcome.kind === 'created' || outcome.kind === 'found')) {
+      saved = await replaceOwner(stored, delivery, outcome, circumstances.now);
+    }
     if (saved.kind === 'stale' && !isFailure(outcome) && outcome.kind !== 'absent') {
       const newer = await deliveries.load(delivery.id);
       if (newer && !isTerminal(newer.delivery.status)) return settle(newer, outcome, { probing, startedAt });
@@ -107,12 +115,39 @@ export function createWork(parts: WorkParts): Work {
         events.deliveredTwice(newer.delivery, outcome.deviceRunStateId);
       return;
     }
-    if (saved.kind === 'claimed' && outcome.kind === 'created') {
-      return settle(stored, recordTaken(outcome.graph), { probing, startedAt });
+    if (saved.kind === 'claimed' && (outcome.kind === 'created' || outcome.kind === 'found')) {
+      const { graph, kind } = outcome;
+      return settle(stored, kind === 'created' ? recordTaken(graph) : { kind: 'absent', graph }, {
+        probing,
+        startedAt,
+      });
     }
     if (saved.kind !== 'saved') return;
     events.attempt({ delivery, outcome, verdict, durationMs: Math.max(0, circumstances.now - startedAt) });
     tellEnd(delivery, verdict);
+  }
+
+  /** The record belongs to another delivery: where Graph replaced that one's, it says so and this one has it. */
+  async function replaceOwner(
+    stored: Stored,
+    delivery: Delivery,
+    outcome: Extract<Outcome, { kind: 'created' | 'found' }>,
+    now: number,
+  ): Promise<Saved> {
+    const ownerId = (await deliveries.findOwner(outcome.deviceRunStateId)) ?? '';
+    const owner = await deliveries.load(ownerId);
+    const { oneRowPerDevice } = await facts.read();
+    if (owner && !isReplaced(owner.delivery, outcome, stored.delivery, oneRowPerDevice !== null))
+      return { kind: 'claimed' };
+    if (owner) {
+      // Said first: at no time do two deliveries believe that the record is theirs.
+      const note = { code: 'record-replaced', at: now, by: delivery.id } as const;
+      const noted = await deliveries.save(owner, withNote(owner.delivery, note), now);
+      if (noted.kind === 'stale') return { kind: 'claimed' };
+      if (outcome.kind === 'created') await facts.note('oneRowPerDevice', now);
+      events.recordReplaced(owner.delivery, delivery);
+    }
+    return deliveries.save(stored, delivery, now, ownerId);
   }
 
   function tellEnd(delivery: Delivery, verdict: Verdict): void {

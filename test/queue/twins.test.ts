@@ -44,7 +44,7 @@ test.each([
     deliver: createDeliver({
       create,
       find: () => Promise.resolve({ kind: 'records', ids: [...records], requestId: 'q' }),
-      unclaimed: queue.deliveries.unclaimed,
+      claimable: queue.deliveries.unclaimed,
     }),
     events: createEvents(createLog('worker', 'silent'), createMetrics()),
     policy: POLICY,

@@ -26,8 +26,8 @@ function outside(found: Records | Failure, claimed: readonly string[] = []) {
       asked.push(['find', state, ...(from === null ? [] : [from])]);
       return Promise.resolve(found);
     },
-    unclaimed: (ids, deliveryId) => {
-      asked.push(['unclaimed', ids, deliveryId]);
+    claimable: (ids, deliveryId) => {
+      asked.push(['claimable', ids, deliveryId]);
       return Promise.resolve(ids.filter((id) => !claimed.includes(id)));
     },
   });
@@ -44,14 +44,14 @@ test('a create · is made of the run · and tells when it was announced', async 
 test('an uncertain delivery · is looked for · and never created in the same attempt', async () => {
   const { asked, deliver } = outside(records());
   expect(await deliver(looking, run, signal)).toEqual({ kind: 'absent', graph: { status: 200, requestId: 'r2' } });
-  expect(asked.map(([what]) => what)).toEqual(['find', 'unclaimed']);
+  expect(asked.map(([what]) => what)).toEqual(['find', 'claimable']);
 });
 
 test('a record found · is this delivery’s · unless another one has it', async () => {
   const graph = { status: 200, requestId: 'r2' };
   const { deliver, asked } = outside(records('a', 'b'), ['a']);
   expect(await deliver(looking, run, signal)).toEqual({ kind: 'found', deviceRunStateId: 'b', graph });
-  expect(asked.at(-1)).toEqual(['unclaimed', ['a', 'b'], fresh.id]);
+  expect(asked.at(-1)).toEqual(['claimable', ['a', 'b'], fresh.id]);
   const none = outside(records('a'), ['a']);
   expect(await none.deliver(looking, run, signal)).toEqual({ kind: 'absent', graph });
 });
@@ -84,7 +84,7 @@ test('a create whose answer was lost · is found in Graph by the next attempt ·
   const deliver = createDeliver({
     create: graph.client.create,
     find: createLookUp(graph.client, () => Promise.resolve(), Date.now),
-    unclaimed: (ids) => Promise.resolve([...ids]),
+    claimable: (ids) => Promise.resolve([...ids]),
   });
   const reported = { ...run, hardwareConfigurationId: graph.configurationId };
   const first = begin(createDelivery('tenant-1', reported, Date.now()), Date.now());

@@ -58,7 +58,7 @@ async function start(listing: Listing, creates: Creates = () => 'lost') {
     deliver: createDeliver({
       create: graph.client.create,
       find: createLookUp(graph.client, (signal) => pacer.turn('read', signal), Date.now),
-      unclaimed: queue.deliveries.unclaimed,
+      claimable: queue.deliveries.unclaimed,
     }),
     events: createEvents(createLog('worker', 'silent'), createMetrics()),
     policy: { ...POLICY, attemptTimeoutMs: 5000 },
