@@ -4,10 +4,6 @@ import { z } from 'zod';
 import { parseDeviceIdRule, type DeviceIdRule } from './domain/device-certificate.ts';
 import type { Environment } from './environment.ts';
 
-/** Which header field our proxies pass a client certificate on in. */
-const CLIENT_CERT_HEADERS = ['client-cert', 'x-forwarded-client-cert'] as const;
-export type ClientCertHeader = (typeof CLIENT_CERT_HEADERS)[number];
-
 export type Subnet = { address: string; prefix: number };
 
 /** A tenant and the authority that signs its tokens. */
@@ -23,8 +19,8 @@ export type EntraConfig = EntraTenant & { audiences: readonly string[] };
 export type IdentityConfig = {
   /** Null: the listener speaks plain HTTP. */
   tls: { certificateFile: string; keyFile: string } | null;
-  /** Null: no certificate proves a device. */
-  devices: { authoritiesFile: string; rule: DeviceIdRule; header: ClientCertHeader } | null;
+  /** Null: no certificate proves a device. `header`: the field our proxies pass it on in, in lower case. */
+  devices: { authoritiesFile: string; rule: DeviceIdRule; header: string } | null;
   trustedProxies: Subnet[];
   /** Null: no token of Entra's is taken. */
   entra: EntraConfig | null;
@@ -54,7 +50,9 @@ export const identityVariables = {
     .transform((text) => split(text).flatMap((part) => toSubnet(part) ?? []))
     .optional(),
   CLIENT_CERT_HEADER: z
-    .enum(CLIENT_CERT_HEADERS, { error: `must be one of ${CLIENT_CERT_HEADERS.join(', ')}` })
+    .string()
+    .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, 'must be the name of a header field')
+    .transform((name) => name.toLowerCase())
     .default('client-cert'),
   ENTRA_AUDIENCE: z
     .string()

@@ -216,8 +216,11 @@ const CASES: Record<Name, Case> = {
   CLIENT_CERT_HEADER: {
     pick: ({ identity }) => identity.devices?.header ?? null,
     byDefault: null,
-    good: ['client-cert', 'x-forwarded-client-cert'].map((name) => [name, name]),
-    bad: ['X-ARR-ClientCert', 'Client-Cert'],
+    good: ['client-cert', 'Client-Cert', 'X-Amzn-Mtls-Clientcert', 'X-ARR-ClientCert', 'x_cert'].map((name) => [
+      name,
+      name.toLowerCase(),
+    ]),
+    bad: ['Client Cert', 'client-cert:', 'client-cert, x-forwarded-client-cert', 'x'.repeat(65), 'ä'],
   },
   ENTRA_AUDIENCE: {
     pick: ({ identity }) => identity.entra,

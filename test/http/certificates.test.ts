@@ -217,7 +217,8 @@ describe('whose word is taken', () => {
 describe('a header that cannot be read', () => {
   test.each<[string, () => Headers]>([
     ['empty', () => ({ 'Client-Cert': '' })],
-    ['no byte sequence', () => ({ 'Client-Cert': device.der.toString('base64') })],
+    ['half a byte sequence', () => ({ 'Client-Cert': clientCert(device).slice(0, -1) })],
+    ['text behind a byte sequence', () => ({ 'Client-Cert': `${clientCert(device)}x` })],
     ['text', () => ({ 'Client-Cert': '"certificate"' })],
     ['twice', () => ({ 'Client-Cert': [clientCert(device), clientCert(device)] })],
     ['a list', () => ({ 'Client-Cert': `${clientCert(device)}, ${clientCert(device)}` })],
@@ -239,6 +240,89 @@ describe('a header that cannot be read', () => {
     ['with a semicolon at its end', () => `${forwardedClientCert(device)};`],
   ])('X-Forwarded-Client-Cert %s · is nobody’s', async (_what, header) => {
     await expectUnknown('envoy', { 'X-Forwarded-Client-Cert': header() }, UNREADABLE_HEADER);
+  });
+});
+
+describe('a header of any form', () => {
+  const escaped = (text: string) => encodeURIComponent(text);
+  /** As AWS writes it: what is safe in a header stays. */
+  const escapedAsAws = (text: string) =>
+    escaped(text).replaceAll('%2B', '+').replaceAll('%2F', '/').replaceAll('%3D', '=');
+  const base64 = ({ der }: Made) => der.toString('base64');
+  let below: Made;
+  let other: Made;
+  beforeAll(async () => {
+    below = await issuing.issue();
+    other = await root.issue({ subject: 'CN=BER-LAT-0002' });
+    await open('named', { TRUSTED_PROXIES: '127.0.0.1', CLIENT_CERT_HEADER: 'X-Any-Name' });
+  });
+  const named = (value: string | string[]) => ({ 'X-Any-Name': value });
+
+  test.each<[string, () => string]>([
+    ['as nginx escapes it', () => escaped(device.pem)],
+    ['escaped, with lower-case digits', () => escaped(device.pem).replaceAll(/%../g, (digits) => digits.toLowerCase())],
+    ['escaped as a form', () => escaped(device.pem).replaceAll('%20', '+')],
+    ['as AWS escapes it', () => escapedAsAws(device.pem)],
+    ['as AWS escapes it, with its chain', () => escapedAsAws(below.pem + issuing.pem + root.pem)],
+    ['in base64', () => base64(device)],
+    ['in base64, escaped', () => escaped(base64(device))],
+    ['as Traefik lists it', () => [below, issuing, root].map(base64).join(',')],
+    ['as RFC 9440 has it', () => clientCert(device)],
+    ['as Envoy has it', () => forwardedClientCert(device)],
+    ['as Envoy has it, its chain alone', () => `Hash=00;Chain="${escaped(below.pem + issuing.pem)}"`],
+    [
+      'as Istio has it, with the hops behind',
+      () =>
+        `${forwardedClientCert(device)},By=spiffe://cluster.local/ns/a/sa/b;Hash=00ff;Subject="";URI=spiffe://cluster.local/ns/c/sa/d;URI=x, By=x;Cert=""`,
+    ],
+  ])('%s · under any name · is the device', async (_how, value) => {
+    expect(await submit('named', named(value()))).toMatchObject({ status: 202, body: { runId: 'run-1' } });
+  });
+
+  test('RFC 9440’s chain · goes by the same name · with -Chain behind it', async () => {
+    const headers = { ...named(clientCert(below)), 'X-Any-Name-Chain': clientCert(issuing) };
+    expect((await submit('named', headers)).status).toBe(202);
+  });
+
+  test.each<[string, () => string | string[]]>([
+    ['twice', () => [escaped(device.pem), escaped(device.pem)]],
+    ['joined to another by a comma', () => `${escaped(device.pem)},${escaped(other.pem)}`],
+    ['with a key behind it', () => escaped(device.pem + device.keyPem)],
+    ['with text before it', () => escaped(`subject=${device.pem}`)],
+    ['cut', () => escaped(device.pem).slice(0, -20)],
+    ['with a broken escape', () => `${escaped(device.pem)}%`],
+    ['of nothing but its frame', () => escaped('-----BEGIN CERTIFICATE----------END CERTIFICATE-----')],
+    ['base64 of another alphabet', () => base64(device).replace(/[+/]/g, '-')],
+    ['base64 with an empty one behind', () => `${base64(device)},`],
+    ['base64 with a space in it', () => base64(device).replace(/.{20}/, '$& ')],
+    ['two elements with a certificate', () => `${forwardedClientCert(device)},${forwardedClientCert(other)}`],
+    ['an element without, then one with a certificate', () => `By=x;Hash=00,${forwardedClientCert(device)}`],
+    [
+      'a certificate, then a chain of another hop',
+      () => `${forwardedClientCert(device)},Chain="${escaped(other.pem)}"`,
+    ],
+    ['two certificates in one element', () => `${forwardedClientCert(device)};Cert="${escaped(other.pem)}"`],
+    ['an element that breaks off', () => `${forwardedClientCert(device)},By`],
+  ])('%s · is nobody’s · whoever sends it', async (_how, value) => {
+    await expectUnknown('named', named(value()), UNREADABLE_HEADER);
+  });
+
+  test.each<[string, () => string]>([
+    ['PEM', () => escaped(device.pem + other.pem)],
+    ['base64', () => [device, other].map(base64).join(',')],
+    ['base64 with an authority between', () => [below, issuing, other].map(base64).join(',')],
+    ['Envoy’s chain', () => forwardedClientCert(device, `;Chain="${escaped(device.pem + other.pem)}"`)],
+    ['Envoy’s certificate and another’s chain', () => forwardedClientCert(device, `;Chain="${escaped(other.pem)}"`)],
+  ])('two callers’ certificates in one list, %s · are nobody’s · the first is not believed', async (_how, value) => {
+    await expectUnknown('named', named(value()), 'the certificates are of more than one caller');
+  });
+
+  test('an authority first · is no caller · though a device follows', async () => {
+    await expectUnknown('named', named([root, device].map(base64).join(',')), NOT_CLIENT);
+  });
+
+  test('by the name of another form’s header · from an address that is no proxy · never matters', async () => {
+    await expectUnknown('untrusted', { 'X-Any-Name': escaped(device.pem), 'Client-Cert': base64(device) }, UNSIGNED);
   });
 });
 

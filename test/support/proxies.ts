@@ -15,7 +15,7 @@ export type Proxy = { port: number; url: string; said: () => string; close: () =
 const PLACES = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
 
 /** The path of a program; null where this machine has none. */
-export function programPath(name: string): string | null {
+function programPath(name: string): string | null {
   const isThere = (path: string) => {
     try {
       accessSync(path, constants.X_OK);

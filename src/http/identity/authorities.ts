@@ -45,8 +45,10 @@ export function findPath(chain: Chain, { certificates: anchors }: Authorities): 
   let others: Certificate[];
   try {
     leaf = readCertificate(chain.leaf);
-    others = chain.others.map(readCertificate).filter(isAuthority);
+    const read = chain.others.map(readCertificate);
+    others = read.filter(isAuthority);
     if (!isClient(leaf)) return 'the certificate is not for a client';
+    if (chain.isOneList && !read.every(isOf(leaf))) return 'the certificates are of more than one caller';
   } catch {
     return 'the certificate cannot be read';
   }
@@ -59,6 +61,12 @@ export function findPath(chain: Chain, { certificates: anchors }: Authorities): 
     until: Math.min(...times.map(({ until }) => until)),
   };
 }
+
+/** Whether another certificate may come with a caller's: an authority's, or its own once more. */
+const isOf =
+  (leaf: Certificate) =>
+  ({ signed }: Certificate): boolean =>
+    signed.ca || signed.raw.equals(leaf.signed.raw);
 
 export function timeOf({ notBefore, notAfter }: x509.X509Certificate): { from: number; until: number } {
   return { from: notBefore.getTime(), until: notAfter.getTime() };

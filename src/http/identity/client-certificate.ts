@@ -4,7 +4,6 @@ import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import * as x509 from '@peculiar/x509';
 import { identifyDevice, type CertificateNames, type DeviceIdRule } from '../../domain/device-certificate.ts';
-import type { ClientCertHeader } from '../../identity-config.ts';
 import { findPath, timeOf, type Authorities, type Path } from './authorities.ts';
 import { readForwarded } from './forwarded-certificate.ts';
 import { createRecent } from './recent.ts';
@@ -23,7 +22,7 @@ type Known = { deviceId: string; from: number; until: number };
 const REMEMBERED = 10_000;
 
 export function createVerifyCertificate(
-  parts: { authorities: Reloaded<Authorities>; rule: DeviceIdRule; header: ClientCertHeader; isProxy: IsTrustedProxy },
+  parts: { authorities: Reloaded<Authorities>; rule: DeviceIdRule; header: string; isProxy: IsTrustedProxy },
   clock: () => number,
 ): VerifyCertificate {
   const { authorities, rule, header, isProxy } = parts;
@@ -45,7 +44,8 @@ export function createVerifyCertificate(
   function lookInHeaders(headers: NodeJS.Dict<string[]>): Known | string {
     const chain = readForwarded(header, headers);
     if (!chain) return 'the proxy’s client certificate header cannot be read';
-    const name = hash('sha256', Buffer.concat([chain.leaf, ...chain.others]), 'base64');
+    const { leaf, others, isOneList } = chain;
+    const name = `${isOneList} ${hash('sha256', Buffer.concat([leaf, ...others]), 'base64')}`;
     const known = forwarded.get(name);
     if (known) return known;
     const path = findPath(chain, authorities.current());

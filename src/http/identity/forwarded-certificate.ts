@@ -1,59 +1,107 @@
-// A client certificate as a proxy passes it on: RFC 9440's Client-Cert, or Envoy's X-Forwarded-Client-Cert.
+// A client certificate as a proxy passes it on, in a header field whose form is told by its value.
 import { parseItem, parseList } from 'structured-headers';
-import type { ClientCertHeader } from '../../identity-config.ts';
 
 /** Certificates in DER: the caller's own, and those that lead from it towards an authority, in no order. */
-export type Chain = { leaf: Uint8Array; others: readonly Uint8Array[] };
+export type Chain = {
+  leaf: Uint8Array;
+  others: readonly Uint8Array[];
+  /** They came in one list, in which only the caller's is none of an authority: two callers could share it otherwise. */
+  isOneList: boolean;
+};
 
 type Headers = NodeJS.Dict<string[]>;
 
 /**
- * Reads the header field and, for Client-Cert, Client-Cert-Chain.
- * @returns null where it cannot be read, or holds other than one caller's certificate
+ * Reads the header field. Its forms cannot be taken for each other:
+ * - RFC 9440, `:base64:`, with the others in the field of that name and `-Chain`
+ * - PEM, percent-encoded, the caller's first: nginx's `$ssl_client_escaped_cert`, the fields of AWS load balancers
+ * - base64 of DER, several separated by commas, the caller's first: Traefik, HAProxy's `ssl_c_der,base64`
+ * - `Key=value;…`: Envoy's and Istio's X-Forwarded-Client-Cert
+ * @param header its name in lower case
+ * @returns null where it cannot be read, comes twice, or holds other than one caller's certificate
  */
-export function readForwarded(header: ClientCertHeader, headers: Headers): Chain | null {
+export function readForwarded(header: string, headers: Headers): Chain | null {
   const [value = '', ...more] = headers[header] ?? [];
   if (more.length > 0) return null;
   try {
-    return header === 'client-cert'
-      ? readClientCert(value, headers['client-cert-chain'] ?? [])
-      : readForwardedClientCert(value);
+    return read(value.trim(), headers[`${header}-chain`] ?? []);
   } catch {
     return null;
   }
 }
 
-function readClientCert(value: string, chain: readonly string[]): Chain | null {
+function read(value: string, chain: readonly string[]): Chain | null {
+  if (value.startsWith(':')) return readByteSequence(value, chain);
+  // Base64 has an equals sign only at its end.
+  if (/^[A-Za-z]+=[^=,]/.test(value)) return readElements(value);
+  const text = decodeURIComponent(value);
+  return toChain(text.startsWith('-----') ? readPem(text) : readBase64List(text));
+}
+
+function readByteSequence(value: string, chain: readonly string[]): Chain | null {
   const leaf = toBytes(parseItem(value));
   // A list may be split over several fields.
   const others = (chain.length === 0 ? [] : parseList(chain.join(', '))).map(toBytes);
   if (!leaf || others.includes(null)) return null;
-  return { leaf, others: others.filter((bytes) => bytes !== null) };
+  return { leaf, others: others.filter((bytes) => bytes !== null), isOneList: false };
 }
 
 function toBytes([value]: readonly unknown[]): Uint8Array | null {
   return value instanceof ArrayBuffer ? new Uint8Array(value) : null;
 }
 
-/** `key=value` and `key="quoted"`, separated by semicolons; a comma would begin the certificate of another hop. */
-const PAIR = /([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^",;]*))(;|,|$)/y;
+/**
+ * In TLS a caller's own certificate comes first, and proxies keep that order. Whether the others are authorities' is seen
+ * when they are read.
+ */
+function toChain([leaf, ...others]: readonly Uint8Array[]): Chain | null {
+  return leaf ? { leaf, others, isOneList: true } : null;
+}
 
-function readForwardedClientCert(value: string): Chain | null {
-  const fields = new Map<string, string>();
+/** Spaces may have become plus signs. */
+const PEM = /-----BEGIN[ +]CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END[ +]CERTIFICATE-----/g;
+
+/** @throws Error where there is more than certificates */
+function readPem(text: string): Uint8Array[] {
+  if (text.replaceAll(PEM, '').trim() !== '') throw new Error('there is more than certificates');
+  return Array.from(text.matchAll(PEM), ([, base64 = '']) => readBase64(base64.replaceAll(/\s/g, '')));
+}
+
+const readBase64List = (text: string): Uint8Array[] => text.split(',').map((base64) => readBase64(base64.trim()));
+
+/** @throws Error where it is none */
+function readBase64(base64: string): Uint8Array {
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) throw new Error('no base64');
+  return Buffer.from(base64, 'base64');
+}
+
+/** `key=value` and `key="quoted"`, separated by semicolons; a comma begins the element of the next hop. */
+const PAIR = /\s*([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^",;]*))(;|,|$)/y;
+
+/**
+ * Each hop adds its element behind those before it. The first is that of the hop the caller reached, so only there can a
+ * certificate be the caller's; a later one is a proxy's, or the first was made up. Later elements without one say who
+ * else the request passed, and nothing here goes by that.
+ */
+function readElements(value: string): Chain | null {
+  const elements = [new Map<string, string>()];
   PAIR.lastIndex = 0;
   for (let separator = ';'; separator !== '';) {
-    const match = separator === ';' ? PAIR.exec(value) : null;
+    const match = PAIR.exec(value);
     if (!match) return null;
     const [, name = '', quoted, bare = '', next = ''] = match;
-    fields.set(name.toLowerCase(), quoted ?? bare);
+    const element = elements.at(-1);
+    const key = name.toLowerCase();
+    if (HOLDS_CERTIFICATES.includes(key) && element?.has(key)) return null;
+    element?.set(key, quoted ?? bare);
+    if (next === ',') elements.push(new Map());
     separator = next;
   }
-  const [leaf, ...rest] = [...readPem(fields.get('cert')), ...readPem(fields.get('chain'))];
-  return leaf ? { leaf, others: rest } : null;
+  const [first = [], ...later] = elements.map((element) =>
+    HOLDS_CERTIFICATES.flatMap((key) => readPem(decodeURIComponent(element.get(key) ?? ''))),
+  );
+  return later.some(({ length }) => length > 0) ? null : toChain(first);
 }
 
-/** PEM, percent-encoded, as Envoy writes it. */
-function readPem(encoded = ''): Uint8Array[] {
-  const blocks = decodeURIComponent(encoded).matchAll(/-----BEGIN CERTIFICATE-----([^-]+)-----END CERTIFICATE-----/g);
-  return Array.from(blocks, ([, base64 = '']) => Buffer.from(base64, 'base64'));
-}
+/** The caller's alone; all of its chain, its own included. */
+const HOLDS_CERTIFICATES = ['cert', 'chain'];
