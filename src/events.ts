@@ -9,6 +9,7 @@ import type { RequestTold } from './http/request.ts';
 import type { ConnectionRefused } from './http/server.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
+import type { Protections } from './protections.ts';
 
 export type Tried = {
   delivery: Delivery;
@@ -170,6 +171,7 @@ export function createEvents(log: Logger, metrics: Metrics) {
         : log.error({ paths, trouble: describeBriefly(error) }, 'new certificates cannot be used; the old ones stay'),
     signingKeysTrouble: (error: unknown) =>
       log.warn({ trouble: describeBriefly(error) }, 'the keys Entra signs tokens with could not be fetched'),
+    protections: (protections: Protections) => log.info(protections, 'optional protections'),
     variablesIgnored: (variables: readonly string[]) =>
       log.warn({ variables }, 'ignored: Kubernetes set these for a service of that name'),
     tracingIgnored: (faults: readonly string[]) => log.warn({ faults }, 'tracing: variables that are passed over'),

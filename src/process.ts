@@ -7,6 +7,7 @@ import { createLifecycle, type Lifecycle } from './lifecycle.ts';
 import { createLog, switchLevelOnSignal, type Logger } from './log.ts';
 import { createMetrics, type Metrics } from './metrics.ts';
 import { takeOverOutput, type Outlet } from './outlet.ts';
+import { describeProtections } from './protections.ts';
 import { findListenFaults, findOutsideFaults } from './start-checks.ts';
 import { openTracer, type Tracer } from './tracing.ts';
 import { parseTracing } from './tracing-config.ts';
@@ -30,6 +31,7 @@ export async function beginProcess(role: Role): Promise<Process> {
   const events = createEvents(log, metrics);
   for (const outlet of [stdout, stderr]) outlet.report(events.output);
   if (config.ignored.length > 0) events.variablesIgnored(config.ignored);
+  events.protections(describeProtections(config, role));
   const lifecycle = createLifecycle(log, { drainMs: config.drainMs, graceMs: config.shutdownGraceMs });
   const tracer = await openTracer(parseTracing(process.env), role, config.shutdownGraceMs, {
     ignored: events.tracingIgnored,

@@ -1,0 +1,32 @@
+// Which optional protections a process runs with, by the variables that turn them on: said once, when it starts.
+import type { Config, Role } from './config.ts';
+
+export type Protections = { on: string[]; off: string[] };
+
+export function describeProtections(config: Config, role: Role): Protections {
+  const { redis } = config;
+  const reachesRedisByTls =
+    redis.kind === 'embedded' ||
+    redis.access?.tls === true ||
+    (redis.kind === 'single' && /^(rediss|unix):/.test(redis.url.reveal()));
+  const protections = {
+    PAYLOAD_KEYS: config.payloadKeys.length > 0,
+    REDIS_TLS: reachesRedisByTls,
+    ...(role === 'api' && ofTheApi(config)),
+  };
+  const names = (isOn: boolean) => Object.entries(protections).flatMap(([name, on]) => (on === isOn ? [name] : []));
+  return { on: names(true), off: names(false) };
+}
+
+function ofTheApi({ http, identity, backlog }: Config) {
+  return {
+    DEVICE_GROUP_KEYS: http.groupKeys.length > 0,
+    TLS_CERT_FILE: identity.tls !== null,
+    DEVICE_CA_FILE: identity.devices !== null,
+    ENTRA_AUDIENCE: identity.entra !== null,
+    OPERATOR_TOKEN: http.operatorToken !== null,
+    DEVICE_RATE_PER_MIN: http.deviceRatePerMin > 0,
+    MAX_BACKLOG_BYTES: backlog.maxBytes !== null,
+    MAX_BACKLOG_AGE_H: backlog.maxAgeMs !== null,
+  };
+}
