@@ -31,6 +31,7 @@ export function remedyFor(failure: Failure): string {
     case 'not-sent':
       return failure.upstream === 'graph' ? REMEDIES['graph-unavailable'] : REMEDIES['token-endpoint-unavailable'];
     case 'uncertain':
+    case 'delayed':
     case 'inconclusive':
       return REMEDIES['graph-unavailable'];
     case 'throttled':

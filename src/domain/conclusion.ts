@@ -33,6 +33,9 @@ const NO_RECORD_AGREES: Failure = {
 /** What an outcome makes of a delivery, and what follows for it and for everyone. */
 export type Conclusion = { delivery: Delivery; verdict: Verdict };
 
+/** Where the try itself came to nothing, and says nothing of the delivery. */
+const NOT_COUNTED: readonly Verdict['then'][] = ['everyone-waits', 'hold', 'at-once'];
+
 /** Concludes a try: what its outcome makes of the delivery, and what follows. */
 export function conclude(
   delivery: Delivery,
@@ -42,8 +45,7 @@ export function conclude(
 ): Conclusion {
   const { now } = circumstances;
   const verdict = decide(outcome, delivery, circumstances, policy);
-  const done =
-    verdict.then === 'everyone-waits' || verdict.then === 'hold' ? withdraw(delivery) : counted(delivery, outcome, now);
+  const done = NOT_COUNTED.includes(verdict.then) ? withdraw(delivery) : counted(delivery, outcome, now);
   const failure = isFailure(outcome) ? outcome : verdict.then === 'dead' ? NO_RECORD_AGREES : null;
   const concluded = failure ? { ...done, lastFailure: toLastFailure(failure, verdict, now) } : done;
   return { delivery: follow(concluded, outcome, verdict, now), verdict };
@@ -89,6 +91,7 @@ function follow(delivery: Delivery, outcome: Outcome, verdict: Verdict, now: num
       return { ...delivery, status: 'waiting', dueAt: verdict.at };
     case 'everyone-waits':
     case 'hold':
+    case 'at-once':
       return delivery;
     case 'dead': {
       // Replayed, it is looked for first.

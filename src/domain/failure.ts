@@ -22,9 +22,11 @@ export type Failure = Common &
   (
     | { kind: 'throttled'; /** Null where Graph named no time. */ retryAfterMs: number | null }
     | { kind: 'not-sent'; upstream: Upstream }
+    | { /** Redis or this process stood still until it was too late to send anything. */ kind: 'delayed' }
     | {
         kind: 'uncertain';
         /** Its worker went away; until the attempt's time-out it may still be on its way. */ abandoned?: true;
+        /** This process stood still meanwhile, so it is no sign of trouble with Graph. */ stoodStill?: true;
       }
     | { kind: 'inconclusive'; /** Where the next lookup goes on; null from the start. */ next: string | null }
     | { kind: 'conflict' }
@@ -37,6 +39,7 @@ export type Failure = Common &
 export const FAILURE_KINDS = [
   'throttled',
   'not-sent',
+  'delayed',
   'uncertain',
   'inconclusive',
   'conflict',

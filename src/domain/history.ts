@@ -27,6 +27,7 @@ type Line = { at: number; text: string };
 const OF_FAILURE: Record<Failure['kind'], string> = {
   throttled: 'Graph asked to wait; surely nothing was written, and no try is spent',
   'not-sent': 'no connection came to be, so nothing was sent',
+  delayed: 'Redis or the worker stood still until it was too late to send it, so nothing was sent and no try is spent',
   uncertain: 'the request was sent and no answer came that can be relied on',
   inconclusive: 'not all of Graph’s records could be read',
   conflict: 'Graph said that it collides with a record it has: whether that is this one is looked up',
@@ -95,6 +96,7 @@ function tellCreate({ outcome }: Attempt): string {
     case 'uncertain':
       return `${OF_FAILURE.uncertain}: Graph may have it`;
     case 'not-sent':
+    case 'delayed':
     case 'throttled':
     case 'unauthenticated':
     case 'credential-refused':
@@ -121,6 +123,7 @@ function tellLook({ outcome }: Attempt, looks: number, collides: boolean): strin
       return 'looked in Graph, but got no answer that can be relied on';
     case 'not-sent':
       return 'wanted to look in Graph, but no connection came to be';
+    case 'delayed':
     case 'throttled':
     case 'unauthenticated':
     case 'credential-refused':

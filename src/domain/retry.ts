@@ -6,6 +6,8 @@ import type { HoldReason } from './hold.ts';
 export type Verdict =
   | { then: 'done'; deviceRunStateId: string }
   | { then: 'again'; at: number }
+  /** Nothing was tried: it is as if its turn were still to come. */
+  | { then: 'at-once' }
   | { then: 'look'; at: number }
   | { then: 'create-again' }
   | { then: 'everyone-waits'; retryAfterMs: number | null }
@@ -75,6 +77,8 @@ export function decide(outcome: Outcome, delivery: Delivery, circumstances: Circ
     case 'not-sent':
       if (probing) return { then: 'hold', reason: unavailable(outcome.upstream) };
       return unlessExpired(delivery, now, policy, { then: 'again', at: nextAt(delivery, now, random, policy) });
+    case 'delayed':
+      return { then: 'at-once' };
     case 'uncertain': {
       const looking = delivery.mark?.sends === 'look';
       // A mark from the future was made before the clock stepped back.

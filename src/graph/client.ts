@@ -12,9 +12,10 @@ import type { Outcome } from '../domain/delivery.ts';
 import type { DeviceRunState } from '../domain/device-run-state.ts';
 import type { Failure } from '../domain/failure.ts';
 import { readBody } from './body.ts';
-import { diagnose, diagnoseThrown, isFromGraph, type Answer } from './diagnose.ts';
+import { DELAYED, diagnose, diagnoseThrown, isFromGraph, type Answer } from './diagnose.ts';
 import { readPage, type Page } from './page.ts';
-import type { TokenSource } from './token.ts';
+import type { Token, TokenSource } from './token.ts';
+import { watchStandstill } from './standstill.ts';
 import { createTransport, type Passage } from './transport.ts';
 import type { HardwareConfigurationDeviceState, HardwareConfigurationDeviceStateCreate } from './wire.ts';
 
@@ -44,6 +45,11 @@ export type GraphClient = {
 
 /** A request announced this long ago is no longer sent: another worker may have taken the delivery over. */
 const SEND_WITHIN_MS = 10_000;
+const TOO_LATE: Token = { ok: false, failure: DELAYED };
+const TOKEN_TOO_LATE: Token = {
+  ok: false,
+  failure: { kind: 'not-sent', upstream: 'token-endpoint', detail: 'the token took too long', graph: null },
+};
 
 type Request = { operation: 'create' | 'list'; url: string; body?: object; announcedAt: number; signal: AbortSignal };
 
@@ -62,6 +68,7 @@ export function createGraphClient(
   const telemetry = new TelemetryHandler();
   authentication.setNext(telemetry);
   telemetry.setNext(transport);
+  const standstill = watchStandstill();
   const client = Client.initWithMiddleware({
     middleware: authentication,
     // Without this the client silently sends no token to a host that is none of Graph's.
@@ -76,6 +83,7 @@ export function createGraphClient(
     const passage: Passage = { sendBefore: announcedAt + SEND_WITHIN_MS, error: null };
     let status: number | null = null;
     const ids = { client: randomUUID(), graph: null as string | null };
+    const stoodStillMs = standstill.totalMs();
     try {
       const timeout = AbortSignal.timeout(config.attemptTimeoutMs);
       const request = client
@@ -89,25 +97,38 @@ export function createGraphClient(
       ids.graph = response.headers.get('request-id');
       return { status, headers: response.headers, body: await readBody(response, operation) };
     } catch (error) {
-      return diagnoseThrown(passage.error ?? error);
+      const failure = diagnoseThrown(passage.error ?? error);
+      const isOurs = failure.kind === 'uncertain' && standstill.totalMs() > stoodStillMs;
+      return isOurs
+        ? { ...failure, detail: `${failure.detail} (this process stood still)`, stoodStill: true }
+        : failure;
     } finally {
       ended({ operation, status, durationMs: performance.now() - startedAt, ids });
     }
   }
 
+  /** A token to send a request with while that is safe, or whose fault it is that it no longer is. */
+  async function getToken({ announcedAt }: Request, ask: () => Promise<Token>): Promise<Token> {
+    const [askedAt, stoodStillMs] = [clock(), standstill.totalMs()];
+    const token = await ask();
+    const ownMs = standstill.totalMs() - stoodStillMs;
+    const tokenMs = clock() - askedAt - ownMs;
+    if (!token.ok) return token.failure.kind === 'not-sent' && ownMs > tokenMs ? TOO_LATE : token;
+    if (clock() <= announcedAt + SEND_WITHIN_MS) return token;
+    // The longer part of the delay is what it is told as.
+    return clock() - announcedAt > 2 * tokenMs ? TOO_LATE : TOKEN_TOO_LATE;
+  }
+
   /** Sends with a good token; a refused token is renewed once, since what Graph answers with 401 was surely not written. */
   async function sendAuthenticated(request: Request): Promise<Answer | Failure> {
-    const first = await tokens.get();
+    if (clock() > request.announcedAt + SEND_WITHIN_MS) return DELAYED;
+    const first = await getToken(request, tokens.get);
     if (!first.ok) return first.failure;
-    if (clock() > request.announcedAt + SEND_WITHIN_MS) {
-      return { kind: 'not-sent', upstream: 'token-endpoint', detail: 'the token took too long', graph: null };
-    }
     const answer = await send(request, first.value);
     if ('headers' in answer && answer.status === 403) tokens.forget(first.value);
     if (!('headers' in answer) || answer.status !== 401 || !isFromGraph(answer)) return answer;
-    const second = await tokens.renew(first.value);
-    if (!second.ok) return second.failure;
-    return send(request, second.value);
+    const second = await getToken(request, () => tokens.renew(first.value));
+    return second.ok ? send(request, second.value) : second.failure;
   }
 
   return {
@@ -150,7 +171,10 @@ export function createGraphClient(
       return { kind: 'page', ...page, requestId };
     },
     states: (hardwareConfigurationId) => statesUrl(config, hardwareConfigurationId),
-    close: () => transport.close(),
+    close: () => {
+      standstill.close();
+      return transport.close();
+    },
   };
 }
 

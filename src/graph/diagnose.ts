@@ -59,10 +59,18 @@ export function isFromGraph({ headers, body }: Answer): boolean {
   return /^\s*(?:\{|$)/.test(body);
 }
 
+/** Announced so long ago that sending it now would not be safe, and nobody's fault but ours. */
+export const DELAYED: Failure = {
+  kind: 'delayed',
+  detail: 'too long after it was announced: Redis or this process stood still meanwhile; nothing was sent',
+  graph: null,
+};
+
 /** Names what a request that was never answered means: surely not sent, or who knows. */
 export function diagnoseThrown(thrown: unknown): Failure {
   const cause = rootCause(thrown);
-  if (cause instanceof NotConnected || cause instanceof TooLate) {
+  if (cause instanceof TooLate) return DELAYED;
+  if (cause instanceof NotConnected) {
     return { kind: 'not-sent', upstream: 'graph', detail: nameOf(cause.cause ?? cause), graph: null };
   }
   return { kind: 'uncertain', detail: nameOf(cause), graph: null };

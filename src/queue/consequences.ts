@@ -25,7 +25,11 @@ export function createConsequences(
         return hold(outcome.kind, outcome.detail, going);
       case 'not-sent':
         return suspect(delivery, unavailable(outcome.upstream), outcome.detail, 'way', going);
+      case 'delayed':
+        // It tells of Redis and of this process, of nobody else.
+        return;
       case 'uncertain':
+        if (outcome.stoodStill) return;
         // A look that fails has nothing of the delivery's in it.
         return suspect(
           delivery,

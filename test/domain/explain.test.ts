@@ -28,6 +28,7 @@ const absent: Outcome = { kind: 'absent', graph: answer(200) };
 const OUTCOMES: Record<Failure['kind'], Failure> = {
   throttled: { kind: 'throttled', retryAfterMs: 5000, detail: '429', graph: { ...answer(429), code: null } },
   'not-sent': { kind: 'not-sent', upstream: 'graph', detail: 'ECONNREFUSED', graph: null },
+  delayed: { kind: 'delayed', detail: 'too late', graph: null },
   uncertain: { kind: 'uncertain', detail: '504 UnknownError', graph: { ...answer(504), code: null } },
   inconclusive: {
     kind: 'inconclusive',
@@ -49,6 +50,9 @@ const HAPPENED: Record<Failure['kind'], string[]> = {
     '2026-11-24 10:00:02 UTC  Graph asked to wait; surely nothing was written, and no try is spent (Graph said 429, request id req-429): 429',
   ],
   'not-sent': ['2026-11-24 10:00:01 UTC  try 1: no connection came to be, so nothing was sent: ECONNREFUSED'],
+  delayed: [
+    '2026-11-24 10:00:02 UTC  Redis or the worker stood still until it was too late to send it, so nothing was sent and no try is spent: too late',
+  ],
   uncertain: [
     '2026-11-24 10:00:01 UTC  try 1: the request was sent and no answer came that can be relied on: Graph may have it (Graph said 504, request id req-504): 504 UnknownError',
   ],

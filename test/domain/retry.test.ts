@@ -22,6 +22,7 @@ const almostOld = delivery({ attemptsMade: 4, attempts, dueAt: now, failingSince
 const why = { detail: 'why', graph: null };
 const throttled = (retryAfterMs: number | null): Failure => ({ kind: 'throttled', retryAfterMs, ...why });
 const notSent = (upstream: 'graph' | 'token-endpoint'): Failure => ({ kind: 'not-sent', upstream, ...why });
+const delayed: Failure = { kind: 'delayed', ...why };
 const inconclusive: Failure = { kind: 'inconclusive', next: null, ...why };
 const unsure = { uncertainty: { since: 1, looks: 0 } };
 const unread = (times: number) =>
@@ -82,6 +83,10 @@ const TABLE: Record<Failure['kind'], Row[]> = {
       probing,
       { then: 'hold', reason: 'token-endpoint-unavailable' },
     ],
+  ],
+  delayed: [
+    ['for the first time', delayed, delivery(), {}, { then: 'at-once' }],
+    ['while probing, however old', delayed, old, probing, { then: 'at-once' }],
   ],
   uncertain: [
     ['of a create', uncertain, delivery(), {}, { then: 'look', at: now + 5000 }],

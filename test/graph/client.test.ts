@@ -1,7 +1,10 @@
 // Creating through the real Graph client over HTTPS: what is sent, what is never repeated, and what every answer is taken for.
 import { gzipSync } from 'node:zlib';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../src/domain/delivery.ts';
+import { createGraphClient } from '../../src/graph/client.ts';
+import type { Token, TokenSource } from '../../src/graph/token.ts';
 import { createSandbox } from '../../src/sandbox/sandbox.ts';
 import { freePort, startGraph, type GraphWorld } from '../support/graph.ts';
 import { startRawGraph } from '../support/raw-graph.ts';
@@ -70,8 +73,50 @@ describe('a create', () => {
     await using graph = await startGraph();
     await graph.create(graph.state());
     const outcome = await graph.client.create(graph.state(), Date.now() - 60_000, new AbortController().signal);
-    expect(outcome).toMatchObject({ kind: 'not-sent' });
+    expect(outcome).toMatchObject({ kind: 'delayed' });
     expect(creates(graph)).toHaveLength(1);
+  });
+
+  describe('too late when the token comes · is not sent', () => {
+    const NOTHING = { kind: 'not-sent', upstream: 'token-endpoint', detail: 'no answer', graph: null } as const;
+
+    /** A client whose token takes its time, by the clock, and during which this process may stand still. */
+    async function attempt(announcedMsAgo: number, takesMs: number, standsStillMs = 0, answer?: Token) {
+      await using graph = await startGraph();
+      let now = 0;
+      const clock = () => now;
+      const tokens: TokenSource = {
+        ...graph.tokens,
+        get: async () => {
+          await nextTurn();
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, standsStillMs);
+          now += takesMs + standsStillMs;
+          return answer ?? graph.tokens.get();
+        },
+      };
+      const client = createGraphClient(graph.config, tokens, clock, () => undefined);
+      const outcome = await client.create(graph.state(), -announcedMsAgo, new AbortController().signal);
+      await client.close();
+      expect(creates(graph)).toEqual([]);
+      return outcome;
+    }
+
+    test('because it took its time · which is told of the token endpoint', async () => {
+      expect(await attempt(0, 11_000)).toMatchObject({ kind: 'not-sent', upstream: 'token-endpoint' });
+    });
+
+    test('because Redis had taken most of it · which is not', async () => {
+      expect(await attempt(9000, 1500)).toMatchObject({ kind: 'delayed' });
+    });
+
+    test('because this process stood still meanwhile · which is not', async () => {
+      expect(await attempt(8800, 100, 2500)).toMatchObject({ kind: 'delayed' });
+    });
+
+    test('and fails, since this process stood still · which is not told of it either', async () => {
+      expect(await attempt(0, 100, 2500, { ok: false, failure: NOTHING })).toMatchObject({ kind: 'delayed' });
+      expect(await attempt(0, 2500, 0, { ok: false, failure: NOTHING })).toEqual(NOTHING);
+    });
   });
 
   test('called off · ends at once · and counts as uncertain', async () => {

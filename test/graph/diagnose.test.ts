@@ -166,8 +166,8 @@ describe('no answer', () => {
     });
   });
 
-  test('because it was too late to send · was not sent', () => {
-    expect(diagnoseThrown(new TooLate())).toMatchObject({ kind: 'not-sent', upstream: 'graph' });
+  test('because it was too late to send · was held up here · and is nobody else’s fault', () => {
+    expect(diagnoseThrown(new TooLate())).toMatchObject({ kind: 'delayed', graph: null });
   });
 
   test.each([
