@@ -1,8 +1,9 @@
 // Signatures that are nearly right: other clocks, digests, algorithms and parts, and one device speaking for another.
 import { createHash } from 'node:crypto';
-import { pick } from '../../src/sandbox/random.ts';
+import { pick, wholeNumber } from '../../src/sandbox/random.ts';
 import { digestOf, GROUP_KEY, sign, type Signing } from '../support/device.ts';
 import {
+  chance,
   HOST,
   JSON_TYPE,
   lengthOf,
@@ -26,6 +27,19 @@ const send = (p: Parts, fields: readonly HeaderField[]) =>
 export const signedAs = (p: Parts, signing: Partial<Signing>) =>
   send(p, signatureFields({ body: p.body, deviceId: p.run.deviceId, createdS: p.dice.nowS, ...signing }));
 
+/** What may be covered besides, and what it is for these requests. */
+const FURTHER: Record<string, string> = {
+  '"@authority"': HOST[1],
+  '"@scheme"': 'http',
+  '"@target-uri"': `http://${HOST[1]}/v1/run-results`,
+  '"@request-target"': '/v1/run-results',
+  '"@query"': '?',
+  '"host"': HOST[1],
+  '"content-type"': JSON_TYPE[1],
+  '"content-type";bs': `:${btoa(JSON_TYPE[1])}:`,
+  '"content-type";sf': JSON_TYPE[1],
+};
+
 /** Consistently signed, but not as asked for. */
 const SIGNINGS: readonly ((p: Parts) => Partial<Signing>)[] = [
   ({ dice }) => ({ createdS: dice.nowS + pick(dice.random, [-400, 400, -1e9, 1e9, 2 ** 53, -(2 ** 31)]) }),
@@ -45,14 +59,24 @@ const SIGNINGS: readonly ((p: Parts) => Partial<Signing>)[] = [
       '',
       '"@method"',
       '"@path" "content-digest"',
-      `${COVERED} "content-type"`,
       `${COVERED} "@method"`,
+      `${COVERED} "x-none"`,
+      `${COVERED} "@status"`,
+      `${COVERED} "constructor"`,
+      `${COVERED} "content-type";unheard`,
+      `${COVERED} "content-type";tr`,
+      `${COVERED} "@query-param";name="none"`,
+      `${COVERED} content-type`,
       '"@method" "@path" "content-digest";req',
       '"@METHOD" "@path" "content-digest"',
       '"@method" "@target-uri" "content-digest"',
     ] as const),
   }),
-  ({ dice }) => ({ label: pick(dice.random, ['sig1', 'Device', 'device2', '*device'] as const) }),
+  ({ dice }) => ({ label: pick(dice.random, ['Device', '1sig', 'a b', ''] as const) }),
+  ({ dice }) => ({
+    components: `${COVERED} ${pick(dice.random, ['"@authority"', '"@scheme"', '"@target-uri"', '"content-type"', '"@query"'] as const)}`,
+    values: Object.fromEntries(Object.keys(FURTHER).map((component) => [component, 'https://elsewhere.example'])),
+  }),
   () => ({ path: '/v1/status' }),
   () => ({ method: 'GET' }),
   () => ({ method: 'post' }),
@@ -81,11 +105,9 @@ const HEADER_TRICKS: readonly ((p: Parts, fields: HeaderField[]) => HeaderField[
   (_p, fields) => fields.filter(([name]) => name !== 'Content-Digest'),
   () => [],
   (_p, fields) => [...fields, ...fields],
-  ({ dice }, fields) => [...fields, pick(dice.random, fields as [HeaderField])],
-  ({ dice }, fields) => [pick(dice.random, fields as [HeaderField]), ...fields],
+  (_p, fields) => [...fields, ...fields.filter(([name]) => name === 'Content-Digest')],
   (_p, fields) => fields.map(([name, value]) => [name, value.replace('keyid="', 'keyid="\\')]),
   (_p, fields) => [...fields, ['Signature', 'device=:AAAA:']],
-  ({ dice }, fields) => [...fields, ['Signature-Input', `other=();created=${dice.nowS}`]],
   (_p, fields) =>
     fields.map(([name, value]) => [
       name,
@@ -138,9 +160,71 @@ function oddButGood(dice: Dice): Case {
     { parameters: `;alg="hmac-sha256";keyid="${run.deviceId}";created=${dice.nowS}` },
     { groupKey: GROUP_KEY, digest: `md5=:AAAA:, ${digestOf(parts.body)}` },
     { digest: `sha-256=:AAAA:, ${digestOf(parts.body)}` },
+    { digest: `sha-512=:AAAA:, ${digestOf(parts.body)}, unixsum=1` },
+    { digest: `${digestOf(parts.body)}, sha-512=:${createHash('sha512').update(parts.body).digest('base64')}:` },
   ];
   const signing = pick(dice.random, signings);
   return single('signature', 'odd but good', signedAs(parts, signing), { ...stored(run), requestId: dice.id });
+}
+
+const LABELS = ['sig1', 'device', 'device2', '*device', 'a.b_c-d*'] as const;
+
+/** As libraries sign: labels and orders of their own, more covered, further parameters. */
+function signedByLibrary(dice: Dice): Case {
+  const parts = partsOf(dice);
+  const { random, nowS } = dice;
+  const further = Object.keys(FURTHER).filter(() => chance(random, 0.3));
+  const components = [...COVERED.split(' '), ...further].sort(() => random() - 0.5).join(' ');
+  const created = [`;created=${nowS}`, `;keyid="${parts.run.deviceId}"`, ';alg="hmac-sha256"'];
+  const more = [';nonce="a\\"b"', `;expires=${nowS + 300}`, ';tag="t"', ';x=1.5'].filter(() => chance(random, 0.3));
+  const parameters = [...created, ...more].sort(() => random() - 0.5).join('');
+  const bytes = signedAs(parts, { label: pick(random, LABELS), components, parameters, values: FURTHER });
+  return single('signature', 'by a library', bytes, { ...stored(parts.run), requestId: dice.id });
+}
+
+/** Of others: proxies, or nobody; their keys’ ids are no device ids, or they are no signatures at all. */
+const FOREIGN: readonly ((nowS: number) => readonly [input: string, signature: string])[] = [
+  (nowS) => [`("@authority");created=${nowS};keyid="https://proxy.example/key";alg="ed25519"`, ':AAAA:'],
+  (nowS) => [`("x-none";sf "@status");created=${nowS};keyid="a/b"`, ':AAAA:'],
+  () => ['();keyid=token', ':AAAA:'],
+  () => ['()', '"text"'],
+  () => ['?1', '?0'],
+  () => ['"text";keyid="dev"', ':AAAA:'],
+];
+
+/** Several signatures on one request, as one field or several: the first whose key’s id is a device id counts. */
+function manySignatures(dice: Dice): Case {
+  const parts = partsOf(dice);
+  const { random, nowS } = dice;
+  const { deviceId } = parts.run;
+  const isSpoilt = chance(random, 0.25);
+  const others = wholeNumber(random, 1, isSpoilt ? 3 : 8);
+  const all = Array.from({ length: others }, (_, at) => {
+    const [input, signature] = pick(random, FOREIGN as [(typeof FOREIGN)[number]])(nowS);
+    return { input: `o${at}=${input}`, signature: `o${at}=${signature}` };
+  });
+  const own = signatureFields({ body: parts.body, deviceId, createdS: nowS, label: pick(random, LABELS) });
+  const [digest, input, signature] = ['Content-Digest', 'Signature-Input', 'Signature'].map(
+    (wanted) => own.find(([name]) => name === wanted)?.[1] ?? '',
+  ) as [string, string, string];
+  all.splice(wholeNumber(random, 0, all.length), 0, { input, signature });
+  // Another device’s, or its own that is wrong, before the good one.
+  if (isSpoilt) all.unshift({ input: `first=${input.slice(input.indexOf('=') + 1)}`, signature: 'first=:AAAA:' });
+  const join = (values: string[], name: string): HeaderField[] =>
+    chance(random, 0.5) ? [[name, values.join(', ')]] : values.map((value): HeaderField => [name, value]);
+  const fields = [
+    ...join(
+      all.map((one) => one.input),
+      'Signature-Input',
+    ),
+    ...join(
+      all.map((one) => one.signature),
+      'Signature',
+    ),
+    ['Content-Digest', digest] as const,
+  ];
+  const isGood = !isSpoilt && all.length <= 8;
+  return single('signature', 'one of several', send(parts, fields), isGood ? stored(parts.run) : UNKNOWN);
 }
 
 /** Written otherwise than it is signed, and the same by RFC 8941. */
@@ -177,6 +261,8 @@ const KINDS = [
   otherSignature,
   brokenHeaders,
   oddButGood,
+  signedByLibrary,
+  manySignatures,
   spelledOtherwise,
   otherDevice,
   swapped,

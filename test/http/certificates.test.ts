@@ -95,7 +95,7 @@ async function expectUnknown(door: string, headers: Headers, reason: string, bod
   expect(await redis.client.dbsize()).toBe(0);
 }
 
-const UNSIGNED = 'a signature header is missing or comes twice';
+const UNSIGNED = 'a signature header is missing';
 const UNREADABLE_HEADER = 'the proxy’s client certificate header cannot be read';
 const UNREADABLE = 'the certificate cannot be read';
 const NOT_CLIENT = 'the certificate is not for a client';

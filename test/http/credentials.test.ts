@@ -70,9 +70,11 @@ async function expectUnauthenticated(answer: Awaited<ReturnType<typeof submit>>,
   });
 }
 
-const MISSING = 'a signature header is missing or comes twice';
-const UNREADABLE = 'the signature headers cannot be read, or hold other than one signature';
-const COVERAGE = 'the signature must cover exactly @method, @path, content-digest';
+const MISSING = 'a signature header is missing';
+const UNREADABLE = 'the signature headers cannot be read';
+const INCOMPLETE = 'no signature is complete';
+const COVERAGE = 'the signature must cover @method, @path, content-digest';
+const UNKNOWN = 'what is covered cannot be computed here';
 const ALGORITHM = 'the algorithm is not hmac-sha256';
 const CREATED = 'created is missing';
 const STALE = 'created is too far from now';
@@ -154,14 +156,15 @@ test.each<[string, Partial<Signing>, string]>([
   ['with a keyid of other characters', { deviceId: 'BER/LAT:0001' }, KEYID],
   ['with a keyid of 129 characters', { deviceId: 'x'.repeat(129) }, KEYID],
   ['with keyid as a token', { parameters: `;created=${NOW_S};keyid=${DEVICE_ID};alg="hmac-sha256"` }, KEYID],
-  ['under another label', { label: 'sig1' }, UNREADABLE],
   ['without a component', { components: '"@method" "@path"' }, COVERAGE],
   ['without any component', { components: '' }, COVERAGE],
-  ['with a component more', { components: '"@method" "@path" "content-digest" "content-type"' }, COVERAGE],
-  ['with a component twice', { components: '"@method" "@path" "@path"' }, COVERAGE],
+  ['with a component that is not there', { components: '"@method" "@path" "content-digest" "x-none"' }, UNKNOWN],
+  ['with a component twice', { components: '"@method" "@path" "content-digest" "@path"' }, UNKNOWN],
+  ['without one, and another twice', { components: '"@method" "@path" "@path"' }, COVERAGE],
   ['with a component that has a parameter', { components: '"@method" "@path" "content-digest";sf' }, COVERAGE],
   ['with a component of a request’s answer', { components: '"@method";req "@path" "content-digest"' }, COVERAGE],
   ['with components as tokens', { components: '@method @path content-digest' }, UNREADABLE],
+  ['with a component as a token', { components: '"@method" "@path" "content-digest" content-type' }, UNKNOWN],
   ['over a digest that is not the body’s', { digest: digestOf('other') }, DIGEST],
   ['over a digest of another algorithm', { digest: `sha-512=:${'A'.repeat(86)}==:` }, DIGEST],
   ['over a digest that is none', { digest: 'sha-256' }, DIGEST],
@@ -177,39 +180,19 @@ test.each<[string, Headers, string]>([
   ['no Signature-Input', { ...good, 'Signature-Input': undefined }, MISSING],
   ['no Content-Digest', { ...good, 'Content-Digest': undefined }, MISSING],
   ['none of them', {}, MISSING],
-  ['Signature twice', { ...good, Signature: [good.Signature, good.Signature] }, MISSING],
-  [
-    'Signature-Input twice',
-    { ...good, 'Signature-Input': [good['Signature-Input'], good['Signature-Input']] },
-    MISSING,
-  ],
-  ['Content-Digest twice', { ...good, 'Content-Digest': [digestOf(BODY), digestOf(BODY)] }, MISSING],
-  ['an empty Signature', { ...good, Signature: '' }, UNREADABLE],
+  ['Content-Digest twice, signed once', { ...good, 'Content-Digest': [digestOf(BODY), digestOf(BODY)] }, WRONG],
+  ['an empty Signature', { ...good, Signature: '' }, INCOMPLETE],
   ['a Signature that is no dictionary', { ...good, Signature: ':AAAA:' }, UNREADABLE],
-  ['a Signature that is text', { ...good, Signature: 'device="AAAA"' }, UNREADABLE],
+  ['a Signature that is text', { ...good, Signature: 'device="AAAA"' }, INCOMPLETE],
   ['a Signature of one byte', { ...good, Signature: 'device=:AA==:' }, WRONG],
   ['a Signature of no byte', { ...good, Signature: 'device=::' }, WRONG],
-  ['a Signature-Input that is a string', { ...good, 'Signature-Input': 'device="x"' }, UNREADABLE],
+  ['a Signature-Input that is a string', { ...good, 'Signature-Input': 'device="x"' }, INCOMPLETE],
   [
     'a Signature-Input that breaks off',
     { ...good, 'Signature-Input': good['Signature-Input'].slice(0, 30) },
     UNREADABLE,
   ],
-  ['labels that differ', { ...good, Signature: good.Signature.replace('device', 'other') }, UNREADABLE],
-  [
-    'a second signature',
-    {
-      ...good,
-      'Signature-Input': `${good['Signature-Input']}, ${signed({ label: 'two' })['Signature-Input']}`,
-      Signature: `${good.Signature}, ${signed({ label: 'two' }).Signature}`,
-    },
-    UNREADABLE,
-  ],
-  [
-    'a second input without a signature',
-    { ...good, 'Signature-Input': `${good['Signature-Input']}, two=()` },
-    UNREADABLE,
-  ],
+  ['labels that differ', { ...good, Signature: good.Signature.replace('device', 'other') }, INCOMPLETE],
   [
     'another device’s signature',
     { ...signed({ deviceId: 'BER-LAT-0002' }), 'Signature-Input': good['Signature-Input'] },

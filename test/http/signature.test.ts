@@ -5,6 +5,7 @@ import { httpbis } from 'http-message-signatures';
 import { expect, test } from 'vitest';
 import { deriveDeviceKey } from '../../src/domain/device-key.ts';
 import { createVerifySignature, type SignedRequest } from '../../src/http/identity/signature.ts';
+import { createTargetsOf } from '../../src/http/identity/signed-target.ts';
 import { digestMatches } from '../../src/http/identity/signed-headers.ts';
 import { DEVICE_ID, digestOf, GROUP_KEY, OLD_GROUP_KEY, sign } from '../support/device.ts';
 
@@ -35,6 +36,7 @@ const toRequest = ({ method, url, body, headers }: Sent): SignedRequest => ({
     method,
     headers,
     headersDistinct: Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, [value]])),
+    socket: { remoteAddress: '192.0.2.1' },
   },
   url,
   hasBody: body !== null,
@@ -59,7 +61,27 @@ const path = fc.oneof(
   ),
   fc.webPath().map((text) => (text.startsWith('/') ? text : `/${text}`)),
 );
-const shuffled = fc.shuffledSubarray(['"@method"', '"@path"', '"content-digest"'], { minLength: 3 });
+const REQUIRED = ['"@method"', '"@path"', '"content-digest"'];
+const FURTHER = [
+  '"@authority"',
+  '"@scheme"',
+  '"content-type"',
+  '"x-list";bs',
+  '"x-list";sf',
+  '"x-dict";key="b"',
+  '"x-none"',
+];
+const shuffled = fc
+  .subarray(FURTHER, { maxLength: 3 })
+  .chain((further) => fc.shuffledSubarray([...REQUIRED, ...further], { minLength: 3 + further.length }));
+const OTHERS = { host: 'device', 'content-type': 'application/json', 'x-list': 'a,  b;x', 'x-dict': 'a=1, b=(x  y);z' };
+const VALUES = {
+  '"@authority"': 'device',
+  '"@scheme"': 'http',
+  '"x-list";bs': `:${Buffer.from(OTHERS['x-list']).toString('base64')}:`,
+  '"x-list";sf': 'a, b;x',
+  '"x-dict";key="b"': '(x y);z',
+};
 const parameter = fc.constantFrom(
   ';nonce="n-1"',
   ';nonce="q\\"uote\\\\"',
@@ -88,8 +110,9 @@ const request = fc
     const covered = components.filter((name) => bytes !== null || name !== '"content-digest"').join(' ');
     const parameters = `;created=${NOW_S};keyid="${DEVICE_ID}";alg="hmac-sha256"${more.join('')}`;
     const signedPath = URL.parse(`http://device${url}`)?.pathname ?? url;
-    const headers = sign({ method, path: signedPath, body: bytes, components: covered, parameters, groupKey });
-    return { method, url, body: bytes, headers: lower(headers) };
+    const values = VALUES;
+    const headers = sign({ method, path: signedPath, body: bytes, components: covered, parameters, groupKey, values });
+    return { method, url, body: bytes, headers: { ...OTHERS, ...lower(headers) } };
   });
 
 /** Changes a header at one place, or not at all. */
@@ -109,7 +132,11 @@ const meddled = fc
   });
 
 test('whatever is signed and meddled with · is good or not · as the library finds', async () => {
-  const verify = createVerifySignature(KEYS, () => NOW_S * 1000);
+  const verify = createVerifySignature(
+    KEYS,
+    () => NOW_S * 1000,
+    createTargetsOf(() => false),
+  );
   let good = 0;
   let wrong = 0;
   await fc.assert(
@@ -128,7 +155,11 @@ test('whatever is signed and meddled with · is good or not · as the library fi
 });
 
 test('whatever is refused before the signature is looked at · is refused for a reason · never for none', () => {
-  const verify = createVerifySignature(KEYS, () => NOW_S * 1000);
+  const verify = createVerifySignature(
+    KEYS,
+    () => NOW_S * 1000,
+    createTargetsOf(() => false),
+  );
   fc.assert(
     fc.property(fc.string(), fc.string(), fc.string(), (signature, signatureInput, digest) => {
       const headers = { signature, 'signature-input': signatureInput, 'content-digest': digest };
@@ -143,7 +174,11 @@ test.each([
   ['after its end', ';expires=1799999999', false],
   ['with an end that is text', ';expires="1800000100"', false],
 ])('a signature %s · counts accordingly', (_what, more, ok) => {
-  const verify = createVerifySignature(KEYS, () => NOW_S * 1000);
+  const verify = createVerifySignature(
+    KEYS,
+    () => NOW_S * 1000,
+    createTargetsOf(() => false),
+  );
   const body = Buffer.from('{}');
   const parameters = `;created=${NOW_S};keyid="${DEVICE_ID}";alg="hmac-sha256"${more}`;
   const headers = lower(sign({ body, parameters }));
@@ -151,7 +186,11 @@ test.each([
 });
 
 test('more devices than are remembered · are all known · the first as well as the last', () => {
-  const verify = createVerifySignature(KEYS, () => NOW_S * 1000);
+  const verify = createVerifySignature(
+    KEYS,
+    () => NOW_S * 1000,
+    createTargetsOf(() => false),
+  );
   const body = Buffer.from('{}');
   const one = (deviceId: string, groupKey = GROUP_KEY) => {
     const headers = lower(sign({ body, deviceId, groupKey, createdS: NOW_S }));
@@ -171,7 +210,11 @@ test('the digest of a body · is looked at · as every digest of the field of th
   const digest = `sha-512=:${other}:, ${digestOf('{}')}`;
   expect(digestMatches(digest, body)).toBe(true);
   expect(digestMatches(digest, Buffer.from('{ }'))).toBe(false);
-  const verify = createVerifySignature(KEYS, () => NOW_S * 1000);
+  const verify = createVerifySignature(
+    KEYS,
+    () => NOW_S * 1000,
+    createTargetsOf(() => false),
+  );
   const headers = lower(sign({ body, digest, createdS: NOW_S }));
   const proof = verify(toRequest({ method: 'POST', url: '/v1/run-results', body, headers }));
   expect(proof).toEqual({ ok: true, deviceId: DEVICE_ID, contentDigest: digest });

@@ -35,6 +35,8 @@ export type Signing = {
   parameters?: string;
   label?: string;
   digest?: string;
+  /** Of further components, by what stands between the parentheses. */
+  values?: Record<string, string>;
 };
 
 export type SignatureHeaders = { 'Signature-Input': string; Signature: string; 'Content-Digest'?: string };
@@ -55,20 +57,22 @@ export function sign({
   parameters = `;created=${createdS};keyid="${deviceId}";alg="hmac-sha256"`,
   label = 'device',
   digest = body === null ? '' : digestOf(body),
+  values: further = {},
 }: Signing): SignatureHeaders {
   const values: Record<string, string> = {
     '"@method"': method,
     '"@path"': path,
     '"content-digest"': digest,
     '"content-type"': 'application/json',
+    ...further,
   };
   let base = '';
   for (const component of components.split(' ').filter((name) => name !== '')) {
-    base += component + ': ' + (values[component.replace(/;.*/, '')] ?? '') + '\n';
+    base += component + ': ' + (values[component] ?? values[component.replace(/;.*/, '')] ?? '') + '\n';
   }
   base += '"@signature-params": (' + components + ')' + parameters;
   const deviceKey = createHmac('sha256', Buffer.from(groupKey, 'base64')).update(deviceId).digest();
-  const signature = createHmac('sha256', deviceKey).update(base).digest('base64');
+  const signature = createHmac('sha256', deviceKey).update(base, 'latin1').digest('base64');
   return {
     ...(body !== null && { 'Content-Digest': digest }),
     'Signature-Input': label + '=(' + components + ')' + parameters,

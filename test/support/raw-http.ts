@@ -54,8 +54,9 @@ export async function send(
   path: string,
   headers: OutgoingHttpHeaders,
   body: Buffer | string | null,
+  localAddress = '127.0.0.1',
 ): Promise<Answer> {
-  const outgoing = request({ host: '127.0.0.1', port, method, path, headers, agent: false });
+  const outgoing = request({ host: '127.0.0.1', port, method, path, headers, localAddress, agent: false });
   outgoing.end(body ?? undefined);
   const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];
   const chunks: Buffer[] = [];

@@ -4,6 +4,7 @@ import type { Config } from '../../config.ts';
 import { createCallers, type Callers, type CallerParts } from './callers.ts';
 import { createReloaded, type ReloadTold } from './reloaded.ts';
 import { createVerifySignature } from './signature.ts';
+import { createTargetsOf } from './signed-target.ts';
 import { createTls, type Tls } from './tls.ts';
 import { createIsTrustedProxy } from './trusted-proxies.ts';
 
@@ -35,6 +36,7 @@ export async function openIdentities(
     verifySignature: createVerifySignature(
       http.groupKeys.map((key) => Buffer.from(key.reveal(), 'base64')),
       clock,
+      createTargetsOf(createIsTrustedProxy(identity.trustedProxies)),
     ),
     verifyOperator,
     verifyCertificate: devices?.verify ?? null,

@@ -2,16 +2,17 @@
 import { createHmac, createSecretKey } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { deriveDeviceKey } from '../../domain/device-key.ts';
-import { deviceIdSchema } from '../../domain/run-result.ts';
 import { equal } from './constant-time.ts';
-import { readSignedHeaders, type SignedHeaders } from './signed-headers.ts';
+import { covers, toMessage, toSignatureBase } from './signed-components.ts';
+import { readSignedHeaders, type DeviceSignature } from './signed-headers.ts';
+import type { TargetedRequest, TargetsOf } from './signed-target.ts';
 
 /** A device's clock may be off by this much. */
 const CLOCK_TOLERANCE_S = 300;
 const ALGORITHM = 'hmac-sha256';
 
 export type SignedRequest = {
-  request: Pick<IncomingMessage, 'method' | 'headers' | 'headersDistinct'>;
+  request: Pick<IncomingMessage, 'method'> & TargetedRequest;
   /** As it came over the wire: path and query, or the absolute form that proxies may send. */
   url: string;
   /** Whether the digest of a body must be covered. The body is held against it once it is there. */
@@ -28,51 +29,47 @@ const unsigned = (reason: string): Proof => ({ ok: false, reason });
 
 /**
  * Makes the check of device signatures. The structures are read by a library, the rest is here: one that does all of
- * it takes several times as long, on the path of every submission. A test holds the two against each other.
+ * it takes several times as long, on the path of every submission. Tests hold it against two of those.
  * @param groupKeys decoded group keys; a signature under any of them is good
+ * @param targetsOf what the device may have asked for, where proxies change that
  */
 export function createVerifySignature(
   groupKeys: readonly Uint8Array[],
   clock: () => number,
+  targetsOf: TargetsOf,
 ): (request: SignedRequest) => Proof {
   const verifyMac = createVerifyMac(groupKeys);
   return ({ request, url, hasBody }) => {
-    const covered = ['@method', '@path', ...(hasBody ? ['content-digest'] : [])];
-    const read = readSignedHeaders(request, hasBody);
+    const message = toMessage(request);
+    const { contentDigest = '' } = message;
+    if (hasBody && contentDigest === '') return unsigned('a signature header is missing');
+    const read = readSignedHeaders(request.headers);
     if (!read.ok) return read;
-    const { components, alg, created, expires = Infinity, keyid, parameters, mac, contentDigest } = read.headers;
-    if (!covers(components, covered)) return unsigned(`the signature must cover exactly ${covered.join(', ')}`);
-    if (alg !== ALGORITHM) return unsigned('the algorithm is not hmac-sha256');
-    const nowS = clock() / 1000;
-    if (!Number.isInteger(created)) return unsigned('created is missing');
-    if (Math.abs(nowS - Number(created)) > CLOCK_TOLERANCE_S) return unsigned('created is too far from now');
-    if (typeof expires !== 'number' || nowS > expires) return unsigned('the signature has expired');
-    const deviceId = deviceIdSchema.safeParse(keyid);
-    if (!deviceId.success) return unsigned('keyid is no device id');
-    const path = pathOf(url);
-    if (path === null) return unsigned('the address cannot be read');
-    const values: Record<string, string> = {
-      '@method': request.method ?? '',
-      '@path': path,
-      'content-digest': contentDigest,
-    };
-    const base = components.map((name) => `"${name ?? ''}": ${values[name ?? ''] ?? ''}\n`).join('');
-    return verifyMac(deviceId.data, `${base}"@signature-params": ${parameters}`, mac)
-      ? { ok: true, deviceId: deviceId.data, ...(hasBody && { contentDigest }) }
-      : unsigned('the signature is wrong');
+    const { components, deviceId, parameters, bytes } = read.signature;
+    const fault = findFault(read.signature, hasBody, clock() / 1000);
+    if (fault !== null) return unsigned(fault);
+    const tried = new Set<string | null>();
+    for (const target of targetsOf(request, url)) {
+      const base = toSignatureBase(components, parameters, message, target);
+      if (tried.has(base)) continue;
+      tried.add(base);
+      if (base !== null && verifyMac(deviceId, base, bytes)) {
+        return { ok: true, deviceId, ...(hasBody && { contentDigest }) };
+      }
+    }
+    return unsigned(tried.has(null) ? 'what is covered cannot be computed here' : 'the signature is wrong');
   };
 }
 
-function covers(components: SignedHeaders['components'], covered: string[]): boolean {
-  return components.length === covered.length && covered.every((component) => components.includes(component));
-}
-
-/** Such a path is as it is, whoever reads it. */
-const PLAIN_PATH = /^(?:\/[\w-]+)+$/;
-
-function pathOf(url: string): string | null {
-  if (PLAIN_PATH.test(url)) return url;
-  return URL.parse(url.startsWith('/') ? `http://device${url}` : url)?.pathname ?? null;
+/** What is wrong with a signature before anything is computed. */
+function findFault(signature: DeviceSignature, hasBody: boolean, nowS: number): string | null {
+  const { components, alg, created, expires = Infinity } = signature;
+  const required = ['@method', '@path', ...(hasBody ? ['content-digest'] : [])];
+  if (!covers(components, required)) return `the signature must cover ${required.join(', ')}`;
+  if (alg !== ALGORITHM) return 'the algorithm is not hmac-sha256';
+  if (!Number.isInteger(created)) return 'created is missing';
+  if (Math.abs(nowS - Number(created)) > CLOCK_TOLERANCE_S) return 'created is too far from now';
+  return typeof expires !== 'number' || nowS > expires ? 'the signature has expired' : null;
 }
 
 /**
@@ -84,6 +81,7 @@ function createVerifyMac(groupKeys: readonly Uint8Array[]) {
   return (deviceId: string, base: string, mac: Uint8Array): boolean =>
     groups.some((group) => {
       const key = createSecretKey(deriveDeviceKey(group, deviceId));
-      return equal(createHmac('sha256', key).update(base).digest(), mac);
+      // Header fields are bytes, one for each character.
+      return equal(createHmac('sha256', key).update(base, 'latin1').digest(), mac);
     });
 }

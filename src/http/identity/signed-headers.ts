@@ -2,94 +2,96 @@
 import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { parseDictionary, serializeInnerList } from 'structured-headers';
+import { deviceIdSchema } from '../../domain/run-result.ts';
 import { equal } from './constant-time.ts';
+import { joined, type Component, type Parameters } from './signed-components.ts';
 
-export type SignedHeaders = {
-  /** Names of what is covered, in order; null for one that is not covered as it is. */
-  components: (string | null)[];
+/** A device's signature on a request, as its headers tell it. */
+export type DeviceSignature = {
+  /** What is covered, in order. */
+  components: readonly Component[];
+  deviceId: string;
   alg: unknown;
   created: unknown;
   expires: unknown;
-  keyid: unknown;
   /** As `@signature-params` is signed. */
   parameters: string;
-  mac: Uint8Array;
-  contentDigest: string;
+  bytes: Uint8Array;
 };
 
 /** Read, or why not. */
-export type ReadHeaders = { ok: true; headers: SignedHeaders } | { ok: false; reason: string };
+export type ReadHeaders = { ok: true; signature: DeviceSignature } | { ok: false; reason: string };
 
 /** RFC 8941 structures, as far as they are used here; the library's own types do not resolve. */
-type Parameters = ReadonlyMap<string, unknown>;
 type InnerList = [components: [name: unknown, Parameters][], Parameters];
 type Dictionary = ReadonlyMap<string, [value: unknown, Parameters]>;
 
-const LABEL = 'device';
+/** The device's own, and those that proxies added. */
+const MOST_SIGNATURES = 8;
 
-/** What devices send that follow the description to the letter; sent twice, a header has a comma in it and is not this. */
+/** What devices send that follow the description to the letter, under any label; sent twice, a header has a comma in it and is not this. */
 const PLAIN_INPUT =
-  /^device=(\("@method" "@path"( "content-digest")?\);created=([1-9]\d{0,14});keyid="([\w.-]{1,128})";alg="(hmac-sha256)")$/;
-const PLAIN_SIGNATURE = /^device=:([A-Za-z0-9+/]{43}=):$/;
+  /^([a-z*][a-z0-9_.*-]{0,63})=(\("@method" "@path"( "content-digest")?\);created=([1-9]\d{0,14});keyid="([\w.-]{1,128})";alg="(hmac-sha256)")$/;
+const PLAIN_SIGNATURE = /^([a-z*][a-z0-9_.*-]{0,63})=:([A-Za-z0-9+/]{43}=):$/;
+const NONE: Parameters = new Map();
+const WITHOUT_BODY = ['@method', '@path'].map((name): Component => ({ name, parameters: NONE }));
+const WITH_BODY = [...WITHOUT_BODY, { name: 'content-digest', parameters: NONE }];
 
-export function readSignedHeaders(
-  req: Pick<IncomingMessage, 'headers' | 'headersDistinct'>,
-  withDigest: boolean,
-): ReadHeaders {
-  const plain = readPlainly(req.headers);
-  if (plain) return { ok: true, headers: plain };
-  const names = ['signature', 'signature-input', ...(withDigest ? ['content-digest'] : [])];
-  const values = names.map((name) => req.headersDistinct[name] ?? []);
-  if (!values.every(({ length }) => length === 1)) {
-    return { ok: false, reason: 'a signature header is missing or comes twice' };
+/** Finds the signature that counts: the first whose key's id is a device id. */
+export function readSignedHeaders(headers: IncomingMessage['headers']): ReadHeaders {
+  const plain = readPlainly(headers);
+  if (plain) return { ok: true, signature: plain };
+  const [inputText, signatureText] = [joined(headers, 'signature-input'), joined(headers, 'signature')];
+  if (inputText === undefined || signatureText === undefined) {
+    return { ok: false, reason: 'a signature header is missing' };
   }
-  const [signature = '', input = '', contentDigest = ''] = values.map(([value = '']) => value.trim());
-  const read = readStructures(input, signature);
-  if (!read) return { ok: false, reason: 'the signature headers cannot be read, or hold other than one signature' };
-  return { ok: true, headers: { ...read, contentDigest } };
+  const [inputs, signatures] = [readDictionary(inputText), readDictionary(signatureText)];
+  if (!inputs || !signatures) return { ok: false, reason: 'the signature headers cannot be read' };
+  if (Math.max(inputs.size, signatures.size) > MOST_SIGNATURES) {
+    return { ok: false, reason: `there are more than ${MOST_SIGNATURES} signatures` };
+  }
+  const all = Array.from(inputs).flatMap(([label, input]) => readSignature(input, signatures.get(label)?.[0]) ?? []);
+  if (all.length === 0) return { ok: false, reason: 'no signature is complete' };
+  const signature = all.find(isDevice);
+  return signature ? { ok: true, signature } : { ok: false, reason: 'keyid is no device id' };
 }
 
-/** A digest is needed wherever one is covered; where none is, the long way says what is missing. */
-function readPlainly(headers: IncomingMessage['headers']): SignedHeaders | null {
-  const { signature, 'signature-input': input, 'content-digest': contentDigest } = headers;
-  if (typeof signature !== 'string' || typeof input !== 'string' || typeof contentDigest !== 'string') return null;
-  if (/[\s,]/.test(contentDigest)) return null;
-  const mac = PLAIN_SIGNATURE.exec(signature)?.[1];
-  const [, parameters, digest, created, keyid, alg] = PLAIN_INPUT.exec(input) ?? [];
-  if (mac === undefined || parameters === undefined || digest === undefined) return null;
-  const components = ['@method', '@path', 'content-digest'];
-  const expires = undefined;
-  const instant = Number(created);
+function readPlainly(headers: IncomingMessage['headers']): DeviceSignature | null {
+  const [input = '', signature = ''] = [joined(headers, 'signature-input'), joined(headers, 'signature')];
+  const [, label, parameters, digest, created, deviceId, alg] = PLAIN_INPUT.exec(input) ?? [];
+  const [, sameLabel, base64] = PLAIN_SIGNATURE.exec(signature) ?? [];
+  if (parameters === undefined || deviceId === undefined || base64 === undefined || label !== sameLabel) return null;
   return {
-    components,
+    components: digest === undefined ? WITHOUT_BODY : WITH_BODY,
+    deviceId,
     alg,
-    created: instant,
-    expires,
-    keyid,
+    created: Number(created),
+    expires: undefined,
     parameters,
-    mac: Buffer.from(mac, 'base64'),
-    contentDigest,
+    bytes: Buffer.from(base64, 'base64'),
   };
 }
 
-function readStructures(inputText: string, signatureText: string): Omit<SignedHeaders, 'contentDigest'> | null {
-  const input = readDictionary(inputText);
-  const signature = readDictionary(signatureText);
-  const member = input?.get(LABEL);
-  const mac = signature?.get(LABEL)?.[0];
-  if (input?.size !== 1 || signature?.size !== 1 || !member || !isInnerList(member)) return null;
-  if (!(mac instanceof ArrayBuffer)) return null;
-  const [items, parameters] = member;
-  return {
-    components: items.map(([name, own]) => (own.size === 0 && typeof name === 'string' ? name : null)),
+type AnySignature = Omit<DeviceSignature, 'deviceId'> & { deviceId: unknown };
+
+/** Null where a label has no signature, or none of the form: what others added does not spoil ours. */
+function readSignature(input: Dictionary extends ReadonlyMap<string, infer Member> ? Member : never, bytes: unknown) {
+  if (!isInnerList(input) || !(bytes instanceof ArrayBuffer)) return null;
+  const [items, parameters] = input;
+  const signature: AnySignature = {
+    components: items.map(([name, own]) => ({ name, parameters: own })),
+    deviceId: parameters.get('keyid'),
     alg: parameters.get('alg'),
     created: parameters.get('created'),
     expires: parameters.get('expires'),
-    keyid: parameters.get('keyid'),
-    parameters: serializeInnerList(member as never),
-    mac: Buffer.from(mac),
+    parameters: serializeInnerList(input as never),
+    bytes: Buffer.from(bytes),
   };
+  return signature;
 }
+
+const isDevice = (signature: AnySignature): signature is DeviceSignature =>
+  deviceIdSchema.safeParse(signature.deviceId).success;
 
 function isInnerList(member: [unknown, Parameters]): member is InnerList {
   return Array.isArray(member[0]);
