@@ -1,12 +1,12 @@
 // One set-up at a time: a lock directory, holding a file named after the process that has it.
-import { mkdirSync, readdirSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 
 import { inCheckout } from './places.mjs';
 import { say } from './say.mjs';
 
 const lock = inCheckout('.tools', 'lock');
-const me = String(process.pid);
+const me = nameOf(process.pid);
 const retryMs = 200;
 
 /**
@@ -37,7 +37,7 @@ function take() {
   } catch (error) {
     rmSync(mine, { recursive: true });
     if (!['ENOTEMPTY', 'EEXIST'].includes(codeOf(error))) throw error;
-    for (const owner of owners()) if (!isAlive(Number(owner))) rmSync(`${lock}/${owner}`, { force: true });
+    for (const owner of owners()) if (!isAlive(owner)) rmSync(`${lock}/${owner}`, { force: true });
     return false;
   }
 }
@@ -50,13 +50,31 @@ function owners() {
   }
 }
 
-/** @param {number} pid */
-function isAlive(pid) {
+/**
+ * A process by its id and, where the system tells, when it started: an id is given again, after a restart of the machine or
+ * soon in a new container.
+ * @param {number} pid
+ */
+function nameOf(pid) {
   try {
-    return process.kill(pid, 0);
-  } catch (error) {
-    return codeOf(error) === 'EPERM';
+    const told = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // Behind the name in parentheses; proc(5) counts from 1, with the id and the name before these.
+    const startTime = told.slice(told.lastIndexOf(') ') + 2).split(' ')[22 - 3];
+    return `${pid}-${startTime}`;
+  } catch {
+    return String(pid);
   }
+}
+
+/** @param {string} owner */
+function isAlive(owner) {
+  const pid = Number(owner.split('-')[0]);
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    if (codeOf(error) !== 'EPERM') return false;
+  }
+  return owner === String(pid) || owner === nameOf(pid);
 }
 
 /** @param {string} directory */

@@ -97,6 +97,14 @@ test('two set-ups at once · the second waits · npm runs once', async () => {
   expect((await checkout.read('npm.log')).split('\n')).toHaveLength(2);
 });
 
+test('a set-up died at work and another process has its id now · nobody waits for that one', async () => {
+  const checkout = await createCheckoutWithNpm();
+  await checkout.file('node_modules/.package-lock.json', lockFile({}));
+  await checkout.file(`.tools/lock/${process.pid}-1`, '');
+
+  expect(await checkout.run(['program'])).toMatchObject({ code: 0, stdout: 'ran\n' });
+});
+
 test('a set-up died at work · its lock stays behind · the next one takes it over', async () => {
   const checkout = await createCheckoutWithNpm();
   await checkout.file('node_modules/.package-lock.json', lockFile({}));
