@@ -66,7 +66,9 @@ export type Server = {
  */
 export async function startServer(directory: string, serverLock: number, locker: Locker): Promise<Server> {
   const binary = await findServer();
-  const log = await open(logPath(directory), 'a', 0o600);
+  const log = await open(logPath(directory), 'a', 0o600).catch((error: unknown) => {
+    throw new CannotStart(`DATA_DIR cannot be used: ${error instanceof Error ? error.message : 'no reason given'}`);
+  });
   const users = openLockFile(usersLockPath(directory));
   const { size } = await log.stat();
   // Detached: a Ctrl-C in the terminal must not take the server away before its users have closed.

@@ -69,9 +69,17 @@ export async function findProgram(name: string, folders: readonly string[]): Pro
   return null;
 }
 
-/** Opens a file to be locked, its owner's alone. */
-export const openLockFile = (path: string): number =>
-  openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+/**
+ * Opens a file to be locked, its owner's alone.
+ * @throws CannotStart where it cannot be opened
+ */
+export function openLockFile(path: string): number {
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  } catch (error) {
+    throw new CannotStart(`DATA_DIR cannot be used: ${error instanceof Error ? error.message : 'no reason given'}`);
+  }
+}
 
 /**
  * Locks an open file unless another holds it.
