@@ -4,7 +4,7 @@ import { describeRun, describeViolations, isBad, summarise } from './report.ts';
 import { runOnce, type RunReport } from './run.ts';
 
 const MOST_DEFECTS = 5;
-type Flags = { runs: number; seed: number; devices: number; otherGraph?: true };
+type Flags = { runs: number; seed: number; devices: number; otherGraph?: true; embedded?: true };
 
 const flags = new Command('chaos')
   .description(
@@ -14,6 +14,7 @@ const flags = new Command('chaos')
   .option('--seed <n>', 'the first run’s seed', wholeAbove0, 1)
   .option('--devices <n>', 'devices per run', wholeAbove0, 40)
   .option('--other-graph', 'against a Graph that shares nothing with the sandbox')
+  .option('--embedded', 'on the Redis that the processes start themselves')
   .parse()
   .opts<Flags>();
 
@@ -26,7 +27,8 @@ const reports: RunReport[] = [];
 for (let seed = flags.seed; seed < flags.seed + flags.runs && !isStopping(); seed += 1) {
   try {
     const graph = flags.otherGraph ? 'other' : 'sandbox';
-    const report = await runOnce({ seed, devices: flags.devices, graph, signal: stopping.signal });
+    const redis = flags.embedded ? 'embedded' : 'apart';
+    const report = await runOnce({ seed, devices: flags.devices, graph, redis, signal: stopping.signal });
     reports.push(report);
     print(describeRun(report));
     if (isBad(report)) print(describeViolations(report, replay(seed)));
@@ -41,7 +43,7 @@ print(`\n${summarise(reports, (Date.now() - startedAt) / 1000)}`);
 process.exit(reports.some(isBad) || reports.length < flags.runs ? 1 : 0);
 
 function replay(seed: number): string {
-  return `npm run chaos -- --runs 1 --seed ${seed} --devices ${flags.devices}${flags.otherGraph ? ' --other-graph' : ''}`;
+  return `npm run chaos -- --runs 1 --seed ${seed} --devices ${flags.devices}${flags.otherGraph ? ' --other-graph' : ''}${flags.embedded ? ' --embedded' : ''}`;
 }
 
 function wholeAbove0(text: string): number {

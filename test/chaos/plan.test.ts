@@ -1,15 +1,25 @@
 // The plan of a run: a function of its seed, with everything in it that a campaign is for.
 import { expect, test } from 'vitest';
-import { createPlan, GRAPH_KINDS, isBeyondTolerance, MACHINE_KINDS, type Plan } from './plan.ts';
+import {
+  createPlan,
+  EMBEDDED_KINDS,
+  GRAPH_KINDS,
+  isBeyondTolerance,
+  MACHINE_KINDS,
+  MACHINERY,
+  type Kind,
+  type Plan,
+} from './plan.ts';
 
 const KINDS = [...MACHINE_KINDS, ...GRAPH_KINDS];
-const planOf = (seed: number): Plan =>
+const planOf = (seed: number, machinery: keyof typeof MACHINERY = 'apart', kinds: readonly Kind[] = KINDS): Plan =>
   createPlan({
     seed,
     devices: 30,
     configurationIds: ['11111111-1111-4111-8111-111111111111', '22222222-2222-4222-8222-222222222222'],
     unknownConfigurationId: '33333333-3333-4333-8333-333333333333',
-    kinds: KINDS,
+    kinds,
+    machinery: MACHINERY[machinery],
     now: Date.UTC(2026, 0, 1),
   });
 
@@ -26,6 +36,12 @@ test('plans · hold every kind of disturbance and of submission between them', (
   expect(submissions.some(({ copies }) => copies > 1)).toBe(true);
   expect(submissions.some(({ clockSkewS }) => isBeyondTolerance(clockSkewS))).toBe(true);
   expect(submissions.some(({ clockSkewS }) => clockSkewS !== 0 && !isBeyondTolerance(clockSkewS))).toBe(true);
+});
+
+test('plans for the embedded Redis · disturb nothing that needs a proxy before it', () => {
+  const plans = Array.from({ length: 60 }, (_, seed) => planOf(seed + 1, 'embedded', GRAPH_KINDS));
+  const kinds = new Set(plans.flatMap((plan) => plan.disturbances.map(({ kind }) => kind)));
+  expect(kinds).toEqual(new Set([...EMBEDDED_KINDS, ...GRAPH_KINDS]));
 });
 
 test('every disturbance · ends before everything is mended', () => {

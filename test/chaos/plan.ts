@@ -39,7 +39,17 @@ export const GRAPH_KINDS = [
   'token-endpoint-down',
   'token-errors',
 ] as const;
-export type Kind = (typeof MACHINE_KINDS)[number] | (typeof GRAPH_KINDS)[number];
+/** What the embedded Redis must stand: no proxy is before it, and its processes are all there is to start it again. */
+export const EMBEDDED_KINDS = [
+  'kill',
+  'terminate',
+  'pause',
+  'redis-kill',
+  'redis-pause',
+  'redis-long-pause',
+  'kill-all',
+] as const;
+export type Kind = (typeof MACHINE_KINDS)[number] | (typeof EMBEDDED_KINDS)[number] | (typeof GRAPH_KINDS)[number];
 
 /** `at` counts from the start of the run, in milliseconds. */
 export type Disturbance = { at: number; forMs: number; kind: Kind; party: Party };
@@ -70,13 +80,24 @@ export type PlanOptions = {
   /** One that Graph does not know. */
   unknownConfigurationId: string;
   kinds: readonly Kind[];
+  machinery: Machinery;
   /** For instants in run results; part of the plan, so a replay is given the same. */
   now: number;
 };
 
+/** Disturbances of the service's own machinery, how many of all are, and for how long everything is disturbed. */
+export type Machinery = { kinds: readonly Kind[]; share: number; lengthMs: number };
+export const MACHINERY = {
+  apart: { kinds: MACHINE_KINDS, share: 0.35, lengthMs: 11_000 },
+  // Processes come and go while Redis stands still, and are not always saved by its being killed.
+  embedded: {
+    kinds: [...EMBEDDED_KINDS, 'kill', 'kill', 'terminate', 'terminate', 'redis-long-pause'],
+    share: 0.8,
+    lengthMs: 22_000,
+  },
+} as const satisfies Record<string, Machinery>;
+
 const SUBMITTING_MS = 9000;
-const DISTURBING_MS = 11_000;
-const MACHINE_SHARE = 0.35;
 /** So many submissions come at a moment when something is about to happen. */
 const TIMELY_SHARE = 0.7;
 /** The service tolerates 300 s; a second is lost to rounding and slow machines. */
@@ -89,6 +110,8 @@ const DURATIONS: Record<Kind, readonly [number, number]> = {
   pause: [300, 3000],
   'redis-kill': [100, 2500],
   'redis-pause': [300, 4000],
+  'redis-long-pause': [12_000, 18_000],
+  'kill-all': [0, 0],
   'script-flush': [0, 0],
   'redis-cut': [0, 0],
   'redis-stall': [300, 3500],
@@ -118,28 +141,41 @@ const DURATIONS: Record<Kind, readonly [number, number]> = {
 export function createPlan(options: PlanOptions): Plan {
   const random = createRandom(options.seed);
   const count = wholeNumber(random, 8, 18);
-  const disturbances = Array.from({ length: count }, () => planDisturbance(random, options.kinds));
+  const disturbances = Array.from({ length: count }, () => planDisturbance(random, options)).flatMap((disturbance) =>
+    disturbance.kind === 'redis-long-pause' ? [disturbance, planRestart(random, disturbance)] : [disturbance],
+  );
   const submissions = planSubmissions(random, options, disturbances);
   return {
     seed: options.seed,
     concurrency: pick(random, [2, 10, 50]),
     submissions: submissions.sort((a, b) => a.at - b.at),
     disturbances: disturbances.sort((a, b) => a.at - b.at),
-    lengthMs: DISTURBING_MS,
+    lengthMs: options.machinery.lengthMs,
   };
 }
 
-function planDisturbance(random: Random, kinds: readonly Kind[]): Disturbance {
-  const choices = random() < MACHINE_SHARE ? MACHINE_KINDS : kinds;
+function planDisturbance(random: Random, { kinds, machinery }: PlanOptions): Disturbance {
+  const choices = random() < machinery.share ? machinery.kinds : kinds;
   const kind = choices[wholeNumber(random, 0, choices.length - 1)] ?? 'kill';
   const [shortest, longest] = DURATIONS[kind];
-  const at = wholeNumber(random, 0, DISTURBING_MS - 500);
+  const room = kind === 'redis-long-pause' ? shortest : 500;
+  const at = wholeNumber(random, 0, machinery.lengthMs - room);
   const parties = /^graph-(cut|stall|lost|refuse)/.test(kind) ? (['worker-1', 'worker-2'] as const) : PARTIES;
   return {
     at,
     kind,
-    forMs: Math.min(wholeNumber(random, shortest, longest), DISTURBING_MS - at),
+    forMs: Math.min(wholeNumber(random, shortest, longest), machinery.lengthMs - at),
     party: pick(random, parties),
+  };
+}
+
+/** A process that starts while Redis stands still. */
+function planRestart(random: Random, { at }: Disturbance): Disturbance {
+  return {
+    at: at + wholeNumber(random, 0, 1000),
+    kind: pick(random, ['kill', 'terminate']),
+    forMs: wholeNumber(random, 100, 1000),
+    party: pick(random, PARTIES),
   };
 }
 

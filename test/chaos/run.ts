@@ -7,13 +7,19 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { createDevices, type Devices } from './fleet.ts';
 import { judge, type Answer, type Counts, type Judgement, type Told } from './oracle.ts';
 import { openOtherGraph, openSandbox } from './outside.ts';
-import { createPlan, type Disturbance, type Plan, type Submission } from './plan.ts';
+import { createPlan, MACHINERY, type Disturbance, type Plan, type Submission } from './plan.ts';
 import { readProcessLogs } from './process-logs.ts';
 import { planRunResult } from './run-result.ts';
 import { createRandom } from '../../src/sandbox/random.ts';
 import { openStage, type Stage } from './stage.ts';
 
-export type RunOptions = { seed: number; devices: number; graph: 'sandbox' | 'other'; signal: AbortSignal };
+export type RunOptions = {
+  seed: number;
+  devices: number;
+  graph: 'sandbox' | 'other';
+  redis: 'apart' | 'embedded';
+  signal: AbortSignal;
+};
 
 export type RunReport = Judgement & {
   plan: Plan;
@@ -36,17 +42,20 @@ const UNKNOWN_CONFIGURATION = '00000000-dead-4000-8000-000000000000';
 /** Instants in run results count back from here, so that a seed gives the same plan on any day. */
 const NOW = Date.UTC(2026, 5, 1);
 
-export async function runOnce({ seed, devices, graph, signal }: RunOptions): Promise<RunReport> {
+export async function runOnce({ seed, devices, graph, redis, signal }: RunOptions): Promise<RunReport> {
   const startedAt = Date.now();
   const directory = await mkdtemp(join(tmpdir(), 'runstate-chaos-'));
   const outside = await (graph === 'other' ? openOtherGraph(seed) : openSandbox(seed));
-  const { configurationIds, kinds } = outside;
+  const { configurationIds } = outside;
+  // The embedded Redis has no proxy before it.
+  const kinds = outside.kinds.filter((kind) => redis === 'apart' || !/^(redis|script)/.test(kind));
   const plan = createPlan({
     seed,
     devices,
     configurationIds,
     unknownConfigurationId: UNKNOWN_CONFIGURATION,
     kinds,
+    machinery: MACHINERY[redis],
     now: NOW,
   });
   const groupKey = createHash('sha256').update(`campaign ${seed}`).digest();
@@ -54,7 +63,7 @@ export async function runOnce({ seed, devices, graph, signal }: RunOptions): Pro
   let stage: Stage | null = null;
   let isClean = false;
   try {
-    stage = await openStage({ directory, outside, groupKey, operatorToken, concurrency: plan.concurrency });
+    stage = await openStage({ directory, outside, redis, groupKey, operatorToken, concurrency: plan.concurrency });
     const crew = createDevices(stage.apiUrl, groupKey, seed, signal);
     const submitting = Promise.all(plan.submissions.map((submission) => submitAt(crew, submission, signal)));
     submitting.catch(() => undefined);
@@ -71,7 +80,7 @@ export async function runOnce({ seed, devices, graph, signal }: RunOptions): Pro
     const status = await readStatus(stage.apiUrl, operatorToken);
     const judgement = judge({ answers, told, records: outside.records(), counts: status?.counts ?? null });
     const surprises = [
-      ...stage.surprises(),
+      ...(await stage.leave()),
       ...fresh.surprises,
       ...(status?.holds ?? []).map((hold) => `held: ${hold}`),
     ];

@@ -1,10 +1,10 @@
 // Everything a run plays on: Redis, Graph, a proxy on every way between, the three processes; and how each disturbance is done.
 import { connect } from 'node:net';
-import { startTestRedis } from '../support/redis.ts';
 import { REVOKING, type Outside } from './outside.ts';
 import { PARTIES, type Disturbance, type Kind, type Party } from './plan.ts';
 import { supervise, type Supervised } from './processes.ts';
 import { createProxy, type Proxy } from './proxy.ts';
+import { openEmbeddedRedis, openRedisApart } from './redis-behind.ts';
 
 /** The campaign's day is short: looks at 0.7, 2.1 and 4.9 s cover the longest stall and lag of a plan. */
 const SHORT_DAY = {
@@ -18,6 +18,7 @@ const SHORT_DAY = {
 export type StageOptions = {
   directory: string;
   outside: Outside;
+  redis: 'apart' | 'embedded';
   groupKey: Uint8Array;
   operatorToken: string;
   concurrency: number;
@@ -29,7 +30,8 @@ export type Stage = {
   end: (disturbance: Disturbance) => Promise<void>;
   /** Everything is well and runs. */
   mend: () => Promise<void>;
-  surprises: () => string[];
+  /** Ends the processes. @returns what they and Redis did that nobody asked for */
+  leave: () => Promise<string[]>;
   close: () => Promise<void>;
 };
 
@@ -38,10 +40,8 @@ type Act = (party: Party) => unknown;
 
 export async function openStage(options: StageOptions): Promise<Stage> {
   const { outside, directory } = options;
-  const redis = await startTestRedis();
-  const killRedis = () => redis.signal('SIGKILL');
-  process.once('exit', killRedis);
-  const toRedis = await openProxies(PARTIES, () => connect(`${redis.directory}/redis.sock`));
+  const redis = await (options.redis === 'embedded' ? openEmbeddedRedis(directory) : openRedisApart());
+  const toRedis = await openProxies(PARTIES, redis.connect);
   const toGraph = await openProxies(PARTIES, () => connect(outside.port, '127.0.0.1'));
   const processes = Object.fromEntries(
     PARTIES.map((party) => {
@@ -51,7 +51,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
         PATH: process.env['PATH'],
         ...SHORT_DAY,
         ...outside.environment(toGraph[party].port),
-        REDIS_URL: `redis://127.0.0.1:${toRedis[party].port}`,
+        ...redis.environment(toRedis[party].port),
         DEVICE_GROUP_KEYS: Buffer.from(options.groupKey).toString('base64'),
         OPERATOR_TOKEN: options.operatorToken,
         WORKER_CONCURRENCY: String(options.concurrency),
@@ -69,6 +69,18 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   };
   let redisDown: Promise<void> = Promise.resolve();
 
+  let pauses = 0;
+  const pausing: Way = {
+    begin: () => {
+      pauses += 1;
+      redis.signal('SIGSTOP');
+    },
+    end: () => {
+      pauses -= 1;
+      if (pauses === 0) redis.signal('SIGCONT');
+    },
+  };
+
   /** How each begins and ends; what is not here is a mood of Graph's. */
   const machinery: Partial<Record<Kind, Way>> = {
     kill: { begin: (party) => processes[party].end('SIGKILL'), end: (party) => processes[party].start() },
@@ -78,8 +90,13 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       begin: () => (redisDown = redisDown.then(redis.kill)),
       end: () => (redisDown = redisDown.then(redis.kill).then(() => redis.start())),
     },
-    'redis-pause': { begin: () => redis.signal('SIGSTOP'), end: () => redis.signal('SIGCONT') },
-    'script-flush': { begin: () => void redis.client.script('FLUSH').catch(() => undefined) },
+    'redis-pause': pausing,
+    'redis-long-pause': pausing,
+    'kill-all': {
+      begin: () => Promise.all([redis.kill(), ...PARTIES.map((party) => processes[party].end('SIGKILL'))]),
+      end: () => Promise.all(PARTIES.map((party) => processes[party].start())),
+    },
+    'script-flush': { begin: redis.forgetScripts },
     'redis-cut': { begin: (party) => toRedis[party].cut() },
     'redis-stall': { begin: (party) => toRedis[party].stall('everything'), end: (party) => toRedis[party].resume() },
     'redis-lost-replies': { begin: (party) => toRedis[party].stall('replies'), end: (party) => lose(toRedis[party]) },
@@ -103,6 +120,12 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     else mood(kind, -1);
   }
 
+  async function endAll(): Promise<void> {
+    redis.signal('SIGCONT');
+    for (const party of PARTIES) processes[party].signal('SIGCONT');
+    await Promise.all(PARTIES.map((party) => processes[party].end('SIGKILL')));
+  }
+
   const proxies = [...Object.values(toRedis), ...Object.values(toGraph)];
   return {
     apiUrl: `http://127.0.0.1:${apiPort ?? 0}`,
@@ -120,13 +143,18 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       await redisDown;
       await Promise.all(PARTIES.map((party) => processes[party].start()));
     },
-    surprises: () => PARTIES.flatMap((party) => processes[party].surprises),
+    leave: async () => {
+      await endAll();
+      return [
+        ...redis.surprises,
+        ...PARTIES.flatMap((party) => processes[party].surprises),
+        ...(await redis.leftovers()),
+      ];
+    },
     close: async () => {
-      for (const party of PARTIES) processes[party].signal('SIGCONT');
-      await Promise.all(PARTIES.map((party) => processes[party].end('SIGKILL')));
+      await endAll();
       await Promise.all(proxies.map((proxy) => proxy.close()));
       await redis.close();
-      process.off('exit', killRedis);
     },
   };
 }
