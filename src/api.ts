@@ -51,6 +51,8 @@ const app = createApp({
   forecast: createForecast(queue.budget, config.delivery.writesPer20s, clock),
   find: revocations.whenKnown(queue.deliveries.find),
   deadLetters: queue.deadLetters,
+  endThrottle: queue.budget.endThrottle,
+  onThrottleEnded: events.throttleEnded,
   startTrace: tracer.startTrace,
   isAlive: () => true,
   ...health,

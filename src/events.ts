@@ -1,7 +1,7 @@
 // Everything the service ever tells: one event, one helper, one log line, one counter.
 import type { Delivery, Outcome } from './domain/delivery.ts';
 import type { Hold } from './domain/hold.ts';
-import { REMEDIES } from './domain/hold.ts';
+import { remedyOfHold } from './domain/hold.ts';
 import type { Verdict } from './domain/retry.ts';
 import type { RequestEnded } from './graph/client.ts';
 import type { EntryTold } from './http/batch.ts';
@@ -30,6 +30,13 @@ const BATCH_ROUTE = '/v1/run-results/batch';
 
 /** What a line says in other words; a member without a value is not written. */
 const UNTOLD = { refusal: undefined, duplicate: undefined };
+
+/** Why, what is stopped, and whose. */
+const scopeOf = ({ reason, about, hardwareConfigurationId }: Hold) => ({
+  reason,
+  about,
+  ...(hardwareConfigurationId !== null && { hardwareConfigurationId }),
+});
 
 /** A traceparent's second part. */
 const parseTraceId = (traceparent: string) => traceparent.split('-')[1];
@@ -116,18 +123,21 @@ export function createEvents(log: Logger, metrics: Metrics) {
       metrics.dead.inc({ code });
     },
     throttled: (waitMs: number) => log.warn({ waitMs }, 'throttled: no worker calls Graph until this is over'),
+    throttleEnded: (told: { requestId: string; until: string }) => log.warn(told, 'throttle ended by an operator'),
     held: (hold: Hold) =>
       log.error(
-        { reason: hold.reason, detail: hold.detail, remedy: REMEDIES[hold.reason] },
-        'held: nobody calls Graph until a probe succeeds',
+        { ...scopeOf(hold), detail: hold.detail, remedy: remedyOfHold(hold) },
+        hold.hardwareConfigurationId === null
+          ? 'held: nobody calls Graph until a probe succeeds'
+          : 'held: the deliveries of one hardware configuration are kept until a probe succeeds',
       ),
     probeFailed: (hold: Hold) =>
       log.warn(
-        { reason: hold.reason, probes: hold.probes, nextProbeAt: new Date(hold.probeAt) },
+        { ...scopeOf(hold), probes: hold.probes, nextProbeAt: new Date(hold.probeAt) },
         'probe failed, still held',
       ),
     released: (hold: Hold, now: number) =>
-      log.info({ reason: hold.reason, heldMs: now - hold.since }, 'released: deliveries flow again'),
+      log.info({ ...scopeOf(hold), heldMs: now - hold.since }, 'released: deliveries flow again'),
     graphRequest: ({ operation, status, durationMs }: GraphRequest) => {
       metrics.graphRequests.inc({ operation, status: status === null ? 'none' : String(status) });
       metrics.graphSeconds.observe(durationMs / 1000);

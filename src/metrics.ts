@@ -97,6 +97,17 @@ export function createMetrics() {
       help: 'Whether nobody calls Graph for this reason.',
       labelNames: ['reason'],
     }),
+    heldConfigurations: new Gauge({
+      registers,
+      name: 'runstate_held_configurations',
+      help: 'Hardware configurations whose deliveries are kept back for this reason.',
+      labelNames: ['reason'],
+    }),
+    heldDeliveries: new Gauge({
+      registers,
+      name: 'runstate_held_deliveries',
+      help: 'Deliveries kept back since their hardware configuration is held; they also count in their status.',
+    }),
     queueJobs: new Gauge({
       registers,
       name: 'runstate_queue_jobs',
@@ -119,8 +130,24 @@ export function createMetrics() {
 
 /** Takes back what was read from Redis: an old value would pass for a present one. */
 export function forgetGauges(metrics: Metrics): void {
-  const { deliveries, oldestQueuedAge, budgetWritesPerSecond, drainSeconds, held, queueJobs } = metrics;
-  for (const labelled of [deliveries, held, queueJobs]) labelled.reset();
-  for (const single of [oldestQueuedAge, budgetWritesPerSecond, drainSeconds, metrics.redisMemory, metrics.durable])
+  const {
+    deliveries,
+    oldestQueuedAge,
+    budgetWritesPerSecond,
+    drainSeconds,
+    held,
+    heldConfigurations,
+    heldDeliveries,
+    queueJobs,
+  } = metrics;
+  for (const labelled of [deliveries, held, heldConfigurations, queueJobs]) labelled.reset();
+  for (const single of [
+    oldestQueuedAge,
+    budgetWritesPerSecond,
+    drainSeconds,
+    heldDeliveries,
+    metrics.redisMemory,
+    metrics.durable,
+  ])
     single.remove();
 }

@@ -4,11 +4,12 @@ import { countCauses, type Cause } from './domain/dead-causes.ts';
 import type { Delivery } from './domain/delivery.ts';
 import { flowAt, remember, stillSince, toHistory, type Sample } from './domain/flow.ts';
 import { drainSeconds } from './domain/forecast.ts';
-import { REMEDIES } from './domain/hold.ts';
+import { partialHolds, summariseHolds, tenantHold } from './domain/hold.ts';
 import { describeOutlook } from './domain/outlook.ts';
 import type { DashboardSource } from './http/dashboard.ts';
 import type { Readiness } from './http/answers.ts';
 import { toEndedView, type Overview } from './http/overview.ts';
+import { countParked, toHoldViews } from './hold-view.ts';
 import { openBoard } from './queue/board.ts';
 import type { Counts } from './queue/records.ts';
 import type { TenantQueue } from './queue/tenant.ts';
@@ -79,9 +80,9 @@ function watchOverview({ queue, writesPer20s: startPer20s, readiness, fullness, 
 
   async function read(): Promise<Overview> {
     const counts = await count();
-    const [oldestAt, { hold, throttle, writesPer20s }, ended, dead, { checks }] = await within(
+    const [oldest, { holds, parked, throttle, writesPer20s }, ended, dead, { checks }] = await within(
       Promise.all([
-        deliveries.oldestOpenAt(),
+        deliveries.oldestOpen(),
         budget.state(),
         deliveries.latest(LATEST_LOOKED_AT),
         readCauses(counts.dead),
@@ -94,8 +95,10 @@ function watchOverview({ queue, writesPer20s: startPer20s, readiness, fullness, 
     const seen = [...samples, present];
     const { open } = present;
     const flow = flowAt(seen);
+    const hold = tenantHold(holds);
+    const kept = hold ? 0 : countParked(parked);
     const drain = drainSeconds(
-      open,
+      Math.max(0, open - kept),
       { writesPer20s, throttledUntil: throttle?.until ?? null, held: hold !== null },
       now,
     );
@@ -104,8 +107,10 @@ function watchOverview({ queue, writesPer20s: startPer20s, readiness, fullness, 
       flow,
       open,
       dead: counts.dead,
-      queued: counts.queued,
+      queued: Math.max(0, counts.queued - kept),
       hold,
+      partialHolds: summariseHolds(partialHolds(holds)),
+      parked: kept,
       throttle,
       writesPer20s,
       drainSeconds: drain,
@@ -121,7 +126,7 @@ function watchOverview({ queue, writesPer20s: startPer20s, readiness, fullness, 
       counts,
       backlog: {
         open,
-        oldestAgeSeconds: oldestAt === null ? 0 : Math.max(0, now - oldestAt) / 1000,
+        oldestAgeSeconds: oldest.at === null ? 0 : Math.max(0, now - oldest.at) / 1000,
         drainSeconds: hold ? null : drain,
       },
       budget: {
@@ -129,9 +134,7 @@ function watchOverview({ queue, writesPer20s: startPer20s, readiness, fullness, 
         startWritesPerSecond: startPer20s / WINDOW_S,
         used: Math.min(1, flow.outPerSecond / writesPerSecond),
       },
-      holds: hold
-        ? [{ reason: hold.reason, since: toIso(hold.since), detail: hold.detail, remedy: REMEDIES[hold.reason] }]
-        : [],
+      holds: toHoldViews(holds, parked),
       deadLetters: {
         total: counts.dead,
         counted: dead.counted,

@@ -2,7 +2,16 @@
 import { within } from './deadline.ts';
 import { STATUSES } from './domain/delivery.ts';
 import { drainSeconds } from './domain/forecast.ts';
-import { HOLD_REASONS, REMEDIES } from './domain/hold.ts';
+import {
+  HOLD_REASONS,
+  partialHolds,
+  REMEDIES,
+  remedyOfHold,
+  summariseHolds,
+  tenantHold,
+  type Hold,
+} from './domain/hold.ts';
+import { countHeldConfigurations, countParked, toHoldViews } from './hold-view.ts';
 import type { Check, Readiness, Status } from './http/answers.ts';
 import type { HealthParts } from './http/health.ts';
 import { forgetGauges, type Metrics } from './metrics.ts';
@@ -20,6 +29,8 @@ const DENIED_TOLD_MS = 60_000;
 /** Longer than reconnecting waits between two tries. */
 const NOT_HERE_TOLD_MS = 5000;
 const WINDOW_S = 20;
+const THROTTLE_REMEDY =
+  'Nothing to do: it passes by itself. Where Graph asked for an absurd time, end it with npx runstate-bridge throttle end.';
 /** From here on an operator should act: when maxmemory is reached, submissions are refused. */
 const MEMORY_WARNING = 0.9;
 
@@ -40,7 +51,7 @@ export function createHealth(
 
   async function readiness(): Promise<Readiness> {
     try {
-      const [redis, { hold, throttle }] = await ask(() =>
+      const [redis, { holds, throttle }] = await ask(() =>
         Promise.all([inspectRedis(queue.redis), queue.budget.state(), queue.probeWrite()]),
       );
       const denied = refusalsOf(queue.redis).lastDenied(DENIED_TOLD_MS);
@@ -54,9 +65,7 @@ export function createHealth(
         },
         memory: toMemoryCheck(redis.memoryUsed),
         ...(backlog && { backlog: toBacklogCheck(backlog.fullness()) }),
-        graph: hold
-          ? { ok: false, detail: `${hold.reason} since ${toIso(hold.since)}: ${hold.detail}. ${REMEDIES[hold.reason]}` }
-          : { ok: true, detail: throttle === null ? 'not held' : `throttled until ${toIso(throttle.until)}` },
+        graph: toGraphCheck(holds, throttle),
       };
       if (isFull(redis.memoryUsed)) return { status: 'failing', checks };
       return { status: Object.values(checks).every(({ ok }) => ok) ? 'ok' : 'degraded', checks };
@@ -76,23 +85,27 @@ export function createHealth(
   }
 
   async function read() {
-    const [counts, oldestAt, { hold, throttle, writesPer20s }] = await ask(() =>
-      Promise.all([queue.deliveries.counts(), queue.deliveries.oldestOpenAt(), queue.budget.state()]),
+    const [counts, oldest, { holds, parked, throttle, writesPer20s }] = await ask(() =>
+      Promise.all([queue.deliveries.counts(), queue.deliveries.oldestOpen(), queue.budget.state()]),
     );
-    const oldestQueuedAgeSeconds = oldestAt === null ? 0 : Math.max(0, clock() - oldestAt) / 1000;
-    const prospect = { writesPer20s, throttledUntil: throttle?.until ?? null, held: hold !== null };
+    const oldestQueuedAgeSeconds = oldest.at === null ? 0 : Math.max(0, clock() - oldest.at) / 1000;
+    const held = tenantHold(holds) !== null;
+    const prospect = { writesPer20s, throttledUntil: throttle?.until ?? null, held };
+    // What one configuration's hold keeps takes no part in how long the others take.
+    const flowing = countOpen(counts) - (held ? 0 : countParked(parked));
     return {
       counts,
       oldestQueuedAgeSeconds,
-      hold,
+      holds,
+      parked,
       throttle,
       budgetWritesPerSecond: writesPer20s / WINDOW_S,
-      drainSeconds: drainSeconds(countOpen(counts), prospect, clock()),
+      drainSeconds: drainSeconds(Math.max(0, flowing), prospect, clock()),
     };
   }
 
   async function status(): Promise<Status> {
-    const [{ durability }, { counts, hold, throttle, ...backlogged }] = await Promise.all([
+    const [{ durability }, { counts, holds, parked, throttle, ...backlogged }] = await Promise.all([
       ask(() => inspectRedis(queue.redis)),
       read(),
     ]);
@@ -102,9 +115,7 @@ export function createHealth(
       counts: { queued, delivering, waiting, delivered, dead },
       ...backlogged,
       holds: [
-        ...(hold
-          ? [{ reason: hold.reason, since: toIso(hold.since), detail: hold.detail, remedy: REMEDIES[hold.reason] }]
-          : []),
+        ...toHoldViews(holds, parked),
         ...(throttle === null
           ? []
           : [
@@ -112,7 +123,7 @@ export function createHealth(
                 reason: 'throttled' as const,
                 since: toIso(throttle.since),
                 detail: `Graph said not before ${toIso(throttle.until)}`,
-                remedy: 'Nothing to do: it passes by itself.',
+                remedy: THROTTLE_REMEDY,
               },
             ]),
       ],
@@ -121,7 +132,7 @@ export function createHealth(
   }
 
   async function readGauges(): Promise<void> {
-    const [{ counts, hold, throttle, ...backlogged }, jobs, redis] = await Promise.all([
+    const [{ counts, holds, parked, throttle, ...backlogged }, jobs, redis] = await Promise.all([
       read(),
       ask(() => queue.countJobs()),
       ask(() => inspectRedis(queue.redis)),
@@ -131,7 +142,13 @@ export function createHealth(
     metrics.oldestQueuedAge.set(backlogged.oldestQueuedAgeSeconds);
     metrics.budgetWritesPerSecond.set(backlogged.budgetWritesPerSecond);
     metrics.drainSeconds.set(backlogged.drainSeconds);
-    for (const reason of HOLD_REASONS) metrics.held.set({ reason }, hold?.reason === reason ? 1 : 0);
+    const heldConfigurations = countHeldConfigurations(holds);
+    for (const reason of HOLD_REASONS) {
+      const isHeld = holds.some((hold) => hold.hardwareConfigurationId === null && hold.reason === reason);
+      metrics.held.set({ reason }, isHeld ? 1 : 0);
+      metrics.heldConfigurations.set({ reason }, heldConfigurations.get(reason) ?? 0);
+    }
+    metrics.heldDeliveries.set(countParked(parked));
     metrics.held.set({ reason: 'throttled' }, throttle === null ? 0 : 1);
     for (const [state, count] of Object.entries(jobs)) metrics.queueJobs.set({ state }, count);
     if (redis.memoryUsed !== null) metrics.redisMemory.set(redis.memoryUsed);
@@ -161,6 +178,23 @@ export function untilStopped(readiness: () => Promise<Readiness>, stopping: Abor
     const process = { ok: false, detail: 'was asked to stop, and serves on for a while' };
     return { status: 'failing', checks: { process, ...ready.checks } };
   };
+}
+
+/** It is open to everyone, so it names no configuration. */
+function toGraphCheck(holds: readonly Hold[], throttle: { until: number } | null): Check {
+  const hold = tenantHold(holds);
+  if (hold) {
+    return { ok: false, detail: `${hold.reason} since ${toIso(hold.since)}: ${hold.detail}. ${REMEDIES[hold.reason]}` };
+  }
+  const [first, ...others] = summariseHolds(partialHolds(holds));
+  if (first) {
+    const more = others.length === 0 ? '' : `, and ${others.length} more`;
+    return {
+      ok: false,
+      detail: `${first.hardwareConfigurationId === null ? 'lookups are' : 'one hardware configuration is'} held${more}, all else flows: ${first.reason} since ${toIso(first.since)}: ${first.detail}. ${remedyOfHold(first)}`,
+    };
+  }
+  return { ok: true, detail: throttle === null ? 'not held' : `throttled until ${toIso(throttle.until)}` };
 }
 
 function toMemoryCheck(used: number | null): Check {

@@ -32,11 +32,7 @@ lifecycle.opened('graph', graph.close);
 const pacer = createPacer(queue.budget);
 const deliver = createDeliver({
   create: graph.create,
-  find: createLookUp(
-    graph,
-    (signal) => pacer.turn('read', signal),
-    () => performance.now(),
-  ),
+  find: createLookUp(graph, pacer.furtherPage, () => performance.now()),
   claimable: createClaimable(queue),
 });
 const consumer = createConsumer({

@@ -3,6 +3,7 @@ import { startTestRedis } from '../../test/support/redis.ts';
 import { openTestBudget } from '../../test/support/budget.ts';
 
 const ASKED_IN_ALL = 4000;
+const ASKING = { id: 'd', hardwareConfigurationId: '11111111-2222-3333-4444-555555555555' };
 
 for (const durability of ['always', 'everysec'] as const) {
   for (const workers of [1, 4, 16]) {
@@ -12,13 +13,13 @@ for (const durability of ['always', 'everysec'] as const) {
       const redis = await startTestRedis('--appendfsync', durability);
       // So fast that every question is answered with a slot, which costs most.
       const budgets = Array.from({ length: workers }, () => openTestBudget(redis, { writesPer20s: 100_000_000 }));
-      await Promise.all(budgets.map((budget) => budget.take('write')));
+      await Promise.all(budgets.map((budget) => budget.take('write', ASKING)));
       const tookMs: number[] = [];
       for (let asked = 0; asked < ASKED_IN_ALL; asked += workers) {
         await Promise.all(
           budgets.map(async (budget) => {
             const askedAt = performance.now();
-            await budget.take('write');
+            await budget.take('write', ASKING);
             tookMs.push(performance.now() - askedAt);
           }),
         );

@@ -16,9 +16,9 @@ export function hastenClock(redis: RedisConnection, timeScale: number): void {
 export function hastenBudget(budget: Budget, timeScale: number): Budget {
   return {
     ...budget,
-    take: async (kind) => {
-      const turn = await budget.take(kind);
-      return turn.go ? turn : { ...turn, waitMs: Math.ceil(turn.waitMs / timeScale) };
+    take: async (kind, asking) => {
+      const turn = await budget.take(kind, asking);
+      return turn.go || 'heldBy' in turn ? turn : { ...turn, waitMs: Math.ceil(turn.waitMs / timeScale) };
     },
   };
 }

@@ -38,7 +38,7 @@ process.on('message', () => {
     pacer,
     deliver: createDeliver({
       create: graph.create,
-      find: createLookUp(graph, (signal) => pacer.turn('read', signal), clock),
+      find: createLookUp(graph, pacer.furtherPage, clock),
       claimable: queue.deliveries.unclaimed,
     }),
     events,

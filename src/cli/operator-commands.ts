@@ -7,6 +7,7 @@ import { EXIT } from './exit.ts';
 import type { ExplainFlags } from './explain.ts';
 import { complaining } from './operator.ts';
 import type { StatusFlags } from './status.ts';
+import type { ThrottleFlags } from './throttle.ts';
 
 const ofTheBridge = (command: Command): Command =>
   command
@@ -70,6 +71,13 @@ export function addOperatorCommands(program: Command): void {
         (await import('./dead-letters.ts')).replay(deliveryId, flags),
       ),
     );
+
+  const throttle = program.command('throttle').description('Graph’s “not before”, which stops every worker');
+
+  ofTheBridge(throttle.command('end'))
+    .description('end it, where Graph asked for an absurd time; shows it and asks first')
+    .option('--yes', 'do not ask')
+    .action(complaining(async (flags: ThrottleFlags) => (await import('./throttle.ts')).endThrottle(flags)));
 
   const device = program
     .command('device')

@@ -38,7 +38,14 @@ export function toLine(situation: Situation): string {
   const tenants = status.tenants.map(({ id, counts, holds }) => {
     const numbers = Object.entries(counts).map(([name, count]) => `${name} ${count}`);
     const name = status.tenants.length === 1 ? [] : [id];
-    return [...name, ...numbers, ...holds.map(({ reason }) => `held: ${reason}`)].join(' · ');
+    return [
+      ...name,
+      ...numbers,
+      ...holds.map(
+        ({ reason, hardwareConfigurationId: of }) =>
+          `held: ${reason}${of === undefined ? '' : ` (configuration ${of})`}`,
+      ),
+    ].join(' · ');
   });
   return [level, ...tenants].join(' · ');
 }
@@ -54,11 +61,15 @@ function toCounts({ tenants }: Status): string[] {
 }
 
 function toHolds({ id, holds }: Tenant): string[] {
-  return holds.flatMap(({ reason, since, detail, remedy }) =>
-    reason === 'throttled'
-      ? [`${id} is throttled since ${toText(Date.parse(since))}: ${detail}. ${remedy}`]
-      : [`${id} is held since ${toText(Date.parse(since))}, ${reason}: ${detail}`, `  → ${remedy}`],
-  );
+  return holds.flatMap(({ reason, since, detail, remedy, hardwareConfigurationId, deliveries = 0 }) => {
+    const at = toText(Date.parse(since));
+    if (reason === 'throttled') return [`${id} is throttled since ${at}: ${detail}. ${remedy}`];
+    const what =
+      hardwareConfigurationId === undefined
+        ? `${id} is held`
+        : `${id}: hardware configuration ${hardwareConfigurationId} alone is held (${deliveries} kept back)`;
+    return [`${what} since ${at}, ${reason}: ${detail}`, `  → ${remedy}`];
+  });
 }
 
 function span(seconds: number): string {

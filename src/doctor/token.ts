@@ -27,6 +27,7 @@ export function remedyFor(failure: Failure): string {
     case 'unauthenticated':
     case 'credential-refused':
     case 'forbidden':
+    case 'route-not-served':
       return REMEDIES[failure.kind];
     case 'not-sent':
       return failure.upstream === 'graph' ? REMEDIES['graph-unavailable'] : REMEDIES['token-endpoint-unavailable'];

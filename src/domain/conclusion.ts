@@ -84,7 +84,7 @@ function follow(delivery: Delivery, outcome: Outcome, verdict: Verdict, now: num
         uncertainty: null,
       };
     case 'create-again':
-      return { ...delivery, status: 'waiting', dueAt: now, uncertainty: null };
+      return { ...delivery, status: 'waiting', dueAt: verdict.at, uncertainty: null };
     case 'look':
       return { ...delivery, status: 'waiting', dueAt: verdict.at, uncertainty: stillUncertain(delivery, outcome, now) };
     case 'again':

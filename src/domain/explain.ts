@@ -1,7 +1,7 @@
 // A delivery in plain words: what happened, what it waits for, what comes next and when, what an operator can do.
 import type { Delivery } from './delivery.ts';
 import { tellHistory, toText, type Told } from './history.ts';
-import { REMEDIES, type Hold } from './hold.ts';
+import { holdOf, remedyOfHold, type Hold } from './hold.ts';
 import { remedyOf } from './remedy.ts';
 import { LOOKS_UNTIL_ABSENT } from './retry.ts';
 
@@ -10,10 +10,12 @@ export type Explanation = { summary: string; happened: string[]; waitingFor: str
 /** What an explanation is made from. */
 type Explainable = Told & Pick<Delivery, 'uncertainty' | 'dueAt'>;
 
-/** What stops everyone, and the pace. Instants are milliseconds since 1970. */
+type ExplainedHold = Pick<Hold, 'reason' | 'about' | 'hardwareConfigurationId' | 'since' | 'detail' | 'probeAt'>;
+
+/** What stops everyone or one configuration, and the pace. Instants are milliseconds since 1970. */
 export type Surroundings = {
   now: number;
-  hold: Pick<Hold, 'reason' | 'since' | 'detail' | 'probeAt'> | null;
+  holds: readonly Hold[];
   throttle: { since: number; until: number } | null;
   writesPer20s: number;
 };
@@ -23,18 +25,27 @@ const WINDOW_S = 20;
 /** Explains a delivery to an endpoint engineer. */
 export function explain(delivery: Explainable, surroundings: Surroundings): Explanation {
   const happened = tellHistory(delivery);
-  const { hold } = surroundings;
+  const operation = delivery.uncertainty ? 'look' : 'create';
+  const hold = holdOf(surroundings.holds, operation, delivery.hardwareConfigurationId);
   if (hold && isOpen(delivery)) {
-    happened.push(`since ${toText(hold.since)} nobody calls Graph: ${hold.reason}, ${hold.detail}`);
+    const who = isOfOne(hold) ? 'the deliveries of this configuration are kept back' : 'nobody calls Graph';
+    happened.push(`since ${toText(hold.since)} ${who}: ${hold.reason}, ${hold.detail}`);
   }
-  return { summary: summarise(delivery, surroundings), happened, ...foresee(delivery, surroundings) };
+  const scene = { ...surroundings, hold };
+  return { summary: summarise(delivery, scene), happened, ...foresee(delivery, scene) };
 }
 
+/** What concerns one delivery of that. */
+type Scene = Omit<Surroundings, 'holds'> & { hold: ExplainedHold | null };
+
+const isOfOne = ({ hardwareConfigurationId }: ExplainedHold) => hardwareConfigurationId !== null;
 const isOpen = ({ status }: Explainable) => status === 'queued' || status === 'waiting' || status === 'delivering';
 
-function summarise(delivery: Explainable, { hold, throttle }: Surroundings): string {
+function summarise(delivery: Explainable, { hold, throttle }: Scene): string {
   const { status, lastFailure, attemptsMade, uncertainty, supersededBy } = delivery;
-  const unless = hold ? ', but nobody may call Graph at present' : throttle ? ', but Graph throttles at present' : '';
+  const held =
+    hold && (isOfOne(hold) ? ', but its hardware configuration is held' : ', but nobody may call Graph at present');
+  const unless = held ?? (throttle ? ', but Graph throttles at present' : '');
   switch (status) {
     case 'queued':
       return attemptsMade === 0
@@ -57,7 +68,7 @@ function summarise(delivery: Explainable, { hold, throttle }: Surroundings): str
 
 type Outlook = Pick<Explanation, 'waitingFor' | 'next'>;
 
-function foresee(delivery: Explainable, surroundings: Surroundings): Outlook {
+function foresee(delivery: Explainable, scene: Scene): Outlook {
   switch (delivery.status) {
     case 'delivered':
       return {
@@ -78,16 +89,16 @@ function foresee(delivery: Explainable, surroundings: Surroundings): Outlook {
       };
     case 'queued':
     case 'waiting':
-      return foreseeTry(delivery, surroundings);
+      return foreseeTry(delivery, scene);
   }
 }
 
-function foreseeTry(delivery: Explainable, { now, hold, throttle, writesPer20s }: Surroundings): Outlook {
+function foreseeTry(delivery: Explainable, { now, hold, throttle, writesPer20s }: Scene): Outlook {
   const step = whatComes(delivery);
   if (hold) {
     return {
-      waitingFor: `the end of the hold “${hold.reason}”, which concerns every delivery`,
-      next: `${REMEDIES[hold.reason]} ${probing(hold.probeAt, now)} When one gets through, ${step}. Waiting costs this delivery nothing.`,
+      waitingFor: `the end of the hold “${hold.reason}”, which concerns every delivery${isOfOne(hold) ? ' of its hardware configuration, and no other' : ''}`,
+      next: `${remedyOfHold(hold)} ${probing(hold.probeAt, now)} When one gets through, ${step}. Waiting costs this delivery nothing.`,
     };
   }
   if (throttle) {

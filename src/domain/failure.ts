@@ -33,6 +33,7 @@ export type Failure = Common &
     | { kind: 'unauthenticated' }
     | { kind: 'credential-refused' }
     | { kind: 'forbidden' }
+    | { kind: 'route-not-served' }
     | { kind: 'rejected'; status: number }
   );
 
@@ -46,5 +47,6 @@ export const FAILURE_KINDS = [
   'unauthenticated',
   'credential-refused',
   'forbidden',
+  'route-not-served',
   'rejected',
 ] as const satisfies readonly Failure['kind'][];

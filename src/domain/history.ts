@@ -34,6 +34,7 @@ const OF_FAILURE: Record<Failure['kind'], string> = {
   unauthenticated: 'Graph refused the token; surely nothing was written, and no try is spent',
   'credential-refused': 'the token endpoint refused the credential, so nothing was sent and no try is spent',
   forbidden: 'Graph refused the app’s permission or the licence; surely nothing was written, and no try is spent',
+  'route-not-served': 'the tenant’s Intune does not serve this route; surely nothing was written, and no try is spent',
   rejected: 'Graph refused this record for its own sake',
 };
 
@@ -103,6 +104,7 @@ function tellCreate({ outcome }: Attempt): string {
     case 'forbidden':
     case 'inconclusive':
     case 'conflict':
+    case 'route-not-served':
     case 'rejected':
       return OF_FAILURE[outcome];
   }
@@ -129,6 +131,7 @@ function tellLook({ outcome }: Attempt, looks: number, collides: boolean): strin
     case 'credential-refused':
     case 'forbidden':
     case 'conflict':
+    case 'route-not-served':
     case 'rejected':
       return `wanted to look in Graph: ${OF_FAILURE[outcome]}`;
   }

@@ -1,17 +1,58 @@
-// Holds: why nobody calls Graph, what an operator can do, and when to probe again.
+// Holds: why deliveries are kept back, of a tenant or of one configuration, what ends that, and what an operator can do.
+import { hash } from 'node:crypto';
 
-/** A cause that concerns every delivery of a tenant, not one. */
+/** A cause that is no delivery's own. */
 export const HOLD_REASONS = [
   'unauthenticated',
   'forbidden',
   'credential-refused',
+  'route-not-served',
+  'all-rejected',
   'graph-unavailable',
   'token-endpoint-unavailable',
 ] as const;
 export type HoldReason = (typeof HOLD_REASONS)[number];
 
+/** What an attempt asks of Graph. */
+export type Operation = 'create' | 'look';
+
+/** What a hold is about, what it stops, and what ends it: creates, lookups, or reaching Graph with a token at all. */
+export type About = Operation | 'any';
+
 /** A hold as it stands. Instants are milliseconds since 1970. */
-export type Hold = { reason: HoldReason; since: number; detail: string; probes: number; probeAt: number };
+export type Hold = {
+  reason: HoldReason;
+  about: About;
+  /** The one configuration whose deliveries are kept; null where it is all of the tenant's. */
+  hardwareConfigurationId: string | null;
+  since: number;
+  detail: string;
+  /** How many probes failed. */
+  probes: number;
+  /** When the next probe may go; while one is on its way, when it counts as lost. */
+  probeAt: number;
+  /** Of a tenant's hold that one configuration may be to blame for: when one that has not failed itself may be the probe. */
+  tryOthersAt: number;
+  /** The delivery that is the probe: chosen, or on its way. */
+  probe: string | null;
+  /** Of a tenant's hold: the configuration whose failure began it; null where no configuration can be to blame. */
+  begunBy: string | null;
+};
+
+/** Names a hold: what it is about and, where it is of one configuration, that configuration's key. */
+export type HoldKey = About | `${Operation}:${string}`;
+
+export const keyOfHold = (operation: Operation, hardwareConfigurationId: string): HoldKey =>
+  `${operation}:${configurationKey(hardwareConfigurationId)}`;
+
+const GUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
+
+/** A short form of a configuration's id, the same for every spelling of a GUID. */
+export function configurationKey(hardwareConfigurationId: string): string {
+  return GUID.test(hardwareConfigurationId)
+    ? Buffer.from(hardwareConfigurationId.replaceAll('-', ''), 'hex').toString('base64url')
+    : hash('sha256', hardwareConfigurationId, 'base64url').slice(0, 22);
+}
 
 /** What a person can do about each. */
 export const REMEDIES: Record<HoldReason, string> = {
@@ -21,11 +62,69 @@ export const REMEDIES: Record<HoldReason, string> = {
     'Grant the app registration the application permission DeviceManagementConfiguration.ReadWrite.All with admin consent, and see that the tenant has an Intune licence and no Conditional Access policy blocks the app.',
   'credential-refused':
     'The token endpoint refuses the credential. Renew the secret or certificate, or correct AZURE_TENANT_ID and AZURE_CLIENT_ID.',
+  'route-not-served':
+    'The tenant’s Intune does not take creates at this address. Check that GRAPH_CLOUD and GRAPH_BASE_URL name the beta version of the tenant’s cloud. Then POST one device run state by hand (Graph Explorer, to /deviceManagement/hardwareConfigurations/{id}/deviceRunStates): 201 means the route is served and this hold ends by itself; the same answer means Intune does not serve it to this tenant. Then open a support case with Microsoft Intune and name the request id. Purge nothing: everything is kept, and probes go on.',
+  'all-rejected':
+    'Graph rejects every create alike, so the cause is no single run result’s. Compare the detail with what devices send, and POST one device run state by hand (Graph Explorer, to /deviceManagement/hardwareConfigurations/{id}/deviceRunStates): if that is rejected too, Graph or the configuration has changed; ask Microsoft Intune’s support with the request id. If it is created, correct what the agents send. Once a probe is created the hold ends by itself; what was rejected before is dead and can be replayed by its code.',
   'graph-unavailable':
     'Graph cannot be reached or answers with errors. Check network, proxy, DNS and Microsoft’s service health; nothing else is needed.',
   'token-endpoint-unavailable':
     'The token endpoint cannot be reached or answers with errors. Check network, proxy, DNS, AZURE_AUTHORITY_HOST and Microsoft’s service health.',
 };
 
-/** So many different deliveries in a row must fail before an outage is believed. */
-export const FAILURES_UNTIL_HOLD = 5;
+/** What is said of a hold beside its remedy, where only one configuration is held. */
+const ONE_CONFIGURATION =
+  'Only this configuration’s run results are kept back; those of all others flow. If it alone is refused, see in Intune whether it exists, is assigned, and is in the app’s scope.';
+
+/** What to do about a hold, for an operator. */
+export const remedyOfHold = ({ reason, hardwareConfigurationId }: Pick<Hold, 'reason' | 'hardwareConfigurationId'>) =>
+  hardwareConfigurationId === null ? REMEDIES[reason] : `${ONE_CONFIGURATION} ${REMEDIES[reason]}`;
+
+const isOfTenant = ({ hardwareConfigurationId }: Hold) => hardwareConfigurationId === null;
+
+/** The hold that stops all of a tenant's creates; null where there is none. */
+export const tenantHold = (holds: readonly Hold[]): Hold | null =>
+  holds.find((hold) => isOfTenant(hold) && hold.about !== 'look') ?? null;
+
+/** The holds of single configurations. */
+export const configurationHolds = (holds: readonly Hold[]): Hold[] => holds.filter((hold) => !isOfTenant(hold));
+
+/** The holds that stop something while other configurations are created: single configurations, or lookups alone. */
+export const partialHolds = (holds: readonly Hold[]): Hold[] =>
+  holds.filter((hold) => !isOfTenant(hold) || hold.about === 'look');
+
+/** The hold that stops a delivery's next step: the tenant's, or else its configuration's. */
+export function holdOf(holds: readonly Hold[], operation: Operation, hardwareConfigurationId: string): Hold | null {
+  const stopping = holds.filter(({ about }) => about === operation || about === 'any');
+  const key = configurationKey(hardwareConfigurationId);
+  return (
+    stopping.find((hold) => hold.hardwareConfigurationId === null) ??
+    stopping.find(
+      (hold) => hold.hardwareConfigurationId !== null && configurationKey(hold.hardwareConfigurationId) === key,
+    ) ??
+    null
+  );
+}
+
+/**
+ * The holds as a person wants to hear of them: one for each reason and scope, and of single configurations only those
+ * that the tenant's own hold does not explain. The tenant's come first, then the oldest.
+ */
+export function summariseHolds(holds: readonly Hold[]): Hold[] {
+  const told: Hold[] = [];
+  const rank = ({ hardwareConfigurationId, about, since }: Hold) =>
+    [hardwareConfigurationId === null ? 0 : 1, about === 'look' ? 1 : 0, since] as const;
+  const inOrder = holds.toSorted((a, b) => {
+    const [left, right] = [rank(a), rank(b)];
+    return left[0] - right[0] || left[1] - right[1] || left[2] - right[2];
+  });
+  for (const hold of inOrder) {
+    const explained = told.some(
+      ({ reason, hardwareConfigurationId }) =>
+        reason === hold.reason &&
+        (hardwareConfigurationId === null || hardwareConfigurationId === hold.hardwareConfigurationId),
+    );
+    if (!explained) told.push(hold);
+  }
+  return told;
+}

@@ -1,9 +1,9 @@
 // The state of a bridge in one headline for whoever looks: what is the matter, why, and what to do about it.
 import type { Flow } from './flow.ts';
-import { REMEDIES, type Hold } from './hold.ts';
+import { REMEDIES, remedyOfHold, type Hold } from './hold.ts';
 
-/** From worst to best. `held`, `full` and `still` want a person; the others do not. */
-export type OutlookKind = 'held' | 'full' | 'still' | 'throttled' | 'flowing' | 'idle';
+/** From worst to best. `held`, `full`, `still` and `partly-held` want a person; the others do not. */
+export type OutlookKind = 'held' | 'full' | 'still' | 'partly-held' | 'throttled' | 'flowing' | 'idle';
 
 export type Outlook = { kind: OutlookKind; headline: string; why: string; todo: string };
 
@@ -17,7 +17,11 @@ export type Scene = {
   queued: number;
   /** Since when nothing was tried although something waited; null where something was. */
   stillSince: number | null;
+  /** What stops everyone. */
   hold: Hold | null;
+  /** What stops single configurations or lookups alone, and how many deliveries that keeps. */
+  partialHolds: readonly Hold[];
+  parked: number;
   throttle: { until: number } | null;
   /** Why nothing new is taken; null while there is room. */
   fullness: string | null;
@@ -58,6 +62,8 @@ export function describeOutlook(scene: Scene): Outlook {
       todo: 'See that a worker process runs and reaches the same Redis: ask its /readyz (port 8081 unless WORKER_PORT says otherwise), and read its log.',
     };
   }
+  const [first] = scene.partialHolds;
+  if (first) return describePartlyHeld(scene, first);
   if (throttle && (flow.outPerSecond === 0 || throttle.until - now > SHORT_MS)) {
     return {
       kind: 'throttled',
@@ -71,6 +77,27 @@ export function describeOutlook(scene: Scene): Outlook {
     return { kind: 'idle', headline, why: 'Nobody submits just now.', todo: seeDead(dead) };
   }
   return { kind: 'flowing', headline: 'Results flow', why: describeFlow(scene), todo: seeDead(dead) };
+}
+
+function describePartlyHeld({ now, open, parked, partialHolds, drainSeconds }: Scene, first: Hold): Outlook {
+  const others = Math.max(0, open - parked);
+  const flowing =
+    others === 0
+      ? 'Everything else is in Graph.'
+      : `${count(others)} of others wait, about ${duration(drainSeconds * 1000)} at the present pace.`;
+  const kept = parked === 0 ? '' : `${count(parked)} ${parked === 1 ? 'is' : 'are'} kept back for it. `;
+  return {
+    kind: 'partly-held',
+    headline: whatIsHeld(partialHolds, first),
+    why: `${first.hardwareConfigurationId ?? 'lookups'}: ${first.reason}. ${sentence(first.detail)} ${kept}${flowing}`,
+    todo: `${remedyOfHold(first)} ${probing(first.probeAt, now)}`,
+  };
+}
+
+function whatIsHeld({ length }: readonly Hold[], { hardwareConfigurationId }: Hold): string {
+  if (hardwareConfigurationId === null) return 'Lookups are held; creates flow';
+  if (length === 1) return 'One hardware configuration is held; all others flow';
+  return `${length} hardware configurations are held; all others flow`;
 }
 
 /** At a slow pace a create is rare: three slots must have passed unused. */

@@ -9,7 +9,7 @@ export type Verdict =
   /** Nothing was tried: it is as if its turn were still to come. */
   | { then: 'at-once' }
   | { then: 'look'; at: number }
-  | { then: 'create-again' }
+  | { then: 'create-again'; at: number }
   | { then: 'everyone-waits'; retryAfterMs: number | null }
   | { then: 'hold'; reason: HoldReason }
   | { then: 'dead'; code: string };
@@ -24,8 +24,8 @@ export type Policy = {
   backoff: Backoff;
 };
 
-/** What a decision depends on beside the delivery: milliseconds since 1970, 0 ≤ random < 1, and whether this try probed a hold. */
-export type Circumstances = { now: number; random: number; probing: boolean };
+/** What a decision depends on beside the delivery: milliseconds since 1970, 0 ≤ random < 1, and whether a hold answers for the failure. */
+export type Circumstances = { now: number; random: number; held: boolean };
 
 export type Backoff = { baseMs: number; capMs: number };
 
@@ -58,7 +58,7 @@ export const unavailable = (upstream: Upstream): HoldReason =>
 
 /** Decides what follows. Pure: no clock, no dice; every kind of outcome has its line. */
 export function decide(outcome: Outcome, delivery: Delivery, circumstances: Circumstances, policy: Policy): Verdict {
-  const { now, random, probing } = circumstances;
+  const { now, random, held } = circumstances;
   switch (outcome.kind) {
     case 'created':
     case 'found':
@@ -66,16 +66,19 @@ export function decide(outcome: Outcome, delivery: Delivery, circumstances: Circ
     case 'absent': {
       const looks = (delivery.uncertainty?.looks ?? 0) + 1;
       if (looks < LOOKS_UNTIL_ABSENT) return { then: 'look', at: now + policy.lookAfterMs * 2 ** looks };
-      return delivery.uncertainty?.conflict ? { then: 'dead', code: CONFLICT } : { then: 'create-again' };
+      return delivery.uncertainty?.conflict
+        ? { then: 'dead', code: CONFLICT }
+        : { then: 'create-again', at: now + backoffMs(failuresSoFar(delivery), random, policy.backoff) };
     }
     case 'throttled':
       return { then: 'everyone-waits', retryAfterMs: outcome.retryAfterMs };
     case 'unauthenticated':
     case 'credential-refused':
     case 'forbidden':
+    case 'route-not-served':
       return { then: 'hold', reason: outcome.kind };
     case 'not-sent':
-      if (probing) return { then: 'hold', reason: unavailable(outcome.upstream) };
+      if (held) return { then: 'hold', reason: unavailable(outcome.upstream) };
       return unlessExpired(delivery, now, policy, { then: 'again', at: nextAt(delivery, now, random, policy) });
     case 'delayed':
       return { then: 'at-once' };
@@ -85,24 +88,23 @@ export function decide(outcome: Outcome, delivery: Delivery, circumstances: Circ
       const sentBy = outcome.abandoned && delivery.mark ? Math.min(delivery.mark.at, now) : null;
       const arrivedBy = sentBy === null ? now : sentBy + policy.attemptTimeoutMs;
       const at = looking ? nextAt(delivery, now, random, policy) : Math.max(now, arrivedBy) + policy.lookAfterMs;
-      // While everyone is held, a failure is not the delivery's own.
-      return probing ? { then: 'look', at } : unlessExpired(delivery, now, policy, { then: 'look', at });
+      // While a hold answers for it, a failure is not the delivery's own.
+      return held ? { then: 'look', at } : unlessExpired(delivery, now, policy, { then: 'look', at });
     }
     case 'inconclusive': {
       const at = now + Math.min(policy.backoff.capMs, policy.lookAfterMs * (inconclusiveInARow(delivery) + 1));
-      return probing ? { then: 'look', at } : unlessExpired(delivery, now, policy, { then: 'look', at });
+      return held ? { then: 'look', at } : unlessExpired(delivery, now, policy, { then: 'look', at });
     }
     case 'conflict':
       return { then: 'look', at: now };
     case 'rejected':
-      return { then: 'dead', code: `graph-${outcome.status}` };
+      return held ? { then: 'hold', reason: 'all-rejected' } : { then: 'dead', code: `graph-${outcome.status}` };
   }
 }
 
-/** Failures since something last worked; a look in vain worked. */
-function failuresInARow({ attempts }: Delivery): number {
-  const worked = attempts.findLastIndex(({ outcome }) => outcome !== 'not-sent' && outcome !== 'uncertain');
-  return attempts.length - 1 - worked;
+/** How often it failed. A look in vain is no success: a create that is lost again and again must wait longer each time. */
+function failuresSoFar({ attempts }: Delivery): number {
+  return attempts.filter(({ outcome }) => outcome === 'not-sent' || outcome === 'uncertain').length;
 }
 
 /** Lookups since one came to a result: a listing without an end is read ever more slowly. */
@@ -111,7 +113,7 @@ function inconclusiveInARow({ attempts }: Delivery): number {
 }
 
 function nextAt(delivery: Delivery, now: number, random: number, policy: Policy): number {
-  return now + backoffMs(failuresInARow(delivery) + 1, random, policy.backoff);
+  return now + backoffMs(failuresSoFar(delivery) + 1, random, policy.backoff);
 }
 
 function unlessExpired(delivery: Delivery, now: number, policy: Policy, verdict: Verdict): Verdict {

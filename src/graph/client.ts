@@ -141,7 +141,7 @@ export function createGraphClient(
       const url = statesUrl(config, hardwareConfigurationId);
       const answer = await sendAuthenticated({ operation: 'create', url, body, announcedAt, signal });
       if (!('headers' in answer)) return answer;
-      if (answer.status !== 201) return diagnose(answer, clock(), wordsOf(state));
+      if (answer.status !== 201) return diagnose(answer, clock(), wordsOf(state), 'create');
       const graph = { status: answer.status, requestId: answer.headers.get('request-id') };
       const id = idOf(answer.body);
       return id === null

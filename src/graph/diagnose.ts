@@ -21,12 +21,21 @@ const DETAIL_LENGTH = 500;
  */
 const REJECTIONS: readonly number[] = [400, 404, 405, 406, 410, 411, 412, 413, 414, 415, 416, 422, 501];
 
+/** What Intune's front door says of documented routes its services do not serve: as a code, or only in words. */
+const UNSERVED = /no\s+method\s+match(?:es|ed)?\s+(?:the\s+)?route\s+template|no\s+odata\s+route\s+exists/i;
+
 /**
  * Names what an answer that is not a success means (the table "When Graph says no").
  * @param now milliseconds since 1970, for a Retry-After that is a date
  * @param said what must not be repeated in the reason, though Graph may do so
+ * @param operation what was asked: a create that is not allowed or not implemented there is a route that is not served
  */
-export function diagnose(answer: Answer, now: number, said: readonly string[] = []): Failure {
+export function diagnose(
+  answer: Answer,
+  now: number,
+  said: readonly string[] = [],
+  operation: 'create' | 'list' = 'list',
+): Failure {
   const { status, headers } = answer;
   const error = readError(answer.body);
   const graph: GraphEvidence = { status, code: error.code, requestId: headers.get('request-id') ?? error.requestId };
@@ -44,6 +53,7 @@ export function diagnose(answer: Answer, now: number, said: readonly string[] = 
   if (status === 401) return { kind: 'unauthenticated', detail, graph };
   if (status === 402 || status === 403) return { kind: 'forbidden', detail, graph };
   if (status === 409) return { kind: 'conflict', detail, graph };
+  if (isUnserved(status, error, said, operation)) return { kind: 'route-not-served', detail, graph };
   return REJECTIONS.includes(status)
     ? { kind: 'rejected', status, detail, graph }
     : { kind: 'uncertain', detail, graph };
@@ -57,6 +67,12 @@ export function isFromGraph({ headers, body }: Answer): boolean {
   if (headers.get('request-id') !== null) return true;
   if (body === null) return !/html|text\/plain/i.test(headers.get('content-type') ?? '');
   return /^\s*(?:\{|$)/.test(body);
+}
+
+/** What the device said itself proves nothing: Graph may repeat it. */
+function isUnserved(status: number, { code, words }: ReadError, said: readonly string[], operation: string): boolean {
+  if (operation === 'create' && (status === 405 || status === 501)) return true;
+  return REJECTIONS.includes(status) && UNSERVED.test(`${code ?? ''} ${withoutRepeated(words ?? '', said)}`);
 }
 
 /** Announced so long ago that sending it now would not be safe, and nobody's fault but ours. */
@@ -82,9 +98,16 @@ function nameOf(error: unknown): string {
   return `${typeof code === 'string' ? code : error.name}: ${error.message}`.slice(0, DETAIL_LENGTH);
 }
 
-type ReadError = { code: string | null; message: string | null; requestId: string | null; retryAfter: string | null };
+type ReadError = {
+  code: string | null;
+  message: string | null;
+  /** The message as it came, with what is nested in it. */
+  words: string | null;
+  requestId: string | null;
+  retryAfter: string | null;
+};
 
-const UNREAD: ReadError = { code: null, message: null, requestId: null, retryAfter: null };
+const UNREAD: ReadError = { code: null, message: null, words: null, requestId: null, retryAfter: null };
 
 /** Reads Graph's envelope; gateways answer HTML or nothing, and Intune puts JSON text into `message`. */
 function readError(body: string | null): ReadError {
@@ -98,6 +121,7 @@ function readError(body: string | null): ReadError {
   return {
     code: textOf(error.code),
     message: textOf(nested?.Message) ?? message,
+    words: message,
     requestId: textOf(inner?.['request-id']),
     retryAfter: typeof retryAfter === 'number' || typeof retryAfter === 'string' ? String(retryAfter) : null,
   };

@@ -45,6 +45,8 @@ export function createQueryOptions(facts: Facts): QueryOptions {
 /** 404 and 410 are about the configuration, whatever was asked. */
 export function isRefusal(failure: Failure): boolean {
   return (
-    failure.kind === 'conflict' || (failure.kind === 'rejected' && failure.status !== 404 && failure.status !== 410)
+    failure.kind === 'conflict' ||
+    failure.kind === 'route-not-served' ||
+    (failure.kind === 'rejected' && failure.status !== 404 && failure.status !== 410)
   );
 }

@@ -87,6 +87,11 @@ const holdSchema = z.object({
   since: instant,
   detail: z.string(),
   remedy: z.string().describe('What a person can do about it.'),
+  hardwareConfigurationId: z
+    .string()
+    .optional()
+    .describe('Of a hold of one configuration: its deliveries alone are kept back, all others flow.'),
+  deliveries: count.optional().describe('How many that hold keeps back; they also count in their status.'),
 });
 
 const tenantStatusSchema = z.object({
@@ -127,6 +132,10 @@ export const searchSchema = z.object({
   complete: z.boolean(),
 });
 
+export const throttleEndSchema = z
+  .object({ ended: z.boolean(), until: instant.nullable().describe('When it would have ended by itself.') })
+  .meta({ id: 'ThrottleEnd', description: 'Whether Graph’s “not before” was in force, and is no more.' });
+
 export const revokedSchema = z
   .object({ revoked: z.array(z.object({ deviceId: deviceIdSchema, revokedAt: instant })) })
   .meta({ id: 'RevokedDevices', description: 'Devices whose proofs count no more, newest first.' });
@@ -166,5 +175,6 @@ export type Check = z.infer<typeof checkSchema>;
 export type SearchAnswer = z.infer<typeof searchSchema>;
 export type RevokedView = z.infer<typeof revokedSchema>;
 export type RevocationView = z.infer<typeof revocationSchema>;
+export type ThrottleEndView = z.infer<typeof throttleEndSchema>;
 export type Readiness = z.infer<typeof readinessSchema>;
 export type Problem = z.infer<typeof problemSchema>;

@@ -12,6 +12,7 @@ import { limitInFlight, type InFlightParts } from './in-flight.ts';
 import { createErrorHandler, Refused } from './problem.ts';
 import { createRequestLog, type RequestTold } from './request.ts';
 import { createOperatorRoutes, type OperatorParts } from './operators.ts';
+import { createThrottleRoutes, type ThrottleParts } from './throttle.ts';
 import { postRunResult, RUN_RESULT } from './run-results.ts';
 import { identifySubmitter } from './submitter.ts';
 import { traceAs, type TraceParts } from './trace.ts';
@@ -20,6 +21,7 @@ import { setSecurityHeaders } from './security-headers.ts';
 export type AppParts = BatchParts &
   DeliveryParts &
   OperatorParts &
+  ThrottleParts &
   DeviceParts &
   DashboardParts &
   InFlightParts &
@@ -69,6 +71,7 @@ export function createApp(parts: AppParts): Express {
     .get(identifyAsker(parts.callers), inFlight, getDelivery(parts))
     .all(only('GET, HEAD'));
   app.use(createOperatorRoutes(parts));
+  app.use(createThrottleRoutes(parts));
   app.use(createDeviceRoutes(parts));
   app.use(createHealthRoutes(parts));
   app.use(createDocsRoutes());
@@ -76,7 +79,7 @@ export function createApp(parts: AppParts): Express {
   app.all(['/openapi.json', '/docs', ...HEALTH], only('GET, HEAD'));
   if (parts.callers.haveOperators) {
     app.all(['/v1/dead-letters', '/v1/status', '/v1/devices/revoked'], only('GET, HEAD'));
-    app.all(['/v1/dead-letters/replay', '/v1/dead-letters/purge'], only('POST'));
+    app.all(['/v1/dead-letters/replay', '/v1/dead-letters/purge', '/v1/throttle/end'], only('POST'));
     app.all(['/v1/devices/:deviceId/revoke', '/v1/devices/:deviceId/restore'], only('POST'));
   }
 

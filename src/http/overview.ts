@@ -31,7 +31,14 @@ export type Overview = {
   counts: Record<Delivery['status'], number>;
   backlog: { open: number; oldestAgeSeconds: number; /** Null while everyone is held. */ drainSeconds: number | null };
   budget: { writesPerSecond: number; startWritesPerSecond: number; /** 0 to 1 */ used: number };
-  holds: { reason: string; since: string; detail: string; remedy: string }[];
+  holds: {
+    reason: string;
+    since: string;
+    detail: string;
+    remedy: string;
+    hardwareConfigurationId?: string;
+    deliveries?: number;
+  }[];
   deadLetters: { total: number; counted: number; causes: CauseView[] };
   latest: EndedView[];
   slowest: EndedView[];

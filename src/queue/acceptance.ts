@@ -1,5 +1,6 @@
 // Accepting run results: each run once, those that arrive together in one script call, nobody waits when nothing is under way.
 import { createDelivery, type Delivery } from '../domain/delivery.ts';
+import { configurationKey } from '../domain/hold.ts';
 import { withNote } from '../domain/note.ts';
 import { isCompletedAhead, RANKS, rank as rankOf, toContestant, type Priority, type Rank } from '../domain/order.ts';
 import { toText, type RunResult } from '../domain/run-result.ts';
@@ -30,7 +31,7 @@ export type OnRivals = (older: string, newer: string) => void;
 
 export type AcceptanceSettings = { priority: Priority; supersede: boolean };
 
-const ENTRY_ARGS = 7;
+const ENTRY_ARGS = 8;
 
 const ACCEPT = `${HEADER_LUA}
 ${CONTEST_LUA}
@@ -53,7 +54,8 @@ for entry = 0, entries - 1 do
   local id, now, identity, rank, body = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4]), ARGV[at + 5]
   local key = ROOT .. ':' .. id
   local place = number[rank] + 1
-  local record = '0 ${LETTERS.queued} ' .. now .. ' ' .. rank .. ' ' .. place .. ' ' .. identity .. '\\n' .. body
+  local head = {0, '${LETTERS.queued}', now, rank, place, identity, ARGV[at + 8]}
+  local record = table.concat(head, ' ') .. '\\n' .. body
   if redis.call('SET', key, record, 'NX') then
     number[rank] = place
     joined[rank][#joined[rank] + 1] = id
@@ -141,7 +143,15 @@ export function createAcceptance(
     const identity = `${makeFingerprint(said)} ${tag(run.deviceId)} ${tag(run.runId)}`;
     const contestant = supersede ? toContestant(run, delivery.acceptedAt) : null;
     const contest = [contestant?.contest ?? '', contestant?.instant ?? ''];
-    return [delivery.id, delivery.acceptedAt, identity, rank, toBody(delivery, text, seal), ...contest];
+    return [
+      delivery.id,
+      delivery.acceptedAt,
+      identity,
+      rank,
+      toBody(delivery, text, seal),
+      ...contest,
+      configurationKey(run.hardwareConfigurationId),
+    ];
   }
 
   /** What arrives in one turn of the event loop goes together, and so does what arrives while a call is on its way. */

@@ -1,6 +1,7 @@
 // The watch over the backlog: looks once a second, and sooner where much comes in, so that submissions never fill Redis.
 import { findFullness, roomBytes, type Backlog, type BacklogLimits } from '../domain/backlog.ts';
 import { identify } from '../domain/delivery.ts';
+import { tenantHold } from '../domain/hold.ts';
 import type { RunResult } from '../domain/run-result.ts';
 import type { Accept, Accepted } from './acceptance.ts';
 import { createMemoryReader, isFull } from './health.ts';
@@ -28,13 +29,13 @@ const OVERHEAD_BYTES = 3000;
 
 /** @param tell why it is full, each time that begins; null each time it ends */
 export function watchBacklog(
-  queue: Pick<TenantQueue, 'tenantId' | 'keys' | 'redis' | 'deliveries'>,
+  queue: Pick<TenantQueue, 'tenantId' | 'keys' | 'redis' | 'deliveries' | 'budget'>,
   limits: BacklogLimits,
   writesPerSecond: number,
   clock: () => number,
   tell: (fullness: string | null) => void,
 ): BacklogWatch {
-  const { tenantId, keys, redis, deliveries } = queue;
+  const { tenantId, keys, redis, deliveries, budget } = queue;
   const readMemory = createMemoryReader(redis, keys);
   let seen: Backlog | null = null;
   let fullness: string | null = null;
@@ -46,12 +47,15 @@ export function watchBacklog(
 
   async function look(): Promise<void> {
     const unseenBefore = unseenBytes;
-    const [memory, oldestOpenAt, openBytes, { queued, delivering, waiting }] = await Promise.all([
+    const [memory, oldest, openBytes, { queued, delivering, waiting }, { holds }] = await Promise.all([
       readMemory(),
-      deliveries.oldestOpenAt(),
+      deliveries.oldestOpen(),
       deliveries.openBytes(),
       deliveries.counts(),
+      budget.state(),
     ]);
+    // One configuration that is held must not have the results of all others refused for their age.
+    const oldestOpenAt = tenantHold(holds) ? oldest.at : oldest.notParkedAt;
     const backlog = { ...memory, oldestOpenAt, openBytes, openCount: queued + delivering + waiting };
     const found = findFullness(backlog, limits, fullness !== null, clock());
     if ((found === null) !== (fullness === null)) tell(found);

@@ -1,8 +1,6 @@
-// What the budget does to its hash, each in one step on Redis's clock: a slot, a throttle, a failure, a hold, a mend.
+// What the budget does to its hash, each in one step on Redis's clock: a slot, a throttle, the end of one.
+import { HOLD_LUA } from './hold-scripts.ts';
 import { PACE } from './pace-script.ts';
-
-/** Probe intervals double up to so many times the first. */
-export const LONGEST_PROBE_INTERVAL = 15;
 
 /** Writes do not wait for the slots of any kind, so reads may find them taken for a while; further ahead the clock is wrong. */
 const FURTHEST_SLOT_US = 1_000_000;
@@ -14,37 +12,73 @@ local now, nowMs = time[1] * 1000000 + time[2], time[1] * 1000 + time[2] / 1000
 local function ms(us) return math.ceil(us / 1000) end
 local function number(text) return string.format('%.0f', text) end`;
 
-/** ARGV: read or write, writes per 20 s configured, microseconds per request of any kind, of a probe, to the next at most. */
+/**
+ * KEYS: budget, holds, probes. ARGV: read or write, writes per 20 s configured, microseconds per request of any kind,
+ * milliseconds until a probe counts as lost, milliseconds to the next probe at most, delivery id, its configuration's key;
+ * the last two are empty for a further page of a listing, which belongs to an attempt that has its permit.
+ * Answers {1, whether failures are counted, holds it is a probe of}, {0, milliseconds to wait, why},
+ * or {0, -1, the configuration's hold}.
+ */
 export const TAKE = `${NOW}
 ${PACE}
-local budget = redis.call('HMGET', KEYS[1], 'hold', 'probeAt', 'throttledUntil', 'throttledAt', 'nextAnyAt', 'streak', 'throttles')
-local throttledUntil = tonumber(budget[3] or 0)
+${HOLD_LUA}
+local id, configuration = ARGV[6], ARGV[7]
+local holding, probing, failures = {}, {}, 0
+local operation = ARGV[1] == 'write' and 'create' or 'look'
+local own = operation .. ':' .. configuration
+if id ~= '' then
+  local found = redis.call('HMGET', KEYS[2], 'h:' .. own, 'h:' .. operation, 'h:any', 's:' .. own, 's:' .. operation, 's:any')
+  if found[1] then
+    local hold = cjson.decode(found[1])
+    if hold.probe ~= id then return {0, -1, own}, false end
+    probing[own] = hold
+  end
+  if found[2] then holding[operation] = cjson.decode(found[2]) end
+  if found[3] then holding.any = cjson.decode(found[3]) end
+  failures = (found[4] or found[5] or found[6]) and 1 or 0
+end
+local budget = redis.call('HMGET', KEYS[1], 'throttledUntil', 'throttledAt', 'nextAnyAt', 'throttles')
+local throttledUntil = tonumber(budget[1] or 0)
 -- Redis's clock may have stepped back: whatever lies further ahead than it was meant to is moved back with it.
-local steppedBack = throttledUntil > now and budget[4] - now or 0
+local steppedBack = throttledUntil > now and budget[2] - now or 0
 if steppedBack > 0 then
   throttledUntil = throttledUntil - steppedBack
   redis.call('HSET', KEYS[1], 'throttledAt', number(now), 'throttledUntil', number(throttledUntil))
 end
 if now < throttledUntil then return {0, ms(throttledUntil - now), 'throttled'}, false end
-local hold = budget[1] or ''
-if hold ~= '' then
-  local probeAt = math.min(tonumber(budget[2]), now + ARGV[5])
-  if now < probeAt then return {0, ms(probeAt - now), hold}, false end
-  redis.call('HSET', KEYS[1], 'probeAt', number(now + ARGV[4]))
-  return {1, 1, hold}
+local waitMs, reason = 0, ''
+for key, hold in pairs(holding) do
+  local probeAt = math.min(hold.probeAt, nowMs + ARGV[5])
+  -- A configuration that has not failed itself need not wait for those that have, unless a probe is on its way.
+  if not probing[own] and hold.probe == cjson.null then probeAt = math.min(probeAt, hold.tryOthersAt) end
+  if probeAt - nowMs > waitMs then waitMs, reason = probeAt - nowMs, hold.reason end
+  probing[key] = hold
 end
-local anyAt = math.min(tonumber(budget[5] or 0), now + ${FURTHEST_SLOT_US})
-if ARGV[1] == 'write' then
-  local p = load(KEYS[1], tonumber(ARGV[2]), nowMs)
-  if rewind(p, nowMs) then save(KEYS[1], p) end
-  if nowMs < p.slotAt then return {0, math.ceil(p.slotAt - nowMs), 'pace'}, false end
-  grant(p, nowMs)
-  save(KEYS[1], p)
-elseif now < anyAt then
-  return {0, ms(anyAt - now), 'pace'}, false
+if waitMs > 0 and probing[own] then
+  -- It must not stand in the way of others that may go before it.
+  claim(KEYS[2], KEYS[3], own, probing[own], cjson.null, math.floor(nowMs + waitMs))
+  return {0, -1, own}
 end
-redis.call('HSET', KEYS[1], 'nextAnyAt', number(math.max(anyAt, now - ARGV[3]) + ARGV[3]))
-return {1, (budget[6] or budget[7]) and 1 or 0, ''}`;
+if waitMs > 0 then return {0, math.ceil(waitMs), reason}, false end
+if not next(holding) then
+  local anyAt = math.min(tonumber(budget[3] or 0), now + ${FURTHEST_SLOT_US})
+  if ARGV[1] == 'write' then
+    local p = load(KEYS[1], tonumber(ARGV[2]), nowMs)
+    if rewind(p, nowMs) then save(KEYS[1], p) end
+    if nowMs < p.slotAt then return {0, math.ceil(p.slotAt - nowMs), 'pace'}, false end
+    grant(p, nowMs)
+    save(KEYS[1], p)
+  elseif now < anyAt then
+    return {0, ms(anyAt - now), 'pace'}, false
+  end
+  redis.call('HSET', KEYS[1], 'nextAnyAt', number(math.max(anyAt, now - ARGV[3]) + ARGV[3]))
+end
+local keys = {}
+for key, hold in pairs(probing) do
+  keys[#keys + 1] = key
+  claim(KEYS[2], KEYS[3], key, hold, id, math.floor(nowMs) + ARGV[4])
+end
+return {1, (failures == 1 or budget[4]) and 1 or 0, table.concat(keys, ' ')}`;
 
 /** ARGV: milliseconds told or −1, random, first and longest backoff, whether it teaches the pace, writes per 20 s configured. */
 export const THROTTLE = `${NOW}
@@ -68,24 +102,12 @@ if ARGV[5] == 'teach' then
 end
 return ms(until_ - now)`;
 
-/** Counts failures in a row. One that may be the delivery's own counts once: it may fail for ever while all others work. */
-export const FAILED = `
-if ARGV[2] == 'own' and redis.call('HGET', KEYS[1], 'failedBy') == ARGV[1] then return redis.call('HGET', KEYS[1], 'streak'), false end
-redis.call('HSET', KEYS[1], 'failedBy', ARGV[1])
-return redis.call('HINCRBY', KEYS[1], 'streak', 1)`;
+/** Ends a throttling at once; the pace stays what was learned. Answers until when it would have lasted, or nothing. */
+export const END_THROTTLE = `${NOW}
+local until_ = tonumber(redis.call('HGET', KEYS[1], 'throttledUntil') or 0)
+if until_ <= now then return false, false end
+redis.call('HDEL', KEYS[1], 'throttledUntil', 'throttledAt', 'throttles')
+return number(until_ / 1000)`;
 
-export const HOLD = `${NOW}
-local known = redis.call('HMGET', KEYS[1], 'hold', 'since', 'probes')
-local same = known[1] == ARGV[1]
-if same and ARGV[4] == 'in-flight' then return {0, known[2], tonumber(known[3]), redis.call('HGET', KEYS[1], 'probeAt')}, false end
-local since = same and known[2] or number(now)
-local probes = same and known[3] + 1 or 0
-local probeAt = number(now + ARGV[3] * math.min(${LONGEST_PROBE_INTERVAL}, 2 ^ math.min(probes, 4)) * 1000)
-redis.call('HSET', KEYS[1], 'hold', ARGV[1], 'since', since, 'detail', ARGV[2], 'probes', probes, 'probeAt', probeAt)
-return {same and 0 or 1, since, probes, probeAt}`;
-
-export const MENDED = `
-local hold = redis.call('HMGET', KEYS[1], 'hold', 'since', 'detail', 'probes', 'probeAt')
-if hold[1] and hold[1] ~= ARGV[1] then return {}, false end
-redis.call('HDEL', KEYS[1], 'hold', 'since', 'detail', 'probes', 'probeAt', 'streak', 'failedBy', 'throttles')
-return hold[1] and hold or {}`;
+/** What lasted is over: the next throttling without Retry-After begins with a short wait again. */
+export const CALM = `return redis.call('HDEL', KEYS[1], 'throttles')`;

@@ -1,11 +1,12 @@
 // The throttle budget all workers of a tenant share, and what stops them all: throttling and holds. On Redis's clock.
 import { anyPer20s } from '../domain/any-limit.ts';
 import type { Backoff } from '../domain/retry.ts';
-import type { Hold, HoldReason } from '../domain/hold.ts';
-import { FAILURES_UNTIL_HOLD } from '../domain/hold.ts';
+import { configurationKey, type Hold, type HoldKey, type HoldReason } from '../domain/hold.ts';
+import { LONGEST_PROBE_INTERVAL } from '../domain/judge.ts';
 import { createPace, PACE_MEMBERS, rate, type Pace } from '../domain/pace.ts';
 import { WINDOW_MS } from '../domain/pace-tuning.ts';
-import { FAILED, HOLD, LONGEST_PROBE_INTERVAL, MENDED, TAKE, THROTTLE } from './budget-scripts.ts';
+import { CALM, END_THROTTLE, TAKE, THROTTLE } from './budget-scripts.ts';
+import { createHolds, type Holds } from './holds.ts';
 import type { Keys } from './keys.ts';
 import type { RedisConnection } from './redis.ts';
 import { PACE_FIELDS } from './pace-script.ts';
@@ -14,38 +15,42 @@ import { defineScript } from './script.ts';
 /** Graph limits writes, and requests of any kind. */
 export type RequestKind = 'write' | 'read';
 
-/** Go now (as a probe, where a hold is on), or ask again after so long. */
+/** Whose attempt a permit is for; null for a further page of a listing, which belongs to an attempt that has its permit. */
+export type Asking = { id: string; hardwareConfigurationId: string } | null;
+
+/**
+ * Go now, as the probe of these holds; ask again after a while; or, where the delivery's configuration is held, make
+ * room for others.
+ */
 export type Turn =
-  | { go: true; probe: HoldReason | null; troubled: boolean }
-  | { go: false; waitMs: number; because: 'pace' | 'throttled' | HoldReason };
+  | { go: true; probes: HoldKey[]; hadFailures: boolean }
+  | { go: false; waitMs: number; because: 'pace' | 'throttled' | HoldReason }
+  | { go: false; heldBy: HoldKey };
 
-/** Whether a failure can be the delivery's own, or only the way to Graph's: a request that was not even sent. */
-export type Blame = 'own' | 'way';
-
-export type Budget = {
+export type Budget = Pick<Holds, 'judge' | 'giveBack'> & {
   /**
    * Takes the next slot if it is due. Slots are evenly spaced over all workers. Those for writes follow the learned pace;
    * reads take what writes leave of Graph's limit on requests of any kind, and writes leave them a tenth of it.
    */
-  take: (kind: RequestKind) => Promise<Turn>;
+  take: (kind: RequestKind, asking: Asking) => Promise<Turn>;
   /**
    * Graph said not before: nobody takes a slot until then. A refused write teaches the pace, unless it was a probe.
    * @returns how long everyone waits
    */
   throttle: (kind: RequestKind, probing: boolean, retryAfterMs: number | null, random: number) => Promise<number>;
-  /** Something did not get through for one delivery. @returns the hold this caused, once so many did not */
-  failed: (
-    deliveryId: string,
-    reason: HoldReason,
-    detail: string,
-    blame: Blame,
-  ) => Promise<{ hold: Hold; isNew: boolean } | null>;
-  /** Holds everyone, or notes that a probe of the hold failed. @returns the hold, and whether it is new */
-  hold: (reason: HoldReason, detail: string, by: 'probe' | 'in-flight') => Promise<{ hold: Hold; isNew: boolean }>;
-  /** Graph took a request: what was wrong is over. @returns the hold that ended, if one was on */
-  mended: (probe: HoldReason | null) => Promise<Hold | null>;
-  /** What stops everyone at present, and the pace learned. */
-  state: () => Promise<{ hold: Hold | null; throttle: Throttle | null; writesPer20s: number }>;
+  /** An operator knows better than Graph's Retry-After. @returns until when it would have lasted; null where there is none */
+  endThrottle: () => Promise<number | null>;
+  /** A request was carried out after others were refused: the next throttling begins with a short wait again. */
+  calm: () => Promise<void>;
+  /** What stops everyone or one configuration at present, how many deliveries that keeps parked, and the pace learned. */
+  state: () => Promise<BudgetState>;
+};
+
+export type BudgetState = {
+  holds: Hold[];
+  parked: Partial<Record<HoldKey, number>>;
+  throttle: Throttle | null;
+  writesPer20s: number;
 };
 
 /** Graph's “not before”. Instants are milliseconds since 1970. */
@@ -62,6 +67,8 @@ export type BudgetSettings = {
   backoff: Backoff;
 };
 
+/** JavaScript's last: whoever asks for longer is obeyed, and told of as far as can be said. */
+const LAST_INSTANT_MS = 8.64e15;
 /** A fiftieth less than the limit: requests jitter on their way, and a window may catch one too many. */
 const ANY_SHARE = 0.98;
 
@@ -72,70 +79,64 @@ export function createBudget(
   settings: BudgetSettings,
   clock: () => number,
 ): Budget {
-  const script = (name: string, lua: string) => {
+  const onBudget = (name: string, lua: string) => {
     const run = defineScript(redis, name, lua);
     return (...args: (string | number)[]) => run([keys.budget], args);
   };
-  const takeScript = script('takeSlot', TAKE);
-  const throttleScript = script('throttle', THROTTLE);
-  const failedScript = script('countFailure', FAILED);
-  const holdScript = script('hold', HOLD);
-  const mendedScript = script('mend', MENDED);
+  const takeScript = defineScript(redis, 'takeSlot', TAKE);
+  const throttleScript = onBudget('throttle', THROTTLE);
+  const endThrottleScript = onBudget('endThrottle', END_THROTTLE);
+  const calmScript = onBudget('calm', CALM);
+  const holds = createHolds(redis, keys, settings.holdProbeMs);
 
   const anyIntervalUs = (WINDOW_MS * 1000) / (anyPer20s(settings.writesPer20s) * ANY_SHARE);
-
-  async function hold(reason: HoldReason, detail: string, by: 'probe' | 'in-flight') {
-    const [isNew, since, probes, probeAt] = (await holdScript(reason, detail, settings.holdProbeMs, by)) as [
-      number,
-      string,
-      number,
-      string,
-    ];
-    return { hold: toHold([reason, since, detail, String(probes), probeAt]), isNew: isNew === 1 };
-  }
+  const longestProbeMs = Math.max(settings.probeTimeoutMs, settings.holdProbeMs * LONGEST_PROBE_INTERVAL);
 
   return {
-    hold,
-    take: async (kind) => {
+    judge: holds.judge,
+    giveBack: holds.giveBack,
+    take: async (kind, asking) => {
       const reply = (await takeScript(
-        kind,
-        settings.writesPer20s,
-        anyIntervalUs,
-        settings.probeTimeoutMs * 1000,
-        Math.max(settings.probeTimeoutMs, settings.holdProbeMs * LONGEST_PROBE_INTERVAL) * 1000,
+        [keys.budget, keys.holds, keys.probes],
+        [
+          kind,
+          settings.writesPer20s,
+          anyIntervalUs,
+          settings.probeTimeoutMs,
+          longestProbeMs,
+          asking?.id ?? '',
+          asking ? configurationKey(asking.hardwareConfigurationId) : '',
+        ],
       )) as [number, number, string];
-      const [go, number, reason] = reply;
-      if (go === 1) return { go: true, probe: reason === '' ? null : (reason as HoldReason), troubled: number === 1 };
-      return { go: false, waitMs: number, because: reason as 'pace' | 'throttled' | HoldReason };
+      const [go, number, told] = reply;
+      if (go === 1) {
+        return { go: true, hadFailures: number === 1, probes: told.split(' ').filter(Boolean) as HoldKey[] };
+      }
+      if (number < 0) return { go: false, heldBy: told as HoldKey };
+      return { go: false, waitMs: number, because: told as 'pace' | 'throttled' | HoldReason };
     },
     throttle: async (kind, probing, retryAfterMs, random) => {
       const { baseMs, capMs } = settings.backoff;
       const teach = kind === 'write' && !probing ? 'teach' : '';
       return Number(await throttleScript(retryAfterMs ?? -1, random, baseMs, capMs, teach, settings.writesPer20s));
     },
-    failed: async (deliveryId, reason, detail, blame) => {
-      const streak = Number(await failedScript(deliveryId, blame));
-      return streak < FAILURES_UNTIL_HOLD ? null : hold(reason, detail, 'in-flight');
+    endThrottle: async () => {
+      const until = await endThrottleScript();
+      return until === null ? null : Math.min(Number(until), LAST_INSTANT_MS);
     },
-    mended: async (probe) => {
-      const ended = (await mendedScript(probe ?? '')) as string[];
-      return ended.length === 0 ? null : toHold(ended);
+    calm: async () => {
+      await calmScript();
     },
     state: async () => {
-      const [hold, since, detail, probes, probeAt, throttledAt, throttledUntil, ...pace] = await redis.hmget(
-        keys.budget,
-        'hold',
-        'since',
-        'detail',
-        'probes',
-        'probeAt',
-        'throttledAt',
-        'throttledUntil',
-        ...PACE_FIELDS,
-      );
-      const until = Number(throttledUntil ?? 0) / 1000;
+      const [list, parked, [throttledAt, throttledUntil, ...pace]] = await Promise.all([
+        holds.list(),
+        holds.countParked(),
+        redis.hmget(keys.budget, 'throttledAt', 'throttledUntil', ...PACE_FIELDS),
+      ]);
+      const until = Math.min(Number(throttledUntil ?? 0) / 1000, LAST_INSTANT_MS);
       return {
-        hold: hold ? toHold([hold, since ?? '0', detail ?? '', probes ?? '0', probeAt ?? '0']) : null,
+        holds: list,
+        parked: list.length === 0 ? {} : parked,
         throttle: until > clock() ? { since: Number(throttledAt) / 1000, until } : null,
         writesPer20s: rate(toPace(pace, settings.writesPer20s, clock()), clock()),
       };
@@ -148,14 +149,4 @@ function toPace(found: (string | null)[], startPer20s: number, now: number): Pac
   if (found.includes(null)) return createPace(startPer20s, now);
   const members = PACE_MEMBERS.map((member, index) => [member, Number(found[index])]);
   return { ...(Object.fromEntries(members) as Pace), startPer20s };
-}
-
-function toHold([reason, since, detail, probes, probeAt]: (string | null)[]): Hold {
-  return {
-    reason: reason as HoldReason,
-    since: Number(since) / 1000,
-    detail: detail ?? '',
-    probes: Number(probes),
-    probeAt: Number(probeAt) / 1000,
-  };
 }

@@ -1,81 +1,50 @@
-// What an outcome means for everyone: Graph's “not before”, a hold, or the end of one.
+// What an outcome means for everyone: Graph's “not before”, and holds of the tenant or of one configuration that begin, go on or end.
 import type { Delivery, Outcome } from '../domain/delivery.ts';
-import type { HoldReason } from '../domain/hold.ts';
-import { unavailable } from '../domain/retry.ts';
+import { keyOfHold, type Operation } from '../domain/hold.ts';
 import type { Events } from '../events.ts';
-import type { Blame, Budget, RequestKind } from './budget.ts';
+import type { Budget } from './budget.ts';
 import type { Going } from './pacer.ts';
 
-export type Consequences = (delivery: Delivery, outcome: Outcome, going: Going) => Promise<void>;
+/** @returns whether a hold answers for the failure: then the delivery is kept and does not age */
+export type Consequences = (delivery: Delivery, outcome: Outcome, going: Going) => Promise<boolean>;
+
+/** That a configuration works is written down no more often than this. */
+const WORKS_TOLD_EVERY_MS = 1000;
 
 export function createConsequences(
-  budget: Budget,
+  budget: Pick<Budget, 'judge' | 'throttle' | 'calm'>,
   events: Events,
   clock: () => number,
   random: () => number,
 ): Consequences {
-  async function follow(delivery: Delivery, outcome: Outcome, going: Going): Promise<void> {
-    switch (outcome.kind) {
-      case 'throttled':
-        events.throttled(await budget.throttle(kindOf(delivery), going.probe !== null, outcome.retryAfterMs, random()));
-        return;
-      case 'unauthenticated':
-      case 'credential-refused':
-      case 'forbidden':
-        return hold(outcome.kind, outcome.detail, going);
-      case 'not-sent':
-        return suspect(delivery, unavailable(outcome.upstream), outcome.detail, 'way', going);
-      case 'delayed':
-        // It tells of Redis and of this process, of nobody else.
-        return;
-      case 'uncertain':
-        if (outcome.stoodStill) return;
-        // A look that fails has nothing of the delivery's in it.
-        return suspect(
-          delivery,
-          'graph-unavailable',
-          outcome.detail,
-          delivery.mark?.sends === 'look' ? 'way' : 'own',
-          going,
-        );
-      case 'absent':
-      case 'found':
-      case 'inconclusive':
-        // Reading proves nothing about the permission to write.
-        if (going.probe === 'forbidden') return;
-        return mended(going);
-      case 'created':
-      case 'conflict':
-      case 'rejected':
-        return mended(going);
+  const toldAt = new Map<string, number>();
+
+  /** Success that changes nothing is the rule, and need not be judged each time. */
+  function isNews(operation: Operation, hardwareConfigurationId: string, going: Going): boolean {
+    const key = keyOfHold(operation, hardwareConfigurationId);
+    const now = clock();
+    const lately = Math.abs(now - (toldAt.get(key) ?? -Infinity)) < WORKS_TOLD_EVERY_MS;
+    if (going.probes.length === 0 && !going.hadFailures && lately) return false;
+    if (toldAt.size > 1000) toldAt.clear();
+    toldAt.set(key, now);
+    return true;
+  }
+
+  return async (delivery, outcome, going) => {
+    const { id, hardwareConfigurationId } = delivery;
+    const operation: Operation = delivery.mark?.sends === 'look' ? 'look' : 'create';
+    const worked = outcome.kind === 'created' || outcome.kind === 'found' || outcome.kind === 'absent';
+    if (worked && !isNews(operation, hardwareConfigurationId, going)) return false;
+    if (worked && going.hadFailures) await budget.calm();
+    if (outcome.kind === 'throttled') {
+      const kind = operation === 'look' ? 'read' : 'write';
+      events.throttled(await budget.throttle(kind, going.probes.length > 0, outcome.retryAfterMs, random()));
     }
-  }
-
-  async function hold(reason: HoldReason, detail: string, going: Going): Promise<void> {
-    const { hold: held, isNew } = await budget.hold(reason, detail, going.probe === null ? 'in-flight' : 'probe');
-    if (isNew) events.held(held);
-    else if (going.probe !== null) events.probeFailed(held);
-  }
-
-  async function suspect(
-    delivery: Delivery,
-    reason: HoldReason,
-    detail: string,
-    blame: Blame,
-    going: Going,
-  ): Promise<void> {
-    if (going.probe !== null) return hold(reason, detail, going);
-    const caused = await budget.failed(delivery.id, reason, detail, blame);
-    if (caused?.isNew) events.held(caused.hold);
-  }
-
-  async function mended(going: Going): Promise<void> {
-    if (going.probe === null && !going.troubled) return;
-    const ended = await budget.mended(going.probe);
-    if (ended) events.released(ended, clock());
-  }
-
-  return follow;
+    const evidence = { outcome, operation, deliveryId: id, hardwareConfigurationId, probes: going.probes };
+    const { began, goOn, ended, kept } = await budget.judge(evidence);
+    began.forEach(events.held);
+    goOn.forEach(events.probeFailed);
+    for (const hold of ended) events.released(hold, clock());
+    return kept;
+  };
 }
-
-const kindOf = ({ mark }: Delivery): RequestKind => (mark?.sends === 'look' ? 'read' : 'write');

@@ -1,4 +1,4 @@
-// BullMQ worker ⇄ work on a delivery: jobs in, done or put off; watched, swept and fed.
+// BullMQ worker ⇄ work on a delivery: jobs in, done, put off or parked; watched, swept and fed.
 import { WaitingError, Worker, type Job } from 'bullmq';
 import type { Policy } from '../domain/retry.ts';
 import type { Events } from '../events.ts';
@@ -11,7 +11,7 @@ import { createLocks } from './locks.ts';
 import type { Pacer } from './pacer.ts';
 import type { RedisConnection } from './redis.ts';
 import { createWatchdog } from './watchdog.ts';
-import { createWork, type Deliver } from './work.ts';
+import { createWork, type Deliver, type Leaving } from './work.ts';
 
 export type ConsumerParts = {
   redis: RedisConnection;
@@ -53,22 +53,29 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   const work = createWork({
     ...parts,
     consequences: createConsequences(parts.budget, events, clock, parts.random),
+    giveBack: parts.budget.giveBack,
     onTurn: () => void feed(),
   });
+  /** Those that gave their job up, until it is gone. */
+  const leaving = new Set<string>();
 
   async function process(job: Job, token = ''): Promise<void> {
     const id = job.id ?? '';
     const lockLost = locks.keep(id, token);
     try {
-      await work(id, { stop: stopping.signal, lockLost });
+      const left = await work(id, { stop: stopping.signal, lockLost });
+      if (left) await leave(id, left);
     } catch (error) {
       if (stopping.signal.aborted && error === stopping.signal.reason) {
+        // Where it was chosen as a probe, another one may be.
+        await parts.budget.giveBack(id).catch(() => undefined);
         await job.moveToWait(token);
         throw new WaitingError();
       }
       // Somebody else has the job by now: it is theirs to move.
       if (lockLost.aborted) throw new WaitingError();
       events.defect(error, 'a delivery could not be worked on');
+      leaving.add(id);
       await deliveries.putOff(id, AFTER_TROUBLE_MS);
     } finally {
       locks.release(id, token);
@@ -82,17 +89,32 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     );
   };
 
+  async function leave(id: string, left: Leaving): Promise<void> {
+    leaving.add(id);
+    if (left !== 'put-off') await deliveries.park(id, left.heldBy);
+  }
+
+  /** Its turn may have come again before its job was gone, and then it got none. */
+  function jobGone(id: string): void {
+    if (leaving.delete(id)) void upkeep(() => deliveries.wakeIfDue(id)).then(feed);
+  }
+
   let feeding = false;
   let hungry = false;
+  let nextFeeding: NodeJS.Timeout | undefined;
 
-  /** One feeding at a time; asked meanwhile, it feeds once more. */
+  /** One feeding at a time; asked meanwhile, it feeds once more. It comes back when the next retry or probe is due. */
   async function feed(): Promise<void> {
     hungry = true;
-    if (feeding) return;
+    if (feeding || stopping.signal.aborted) return;
     feeding = true;
+    clearTimeout(nextFeeding);
     while (hungry) {
       hungry = false;
-      await upkeep(deliveries.feed);
+      await upkeep(deliveries.promote, ({ nextInMs }) => {
+        if (nextInMs === 0) hungry = true;
+        else if (nextInMs !== null && nextInMs < FEED_EVERY_MS) nextFeeding = setTimeout(() => void feed(), nextInMs);
+      });
     }
     feeding = false;
   }
@@ -114,6 +136,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       skipVersionCheck: true,
     });
     worker.on('error', events.redisTrouble);
+    worker.on('completed', (job) => jobGone(job.id ?? ''));
     return worker;
   }
 
@@ -153,6 +176,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     isAlive: watchdog.isAlive,
     close: async () => {
       timers.forEach(clearInterval);
+      clearTimeout(nextFeeding);
       watchdog.close();
       stopping.abort();
       await worker.close();

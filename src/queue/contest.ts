@@ -86,9 +86,10 @@ end
 local function comeBack(id)
   local key = ROOT .. ':' .. id
   local known = redis.call('GET', key)
-  local rev, _, at, rank, _, identity = header(known)
+  local rev, _, at, rank, _, identity, configuration = header(known)
   local number = redis.call('HINCRBY', COUNTS, 'joined:' .. rank, 1)
-  local head = table.concat({rev + 1, '${LETTERS.queued}', at, rank, number, identity}, ' ')
+  local parts = {rev + 1, '${LETTERS.queued}', at, rank, number, identity, configuration ~= '' and configuration or nil}
+  local head = table.concat(parts, ' ')
   local record = head .. string.sub(known, string.find(known, '\\n', 1, true), -1)
   redis.call('SET', key, record)
   redis.call('HINCRBY', COUNTS, 'bytes', #record - #known)

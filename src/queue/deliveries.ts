@@ -1,5 +1,6 @@
 // The deliveries of one tenant: accepted once, waiting in line, worked on, found again.
 import type { Queue } from 'bullmq';
+import { LONGEST_PROBE_INTERVAL } from '../domain/judge.ts';
 import { longestWaitMs, type Policy } from '../domain/retry.ts';
 import { createAcceptance, type Accept, type AcceptanceSettings } from './acceptance.ts';
 import { createTakeOver } from './delayed-jobs.ts';
@@ -12,7 +13,7 @@ import { createSearch, type Search } from './search.ts';
 import type { Seal } from './sealed.ts';
 
 export type Deliveries = Records &
-  Pick<Line, 'feed' | 'sweep' | 'putOff' | 'waitMs' | 'oldestOpenAt'> & {
+  Pick<Line, 'feed' | 'promote' | 'wakeIfDue' | 'sweep' | 'putOff' | 'waitMs' | 'park' | 'oldestOpen'> & {
     /** Stores a run result, once, and has a worker woken when it is its turn. */
     accept: Accept;
     search: Search;
@@ -20,7 +21,8 @@ export type Deliveries = Records &
     countFetchable: () => Promise<number>;
   };
 
-export type DeliverySettings = AcceptanceSettings & RecordSettings & { writesPer20s: number; policy: Policy };
+export type DeliverySettings = AcceptanceSettings &
+  RecordSettings & { writesPer20s: number; holdProbeMs: number; policy: Policy };
 
 /** So much of the budget is taken out of the line ahead of time: whoever is to go first later waits for no longer. */
 const TAKEN_AHEAD_S = 2;
@@ -38,7 +40,9 @@ export function createDeliveries(
   clock: () => number,
 ): Deliveries {
   const ahead = Math.ceil((settings.writesPer20s / WINDOW_S) * TAKEN_AHEAD_S);
-  const line = createLine(redis, queue, keys, Math.min(TAKEN_AHEAD.most, Math.max(TAKEN_AHEAD.least, ahead)));
+  const window = Math.min(TAKEN_AHEAD.most, Math.max(TAKEN_AHEAD.least, ahead));
+  const probeLostMs = settings.policy.attemptTimeoutMs + settings.holdProbeMs * LONGEST_PROBE_INTERVAL;
+  const line = createLine(redis, queue, keys, window, probeLostMs);
   const records = createRecords(redis, line, keys, tenantId, seal, settings);
   const waitMs = longestWaitMs(settings.policy);
   const takeOver = createTakeOver({ redis, queue, line, find: records.find, longestWaitMs: waitMs });
@@ -47,13 +51,16 @@ export function createDeliveries(
   return {
     ...records,
     feed: line.feed,
+    promote: line.promote,
+    wakeIfDue: line.wakeIfDue,
     sweep: async (now) => {
       await takeOver();
       return line.sweep(now);
     },
     putOff: line.putOff,
     waitMs: line.waitMs,
-    oldestOpenAt: line.oldestOpenAt,
+    park: line.park,
+    oldestOpen: line.oldestOpen,
     accept: createAcceptance(redis, keys, line, tenantId, seal, fingerprints, settings, onRivals),
     search: createSearch(redis, keys, records),
     countFetchable: () => queue.getWaitingCount(),

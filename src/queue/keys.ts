@@ -8,10 +8,22 @@ export type Keys = {
   delivery: (id: string) => string;
   /** Ids in line, one list for each rank, oldest first. */
   line: readonly string[];
-  /** Ids taken from the line that have not ended, by the instant of acceptance: each has a BullMQ job, or is put off, or gets it from the sweep. */
+  /** Ids taken from the line that have not ended and are not parked, by the instant of acceptance: each has a BullMQ job, or is put off, or gets it from the sweep. */
   inWork: string;
   /** Of those in work, the ones that wait for their next attempt, by when it is due on Redis's clock: then each gets a BullMQ job. */
   putOff: string;
+  /** Of those in work, the ones that were tried before, or are a configuration's probe, and have no attempt under way. */
+  retrying: string;
+  /** What is known of the way to Graph: holds (`h:`), suspicions (`s:`), what worked when (`w:`), and the version of it all (`v`). */
+  holds: string;
+  /** Holds of configurations by when their next probe may be chosen. */
+  probes: string;
+  /** Parked ids by the instant of acceptance, for each hold of a configuration: out of everybody's way, without a job. */
+  parked: (hold: string) => string;
+  /** Which of these there are. */
+  parkedSets: string;
+  /** Which of these belong to holds that ended, and go back into the line. */
+  released: string;
   /** Ids of dead letters, by the instant of death. */
   dead: string;
   /** Ids of deliveries that ended, newest first, a few. */
@@ -43,6 +55,12 @@ export function createKeys(prefix: string, tenantId: string): Keys {
     line: RANKS.map((rank) => `${root}:line:${rank}`),
     inWork: `${root}:in-work`,
     putOff: `${root}:put-off`,
+    retrying: `${root}:retrying`,
+    holds: `${root}:holds`,
+    probes: `${root}:probes`,
+    parked: (hold) => `${root}:parked:${hold}`,
+    parkedSets: `${root}:parked-sets`,
+    released: `${root}:released`,
     dead: `${root}:dead`,
     ended: `${root}:ended`,
     counts: `${root}:counts`,

@@ -25,12 +25,12 @@ export const LETTERS: Record<Status, string> = {
 const STATUS_OF = Object.fromEntries(Object.entries(LETTERS).map(([status, letter]) => [letter, status as Status]));
 
 /**
- * The header in Lua: revision, letter, instant of acceptance, rank, number in line, fingerprint and tags; the rest of
- * the record follows on its own lines.
+ * The header in Lua: revision, letter, instant of acceptance, rank, number in line, fingerprint and tags, and the key of
+ * the configuration (older records have none); the rest of the record follows on its own lines.
  */
 export const HEADER_LUA = `
 local function header(record)
-  return string.match(record, '^(%d+) (%a) (%d+) (%d) (%d+) (%S+ %S+ %S+)\\n')
+  return string.match(record, '^(%d+) (%a) (%d+) (%d) (%d+) (%S+ %S+ %S+) ?(%S*)\\n')
 end
 local STATUS = {${Object.entries(LETTERS)
   .map(([status, letter]) => `${letter}='${status}'`)

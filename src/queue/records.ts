@@ -60,7 +60,7 @@ local expected, to, body, id, now, window, waitMs, newer, contest, instant, take
 contest = contest ~= '' and ROOT .. ':c:' .. contest or nil
 local known = redis.call('GET', RECORD)
 if not known then return 'gone', false end
-local rev, from, at, rank, number, identity = header(known)
+local rev, from, at, rank, number, identity, configuration = header(known)
 if rev ~= expected then return 'stale', false end
 local newerLetter = newer ~= '' and letterOf(newer) or nil
 if newer ~= '' and not stands(newerLetter) then return 'stale', false end
@@ -76,9 +76,13 @@ if isNew and from == '${LETTERS.dead}' then
   redis.call('ZREM', DEAD, id)
 end
 -- Whoever is under way is in work, also one that a worker took up again before the line had its turn.
-if to == '${LETTERS.delivering}' then redis.call('ZADD', IN_WORK, at, id) end
+if to == '${LETTERS.delivering}' then
+  redis.call('ZADD', IN_WORK, at, id)
+  redis.call('SREM', RETRYING, id)
+end
 putOff(id, tonumber(waitMs))
-local record = table.concat({rev + 1, to, at, rank, number, identity}, ' ') .. '\\n' .. body
+local head = {rev + 1, to, at, rank, number, identity, configuration ~= '' and configuration or nil}
+local record = table.concat(head, ' ') .. '\\n' .. body
 -- One that may come back is kept as whole as one that is open.
 local function weight(letter, record)
   local isWhole = isOpen(letter) or (letter == '${LETTERS.superseded}' and string.sub(record, -1) ~= '\\n')
@@ -96,7 +100,7 @@ if not isNew then return 'saved' end
 redis.call('HINCRBY', COUNTS, STATUS[from], -1)
 redis.call('HINCRBY', COUNTS, STATUS[to], 1)
 if isOpen(to) then return 'saved' end
-redis.call('ZREM', IN_WORK, id)
+leave(id, configuration)
 redis.call('LPUSH', ENDED, id)
 redis.call('LTRIM', ENDED, 0, ${ENDED_REMEMBERED - 1})
 if to == '${LETTERS.dead}' then redis.call('ZADD', DEAD, now, id) end
@@ -105,10 +109,8 @@ local heir = contest and to == '${LETTERS.dead}' and died(contest, instant, id, 
 return heir and {'saved', heir} or 'saved'`;
 
 const FORGET = `
-if redis.call('EXISTS', KEYS[1]) == 0 then
-  redis.call('ZREM', KEYS[2], ARGV[1])
-  redis.call('ZREM', KEYS[3], ARGV[1])
-end`;
+if redis.call('EXISTS', KEYS[OWN_KEYS + 1]) == 0 then leave(ARGV[OWN_ARGS + 1], '') end
+return 0, false`;
 
 /**
  * The records of one tenant.
@@ -123,7 +125,7 @@ export function createRecords(
 ): Records {
   const saveScript = defineLineScript(redis, line, 'saveDelivery', SAVE);
   const newerQuery = defineQuery(redis, 'findNewer', NEWER_LUA);
-  const forgetScript = defineQuery(redis, 'forgetDelivery', FORGET);
+  const forgetScript = defineLineScript(redis, line, 'forgetDelivery', FORGET);
 
   const parse = (id: string, record: string | null): Stored | null => {
     if (record === null) return null;
@@ -209,7 +211,7 @@ export function createRecords(
       return (await newerQuery([keys.contest(contestant.contest)], [keys.root, contestant.instant])) as string | null;
     },
     forget: async (id) => {
-      await forgetScript([keys.delivery(id), keys.inWork, keys.putOff], [id]);
+      await forgetScript([keys.delivery(id)], [id]);
     },
     findOwner: (deviceRunStateId) => redis.get(keys.record(deviceRunStateId)),
     unclaimed: async (deviceRunStateIds, id) => {

@@ -22,7 +22,7 @@ const TAGGED = `
 local tagged = {}
 for _, key in ipairs(KEYS) do
   local start = redis.call('GETRANGE', key, 0, ${HEADER_BYTES})
-  local device, run = string.match(start, '^%S+ %S+ %S+ %S+ %S+ %S+ (%S+) (%S+)\\n')
+  local device, run = string.match(start, '^%S+ %S+ %S+ %S+ %S+ %S+ (%S+) (%S+)[ \\n]')
   if device == ARGV[1] or run == ARGV[1] then tagged[#tagged + 1] = key end
 end
 return tagged`;

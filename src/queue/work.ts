@@ -1,5 +1,4 @@
-// The work on one delivery: a turn, a mark, a try, and its verdict → done, later, hold everyone.
-import { setTimeout as delay } from 'node:timers/promises';
+// The work on one delivery: a turn, a mark, a try, and its verdict → ended, put off, or parked.
 import { conclude, isFailure, LOST_WORKER, recordTaken } from '../domain/conclusion.ts';
 import { begin, isReplaceable, isTerminal, nextStep, wasAbandoned, withdraw } from '../domain/delivery.ts';
 import type { Delivery, Outcome } from '../domain/delivery.ts';
@@ -8,6 +7,8 @@ import { isReplaced } from '../domain/replacement.ts';
 import type { Circumstances, Policy, Verdict } from '../domain/retry.ts';
 import type { RunResult } from '../domain/run-result.ts';
 import type { Events } from '../events.ts';
+import type { HoldKey } from '../domain/hold.ts';
+import type { Budget } from './budget.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Consequences } from './consequences.ts';
 import type { Facts } from './facts.ts';
@@ -24,6 +25,7 @@ export type WorkParts = {
   pacer: Pacer;
   deliver: Deliver;
   consequences: Consequences;
+  giveBack: Budget['giveBack'];
   events: Events;
   policy: Policy;
   /** A slot of the budget was used: there is room for the next in line. */
@@ -35,36 +37,42 @@ export type WorkParts = {
 /** `stop` ends what only waits; `lockLost` also cuts a create short. */
 export type Signals = { stop: AbortSignal; lockLost: AbortSignal };
 
-/** One that is put off comes back up to a second late; so short a wait is not worth giving it away. */
-const WAIT_IN_HAND_MS = 1000;
+/** Why a delivery that has not ended gives its job up: it is put off and gets another when its time comes, or is to be parked. */
+export type Leaving = 'put-off' | { heldBy: HoldKey };
 
-/** Works on a delivery until it ended or is put off: then it has another job when its time comes. */
-export type Work = (id: string, signals: Signals) => Promise<void>;
+/** Works on a delivery until it ended (null), or is to make room. */
+export type Work = (id: string, signals: Signals) => Promise<Leaving | null>;
 
 export function createWork(parts: WorkParts): Work {
   const { deliveries, facts, pacer, events, policy, clock } = parts;
 
-  async function work(id: string, signals: Signals): Promise<void> {
+  async function work(id: string, signals: Signals): Promise<Leaving | null> {
     const signal = AbortSignal.any([signals.stop, signals.lockLost]);
     for (;;) {
       const stored = await deliveries.load(id);
       if (!stored) await deliveries.forget(id);
-      if (!stored || isTerminal(stored.delivery.status)) return;
+      if (!stored || isTerminal(stored.delivery.status)) return null;
       if (wasAbandoned(stored.delivery)) {
         events.stalled(id);
-        await settle(stored, LOST_WORKER, { probing: false, startedAt: clock() });
+        await settle(stored, LOST_WORKER, { held: false, startedAt: clock() });
         continue;
       }
       if (await isSuperseded(stored)) continue;
       const waitMs = stored.delivery.status === 'waiting' ? await deliveries.waitMs(id) : 0;
-      if (waitMs > WAIT_IN_HAND_MS) return;
-      if (waitMs > 0) {
-        await delay(waitMs, undefined, { signal }).catch(() => signal.throwIfAborted());
-        continue;
-      }
-      const going = await pacer.turn(nextStep(stored.delivery) === 'create' ? 'write' : 'read', signal);
+      if (waitMs > 0) return 'put-off';
+      const permit = await pacer.turn(
+        nextStep(stored.delivery) === 'create' ? 'write' : 'read',
+        stored.delivery,
+        signal,
+      );
       parts.onTurn();
-      await attempt(stored, going, signals, signal);
+      if (!permit.go) return { heldBy: permit.heldBy };
+      let isJudged = false;
+      try {
+        isJudged = await attempt(stored, permit, signals, signal);
+      } finally {
+        if (!isJudged && permit.probes.length > 0) await parts.giveBack(id).catch(() => undefined);
+      }
     }
   }
 
@@ -74,10 +82,11 @@ export function createWork(parts: WorkParts): Work {
     return newer !== null && (await deliveries.replace(delivery.id, newer, clock())) === 'saved';
   }
 
-  async function attempt(stored: Stored, going: Going, { lockLost }: Signals, signal: AbortSignal): Promise<void> {
+  /** @returns whether it came to an outcome that says something of the way to Graph */
+  async function attempt(stored: Stored, going: Going, { lockLost }: Signals, signal: AbortSignal): Promise<boolean> {
     const startedAt = clock();
     const marked = await deliveries.save(stored, begin(stored.delivery, startedAt), startedAt);
-    if (marked.kind !== 'saved') return;
+    if (marked.kind !== 'saved') return false;
     const { delivery, run } = marked.stored;
     if (signal.aborted || !run) {
       await deliveries.save(marked.stored, withdraw(delivery), clock());
@@ -90,19 +99,21 @@ export function createWork(parts: WorkParts): Work {
       if (interruptible.aborted) await deliveries.save(marked.stored, withdraw(delivery), clock());
       throw error;
     });
-    await Promise.all([
-      parts.consequences(delivery, outcome, going),
-      settle(marked.stored, outcome, { probing: going.probe !== null, startedAt }),
-    ]);
+    // A create that was cut short here says nothing of Graph.
+    const isOurs = interruptible.aborted && isFailure(outcome) && outcome.graph === null;
+    const consequences = isOurs ? Promise.resolve(false) : parts.consequences(delivery, outcome, going);
+    if (isFailure(outcome)) await settle(marked.stored, outcome, { held: await consequences, startedAt });
+    else await Promise.all([consequences, settle(marked.stored, outcome, { held: false, startedAt })]);
+    return !isOurs;
   }
 
   /** Stores what an outcome makes of a delivery. Somebody else's change meanwhile only matters where Graph has the record. */
   async function settle(
     stored: Stored,
     outcome: Outcome,
-    { probing, startedAt }: { probing: boolean; startedAt: number },
+    { held, startedAt }: { held: boolean; startedAt: number },
   ): Promise<void> {
-    const circumstances: Circumstances = { now: clock(), random: parts.random(), probing };
+    const circumstances: Circumstances = { now: clock(), random: parts.random(), held };
     const { delivery, verdict } = conclude(stored.delivery, outcome, circumstances, policy);
     let saved = await deliveries.save(stored, delivery, circumstances.now);
     if (saved.kind === 'claimed' && (outcome.kind === 'created' || outcome.kind === 'found')) {
@@ -110,7 +121,7 @@ export function createWork(parts: WorkParts): Work {
     }
     if (saved.kind === 'stale' && !isFailure(outcome) && outcome.kind !== 'absent') {
       const newer = await deliveries.load(delivery.id);
-      if (newer && !isTerminal(newer.delivery.status)) return settle(newer, outcome, { probing, startedAt });
+      if (newer && !isTerminal(newer.delivery.status)) return settle(newer, outcome, { held, startedAt });
       if (newer && newer.delivery.deviceRunStateId !== outcome.deviceRunStateId)
         events.deliveredTwice(newer.delivery, outcome.deviceRunStateId);
       return;
@@ -118,7 +129,7 @@ export function createWork(parts: WorkParts): Work {
     if (saved.kind === 'claimed' && (outcome.kind === 'created' || outcome.kind === 'found')) {
       const { graph, kind } = outcome;
       return settle(stored, kind === 'created' ? recordTaken(graph) : { kind: 'absent', graph }, {
-        probing,
+        held,
         startedAt,
       });
     }

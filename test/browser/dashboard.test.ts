@@ -2,6 +2,7 @@
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { listen, type Listener } from '../../src/http/server.ts';
+import { holdAll } from '../support/hold.ts';
 import { OPERATOR_TOKEN, startTestApp, untilConnected, type TestApp } from '../support/app.ts';
 import { chromiumPath, openPage, startBrowser, titled, type OpenedPage } from '../support/browser.ts';
 import { conclusionOf, created, rejected } from '../support/outcomes.ts';
@@ -62,7 +63,7 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
   test('what others wrote · shows its bidirectional and invisible characters · in the headline’s reason and a result', async () => {
     const text = 'No \u202Eneddibrof\u202C\u200B\u001B[31m';
     const shown = 'No \\u202eneddibrof\\u202c\\u200b\\u001b[31m';
-    await world.queue.budget.hold('forbidden', text, 'probe');
+    await holdAll(world.queue.budget, 'forbidden', text);
     const { id } = await end('8', rejected(404, text));
     const page = await open({}, `/dashboard?find=${id}`);
     await page.getByText(shown).nth(1).waitFor();
@@ -75,7 +76,7 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
     '%s · everything can be read and has a name · held and found',
     async (colorScheme) => {
       await fill();
-      await world.queue.budget.hold('forbidden', '403 Forbidden: no permission', 'in-flight');
+      await holdAll(world.queue.budget, 'forbidden', '403 Forbidden: no permission');
       const page = await open({ colorScheme }, '/dashboard?find=device-7');
       await isLive(page);
       await page.getByText('What it waits for').waitFor();
@@ -100,7 +101,7 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
 
   test('a phone · shows all of it · nothing beside the screen', async () => {
     await fill();
-    await world.queue.budget.hold('forbidden', 'needs DeviceManagementConfiguration.ReadWrite.All', 'in-flight');
+    await holdAll(world.queue.budget, 'forbidden', 'needs DeviceManagementConfiguration.ReadWrite.All');
     const page = await open(PHONE, '/dashboard?find=device-7');
     await isLive(page);
     await page.getByText('What it waits for').waitFor();

@@ -139,7 +139,7 @@ describe('dead letters', () => {
       detail: 'no such configuration',
       graph: { status: 404, code: null, requestId: 'req-1' },
     } as const;
-    const { delivery } = conclude(begin(stored.delivery, 2), rejected, { now: 2, random: 0, probing: false }, POLICY);
+    const { delivery } = conclude(begin(stored.delivery, 2), rejected, { now: 2, random: 0, held: false }, POLICY);
     await queue.deliveries.save(stored, delivery, 2);
     return delivery.id;
   }

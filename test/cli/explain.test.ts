@@ -1,6 +1,7 @@
 // `explain` against a real bridge: it says what the dashboard says, to the word.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TenantQueue } from '../../src/queue/tenant.ts';
+import { holdAll, release } from '../support/hold.ts';
 import { runCli } from '../support/cli.ts';
 import { GROUP_KEY } from '../support/device.ts';
 import { conclusionOf } from '../support/outcomes.ts';
@@ -52,9 +53,9 @@ test('a delivery · by its id, or by device and run · is explained in words', a
 
 test('a hold · is part of the explanation · in JSON with the delivery', async () => {
   const id = await accept(2);
-  await queue.budget.hold('credential-refused', 'AADSTS7000222', 'probe');
+  await holdAll(queue.budget, 'credential-refused', 'AADSTS7000222');
   const { code, stdout } = await runCli(['explain', id, '--url', url, '--json'], operator);
-  await queue.budget.mended('credential-refused');
+  await release(queue.budget);
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({
     delivery: { deliveryId: id, status: 'queued' },

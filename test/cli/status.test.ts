@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toScreen } from '../../src/cli/status-text.ts';
 import { levelOf, type Situation } from '../../src/cli/situation.ts';
 import type { TenantQueue } from '../../src/queue/tenant.ts';
+import { holdAll, release } from '../support/hold.ts';
 import { runCli, startCli } from '../support/cli.ts';
 import { GROUP_KEY } from '../support/device.ts';
 import { freePort } from '../support/graph.ts';
@@ -48,7 +49,7 @@ describe('once', () => {
   });
 
   test('held · exit 4 · with reason and remedy, in JSON too', async () => {
-    await queue.budget.hold('forbidden', '403 Forbidden', 'probe');
+    await holdAll(queue.budget, 'forbidden', '403 Forbidden');
     const text = await runCli(['status', '--url', url], operator);
     expect(text.stdout).toMatch(
       /default is held since .* UTC, forbidden: 403 Forbidden\n {2}→ Grant the app registration/,
@@ -61,7 +62,7 @@ describe('once', () => {
       status: { tenants: [{ id: 'default', counts: { queued: 1 }, holds: [{ reason: 'forbidden' }] }] },
     });
     expect(json.code).toBe(4);
-    await queue.budget.mended('forbidden');
+    await release(queue.budget);
   });
 
   test('nobody there, no token, a wrong one · 75, 64, 65', async () => {

@@ -1,6 +1,7 @@
 // What others wrote, on an operator's terminal: shown, never obeyed – in tables, in explanations, in JSON, in complaints.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { TenantQueue } from '../../src/queue/tenant.ts';
+import { holdAll } from '../support/hold.ts';
 import { runCli } from '../support/cli.ts';
 import { GROUP_KEY } from '../support/device.ts';
 import { conclusionOf, rejected } from '../support/outcomes.ts';
@@ -26,7 +27,7 @@ beforeAll(async () => {
   queue = await openTestQueue(redis);
   ({ api, url } = await startApi({ REDIS_URL: redis.url, DEVICE_GROUP_KEYS: GROUP_KEY, OPERATOR_TOKEN }));
   ({ id } = await conclusionOf(queue, aRun('evil'), rejected(404, EVIL), { acceptedAt: 1, now: 2 }));
-  await queue.budget.hold('forbidden', EVIL, 'probe');
+  await holdAll(queue.budget, 'forbidden', EVIL);
 });
 afterAll(async () => {
   await api.close();

@@ -248,7 +248,7 @@ describe('conclude', () => {
     expect(after(absent, looking).uncertainty).toEqual({ since: 1, looks: 2 });
   });
 
-  test('not there · looked for three times, each later · is created again at once', () => {
+  test('not there · looked for three times, each later · is created again after a backoff', () => {
     let looking = after(uncertain);
     const waits: number[] = [];
     for (const looks of [1, 2]) {
@@ -260,7 +260,7 @@ describe('conclude', () => {
     expect(waits).toEqual([10_000, 20_000]);
     const at = looking.dueAt;
     looking = conclude(begin(looking, at), absent, { ...circumstances, now: at }, policy).delivery;
-    expect(looking).toMatchObject({ status: 'waiting', dueAt: at, uncertainty: null });
+    expect(looking).toMatchObject({ status: 'waiting', dueAt: at + 1000, uncertainty: null });
     expect(nextStep(looking)).toBe('create');
   });
 

@@ -4,14 +4,14 @@ import { conclude, LOST_WORKER } from '../../src/domain/conclusion.ts';
 import { begin, replay, STATUSES, supersede, type Delivery, type Outcome } from '../../src/domain/delivery.ts';
 import { explain, type Surroundings } from '../../src/domain/explain.ts';
 import { FAILURE_KINDS, type Failure } from '../../src/domain/failure.ts';
-import { HOLD_REASONS, REMEDIES } from '../../src/domain/hold.ts';
+import { HOLD_REASONS, REMEDIES, remedyOfHold } from '../../src/domain/hold.ts';
 import { withNote } from '../../src/domain/note.ts';
 import { DEAD_LETTER_REMEDIES, remedyOf } from '../../src/domain/remedy.ts';
-import { circumstances, delivery, policy } from './sample.ts';
+import { aHold, circumstances, delivery, policy } from './sample.ts';
 
 const T = Date.parse('2026-11-24T10:00:00Z');
 const fresh = () => delivery({ acceptedAt: T, dueAt: T });
-const calm: Surroundings = { now: T + 60_000, hold: null, throttle: null, writesPer20s: 100 };
+const calm: Surroundings = { now: T + 60_000, holds: [], throttle: null, writesPer20s: 100 };
 const answer = (status: number, requestId = `req-${status}`) => ({ status, requestId });
 
 /** One try after another, each outcome a second after its try, each try when it is due. */
@@ -40,6 +40,11 @@ const OUTCOMES: Record<Failure['kind'], Failure> = {
   unauthenticated: { kind: 'unauthenticated', detail: '401', graph: { ...answer(401), code: null } },
   'credential-refused': { kind: 'credential-refused', detail: 'AADSTS7000222', graph: null },
   forbidden: { kind: 'forbidden', detail: '403', graph: { ...answer(403), code: null } },
+  'route-not-served': {
+    kind: 'route-not-served',
+    detail: '400 No method match route template',
+    graph: { ...answer(400), code: 'No method match route template' },
+  },
   rejected: { kind: 'rejected', status: 404, detail: '404 ResourceNotFound', graph: { ...answer(404), code: null } },
 };
 
@@ -70,6 +75,9 @@ const HAPPENED: Record<Failure['kind'], string[]> = {
   ],
   forbidden: [
     '2026-11-24 10:00:02 UTC  Graph refused the app’s permission or the licence; surely nothing was written, and no try is spent (Graph said 403, request id req-403): 403',
+  ],
+  'route-not-served': [
+    '2026-11-24 10:00:02 UTC  the tenant’s Intune does not serve this route; surely nothing was written, and no try is spent (Graph said 400, request id req-400): 400 No method match route template',
   ],
   rejected: [
     '2026-11-24 10:00:01 UTC  try 1: Graph refused this record for its own sake (Graph said 404, request id req-404): 404 ResourceNotFound',
@@ -193,8 +201,8 @@ describe('an uncertain create', () => {
 
 describe('what stops everyone', () => {
   test.each(HOLD_REASONS)('the hold %s · is waited for · with its remedy and the next probe', (reason) => {
-    const hold = { reason, since: T + 5000, detail: 'as Graph said', probes: 1, probeAt: calm.now + 4000 };
-    const { happened, waitingFor, next, summary } = explain(fresh(), { ...calm, hold });
+    const hold = { ...aHold, reason, since: T + 5000, detail: 'as Graph said', probeAt: calm.now + 4000 };
+    const { happened, waitingFor, next, summary } = explain(fresh(), { ...calm, holds: [hold] });
     expect(happened.at(-1)).toBe(`since 2026-11-24 10:00:05 UTC nobody calls Graph: ${reason}, as Graph said`);
     expect(waitingFor).toBe(`the end of the hold “${reason}”, which concerns every delivery`);
     expect(next).toBe(
@@ -203,9 +211,24 @@ describe('what stops everyone', () => {
     expect(summary).toBe('Accepted and stored; it waits for its turn, but nobody may call Graph at present.');
   });
 
+  test('a hold of its configuration · is waited for · and one of another configuration is nothing to it', () => {
+    const hold = { ...aHold, hardwareConfigurationId: '1D5C8A52-7E0F-4F1B-9A6D-3C2B1E0F9A81', since: T };
+    const { happened, waitingFor, next, summary } = explain(fresh(), { ...calm, holds: [hold] });
+    expect(summary).toBe('Accepted and stored; it waits for its turn, but its hardware configuration is held.');
+    expect(happened.at(-1)).toBe(
+      'since 2026-11-24 10:00:00 UTC the deliveries of this configuration are kept back: forbidden, 403 Forbidden',
+    );
+    expect(waitingFor).toBe(
+      'the end of the hold “forbidden”, which concerns every delivery of its hardware configuration, and no other',
+    );
+    expect(next).toContain(remedyOfHold(hold));
+    const other = { ...hold, hardwareConfigurationId: '99999999-7e0f-4f1b-9a6d-3c2b1e0f9a81' };
+    expect(explain(fresh(), { ...calm, holds: [other] })).toEqual(explain(fresh(), calm));
+    expect(explain(live([OUTCOMES.uncertain]), { ...calm, holds: [hold] }).summary).not.toContain('held');
+  });
+
   test('a hold · is nothing to a delivery that has ended', () => {
-    const hold = { reason: 'forbidden', since: T, detail: '', probeAt: T } as const;
-    expect(explain(live([created]), { ...calm, hold })).toEqual(explain(live([created]), calm));
+    expect(explain(live([created]), { ...calm, holds: [aHold] })).toEqual(explain(live([created]), calm));
   });
 
   test('throttling · is waited for, with its end · and nothing is to be done', () => {

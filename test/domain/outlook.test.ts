@@ -1,7 +1,8 @@
 // The outlook: the worst that is the matter is the headline, and says what to do.
 import { describe, expect, test } from 'vitest';
-import { REMEDIES } from '../../src/domain/hold.ts';
+import { REMEDIES, remedyOfHold } from '../../src/domain/hold.ts';
 import { describeOutlook, duration, type Scene } from '../../src/domain/outlook.ts';
+import { aHold } from './sample.ts';
 
 const NOW = 1_000_000_000;
 const scene = (members: Partial<Scene> = {}): Scene => ({
@@ -12,19 +13,16 @@ const scene = (members: Partial<Scene> = {}): Scene => ({
   queued: 0,
   stillSince: null,
   hold: null,
+  partialHolds: [],
+  parked: 0,
   throttle: null,
   fullness: null,
   writesPer20s: 100,
   drainSeconds: 0,
   ...members,
 });
-const hold = {
-  reason: 'forbidden',
-  since: NOW - 60_000,
-  detail: '403 Forbidden',
-  probes: 2,
-  probeAt: NOW + 4000,
-} as const;
+const hold = { ...aHold, since: NOW - 60_000, probeAt: NOW + 4000 };
+const ofOne = { ...hold, hardwareConfigurationId: '1d5c8a52-7e0f-4f1b-9a6d-3c2b1e0f9a81' };
 const waiting = { open: 1200, queued: 1200, drainSeconds: 240 };
 
 describe('what the headline is', () => {
@@ -48,6 +46,7 @@ describe('what the headline is', () => {
     ['what waits has a time set', { open: 4, queued: 0, stillSince: NOW - 90_000 }, 'flowing'],
     ['at one write in 20 s a minute is not long', { ...waiting, writesPer20s: 1, stillSince: NOW - 59_999 }, 'flowing'],
     ['full', { ...waiting, fullness: 'Redis holds 9 MiB', stillSince: NOW - 90_000 }, 'full'],
+    ['one configuration held', { ...waiting, partialHolds: [ofOne], parked: 10 }, 'partly-held'],
     ['held, whatever else', { ...waiting, hold, throttle: { until: NOW + 1 }, fullness: 'x', stillSince: 0 }, 'held'],
   ])('%s · is told · as what it is', (_, members, kind) => {
     expect(describeOutlook(scene(members)).kind).toBe(kind);
@@ -63,6 +62,19 @@ describe('what the headline is', () => {
     const probing = describeOutlook(scene({ open: 1, hold: { ...hold, detail: 'It broke.', probeAt: NOW } }));
     expect(probing.why).toMatch(/^It broke\. 1 run result wait/);
     expect(probing.todo).toContain('mended, one is on its way; then');
+  });
+
+  test('one configuration that is held · is told whole · with how many it keeps, and that others flow', () => {
+    const told = describeOutlook(scene({ ...waiting, partialHolds: [ofOne], parked: 1000 }));
+    expect(told).toEqual({
+      kind: 'partly-held',
+      headline: 'One hardware configuration is held; all others flow',
+      why: '1d5c8a52-7e0f-4f1b-9a6d-3c2b1e0f9a81: forbidden. 403 Forbidden. 1,000 run results are kept back for it. 200 run results of others wait, about 4 min at the present pace.',
+      todo: `${remedyOfHold(ofOne)} A probe finds out by itself whether it is mended, the next one in 4 s; then everything flows again.`,
+    });
+    const two = describeOutlook(scene({ open: 1, partialHolds: [ofOne, ofOne], parked: 1 }));
+    expect(two.headline).toBe('2 hardware configurations are held; all others flow');
+    expect(two.why).toContain('1 run result is kept back for it. Everything else is in Graph.');
   });
 
   test('a backlog that drains · is told whole · with nothing to do', () => {

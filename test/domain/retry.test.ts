@@ -15,6 +15,12 @@ const attempts = (['absent', 'not-sent', 'uncertain', 'not-sent'] as const).map(
   graphStatus: null,
   graphRequestId: null,
 }));
+const afterThreeCycles = delivery({
+  uncertainty: { since: 1, looks: 2 },
+  attempts: Array.from({ length: 3 }, () => ['uncertain', 'absent', 'absent'] as const)
+    .flat()
+    .map((outcome, index) => ({ number: index + 1, at: now, outcome, graphStatus: null, graphRequestId: null })),
+});
 const failedThrice = delivery({ attemptsMade: 4, attempts, dueAt: now, failingSince: now - 1000 });
 const old = delivery({ attemptsMade: 4, attempts, dueAt: now, failingSince: now - policy.maxAgeMs });
 const almostOld = delivery({ attemptsMade: 4, attempts, dueAt: now, failingSince: now - policy.maxAgeMs + 1 });
@@ -35,7 +41,7 @@ const unread = (times: number) =>
   });
 const uncertain: Failure = { kind: 'uncertain', ...why };
 const rejected = (status: number): Failure => ({ kind: 'rejected', status, ...why });
-const probing = { probing: true };
+const held = { held: true };
 
 type Row = [
   when: string,
@@ -58,7 +64,7 @@ const TABLE: Record<Failure['kind'], Row[]> = {
       { then: 'everyone-waits', retryAfterMs: 99_999_999_000 },
     ],
     ['of any age', throttled(1), old, {}, { then: 'everyone-waits', retryAfterMs: 1 }],
-    ['while probing', throttled(1), delivery(), probing, { then: 'everyone-waits', retryAfterMs: 1 }],
+    ['while held', throttled(1), delivery(), held, { then: 'everyone-waits', retryAfterMs: 1 }],
     ['while looking', throttled(1), looking, {}, { then: 'everyone-waits', retryAfterMs: 1 }],
   ],
   'not-sent': [
@@ -75,24 +81,24 @@ const TABLE: Record<Failure['kind'], Row[]> = {
       {},
       { then: 'dead', code: 'expired-uncertain' },
     ],
-    ['while probing', notSent('graph'), delivery(), probing, { then: 'hold', reason: 'graph-unavailable' }],
+    ['while held', notSent('graph'), delivery(), held, { then: 'hold', reason: 'graph-unavailable' }],
     [
-      'for the token endpoint while probing, however old',
+      'for the token endpoint while held, however old',
       notSent('token-endpoint'),
       old,
-      probing,
+      held,
       { then: 'hold', reason: 'token-endpoint-unavailable' },
     ],
   ],
   delayed: [
     ['for the first time', delayed, delivery(), {}, { then: 'at-once' }],
-    ['while probing, however old', delayed, old, probing, { then: 'at-once' }],
+    ['while held, however old', delayed, old, held, { then: 'at-once' }],
   ],
   uncertain: [
     ['of a create', uncertain, delivery(), {}, { then: 'look', at: now + 5000 }],
     ['of a look', uncertain, looking, {}, { then: 'look', at: now + 1000 }],
-    ['of a create while probing', uncertain, delivery(), probing, { then: 'look', at: now + 5000 }],
-    ['of a create while probing, however old', uncertain, old, probing, { then: 'look', at: now + 5000 }],
+    ['of a create while held', uncertain, delivery(), held, { then: 'look', at: now + 5000 }],
+    ['of a create while held, however old', uncertain, old, held, { then: 'look', at: now + 5000 }],
     ['too old', uncertain, old, {}, { then: 'dead', code: 'expired-uncertain' }],
     ['its worker lost just now', LOST_WORKER, delivery(), {}, { then: 'look', at: now + 30_000 + 5000 }],
   ],
@@ -101,12 +107,12 @@ const TABLE: Record<Failure['kind'], Row[]> = {
     ['for the third time in a row', inconclusive, unread(2), {}, { then: 'look', at: now + 15_000 }],
     ['for the fiftieth time in a row', inconclusive, unread(49), {}, { then: 'look', at: now + 250_000 }],
     ['without an end', inconclusive, unread(999), {}, { then: 'look', at: now + policy.backoff.capMs }],
-    ['while probing, however old', inconclusive, { ...old, ...unsure }, probing, { then: 'look', at: now + 5000 }],
+    ['while held, however old', inconclusive, { ...old, ...unsure }, held, { then: 'look', at: now + 5000 }],
     ['too old', inconclusive, { ...old, ...unsure }, {}, { then: 'dead', code: 'expired-uncertain' }],
   ],
   conflict: [
     ['of a create', { kind: 'conflict', ...why }, delivery(), {}, { then: 'look', at: now }],
-    ['of a create while probing, however old', { kind: 'conflict', ...why }, old, probing, { then: 'look', at: now }],
+    ['of a create while held, however old', { kind: 'conflict', ...why }, old, held, { then: 'look', at: now }],
   ],
   unauthenticated: [
     ['ever', { kind: 'unauthenticated', ...why }, old, {}, { then: 'hold', reason: 'unauthenticated' }],
@@ -115,9 +121,12 @@ const TABLE: Record<Failure['kind'], Row[]> = {
     ['ever', { kind: 'credential-refused', ...why }, old, {}, { then: 'hold', reason: 'credential-refused' }],
   ],
   forbidden: [['ever', { kind: 'forbidden', ...why }, old, {}, { then: 'hold', reason: 'forbidden' }]],
+  'route-not-served': [
+    ['ever', { kind: 'route-not-served', ...why }, old, {}, { then: 'hold', reason: 'route-not-served' }],
+  ],
   rejected: [
     ['404', rejected(404), delivery(), {}, { then: 'dead', code: 'graph-404' }],
-    ['400 while probing', rejected(400), delivery(), probing, { then: 'dead', code: 'graph-400' }],
+    ['400 while a hold answers for it', rejected(400), old, held, { then: 'hold', reason: 'all-rejected' }],
   ],
 };
 
@@ -147,8 +156,15 @@ const SUCCESSES: Row[] = [
     'not there a third time',
     { kind: 'absent', graph: { status: 200, requestId: null } },
     delivery({ uncertainty: { since: 1, looks: 2 } }),
+    { random: 0 },
+    { then: 'create-again', at: now },
+  ],
+  [
+    'not there a third time, for the third time: each cycle waits longer',
+    { kind: 'absent', graph: { status: 200, requestId: null } },
+    afterThreeCycles,
     {},
-    { then: 'create-again' },
+    { then: 'create-again', at: now + 4000 },
   ],
   [
     'not there a third time, though Graph says it collides',

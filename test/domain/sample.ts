@@ -1,5 +1,6 @@
 // The run result, delivery and policy the domain's tables start from, each row changing what it is about.
 import { createDelivery, type Delivery } from '../../src/domain/delivery.ts';
+import type { Hold } from '../../src/domain/hold.ts';
 import type { Circumstances, Policy } from '../../src/domain/retry.ts';
 import type { RunResult } from '../../src/domain/run-result.ts';
 
@@ -23,7 +24,21 @@ export const policy: Policy = {
 const acceptedAt = 1_000_000;
 export const now = 5_000_000;
 
-export const circumstances: Circumstances = { now, random: 0.5, probing: false };
+export const circumstances: Circumstances = { now, random: 0.5, held: false };
+
+/** A hold of the tenant for a missing permission. */
+export const aHold: Hold = {
+  reason: 'forbidden',
+  about: 'create',
+  hardwareConfigurationId: null,
+  since: now,
+  detail: '403 Forbidden',
+  probes: 2,
+  probeAt: now + 4000,
+  tryOthersAt: now + 4000,
+  probe: null,
+  begunBy: null,
+};
 
 export const delivery = (changes: Partial<Delivery> = {}): Delivery => ({
   ...createDelivery('tenant-1', run, acceptedAt),

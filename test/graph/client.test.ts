@@ -154,7 +154,7 @@ describe('the SDK’s own retries · are off · one request per attempt', () => 
     ['402', { kind: 'forbidden' }],
     ['400 as intune', { kind: 'rejected', status: 400 }],
     ['409', { kind: 'conflict' }],
-    ['501', { kind: 'rejected', status: 501 }],
+    ['501', { kind: 'route-not-served' }],
     ['truncated', { kind: 'uncertain' }],
     ['reset', { kind: 'uncertain', graph: null }],
     ['reset after the write', { kind: 'uncertain', graph: null }],

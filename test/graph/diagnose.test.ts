@@ -67,6 +67,50 @@ describe('a status · means one thing · whatever its body', () => {
   });
 });
 
+describe('a route that the tenant’s Intune does not serve', () => {
+  const WORDS =
+    'No OData route exists that match template ~/singleton/navigation/key/navigation with http verb POST for request /DeviceConfig/StatelessDeviceConfigFEService/deviceManagement/x.';
+  const of = (status: number, error: object, said: string[] = [], operation: 'create' | 'list' = 'create') =>
+    diagnose(
+      { status, headers: new Headers({ 'request-id': 'r' }), body: JSON.stringify({ error }) },
+      0,
+      said,
+      operation,
+    );
+
+  test.each<[string, number, object]>([
+    ['as publicly reported', 400, { code: 'No method match route template', message: WORDS }],
+    ['in other letters', 400, { code: 'NO METHOD MATCH ROUTE TEMPLATE', message: '' }],
+    ['in words alone', 400, { code: 'BadRequest', message: WORDS }],
+    ['nested in the message', 400, { code: 'BadRequest', message: JSON.stringify({ _version: 3, Message: WORDS }) }],
+    [
+      'nested as an envelope of its own',
+      400,
+      { code: 'BadRequest', message: JSON.stringify({ error: { code: 'No method match route template' } }) },
+    ],
+    ['with 404', 404, { code: 'No method match route template', message: WORDS }],
+    ['method not allowed', 405, { code: 'MethodNotAllowed', message: 'x' }],
+    ['not implemented', 501, { code: 'NotImplemented', message: 'x' }],
+  ])('is told %s · and is no run result’s own trouble', (_, status, error) => {
+    expect(of(status, error)).toMatchObject({ kind: 'route-not-served', graph: { status } });
+  });
+
+  test('is told of a listing too, by its words · but a listing that is not allowed is a refusal of its own', () => {
+    expect(of(400, { code: 'x', message: WORDS }, [], 'list')).toMatchObject({ kind: 'route-not-served' });
+    expect(of(405, { code: 'x', message: 'y' }, [], 'list')).toMatchObject({ kind: 'rejected' });
+  });
+
+  test('is not told by what the device said itself · which Graph may repeat', () => {
+    const error = { code: 'BadRequest', message: `The value '${WORDS}' is too long.` };
+    expect(of(400, error, [WORDS])).toMatchObject({ kind: 'rejected', status: 400 });
+  });
+
+  test('a gateway’s 405 or 501 · says nothing of the route', () => {
+    const answer = { status: 405, headers: new Headers({ 'content-type': 'text/html' }), body: '<h1>no</h1>' };
+    expect(diagnose(answer, 0, [], 'create')).toMatchObject({ kind: 'uncertain' });
+  });
+});
+
 describe('a refusal that is not Graph’s word · a page or a line without its request id · says nothing about the result', () => {
   const statuses = [400, 401, 402, 403, 404, 405, 409, 413, 422, 501];
   const foreign: [what: string, headers: Record<string, string>, body: string | null][] = [

@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { REMEDIES } from '../../src/domain/hold.ts';
 import { remedyOf } from '../../src/domain/remedy.ts';
 import type { Overview } from '../../src/http/overview.ts';
+import { holdAll } from '../support/hold.ts';
 import { expectProblem } from '../support/answer.ts';
 import { OPERATOR_TOKEN, startTestApp, untilConnected, type TestApp } from '../support/app.ts';
 import { conclusionOf, created, rejected } from '../support/outcomes.ts';
@@ -180,7 +181,7 @@ describe('the overview', () => {
 
   test('a hold · is the headline · with its remedy, and nobody knows when all is out', async () => {
     await world.queue.deliveries.accept(aRun('1'), now);
-    await world.queue.budget.hold('forbidden', '403 Forbidden', 'in-flight');
+    await holdAll(world.queue.budget, 'forbidden', '403 Forbidden');
     const { outlook, holds, backlog } = await overview();
     expect(outlook).toMatchObject({
       kind: 'held',

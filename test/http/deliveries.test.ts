@@ -133,7 +133,7 @@ async function attempt(deliveryId: string, outcome: Outcome | null): Promise<voi
   const marked = await deliveries.save(stored, begin(stored.delivery, NOW), NOW);
   if (marked.kind !== 'saved') throw new Error(marked.kind);
   if (!outcome) return;
-  const { delivery } = conclude(marked.stored.delivery, outcome, { now: NOW, random: 0.5, probing: false }, POLICY);
+  const { delivery } = conclude(marked.stored.delivery, outcome, { now: NOW, random: 0.5, held: false }, POLICY);
   expect((await deliveries.save(marked.stored, delivery, NOW)).kind).toBe('saved');
 }
 

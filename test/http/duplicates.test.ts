@@ -55,7 +55,7 @@ async function deliver(id: string, outcome: Parameters<typeof conclude>[1]): Pro
   if (!stored) throw new Error('there is no such delivery');
   const marked = await deliveries.save(stored, begin(stored.delivery, nowMs), nowMs);
   if (marked.kind !== 'saved') throw new Error(marked.kind);
-  const { delivery } = conclude(marked.stored.delivery, outcome, { now: nowMs, random: 0, probing: false }, POLICY);
+  const { delivery } = conclude(marked.stored.delivery, outcome, { now: nowMs, random: 0, held: false }, POLICY);
   expect((await deliveries.save(marked.stored, delivery, nowMs)).kind).toBe('saved');
   return delivery;
 }

@@ -209,6 +209,7 @@ const PROVOCATIONS: Record<string, () => Promise<Answer>> = {
   'listDeadLetters 422 invalid-request': () => operate('/v1/dead-letters?limit=501'),
   ...ofSelections('replayDeadLetters', '/v1/dead-letters/replay'),
   ...ofSelections('purgeDeadLetters', '/v1/dead-letters/purge'),
+  ...ofOperators('endThrottle', (to, headers) => select('/v1/throttle/end', '', headers, to)),
   ...ofOperators('listRevokedDevices', (to, headers) => operate('/v1/devices/revoked', to, headers)),
   ...ofRevocations('revokeDevice', 'revoke'),
   ...ofRevocations('restoreDevice', 'restore'),

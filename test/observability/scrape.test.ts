@@ -2,6 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import request from 'supertest';
+import { HOLD_REASONS } from '../../src/domain/hold.ts';
 import { startTestApp, untilConnected, type TestApp } from '../support/app.ts';
 import { runResult, sign } from '../support/device.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
@@ -44,6 +45,10 @@ const GAUGES = {
   'runstate_held{reason="graph-unavailable"}': 0,
   'runstate_held{reason="token-endpoint-unavailable"}': 0,
   'runstate_held{reason="throttled"}': 0,
+  'runstate_held{reason="route-not-served"}': 0,
+  'runstate_held{reason="all-rejected"}': 0,
+  ...Object.fromEntries(HOLD_REASONS.map((reason) => [`runstate_held_configurations{reason="${reason}"}`, 0])),
+  runstate_held_deliveries: 0,
   'runstate_queue_jobs{state="waiting"}': expect.any(Number) as number,
   'runstate_queue_jobs{state="prioritized"}': 0,
   'runstate_queue_jobs{state="active"}': 0,

@@ -151,7 +151,7 @@ describe('outcomes', () => {
     expect(tried.map(({ sends }) => sends)).toEqual(['create', ...Array<'look'>(9).fill('look'), 'create']);
     expect(delivery.status).toBe('delivered');
     expect(nexts).toEqual([undefined, ...Array<string>(5).fill('https://graph/2')]);
-    expect((await queue.budget.state()).hold).toBeNull();
+    expect((await queue.budget.state()).holds).toEqual([]);
   });
 
   test('a look that reads on and on · when the worker stops · ends at once and is given back', async () => {
@@ -205,7 +205,7 @@ describe('outcomes', () => {
     const ids = await Promise.all(Array.from({ length: 10 }, (_, number) => accept(number)));
     const deliveries = await Promise.all(ids.map((id) => ends(id)));
     for (const delivery of deliveries) expect(outcomes(delivery)).toEqual(['created']);
-    expect((await queue.budget.state()).hold).toBeNull();
+    expect((await queue.budget.state()).holds).toEqual([]);
     const { values } = await metrics.dead.get();
     expect(values).toEqual([]);
   });

@@ -30,7 +30,7 @@ async function buryAll(count: number, diedAt: (number: number) => number): Promi
     const now = diedAt(number);
     const status = number % 2 === 0 ? 404 : 400;
     const rejected = { kind: 'rejected', status, detail: '', graph: { status, code: null, requestId: null } } as const;
-    const { delivery } = conclude(begin(stored.delivery, now), rejected, { now, random: 0, probing: false }, POLICY);
+    const { delivery } = conclude(begin(stored.delivery, now), rejected, { now, random: 0, held: false }, POLICY);
     expect((await queue.deliveries.save(stored, delivery, now)).kind).toBe('saved');
     await redis.client.del(`${queue.keys.root}:deliveries:${delivery.id}`);
     await redis.client.lrem(`${queue.keys.root}:deliveries:wait`, 0, delivery.id);
@@ -90,7 +90,7 @@ test('a replay · puts it back under the same id with its history · a second on
   expect(await queue.deliveries.find(id)).toMatchObject({ status: 'queued', attemptsMade: 1, failingSince: null });
   expect(await redis.client.lrange(`${queue.keys.root}:deliveries:wait`, 0, -1)).toEqual([id]);
   expect(await queue.deliveries.counts()).toMatchObject({ queued: 1, dead: 2 });
-  expect(await queue.deliveries.oldestOpenAt()).toBe(1);
+  expect((await queue.deliveries.oldestOpen()).at).toBe(1);
 });
 
 test('a replay by filter · counts what matches · and replays just that', async () => {

@@ -43,7 +43,7 @@ async function accepted(number: number | string): Promise<Stored> {
 async function concluded(stored: Stored, outcome: Outcome, now = 2000) {
   const marked = await queue.deliveries.save(stored, begin(stored.delivery, now), now);
   if (marked.kind !== 'saved') throw new Error(marked.kind);
-  const { delivery } = conclude(marked.stored.delivery, outcome, { now, random: 0, probing: false }, POLICY);
+  const { delivery } = conclude(marked.stored.delivery, outcome, { now, random: 0, held: false }, POLICY);
   return queue.deliveries.save(marked.stored, delivery, now);
 }
 
@@ -53,7 +53,7 @@ describe('accepting', () => {
     expect(run).toEqual(aRun(1));
     expect(await redis.client.exists(`${queue.keys.root}:deliveries:${delivery.id}`)).toBe(1);
     expect(await queue.deliveries.counts()).toMatchObject({ queued: 1, delivering: 0 });
-    expect(await queue.deliveries.oldestOpenAt()).toBe(1000);
+    expect((await queue.deliveries.oldestOpen()).at).toBe(1000);
   });
 
   test('the same run again · is a duplicate · with the first acceptance', async () => {
@@ -129,7 +129,7 @@ describe('saving', () => {
     const key = queue.keys.delivery(stored.delivery.id);
     expect(await redis.client.get(key)).not.toMatch(/output|exitCode|deviceName/);
     expect(await redis.client.pttl(key)).toBeGreaterThan(3_590_000);
-    expect(await queue.deliveries.oldestOpenAt()).toBeNull();
+    expect((await queue.deliveries.oldestOpen()).at).toBeNull();
     expect(await queue.deliveries.counts()).toMatchObject({ queued: 0, delivering: 0, delivered: 1 });
     expect(await queue.deliveries.accept(aRun(1), 9000)).toMatchObject({
       kind: 'duplicate',

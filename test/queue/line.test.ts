@@ -40,7 +40,7 @@ async function createNext(): Promise<string | null> {
   const marked = await queue.deliveries.save(stored, begin(stored.delivery, 5), 5);
   if (marked.kind !== 'saved') throw new Error(marked.kind);
   const outcome = { kind: 'created', deviceRunStateId: `r-${id}`, graph: { status: 201, requestId: null } } as const;
-  const { delivery } = conclude(marked.stored.delivery, outcome, { now: 6, random: 0, probing: false }, POLICY);
+  const { delivery } = conclude(marked.stored.delivery, outcome, { now: 6, random: 0, held: false }, POLICY);
   expect((await queue.deliveries.save(marked.stored, delivery, 6)).kind).toBe('saved');
   await queue.deliveries.feed();
   return delivery.runId;
@@ -116,9 +116,9 @@ describe('first come first served', () => {
 
   test('the oldest that has not ended · is known · in line or in work', async () => {
     for (let number = 0; number < 12; number += 1) await accept(aRun(number), 1000 + number);
-    expect(await queue.deliveries.oldestOpenAt()).toBe(1000);
+    expect((await queue.deliveries.oldestOpen()).at).toBe(1000);
     for (let created = 0; created < 11; created += 1) await createNext();
-    expect(await queue.deliveries.oldestOpenAt()).toBe(1011);
+    expect((await queue.deliveries.oldestOpen()).at).toBe(1011);
   });
 
   test('a dead letter replayed into a backlog · goes to its end · and is created', async () => {

@@ -6,6 +6,8 @@ import { createDeviceCounts } from '../../src/queue/device-counts.ts';
 import { openRevocations, type Revocations } from '../../src/queue/revocations.ts';
 import type { TenantQueue } from '../../src/queue/tenant.ts';
 import { toSecret } from '../../src/secret.ts';
+import { keyOfHold } from '../../src/domain/hold.ts';
+import { asking, failed, judge, notSent, ONE, works } from '../support/hold.ts';
 import { createProxy, type Proxy } from '../chaos/proxy.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { aRun, openTestQueue } from '../support/tenant.ts';
@@ -145,28 +147,27 @@ test('promoting from the line · counts and wakes those it took', async () => {
 });
 
 test('a slot of the budget · is had · and used once', async () => {
-  await queue.budget.take('write');
+  await queue.budget.take('write', asking());
   await redis.client.flushall();
-  expect(await withLostReply(() => queue.budget.take('write'))).toMatchObject({ go: true });
-  expect(await queue.budget.take('write')).toMatchObject({ go: false, because: 'pace' });
+  expect(await withLostReply(() => queue.budget.take('write', asking()))).toMatchObject({ go: true });
+  expect(await queue.budget.take('write', asking())).toMatchObject({ go: false, because: 'pace' });
 });
 
 test('a throttle, a failure, a hold and its end · are each counted once and told as new', async () => {
   const { budget, keys } = queue;
-  const field = (name: string) => redis.client.hget(keys.budget, name);
+  const probes = ['create' as const, keyOfHold('create', ONE)];
   await budget.throttle('write', false, 1, 0.5);
-  await budget.failed('d1', 'graph-unavailable', 'down', 'way');
-  await budget.hold('forbidden', 'no', 'in-flight');
-  await budget.mended('forbidden');
+  await judge(budget, failed('forbidden'));
   await redis.client.flushall();
 
-  await withLostReply(() => budget.throttle('write', false, 1, 0.5));
-  expect(await field('throttles')).toBe('1');
-  expect(await withLostReply(() => budget.failed('d1', 'graph-unavailable', 'down', 'way'))).toBeNull();
-  expect(await field('streak')).toBe('1');
-  expect(await withLostReply(() => budget.hold('forbidden', 'no', 'in-flight'))).toMatchObject({ isNew: true });
-  expect(await withLostReply(() => budget.hold('forbidden', 'no', 'probe'))).toMatchObject({ hold: { probes: 1 } });
-  expect(await withLostReply(() => budget.mended('forbidden'))).toMatchObject({ reason: 'forbidden' });
+  expect(await withLostReply(() => budget.throttle('write', false, 50, 0.5))).toBe(50);
+  expect(await redis.client.hget(keys.budget, 'throttles')).toBe('1');
+  expect((await withLostReply(() => judge(budget, notSent('down')))).began).toEqual([]);
+  expect(await redis.client.hget(keys.holds, 's:any')).toContain('"count":1');
+  expect((await withLostReply(() => judge(budget, failed('forbidden')))).began).toHaveLength(2);
+  const { goOn } = await withLostReply(() => judge(budget, failed('forbidden'), { probes }));
+  expect(goOn).toMatchObject([{ probes: 1 }, { probes: 1 }]);
+  expect((await withLostReply(() => judge(budget, works, { probes }))).ended).toHaveLength(2);
 });
 
 test('a device’s count · counts each submission once', async () => {

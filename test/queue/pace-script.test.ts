@@ -3,6 +3,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createPace, learn, PACE_MEMBERS, type Pace } from '../../src/domain/pace.ts';
 import { connect, disconnect, type RedisConnection } from '../../src/queue/redis.ts';
+import { asking } from '../support/hold.ts';
 import { KEYS, openTestBudget } from '../support/budget.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { scriptClock, setTime } from '../support/redis-clock.ts';
@@ -61,7 +62,7 @@ test('any history of slots and refusals · played to Redis and to the pure pace 
           const told = (retryAfterMs ?? -1) >= backoffMs;
           pace = learn(pace, { kind: 'throttled', waitMs: Math.max(retryAfterMs ?? 0, backoffMs), told }, now);
           played.refused += 1;
-        } else if ((await budget.take('write')).go) {
+        } else if ((await budget.take('write', asking())).go) {
           pace = learn(pace, { kind: 'granted' }, now);
           played.granted += 1;
         } else continue;

@@ -39,6 +39,7 @@ beforeEach(async () => {
     supersede: false,
     dedupeWindowMs: DAY_MS,
     writesPer20s: 100,
+    holdProbeMs: 2000,
     policy,
   };
   const seal = createSeal([]);

@@ -41,7 +41,7 @@ beforeEach(async () => {
   connection = connect(redis.config, 'work', () => undefined);
   await settled(connection);
   queue = new Queue(QUEUE_NAME, { connection, prefix: keys.root, skipVersionCheck: true });
-  line = createLine(connection, queue, keys, 10);
+  line = createLine(connection, queue, keys, 10, 60_000);
   records = createRecords(connection, line, keys, 'default', seal, { dedupeWindowMs: WINDOW_MS, supersede: true });
   [isKilled, underWay] = [false, []];
   accept = createAcceptance(

@@ -87,6 +87,8 @@ export async function startTestApp(
     forecast: createForecast(queue.budget, config.delivery.writesPer20s, clock),
     find: revocations.whenKnown(queue.deliveries.find),
     deadLetters: queue.deadLetters,
+    endThrottle: queue.budget.endThrottle,
+    onThrottleEnded: events.throttleEnded,
     startTrace: null,
     isAlive: () => true,
     ...health,

@@ -27,17 +27,36 @@ type OtherRecord = {
 const TENANT = 'other-tenant.example';
 const CLIENT = '0d9c7a52-3f43-4b53-8f5c-6f0a1a3b2c4d';
 const SECRET = 'an-other-secret';
-const CONFIGURATIONS = ['aaaaaaaa-0000-4000-8000-000000000001', 'aaaaaaaa-0000-4000-8000-000000000002'];
+const toConfiguration = (_: unknown, index: number) => `aaaaaaaa-0000-4000-8000-00000000000${index + 1}`;
 const PAGE = 9;
 /** So many of the creates are carried out without the caller learning of it. */
 const LOST_SHARE = 0.1;
 
 type Response = { status: number; json: object };
 
+/** How one configuration is answered while something is wrong with it; null where it is answered as usual. */
+export type Trouble = (method: 'POST' | 'GET') => Response | null;
+
+export const TROUBLES = {
+  forbidden: () => refusal(403),
+  failing: () => refusal(500),
+  /** As Intune answers on documented routes that its services do not serve. */
+  unserved: (method) => (method === 'POST' ? unserved() : null),
+  rejecting: (method) => (method === 'POST' ? refusal(400) : null),
+} satisfies Record<string, Trouble>;
+
+export type OtherGraphOptions = { configurations?: number; lostShare?: number };
+
 const UNSAID = { osVersion: null, upn: null, configurationOutput: null, configurationError: null };
 const STATES = /^\/beta\/deviceManagement\/hardwareConfigurations\/([^/]+)\/deviceRunStates$/;
 
-export async function startOtherGraph(seed: number) {
+export async function startOtherGraph(
+  seed: number,
+  { configurations = 2, lostShare = LOST_SHARE }: OtherGraphOptions = {},
+) {
+  const configurationIds = Array.from({ length: configurations }, toConfiguration);
+  const troubles = new Map<string, Trouble>();
+  const creates: { at: number; configurationId: string; status: number | null }[] = [];
   const directory = await mkdtemp(join(tmpdir(), 'runstate-other-graph-'));
   const tls = await createCertificate(directory);
   const records: OtherRecord[] = [];
@@ -66,9 +85,14 @@ export async function startOtherGraph(seed: number) {
     if (url.pathname === `/${TENANT}/oauth2/v2.0/token`) return issue(new URLSearchParams(body));
     if (!tokens.has(request.headers.authorization?.replace(/^Bearer /, '') ?? '')) return refusal(401);
     const configurationId = STATES.exec(url.pathname)?.[1];
-    if (configurationId === undefined || !CONFIGURATIONS.includes(configurationId)) return refusal(404);
-    if (request.method === 'POST') return create(configurationId, body);
-    return request.method === 'GET' ? list(configurationId, url) : refusal(405);
+    if (configurationId === undefined || !configurationIds.includes(configurationId)) return refusal(404);
+    const { method } = request;
+    if (method !== 'POST' && method !== 'GET') return refusal(405);
+    const troubled = troubles.get(configurationId)?.(method) ?? null;
+    if (method === 'GET') return troubled ?? list(configurationId, url);
+    const made = troubled ?? create(configurationId, body);
+    creates.push({ at: performance.now(), configurationId, status: made === 'nothing' ? null : made.status });
+    return made;
   }
 
   function issue(form: URLSearchParams): Response {
@@ -86,7 +110,7 @@ export async function startOtherGraph(seed: number) {
     const id = `${configurationId}_${randomUUID()}`;
     const record = { ...UNSAID, ...members, id, configurationId } as OtherRecord;
     records.push(record);
-    if (dice() >= LOST_SHARE) return { status: 201, json: show(record) };
+    if (dice() >= lostShare) return { status: 201, json: show(record) };
     const lost = dice() < 0.5 ? '504' : 'reset';
     faults[`create: ${lost} after the write`] = (faults[`create: ${lost} after the write`] ?? 0) + 1;
     return lost === '504' ? refusal(504) : 'nothing';
@@ -117,7 +141,14 @@ export async function startOtherGraph(seed: number) {
       GRAPH_BASE_URL: `https://localhost:${port}/beta`,
       NODE_EXTRA_CA_CERTS: join(directory, 'certificate.pem'),
     }),
-    configurationIds: CONFIGURATIONS,
+    configurationIds,
+    /** From now on a configuration is answered like this. */
+    trouble: (configurationId: string, trouble: Trouble | null) => {
+      if (trouble) troubles.set(configurationId, trouble);
+      else troubles.delete(configurationId);
+    },
+    /** Every create that arrived, and how it was answered; null where its answer was lost. */
+    creates: () => creates,
     records: () => records,
     faults: () => faults,
     close: async () => {
@@ -162,6 +193,13 @@ function describe(origin: string): Response {
 
 function refusal(status: number): Response {
   return { status, json: { error: { code: `other${status}`, message: 'not today' } } };
+}
+
+/** As publicly reported of siblings of this route: the same words nested in the message. */
+function unserved(): Response {
+  const message =
+    'No OData route exists that match template ~/singleton/navigation/key/navigation with http verb POST for request /DeviceConfig/StatelessDeviceConfigFEService/deviceManagement.';
+  return { status: 400, json: { error: { code: 'No method match route template', message } } };
 }
 
 /** A linear congruential generator (Numerical Recipes). */

@@ -29,7 +29,7 @@ export async function conclusionOf(
   if (answer.kind !== 'accepted') throw new Error(answer.kind);
   const stored = await deliveries.load(answer.delivery.id);
   if (!stored) throw new Error('not stored');
-  const circumstances = { now, random: 0, probing: false };
+  const circumstances = { now, random: 0, held: false };
   const { delivery } = conclude(begin(stored.delivery, now), outcome, circumstances, POLICY);
   const saved = await deliveries.save(stored, delivery, now);
   if (saved.kind !== 'saved') throw new Error(saved.kind);

@@ -22,7 +22,12 @@ function show(overview) {
   byId('since').hidden = holds.length === 0;
   setText(
     'since',
-    holds.map(({ reason, since }) => `${reason}, since ${toTime(since)} (${toAgo(since, at)})`).join(' · '),
+    holds
+      .map(({ reason, since, hardwareConfigurationId: of, deliveries }) => {
+        const whose = of ? `, configuration ${of} alone, ${toCount(deliveries)} kept back` : '';
+        return `${reason}, since ${toTime(since)} (${toAgo(since, at)})${whose}`;
+      })
+      .join(' · '),
   );
   document.title = `${UNWELL.includes(outlook.kind) ? '⚠ ' : ''}${outlook.headline} – runstate-bridge`;
   showNotices(notices);

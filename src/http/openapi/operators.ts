@@ -9,6 +9,7 @@ import {
   revocationSchema,
   revokedSchema,
   statusSchema,
+  throttleEndSchema,
 } from '../answers.ts';
 import { answers, answersText, refusals } from './answers.ts';
 import * as examples from './examples.ts';
@@ -79,6 +80,17 @@ export const operatorPaths: ZodOpenApiPathsObject = {
       responses: {
         200: answers('How many.', purgedSchema, { matched: 3, purged: 3 }),
         ...refusals([...unreadable, ...always]),
+      },
+    },
+  },
+  '/v1/throttle/end': {
+    post: {
+      ...operators,
+      operationId: 'endThrottle',
+      summary: 'End Graph’s “not before”, where it asked for an absurd time; nothing else is changed',
+      responses: {
+        200: answers('Whether there was one.', throttleEndSchema, { ended: true, until: '2083-10-05T00:00:00.000Z' }),
+        ...refusals(always),
       },
     },
   },

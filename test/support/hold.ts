@@ -1,0 +1,51 @@
+// Holds begun and ended in tests, as attempts of a worker would.
+import type { Outcome } from '../../src/domain/delivery.ts';
+import type { Failure } from '../../src/domain/failure.ts';
+import { keyOfHold, type HoldKey, type Operation } from '../../src/domain/hold.ts';
+import type { Judgement } from '../../src/domain/judge.ts';
+import type { Budget, Turn } from '../../src/queue/budget.ts';
+
+/** Two configurations that differ in nothing else. */
+export const ONE = '11111111-2222-3333-4444-555555555555';
+export const OTHER = '99999999-2222-3333-4444-555555555555';
+
+/** Whose attempt a permit is for. */
+export const asking = (id = 'd1', hardwareConfigurationId = ONE) => ({ id, hardwareConfigurationId });
+
+export const failed = (
+  kind: 'forbidden' | 'unauthenticated' | 'credential-refused' | 'uncertain',
+  detail = '',
+): Failure => ({
+  kind,
+  detail,
+  graph: null,
+});
+export const notSent = (detail = ''): Failure => ({ kind: 'not-sent', upstream: 'graph', detail, graph: null });
+export const works: Outcome = { kind: 'created', deviceRunStateId: 'r', graph: { status: 201, requestId: null } };
+
+type Attempt = {
+  id?: string;
+  configuration?: string;
+  operation?: Operation;
+  probes?: readonly HoldKey[];
+};
+
+/** Judges what an attempt came to. */
+export function judge(
+  budget: Pick<Budget, 'judge'>,
+  outcome: Outcome,
+  { id = 'd1', configuration = ONE, operation = 'create', probes = [] }: Attempt = {},
+): Promise<Judgement> {
+  return budget.judge({ outcome, operation, deliveryId: id, hardwareConfigurationId: configuration, probes });
+}
+
+/** Holds the tenant for a credential that no configuration can be to blame for, or for a permission. */
+export const holdAll = (budget: Pick<Budget, 'judge'>, reason: 'forbidden' | 'credential-refused', detail: string) =>
+  judge(budget, failed(reason, detail));
+
+/** A probe gets through. */
+export const release = (budget: Pick<Budget, 'judge'>) =>
+  judge(budget, works, { probes: ['any', 'create', keyOfHold('create', ONE)] });
+
+/** How long a question for a slot is to wait before it is asked again. */
+export const waitOf = (turn: Turn): number => ('waitMs' in turn ? turn.waitMs : 0);
