@@ -18,14 +18,21 @@ export type Devices = {
   read: (deviceId: string, deliveryId: string) => Promise<ReadOutcome>;
 };
 
-export function createDevices(baseUrl: string, groupKey: Uint8Array, seed: number, signal: AbortSignal): Devices {
+/** @param apiAheadS how far the API's clock is ahead: a device's is right where it agrees with that */
+export function createDevices(
+  baseUrl: string,
+  groupKey: Uint8Array,
+  seed: number,
+  apiAheadS: number,
+  signal: AbortSignal,
+): Devices {
   const random = createRandom(seed ^ 0x5eed);
   const agentOf = (deviceId: string, skewS: number): Agent => ({
     baseUrl,
     deviceId,
     deviceKey: deriveDeviceKey(groupKey, deviceId).toString('base64'),
     signal,
-    now: () => Date.now() + skewS * 1000,
+    now: () => Date.now() + (apiAheadS + skewS) * 1000,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
   });
 

@@ -10,6 +10,7 @@ export const MACHINE_KINDS = [
   'kill',
   'terminate',
   'pause',
+  'clock-step',
   'redis-kill',
   'redis-pause',
   'script-flush',
@@ -67,6 +68,8 @@ export type Submission = {
 export type Plan = {
   seed: number;
   concurrency: number;
+  /** How far each process's wall clock is ahead of Redis's. */
+  clockAheadS: Record<Party, number>;
   submissions: Submission[];
   disturbances: Disturbance[];
   /** After this everything is mended. */
@@ -97,6 +100,9 @@ export const MACHINERY = {
   },
 } as const satisfies Record<string, Machinery>;
 
+/** Four minutes, and hours, to either side; half of the clocks are right. */
+const CLOCKS_AHEAD_S = [0, 0, 0, 0, 240, -240, 4 * 3600, -4 * 3600] as const;
+
 const SUBMITTING_MS = 9000;
 /** So many submissions come at a moment when something is about to happen. */
 const TIMELY_SHARE = 0.7;
@@ -108,6 +114,7 @@ const DURATIONS: Record<Kind, readonly [number, number]> = {
   kill: [100, 1500],
   terminate: [100, 1500],
   pause: [300, 3000],
+  'clock-step': [500, 6000],
   'redis-kill': [100, 2500],
   'redis-pause': [300, 4000],
   'redis-long-pause': [12_000, 18_000],
@@ -148,6 +155,11 @@ export function createPlan(options: PlanOptions): Plan {
   return {
     seed: options.seed,
     concurrency: pick(random, [2, 10, 50]),
+    clockAheadS: {
+      api: pick(random, CLOCKS_AHEAD_S),
+      'worker-1': pick(random, CLOCKS_AHEAD_S),
+      'worker-2': pick(random, CLOCKS_AHEAD_S),
+    },
     submissions: submissions.sort((a, b) => a.at - b.at),
     disturbances: disturbances.sort((a, b) => a.at - b.at),
     lengthMs: options.machinery.lengthMs,
@@ -160,7 +172,10 @@ function planDisturbance(random: Random, { kinds, machinery }: PlanOptions): Dis
   const [shortest, longest] = DURATIONS[kind];
   const room = kind === 'redis-long-pause' ? shortest : 500;
   const at = wholeNumber(random, 0, machinery.lengthMs - room);
-  const parties = /^graph-(cut|stall|lost|refuse)/.test(kind) ? (['worker-1', 'worker-2'] as const) : PARTIES;
+  // The API's clock is what devices sign by; only where it is wrong from the start can they know it.
+  const parties = /^(graph-(cut|stall|lost|refuse)|clock-step)/.test(kind)
+    ? (['worker-1', 'worker-2'] as const)
+    : PARTIES;
   return {
     at,
     kind,
@@ -244,7 +259,9 @@ export const isBeyondTolerance = (clockSkewS: number): boolean => Math.abs(clock
 
 /** A disturbance in words, for a timeline. */
 export function describeDisturbance({ at, forMs, kind, party }: Disturbance): string {
-  const aimed = /^(kill|terminate|pause|redis-(cut|stall|lost|refuse)|graph-(cut|stall|lost|refuse))/.test(kind);
+  const aimed = /^(kill|terminate|pause|clock-step|redis-(cut|stall|lost|refuse)|graph-(cut|stall|lost|refuse))/.test(
+    kind,
+  );
   const lasting = forMs === 0 ? '' : ` for ${forMs} ms`;
   return `${String(at).padStart(6)} ms  ${kind}${aimed ? ` ${party}` : ''}${lasting}`;
 }

@@ -63,8 +63,8 @@ export async function runOnce({ seed, devices, graph, redis, signal }: RunOption
   let stage: Stage | null = null;
   let isClean = false;
   try {
-    stage = await openStage({ directory, outside, redis, groupKey, operatorToken, concurrency: plan.concurrency });
-    const crew = createDevices(stage.apiUrl, groupKey, seed, signal);
+    stage = await openStage({ directory, outside, redis, groupKey, operatorToken, ...plan });
+    const crew = createDevices(stage.apiUrl, groupKey, seed, stage.apiAheadS, signal);
     const submitting = Promise.all(plan.submissions.map((submission) => submitAt(crew, submission, signal)));
     submitting.catch(() => undefined);
     await Promise.all([delay(plan.lengthMs, undefined, { signal }), disturb(stage, plan.disturbances, signal)]);

@@ -1,5 +1,6 @@
 // Everything a run plays on: Redis, Graph, a proxy on every way between, the three processes; and how each disturbance is done.
 import { connect } from 'node:net';
+import { createFakeClock, MISSING_FAKETIME, type FakeClock } from '../support/fake-clock.ts';
 import { REVOKING, type Outside } from './outside.ts';
 import { PARTIES, type Disturbance, type Kind, type Party } from './plan.ts';
 import { supervise, type Supervised } from './processes.ts';
@@ -15,6 +16,9 @@ const SHORT_DAY = {
   GRAPH_WRITES_PER_20S: '20000',
 };
 
+/** One worker's clock steps back, the other's forth. */
+const CLOCK_STEP_S: Record<Party, number> = { api: 0, 'worker-1': -3600, 'worker-2': 3600 };
+
 export type StageOptions = {
   directory: string;
   outside: Outside;
@@ -22,10 +26,13 @@ export type StageOptions = {
   groupKey: Uint8Array;
   operatorToken: string;
   concurrency: number;
+  clockAheadS: Record<Party, number>;
 };
 
 export type Stage = {
   apiUrl: string;
+  /** How far the API's clock is ahead here: not at all where clocks cannot be set. */
+  apiAheadS: number;
   begin: (disturbance: Disturbance) => Promise<void>;
   end: (disturbance: Disturbance) => Promise<void>;
   /** Everything is well and runs. */
@@ -40,6 +47,10 @@ type Act = (party: Party) => unknown;
 
 export async function openStage(options: StageOptions): Promise<Stage> {
   const { outside, directory } = options;
+  // An embedded Redis has the clock of whoever started it.
+  const hasClocks = MISSING_FAKETIME === null && options.redis !== 'embedded';
+  const clockAheadS = hasClocks ? options.clockAheadS : { api: 0, 'worker-1': 0, 'worker-2': 0 };
+  const clocks = hasClocks ? await openClocks(clockAheadS) : null;
   const redis = await (options.redis === 'embedded' ? openEmbeddedRedis(directory) : openRedisApart());
   const toRedis = await openProxies(PARTIES, redis.connect);
   const toGraph = await openProxies(PARTIES, () => connect(outside.port, '127.0.0.1'));
@@ -56,6 +67,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
         OPERATOR_TOKEN: options.operatorToken,
         WORKER_CONCURRENCY: String(options.concurrency),
         HOST: '127.0.0.1',
+        ...clocks?.[party].env,
       };
       return [party, supervise(party, entry, portVariable, env, directory)];
     }),
@@ -86,6 +98,10 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     kill: { begin: (party) => processes[party].end('SIGKILL'), end: (party) => processes[party].start() },
     terminate: { begin: (party) => processes[party].end('SIGTERM'), end: (party) => processes[party].start() },
     pause: { begin: (party) => processes[party].signal('SIGSTOP'), end: (party) => processes[party].signal('SIGCONT') },
+    'clock-step': {
+      begin: (party) => clocks?.[party].set(clockAheadS[party] + CLOCK_STEP_S[party]),
+      end: (party) => clocks?.[party].set(clockAheadS[party]),
+    },
     'redis-kill': {
       begin: () => (redisDown = redisDown.then(redis.kill)),
       end: () => (redisDown = redisDown.then(redis.kill).then(() => redis.start())),
@@ -129,6 +145,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const proxies = [...Object.values(toRedis), ...Object.values(toGraph)];
   return {
     apiUrl: `http://127.0.0.1:${apiPort ?? 0}`,
+    apiAheadS: clockAheadS.api,
     begin,
     end,
     mend: async () => {
@@ -140,6 +157,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
         proxy.refuse(false);
       }
       for (const party of PARTIES) processes[party].signal('SIGCONT');
+      if (clocks) await Promise.all(PARTIES.map((party) => clocks[party].set(clockAheadS[party])));
       await redisDown;
       await Promise.all(PARTIES.map((party) => processes[party].start()));
     },
@@ -155,8 +173,14 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       await endAll();
       await Promise.all(proxies.map((proxy) => proxy.close()));
       await redis.close();
+      if (clocks) await Promise.all(Object.values(clocks).map((clock) => clock.close()));
     },
   };
+}
+
+async function openClocks(aheadS: Record<Party, number>) {
+  const made = await Promise.all(PARTIES.map(async (party) => [party, await createFakeClock(aheadS[party])] as const));
+  return Object.fromEntries(made) as Record<Party, FakeClock>;
 }
 
 async function openProxies(parties: readonly Party[], to: Parameters<typeof createProxy>[0]) {
