@@ -37,7 +37,19 @@ const httpsUrl = z
   .refine((text) => URL.canParse(text) && new URL(text).protocol === 'https:', 'must be an https URL')
   .refine((text) => !URL.canParse(text) || !/[?@]/.test(text), 'must have no credentials or query')
   .transform((text) => text.replace(/\/+$/, ''));
-const secret = (schema: z.ZodType<string, string>) => schema.transform(toSecret);
+/** White space at the ends of a secret is no part of it: files and Kubernetes secrets end in a line end. */
+const secret = (schema: z.ZodType<string, string>) =>
+  z
+    .string()
+    .transform((text) => text.trim())
+    .pipe(schema)
+    .transform(toSecret);
+const proxyUrl = z
+  .string()
+  .transform((text) => (text.includes('://') ? text.trim() : `http://${text.trim()}`))
+  .refine(isProxyUrl, 'must be an http:// or https:// address of a proxy')
+  .transform(toSecret);
+const hostList = z.string().transform((text) => text.split(/[,\s]+/).filter((entry) => entry !== ''));
 const addresses = z
   .string()
   .refine(
@@ -80,11 +92,14 @@ export const environmentSchema = z.object({
     .string()
     .regex(/^[\w.-]{1,256}$/, 'must be an application (client) id')
     .optional(),
-  AZURE_CLIENT_SECRET: secret(z.string()).optional(),
+  AZURE_CLIENT_SECRET: secret(z.string().min(1, 'must be more than white space')).optional(),
   AZURE_CLIENT_SECRET_FILE: z.string().optional(),
   AZURE_CLIENT_CERTIFICATE_PATH: z.string().optional(),
+  AZURE_CLIENT_CERTIFICATE_PASSWORD: secret(z.string()).optional(),
   AZURE_FEDERATED_TOKEN_FILE: z.string().optional(),
   IDENTITY_ENDPOINT: z.string().optional(),
+  HTTPS_PROXY: proxyUrl.optional(),
+  NO_PROXY: hostList.optional(),
   AZURE_AUTHORITY_HOST: httpsUrl.optional(),
   GRAPH_CLOUD: oneOf(['global', 'usgov', 'usgovdod', 'china'], 'global'),
   GRAPH_BASE_URL: httpsUrl
@@ -115,6 +130,10 @@ export const environmentSchema = z.object({
 });
 
 export type Environment = z.infer<typeof environmentSchema>;
+
+function isProxyUrl(text: string): boolean {
+  return /^https?:\/\//i.test(text) && URL.canParse(text) && new URL(text).hostname !== '';
+}
 
 function toAddress(text: string): Address | null {
   const match = /^\[?([^\s,\]/@]+?)\]?:(\d{1,5})$/.exec(text.trim());

@@ -12,6 +12,9 @@ export type Given = {
 const PORT_NAME = /(^|_)PORT$/;
 const SERVICE_LINK = /^(tcp|udp|sctp):\/\//;
 
+/** Other programs take these in lower case as well, and prefer them so. */
+const ALSO_IN_LOWER_CASE = ['HTTPS_PROXY', 'NO_PROXY'];
+
 /** Empty variables count as unset. */
 export function readGiven(env: Variables): Given {
   const variables: Record<string, string> = {};
@@ -20,6 +23,10 @@ export function readGiven(env: Variables): Given {
     if (value === undefined || value === '') continue;
     if (PORT_NAME.test(name) && SERVICE_LINK.test(value)) ignored.push(name);
     else variables[name] = value;
+  }
+  for (const name of ALSO_IN_LOWER_CASE) {
+    const value = variables[name.toLowerCase()];
+    if (value !== undefined) variables[name] = value;
   }
   return { variables, ignored };
 }

@@ -6,9 +6,12 @@ export type CredentialConfig =
   | { kind: 'secret'; tenantId: string; clientId: string; secret: Secret }
   /** Read again for each new token: rotating it needs no restart. */
   | { kind: 'secret-file'; tenantId: string; clientId: string; secretPath: string }
-  | { kind: 'certificate'; tenantId: string; clientId: string; certificatePath: string }
+  | { kind: 'certificate'; tenantId: string; clientId: string; certificatePath: string; password: Secret | null }
   | { kind: 'federated'; tenantId: string; clientId: string; tokenFilePath: string }
   | { kind: 'managed-identity'; clientId: string | null };
+
+/** The way out: a proxy that opens tunnels, and the hosts that are reached without it. */
+export type ProxyConfig = { url: Secret; exempt: string[] };
 
 export type GraphConfig = {
   /** Ends in the version segment, without a slash: `https://graph.microsoft.com/beta`. */
@@ -20,6 +23,8 @@ export type GraphConfig = {
   /** Null where this process was given none. */
   credential: CredentialConfig | null;
   attemptTimeoutMs: number;
+  /** Null where Graph and the token endpoint are reached directly. */
+  proxy: ProxyConfig | null;
 };
 
 const CLOUDS = {
@@ -63,6 +68,7 @@ export function toGraph(env: Environment): GraphConfig {
     instanceDiscovery: PUBLIC_AUTHORITIES.includes(new URL(authorityHost).hostname),
     credential: toCredential(env),
     attemptTimeoutMs: env.ATTEMPT_TIMEOUT_MS,
+    proxy: env.HTTPS_PROXY === undefined ? null : { url: env.HTTPS_PROXY, exempt: env.NO_PROXY ?? [] },
   };
 }
 
@@ -73,7 +79,10 @@ function toCredential(env: Environment): CredentialConfig | null {
     const secretPath = env.AZURE_CLIENT_SECRET_FILE;
     if (secretPath !== undefined) return { kind: 'secret-file', tenantId, clientId, secretPath };
     const certificatePath = env.AZURE_CLIENT_CERTIFICATE_PATH;
-    if (certificatePath !== undefined) return { kind: 'certificate', tenantId, clientId, certificatePath };
+    if (certificatePath !== undefined) {
+      const password = env.AZURE_CLIENT_CERTIFICATE_PASSWORD ?? null;
+      return { kind: 'certificate', tenantId, clientId, certificatePath, password };
+    }
     const tokenFilePath = env.AZURE_FEDERATED_TOKEN_FILE;
     if (tokenFilePath !== undefined) return { kind: 'federated', tenantId, clientId, tokenFilePath };
   }

@@ -258,7 +258,11 @@ const CASES: Record<Name, Case> = {
   AZURE_CLIENT_SECRET: {
     pick: ({ graph }) => (graph.credential?.kind === 'secret' ? graph.credential.secret.reveal() : null),
     byDefault: null,
-    good: [['~ anything ~', '~ anything ~']],
+    good: [
+      ['~ anything ~', '~ anything ~'],
+      ['a secret of Kubernetes\r\n', 'a secret of Kubernetes'],
+      [' \tspaces\n', 'spaces'],
+    ],
     bad: [],
   },
   AZURE_CLIENT_SECRET_FILE: {
@@ -271,6 +275,29 @@ const CASES: Record<Name, Case> = {
     pick: ({ graph }) => (graph.credential?.kind === 'certificate' ? graph.credential.certificatePath : null),
     byDefault: null,
     good: [['/run/app.pem', '/run/app.pem']],
+    bad: [],
+  },
+  AZURE_CLIENT_CERTIFICATE_PASSWORD: {
+    pick: ({ graph }) => (graph.credential?.kind === 'certificate' ? revealed(graph.credential.password) : null),
+    byDefault: null,
+    good: [['open sesame\n', 'open sesame']],
+    bad: [],
+  },
+  HTTPS_PROXY: {
+    pick: ({ graph }) => revealed(graph.proxy?.url ?? null),
+    byDefault: null,
+    good: [
+      ['http://proxy.example:3128', 'http://proxy.example:3128'],
+      ['http://user:p%40ss@proxy:3128', 'http://user:p%40ss@proxy:3128'],
+      ['https://proxy', 'https://proxy'],
+      ['proxy.example:3128', 'http://proxy.example:3128'],
+    ],
+    bad: ['socks5://proxy:1080', 'http://', 'http://a b'],
+  },
+  NO_PROXY: {
+    pick: ({ graph }) => graph.proxy?.exempt ?? [],
+    byDefault: [],
+    good: [['localhost, .example.com 10.0.0.0/8', ['localhost', '.example.com', '10.0.0.0/8']]],
     bad: [],
   },
   AZURE_FEDERATED_TOKEN_FILE: {
@@ -359,6 +386,12 @@ const COMPANY: Partial<Record<Name, Environment>> = {
   AZURE_CLIENT_SECRET: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client' },
   AZURE_CLIENT_SECRET_FILE: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client' },
   AZURE_CLIENT_CERTIFICATE_PATH: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client' },
+  AZURE_CLIENT_CERTIFICATE_PASSWORD: {
+    AZURE_TENANT_ID: 'tenant',
+    AZURE_CLIENT_ID: 'client',
+    AZURE_CLIENT_CERTIFICATE_PATH: '/app.pem',
+  },
+  NO_PROXY: { HTTPS_PROXY: 'http://proxy:3128' },
   AZURE_FEDERATED_TOKEN_FILE: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client' },
 };
 const names = Object.keys(CASES) as Name[];
@@ -410,6 +443,21 @@ test.each([
     'api',
   );
   expect(faults).toEqual(['DRAIN_MS must be less than SHUTDOWN_GRACE_MS, which counts it']);
+});
+
+test('a secret of nothing but white space · is none', () => {
+  expect(faultsOf({ ...worker, AZURE_CLIENT_SECRET: ' \r\n' })).toEqual([
+    'AZURE_CLIENT_SECRET must be more than white space',
+  ]);
+});
+
+test.each(['https_proxy', 'no_proxy'])('%s · in lower case · goes before the one in capitals', (name) => {
+  const { graph } = parseConfig(
+    { ...worker, HTTPS_PROXY: 'http://capitals:1', NO_PROXY: 'capitals', [name]: 'lower:1' },
+    'worker',
+  );
+  const { url, exempt } = graph.proxy ?? {};
+  expect(name === 'no_proxy' ? exempt : url?.reveal()).toEqual(name === 'no_proxy' ? ['lower:1'] : 'http://lower:1');
 });
 
 describe('what a role cannot do without', () => {

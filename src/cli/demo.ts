@@ -64,6 +64,9 @@ async function demo(
   const operatorToken = randomBytes(24).toString('hex');
   const environment = {
     ...process.env,
+    // Everything is on this machine: no proxy leads to it.
+    NO_PROXY: '*',
+    no_proxy: '*',
     ...sandbox.environment(),
     DATA_DIR: join(directory, 'redis'),
     REDIS_PREFIX: `runstate-demo-${randomBytes(4).toString('hex')}`,

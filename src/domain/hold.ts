@@ -61,15 +61,15 @@ export const REMEDIES: Record<HoldReason, string> = {
   forbidden:
     'Grant the app registration the application permission DeviceManagementConfiguration.ReadWrite.All with admin consent, and see that the tenant has an Intune licence and no Conditional Access policy blocks the app.',
   'credential-refused':
-    'The token endpoint refuses the credential. Renew the secret or certificate, or correct AZURE_TENANT_ID and AZURE_CLIENT_ID.',
+    'The credential cannot be used: the token endpoint refuses it, or its file is not usable. Renew the secret or certificate, or correct AZURE_TENANT_ID and AZURE_CLIENT_ID; where the detail names a file, correct that file.',
   'route-not-served':
     'The tenant’s Intune does not take creates at this address. Check that GRAPH_CLOUD and GRAPH_BASE_URL name the beta version of the tenant’s cloud. Then POST one device run state by hand (Graph Explorer, to /deviceManagement/hardwareConfigurations/{id}/deviceRunStates): 201 means the route is served and this hold ends by itself; the same answer means Intune does not serve it to this tenant. Then open a support case with Microsoft Intune and name the request id. Purge nothing: everything is kept, and probes go on.',
   'all-rejected':
     'Graph rejects every create alike, so the cause is no single run result’s. Compare the detail with what devices send, and POST one device run state by hand (Graph Explorer, to /deviceManagement/hardwareConfigurations/{id}/deviceRunStates): if that is rejected too, Graph or the configuration has changed; ask Microsoft Intune’s support with the request id. If it is created, correct what the agents send. Once a probe is created the hold ends by itself; what was rejected before is dead and can be replayed by its code.',
   'graph-unavailable':
-    'Graph cannot be reached or answers with errors. Check network, proxy, DNS and Microsoft’s service health; nothing else is needed.',
+    'Graph cannot be reached or answers with errors. Check network, proxy (HTTPS_PROXY, NO_PROXY), DNS and Microsoft’s service health. Where the detail speaks of a certificate, set NODE_EXTRA_CA_CERTS to the PEM file of the authority that inspects TLS in your network.',
   'token-endpoint-unavailable':
-    'The token endpoint cannot be reached or answers with errors. Check network, proxy, DNS, AZURE_AUTHORITY_HOST and Microsoft’s service health.',
+    'The token endpoint cannot be reached or answers with errors. Check network, proxy (HTTPS_PROXY, NO_PROXY), DNS, AZURE_AUTHORITY_HOST and Microsoft’s service health. Where the detail speaks of a certificate, set NODE_EXTRA_CA_CERTS to the PEM file of the authority that inspects TLS in your network.',
 };
 
 /** What is said of a hold beside its remedy, where only one configuration is held. */

@@ -14,6 +14,7 @@ import type { Failure } from '../domain/failure.ts';
 import { readBody } from './body.ts';
 import { DELAYED, diagnose, diagnoseThrown, isFromGraph, type Answer } from './diagnose.ts';
 import { readPage, type Page } from './page.ts';
+import { proxyFor } from './proxy.ts';
 import type { Token, TokenSource } from './token.ts';
 import { watchStandstill } from './standstill.ts';
 import { createTransport, type Passage } from './transport.ts';
@@ -60,7 +61,7 @@ export function createGraphClient(
   clock: () => number,
   ended: RequestEnded,
 ): GraphClient {
-  const transport = createTransport(config.attemptTimeoutMs, clock);
+  const transport = createTransport(config.attemptTimeoutMs, proxyFor(config.baseUrl, config.proxy), clock);
   // No RetryHandler (it repeats POSTs on 504) and no RedirectHandler (a create is never redirected).
   const authentication = new AuthenticationHandler({
     getAccessToken: () => Promise.reject(new Error('no token given')),

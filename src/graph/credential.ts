@@ -1,5 +1,6 @@
-// The app registration's credential: which one the environment holds, and what its errors mean.
+// The app registration's credential: which one the environment holds, and the way its requests take.
 import { readFile } from 'node:fs/promises';
+import { Agent } from 'node:https';
 import {
   ClientCertificateCredential,
   ClientSecretCredential,
@@ -7,52 +8,32 @@ import {
   type TokenCredential,
 } from '@azure/identity';
 import { ManagedIdentityApplication } from '@azure/msal-node';
-import type { CredentialConfig, GraphConfig } from '../graph-config.ts';
-import type { Failure } from '../domain/failure.ts';
+import { HttpsProxyAgent } from 'https-proxy-agent';
+import type { CredentialConfig, GraphConfig, ProxyConfig } from '../graph-config.ts';
+import { readAppCertificate } from './app-certificate.ts';
+import type { TokenExchange } from './credential-failure.ts';
+import { proxyFor } from './proxy.ts';
 
 /** One request to the token endpoint. */
 const REQUEST_TIMEOUT_MS = 10_000;
-const DETAIL_LENGTH = 300;
-
-/** The parts of the pipeline's requests and answers that are of use here. */
-type Sent = { timeout: number };
-type Answered = { status: number; headers: { get: (name: string) => string | undefined } };
-
-/** An answer of the token endpoint that is not a success: what it asks to wait can only be seen here. */
-export type OnRefused = (headers: Pick<Headers, 'get'>) => void;
+/** More of an answer is not needed to know whose it is. */
+const LONGEST_ANSWER = 16_384;
 
 /**
  * Makes the credential the configuration names. Whoever wants a token that is surely new makes a new one: it reads a
  * rotated certificate or token file again, and remembers nothing.
+ * @param onExchange told of each request to the token endpoint, when it ended
  */
 export function createCredential(
-  { credential, authorityHost, instanceDiscovery }: GraphConfig,
-  onRefused: OnRefused = () => undefined,
+  { credential, authorityHost, instanceDiscovery, proxy }: GraphConfig,
+  onExchange: (exchange: TokenExchange) => void,
 ): TokenCredential {
   const options = {
     authorityHost,
     disableInstanceDiscovery: !instanceDiscovery,
     // How often and when to try again is the delivery's business, not the pipeline's.
     retryOptions: { maxRetries: 0 },
-    // The only time limit the token request obeys; getToken ignores its own.
-    additionalPolicies: [
-      {
-        position: 'perRetry' as const,
-        policy: {
-          name: 'tokenRequestTimeout',
-          sendRequest: async <Request extends Sent, Answer extends Answered>(
-            request: Request,
-            next: (request: Request) => Promise<Answer>,
-          ) => {
-            request.timeout = REQUEST_TIMEOUT_MS;
-            const answer = await next(request);
-            const { status, headers } = answer;
-            if (status >= 400) onRefused({ get: (name) => headers.get(name) ?? null });
-            return answer;
-          },
-        },
-      },
-    ],
+    additionalPolicies: [{ position: 'perRetry' as const, policy: createExchangePolicy(proxy, onExchange) }],
   };
   if (!credential) throw new Error('no credential is configured');
   return construct(credential, options);
@@ -68,12 +49,7 @@ function construct(
     case 'secret-file':
       return createFileSecretCredential(credential, options);
     case 'certificate':
-      return new ClientCertificateCredential(
-        credential.tenantId,
-        credential.clientId,
-        { certificatePath: credential.certificatePath },
-        options,
-      );
+      return createFileCertificateCredential(credential, options);
     case 'federated':
       return new WorkloadIdentityCredential({
         ...options,
@@ -99,6 +75,59 @@ function createFileSecretCredential(
   };
 }
 
+/** A certificate in a file, its key perhaps encrypted; checked here, since the libraries' own errors name no file. */
+function createFileCertificateCredential(
+  { tenantId, clientId, certificatePath, password }: Extract<CredentialConfig, { kind: 'certificate' }>,
+  options: ConstructorParameters<typeof ClientSecretCredential>[3],
+): TokenCredential {
+  return {
+    getToken: async (scopes) => {
+      const certificate = await readAppCertificate(certificatePath, password?.reveal() ?? null);
+      return new ClientCertificateCredential(tenantId, clientId, { certificate }, options).getToken(scopes);
+    },
+  };
+}
+
+/** The parts of the pipeline's requests and answers that are of use here. */
+type Sent = { url: string; timeout: number; agent?: unknown };
+type Answered = {
+  status: number;
+  headers: { get: (name: string) => string | undefined };
+  bodyAsText?: string | null;
+};
+
+/** Sets each request's time limit and way – the same as to Graph – and tells how it went. */
+function createExchangePolicy(proxy: ProxyConfig | null, onExchange: (exchange: TokenExchange) => void) {
+  return {
+    name: 'tokenExchange',
+    sendRequest: async <Request extends Sent, Answer extends Answered>(
+      request: Request,
+      next: (request: Request) => Promise<Answer>,
+    ) => {
+      // The only time limit the token request obeys; getToken ignores its own.
+      request.timeout = REQUEST_TIMEOUT_MS;
+      const proxyUrl = proxyFor(request.url, proxy);
+      // In place of what the pipeline reads in the environment by rules of its own.
+      request.agent = proxyUrl === null ? new Agent() : new HttpsProxyAgent(proxyUrl);
+      const { host } = new URL(request.url);
+      try {
+        const answer = await next(request);
+        onExchange({
+          host,
+          error: null,
+          status: answer.status,
+          headers: { get: (name) => answer.headers.get(name) ?? null },
+          body: answer.bodyAsText?.slice(0, LONGEST_ANSWER) ?? null,
+        });
+        return answer;
+      } catch (error) {
+        onExchange({ host, error, status: null, headers: null, body: null });
+        throw error;
+      }
+    },
+  };
+}
+
 /**
  * A managed identity by MSAL itself: @azure/identity's credential shares one cache over the whole process and cannot be
  * made to ask again, so a permission granted meanwhile would go unnoticed until the old token ends.
@@ -114,50 +143,4 @@ function createManagedIdentityCredential(clientId: string | null): TokenCredenti
       return { token: accessToken, expiresOnTimestamp: expiresOn?.getTime() ?? 0 };
     },
   };
-}
-
-/** OAuth errors that another try with the same credential cannot mend (RFC 6749 §5.2 and Entra's own). */
-const REFUSALS = [
-  'invalid_client',
-  'unauthorized_client',
-  'invalid_request',
-  'invalid_scope',
-  'invalid_grant',
-  'invalid_resource',
-  'invalid_tenant',
-  'access_denied',
-];
-/** The certificate or token file is missing or unreadable. */
-const FILE_ERRORS = ['ENOENT', 'EACCES', 'EISDIR'];
-
-/** Whether the credential was refused or the token endpoint is in trouble; the class of the error does not tell, its cause does. */
-export function diagnoseCredential(error: unknown): Failure {
-  const detail = error instanceof Error ? (error.message.split('\n')[0] ?? '').slice(0, DETAIL_LENGTH) : 'no token';
-  const status = statusOf(error);
-  const code = codeOf(error);
-  const refused =
-    (code !== null && (REFUSALS.includes(code) || FILE_ERRORS.includes(code))) ||
-    status === 400 ||
-    status === 401 ||
-    status === 403 ||
-    /certificate|PEM/.test(detail);
-  return refused
-    ? { kind: 'credential-refused', detail, graph: null }
-    : { kind: 'not-sent', upstream: 'token-endpoint', detail, graph: null };
-}
-
-type MsalError = { status?: unknown; errorCode?: unknown; code?: unknown; cause?: unknown };
-
-/** The HTTP status underneath an error of the identity libraries. */
-export function statusOf(error: unknown): number | null {
-  const { status, cause } = (error ?? {}) as MsalError;
-  if (typeof status === 'number') return status;
-  return cause === undefined ? null : statusOf(cause);
-}
-
-function codeOf(error: unknown): string | null {
-  const { errorCode, code, cause } = (error ?? {}) as MsalError;
-  if (typeof errorCode === 'string' && errorCode !== '') return errorCode;
-  if (cause !== undefined) return codeOf(cause);
-  return typeof code === 'string' ? code : null;
 }

@@ -5,7 +5,9 @@ import type { GraphConfig } from '../graph-config.ts';
 import type { Failure } from '../domain/failure.ts';
 import { readBody } from './body.ts';
 import { diagnose, diagnoseThrown } from './diagnose.ts';
+import { proxyFor } from './proxy.ts';
 import { createTokenSource } from './token.ts';
+import { createAgent } from './transport.ts';
 
 /** What an app's access token says of it. */
 export type Claims = {
@@ -62,14 +64,16 @@ export async function ask(
   method: 'GET' | 'DELETE',
   url: string,
   token: string,
-  { attemptTimeoutMs }: GraphConfig,
+  { attemptTimeoutMs, proxy }: GraphConfig,
   clock: () => number,
 ): Promise<Answered> {
+  const agent = createAgent(attemptTimeoutMs, proxyFor(url, proxy));
   const askedAt = clock();
   const startedAt = performance.now();
   try {
     const response = await fetch(url, {
       method,
+      dispatcher: agent,
       redirect: 'manual',
       headers: { Authorization: `Bearer ${token}` },
       signal: AbortSignal.timeout(attemptTimeoutMs),
@@ -86,6 +90,8 @@ export async function ask(
   } catch (error) {
     const tookMs = performance.now() - startedAt;
     return { failure: diagnoseThrown(error), status: null, tookMs, clockAheadMs: null, body: null };
+  } finally {
+    void agent.destroy().catch(() => undefined);
   }
 }
 

@@ -4,7 +4,8 @@ import type { GraphConfig } from '../graph-config.ts';
 import { within } from '../deadline.ts';
 import type { Failure } from '../domain/failure.ts';
 import type { RequestEnded } from './client.ts';
-import { createCredential, diagnoseCredential, statusOf } from './credential.ts';
+import { createCredential } from './credential.ts';
+import { diagnoseCredential, statusOf, type TokenExchange } from './credential-failure.ts';
 import { readWait } from './retry-after.ts';
 
 export type Token = { ok: true; value: string } | { ok: false; failure: Failure };
@@ -34,6 +35,8 @@ export function createTokenSource(config: GraphConfig, clock: () => number, ende
   let credential: TokenCredential | null = null;
   let held: Held | null = null;
   let fetching: Promise<Token> | null = null;
+  /** The last request for the token under way. */
+  const last: { exchange: TokenExchange | null } = { exchange: null };
   /** Until when the endpoint does not want to be asked, and what it said. */
   let asked: { until: number; answer: Token } | null = null;
 
@@ -44,9 +47,9 @@ export function createTokenSource(config: GraphConfig, clock: () => number, ende
 
   async function request(): Promise<Token> {
     const startedAt = performance.now();
-    const told = { waitMs: null as number | null };
+    last.exchange = null;
     try {
-      credential ??= createCredential(config, (headers) => (told.waitMs = readWait(headers, null, clock()).ms));
+      credential ??= createCredential(config, (exchange) => (last.exchange = exchange));
       const token = await within(credential.getToken(config.scope), TOKEN_TIMEOUT_MS);
       if (token === null) throw new Error('the credential gave no token');
       const now = clock();
@@ -62,11 +65,12 @@ export function createTokenSource(config: GraphConfig, clock: () => number, ende
       ended({ operation: 'token', status: 200, durationMs: performance.now() - startedAt });
       return { ok: true, value: held.value };
     } catch (error) {
+      const exchange = last.exchange as TokenExchange | null;
       // A new instance next time: it reads a rotated certificate, and is free of MSAL's 60 s lock-out after a failure.
       credential = null;
-      ended({ operation: 'token', status: statusOf(error), durationMs: performance.now() - startedAt });
-      const refused: Token = { ok: false, failure: diagnoseCredential(error) };
-      const { waitMs } = told;
+      ended({ operation: 'token', status: statusOf(error, exchange), durationMs: performance.now() - startedAt });
+      const refused: Token = { ok: false, failure: diagnoseCredential(error, exchange) };
+      const waitMs = exchange?.headers ? readWait(exchange.headers, null, clock()).ms : null;
       asked = waitMs === null ? null : { until: clock() + Math.min(waitMs, LONGEST_WAIT_MS), answer: refused };
       return refused;
     }

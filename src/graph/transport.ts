@@ -1,6 +1,6 @@
 // How requests reach Graph: kept-alive connections of our own, and the certainty of whether anything was sent.
 import type { Context, Middleware } from '@microsoft/microsoft-graph-client';
-import { Agent, buildConnector, fetch, type RequestInit } from 'undici';
+import { Agent, buildConnector, fetch, Pool, ProxyAgent, type Dispatcher, type RequestInit } from 'undici';
 
 /** No connection came to be, so nothing was sent; `cause` says why. */
 export class NotConnected extends Error {
@@ -25,14 +25,17 @@ export type Transport = Middleware & { close: () => Promise<void> };
 
 const KEEP_ALIVE_MS = 60_000;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** Of an attempt's time: it must not end while nobody knows whether a connection came to be. */
+const CONNECT_SHARE = 0.8;
 
 /**
  * The last middleware of the Graph client's chain. Each request carries a Passage in its options (`passage`), where a
  * transport error is left.
  * @param timeoutMs of a whole attempt; connecting may not take longer
+ * @param proxyUrl of the proxy that leads to Graph; null where it is reached directly
  */
-export function createTransport(timeoutMs: number, clock: () => number): Transport {
-  let agent = createAgent(timeoutMs);
+export function createTransport(timeoutMs: number, proxyUrl: string | null, clock: () => number): Transport {
+  let agent = createAgent(timeoutMs, proxyUrl);
 
   return {
     execute: async (context: Context) => {
@@ -53,26 +56,44 @@ export function createTransport(timeoutMs: number, clock: () => number): Transpo
 
   async function retire(): Promise<void> {
     const old = agent;
-    agent = createAgent(timeoutMs);
+    agent = createAgent(timeoutMs, proxyUrl);
     await old.close();
   }
 }
 
-function createAgent(timeoutMs: number): Agent {
-  const timeout = Math.min(CONNECT_TIMEOUT_MS, timeoutMs);
-  const connector = buildConnector({ timeout });
-  return new Agent({
-    keepAliveTimeout: KEEP_ALIVE_MS,
-    headersTimeout: timeoutMs,
-    bodyTimeout: timeoutMs,
-    connect: (options, callback) => {
-      connector(options, (...result) => {
-        const [error] = result;
-        if (error) callback(new NotConnected(error), null);
-        else callback(...result);
-      });
-    },
+/** Connections of our own; whoever cannot connect hears NotConnected. */
+export function createAgent(timeoutMs: number, proxyUrl: string | null): Dispatcher {
+  const timeout = Math.min(CONNECT_TIMEOUT_MS, timeoutMs * CONNECT_SHARE);
+  const options = { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
+  if (proxyUrl === null)
+    return new Agent({ ...options, connect: tellingConnector(buildConnector({ timeout }), timeout) });
+  return new ProxyAgent({
+    ...options,
+    uri: proxyUrl,
+    connectTimeout: timeout,
+    // Called with the connector that asks the proxy for a tunnel.
+    factory: (origin: string | URL, { connect, ...rest }: { connect: buildConnector.connector }) =>
+      new Pool(origin, { ...rest, connect: tellingConnector(connect, timeout) }),
   });
+}
+
+/** Says of every failure to connect that nothing was sent, also of a proxy that never answers. */
+function tellingConnector(connector: buildConnector.connector, timeoutMs: number): buildConnector.connector {
+  return (options, callback) => {
+    let isDone = false;
+    const done: buildConnector.Callback = (...result) => {
+      const [error, socket] = result;
+      if (isDone) return void socket?.destroy();
+      isDone = true;
+      clearTimeout(timer);
+      if (error) callback(new NotConnected(error), null);
+      else callback(...result);
+    };
+    const timer = setTimeout(() => {
+      done(new Error(`no connection within ${Math.round(timeoutMs)} ms`), null);
+    }, timeoutMs);
+    connector(options, done);
+  };
 }
 
 /** Finds out why fetch failed: NotConnected, TooLate, or the innermost error of a request that may have arrived. */

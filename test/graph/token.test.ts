@@ -231,7 +231,10 @@ describe('a refused credential', () => {
   test.each<[what: string, change: (graph: Awaited<ReturnType<typeof startTokens>>) => Partial<CredentialConfig>]>([
     ['a wrong secret', () => ({ kind: 'secret', secret: toSecret('wrong~secret') })],
     ['an app nobody knows', () => ({ clientId: '00000000-0000-4000-8000-000000000000' })],
-    ['a certificate that is not there', () => ({ kind: 'certificate', certificatePath: '/nonexistent/app.pem' })],
+    [
+      'a certificate that is not there',
+      () => ({ kind: 'certificate', certificatePath: '/nonexistent/app.pem', password: null }),
+    ],
     ['a federated token that is not there', () => ({ kind: 'federated', tokenFilePath: '/nonexistent/token' })],
   ])('%s · is told apart from trouble · without the secret', async (_what, change) => {
     await using graph = await startTokens();
@@ -258,7 +261,12 @@ describe('a credential in a file', () => {
     const [old, rotated] = await Promise.all([createAppCertificate(), createAppCertificate()]);
     await writeFile(certificatePath, old.privateKeyPem + old.certificatePem);
     graph.sandbox.set({ certificates: [old.certificatePem] });
-    const credential: CredentialConfig = { kind: 'certificate', ...idsOf(graph.sandbox), certificatePath };
+    const credential: CredentialConfig = {
+      kind: 'certificate',
+      ...idsOf(graph.sandbox),
+      certificatePath,
+      password: null,
+    };
     const tokens = createTokenSource({ ...graph.config, credential }, Date.now, () => undefined);
     const first = await tokens.get();
     expect(first.ok).toBe(true);
@@ -276,7 +284,12 @@ describe('a credential in a file', () => {
     const app = await createAppCertificate();
     await writeFile(certificatePath, app.privateKeyPem);
     graph.sandbox.set({ certificates: [app.certificatePem] });
-    const credential: CredentialConfig = { kind: 'certificate', ...idsOf(graph.sandbox), certificatePath };
+    const credential: CredentialConfig = {
+      kind: 'certificate',
+      ...idsOf(graph.sandbox),
+      certificatePath,
+      password: null,
+    };
     const tokens = createTokenSource({ ...graph.config, credential }, Date.now, () => undefined);
     expect(await tokens.get()).toMatchObject({ ok: false, failure: { kind: 'credential-refused' } });
     await writeFile(certificatePath, app.privateKeyPem + app.certificatePem);

@@ -51,6 +51,7 @@ export async function startGraph({ sandbox: options = {}, config: changes = {}, 
     instanceDiscovery: false,
     credential: { kind: 'secret', tenantId, clientId, secret: toSecret(sandbox.clientSecret) },
     attemptTimeoutMs: 5000,
+    proxy: null,
     ...changes,
   };
   const ended: Ended[] = [];

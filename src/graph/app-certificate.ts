@@ -1,0 +1,64 @@
+// The app registration's certificate: private key and certificate of one PEM file, checked before Entra sees them.
+import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+
+/** The file is missing, or does not hold what Entra takes; the message names it. */
+export class CertificateFileError extends Error {
+  constructor(path: string, problem: string, cause?: unknown) {
+    super(`AZURE_CLIENT_CERTIFICATE_PATH ${path}: ${problem}`, { cause });
+    this.name = 'CertificateFileError';
+  }
+}
+
+const CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
+const PRIVATE_KEY = /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----[\s\S]+?-----END (?:[A-Z]+ )?PRIVATE KEY-----/;
+
+/**
+ * Reads the file anew and returns its key, no longer encrypted, and its certificates as PEM.
+ * @param password of an encrypted key
+ * @throws CertificateFileError
+ */
+export async function readAppCertificate(path: string, password: string | null): Promise<string> {
+  const pem = await readFile(path, 'utf8').catch((error: unknown) => {
+    const { code = 'unreadable' } = error as NodeJS.ErrnoException;
+    throw new CertificateFileError(path, `cannot be read (${code})`, error);
+  });
+  const [first, ...chain] = pem.match(CERTIFICATES) ?? [];
+  if (first === undefined) throw new CertificateFileError(path, 'holds no certificate in PEM');
+  const [keyPem] = PRIVATE_KEY.exec(pem) ?? [];
+  if (keyPem === undefined) throw new CertificateFileError(path, 'holds no private key; put it into the same file');
+  const key = readKey(path, keyPem, password);
+  if (key.asymmetricKeyType !== 'rsa') {
+    throw new CertificateFileError(
+      path,
+      `the key is of type ${key.asymmetricKeyType ?? 'unknown'}; Entra takes RSA keys`,
+    );
+  }
+  if (!readCertificate(path, first).checkPrivateKey(key)) {
+    throw new CertificateFileError(path, 'the private key does not belong to the first certificate');
+  }
+  return [key.export({ type: 'pkcs8', format: 'pem' }).toString().trim(), first, ...chain].join('\n');
+}
+
+function readKey(path: string, pem: string, password: string | null): KeyObject {
+  const isEncrypted = /BEGIN ENCRYPTED|Proc-Type: 4,ENCRYPTED/.test(pem);
+  if (isEncrypted && password === null) {
+    throw new CertificateFileError(path, 'the key is encrypted; set AZURE_CLIENT_CERTIFICATE_PASSWORD');
+  }
+  try {
+    return createPrivateKey(password === null ? pem : { key: pem, passphrase: password });
+  } catch (error) {
+    const problem = isEncrypted
+      ? 'AZURE_CLIENT_CERTIFICATE_PASSWORD does not open the key'
+      : 'the private key cannot be read';
+    throw new CertificateFileError(path, problem, error);
+  }
+}
+
+function readCertificate(path: string, pem: string): X509Certificate {
+  try {
+    return new X509Certificate(pem);
+  } catch (error) {
+    throw new CertificateFileError(path, 'the certificate cannot be read', error);
+  }
+}
