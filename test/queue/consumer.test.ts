@@ -210,6 +210,39 @@ describe('outcomes', () => {
     expect(values).toEqual([]);
   });
 
+  test('every create rejected alike · is dead ten times · what follows is kept, and created once that is over', async () => {
+    let isMended = false;
+    const answers = (): Outcome => (isMended ? created() : { ...rejected, status: 400, detail: '400 BadRequest' });
+    consume(...Array.from({ length: 500 }, () => answers));
+    const ids = await Promise.all(Array.from({ length: 60 }, (_, number) => accept(number)));
+    await until('probes fail', async () => (await queue.budget.state()).holds.some(({ probes }) => probes > 1));
+    expect((await queue.budget.state()).holds).toMatchObject([{ reason: 'all-rejected' }, { reason: 'all-rejected' }]);
+    expect(await queue.deliveries.counts()).toMatchObject({ dead: 10, delivered: 0 });
+    isMended = true;
+    const deliveries = await Promise.all(ids.map((id) => ends(id, 20_000)));
+    expect(deliveries.filter(({ status }) => status === 'dead')).toHaveLength(10);
+    expect((await queue.budget.state()).holds).toEqual([]);
+    expect(await queue.deadLetters.replay({ filter: { code: 'graph-400' } }, Date.now())).toBe(10);
+    await until('all are delivered', async () => (await queue.deliveries.counts()).delivered === 60);
+  }, 30_000);
+
+  test('creates down while lookups work · hold creates alone · and no lookup ends that', async () => {
+    let isMended = false;
+    const answers = (delivery: Delivery) => {
+      if (delivery.mark?.sends === 'look') return absent;
+      return isMended ? created() : uncertain;
+    };
+    consume(...Array.from({ length: 2000 }, () => answers));
+    const ids = await Promise.all(Array.from({ length: 20 }, (_, number) => accept(number)));
+    await until('creates are held', async () => (await queue.budget.state()).holds.length === 2);
+    const [{ since } = { since: 0 }] = (await queue.budget.state()).holds;
+    const looked = tried.length;
+    await until('lookups go on', () => tried.filter(({ sends }) => sends === 'look').length > looked - 10);
+    expect((await queue.budget.state()).holds[0]).toMatchObject({ about: 'create', since });
+    isMended = true;
+    for (const id of ids) expect(await ends(id, 20_000)).toMatchObject({ status: 'delivered' });
+  }, 30_000);
+
   test('an attempt that throws · is a defect that loses nothing · and is tried again', async () => {
     consume(() => {
       throw new Error('a bug');
