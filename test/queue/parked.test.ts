@@ -101,7 +101,7 @@ describe('while one configuration is held', () => {
 
   test('a superseded one · leaves · and is chosen no more', async () => {
     await holdOne();
-    const [first = '', second = ''] = [await accept(1), await accept(2)];
+    const [first, second] = [await accept(1), await accept(2)];
     await feedAll();
     const newer = await accept(3, OTHER);
     const all = [...(await parked()), ...(await jobs())].filter((id) => id !== newer);
