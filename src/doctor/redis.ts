@@ -32,8 +32,11 @@ export function judgeRedis(examined: ExaminedRedis): Finding[] {
   ];
 }
 
-function judgeVersion({ version }: RedisFacts): Finding {
+function judgeVersion({ version, health }: RedisFacts): Finding {
   const [major = 0, minor = 0] = version.split('.').map(Number);
+  if (version === 'unknown' && health.refused !== null) {
+    return warning('redis-version', `Redis refuses to tell: ${health.refused}`, 'See that it is Redis 6.2 or newer.');
+  }
   const new_ = major > OLDEST[0] || (major === OLDEST[0] && minor >= OLDEST[1]);
   if (new_) return ok('redis-version', version);
   return failed('redis-version', `${version} is too old`, `Install Redis ${OLDEST.join('.')} or newer.`);
@@ -54,7 +57,7 @@ function judgeWrites({ role, write }: RedisFacts): Finding {
     : warning(check, detail, 'Every acceptance waits as long: give Redis a disk that is good at fsync, near the API.');
 }
 
-function judgeDurability({ health: { durability }, lastLogWriteFailed }: RedisFacts): Finding {
+function judgeDurability({ health: { durability, refused }, lastLogWriteFailed }: RedisFacts): Finding {
   const check = 'redis-durability';
   if (lastLogWriteFailed) {
     return failed(
@@ -74,14 +77,18 @@ function judgeDurability({ health: { durability }, lastLogWriteFailed }: RedisFa
     case 'unknown':
       return warning(
         check,
-        'Redis does not tell its appendfsync',
-        'Where CONFIG is not allowed, see by other means that it is always.',
+        refused === null ? 'Redis does not tell its appendfsync' : `Redis refuses to tell its appendfsync: ${refused}`,
+        'Where INFO and CONFIG are not allowed, see by other means that appendonly is yes and appendfsync always.',
       );
   }
 }
 
-function judgeEviction({ health: { maxmemoryPolicy } }: RedisFacts): Finding {
+function judgeEviction({ health: { maxmemoryPolicy, refused } }: RedisFacts): Finding {
   const check = 'redis-eviction';
+  if (maxmemoryPolicy === 'unknown' && refused !== null) {
+    const remedy = 'See by other means that maxmemory-policy is noeviction.';
+    return warning(check, `Redis refuses to tell its maxmemory-policy: ${refused}`, remedy);
+  }
   if (maxmemoryPolicy === 'noeviction') return ok(check, 'noeviction: a full Redis refuses and forgets nothing');
   if (maxmemoryPolicy.startsWith('allkeys')) {
     return failed(
@@ -94,7 +101,7 @@ function judgeEviction({ health: { maxmemoryPolicy } }: RedisFacts): Finding {
   return warning(check, detail, RECOMMENDED);
 }
 
-function judgeMemory({ usedBytes, maxmemoryBytes, machineBytes }: RedisFacts): Finding {
+function judgeMemory({ usedBytes, maxmemoryBytes, machineBytes, health }: RedisFacts): Finding {
   const check = 'redis-memory';
   if (maxmemoryBytes !== null) {
     const share = usedBytes / maxmemoryBytes;
@@ -102,6 +109,10 @@ function judgeMemory({ usedBytes, maxmemoryBytes, machineBytes }: RedisFacts): F
     if (isFull(share)) return failed(check, `${detail}: submissions are refused`, 'Give Redis more memory.');
     if (share >= MEMORY_WARNING) return warning(check, `${detail}: nearly full`, 'Give Redis more memory.');
     return ok(check, detail);
+  }
+  if (usedBytes === 0 && health.refused !== null) {
+    const remedy = 'See by other means that it does not fill up.';
+    return warning(check, `Redis refuses to tell how full it is: ${health.refused}`, remedy);
   }
   const detail = `${mb(usedBytes)} are used, without a maxmemory`;
   if (machineBytes === null || usedBytes < machineBytes * MACHINE_WARNING) return ok(check, detail);

@@ -20,8 +20,13 @@ const NOT_HERE = [
 /** As it is said to a command, to a script by Redis 7, and to one by Redis 6, which has it in the middle. */
 const REFUSED = new RegExp(`^(?:ERR .*: -)?((?:${NOT_HERE.join('|')})\\b.*?)(?: script: .*)?$`, 's');
 const DENIED = /NOPERM|The user executing the script can't/;
-/** A right that only diagnosis needs; whoever lacks it is told where it is missed. */
-const ASKED_FOR_DIAGNOSIS: readonly unknown[] = ['info', 'config'];
+/**
+ * What can do without a right: INFO and CONFIG are told of where they are missed, CLIENT gives connections names and lists
+ * them for whoever looks at the queue's board.
+ */
+const DISPENSABLE: readonly unknown[] = ['info', 'config', 'client'];
+
+const nameOf = ({ command }: RedisReplyError) => String(command?.name).toLowerCase();
 
 type RedisReplyError = Error & { command?: { name?: unknown } };
 
@@ -46,7 +51,7 @@ export function createRefusals(clock: () => number): Refusals {
       const refusal = refusalOf(error);
       if (refusal !== null) notHere = { text: refusal, at: clock() };
       else if (isMisplaced(error)) notHere = { text: `${error.message} (SELECT)`, at: clock() };
-      else if (DENIED.test(error.message) && !ASKED_FOR_DIAGNOSIS.includes(error.command?.name)) {
+      else if (DENIED.test(error.message) && !DISPENSABLE.includes(nameOf(error))) {
         denied = { text: error.message, at: clock() };
       }
       return refusal !== null;
@@ -62,4 +67,4 @@ export function refusalOf({ message }: Error): string | null {
 }
 
 /** The database that was asked for was refused: commands would go to another one. */
-export const isMisplaced = (error: RedisReplyError): boolean => error.command?.name === 'select';
+export const isMisplaced = (error: RedisReplyError): boolean => nameOf(error) === 'select';
