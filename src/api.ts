@@ -1,6 +1,7 @@
 // The API, wired: env → config → queue → app → listen → close.
 import { createApp } from './http/app.ts';
 import { openIdentities } from './http/identity/identities.ts';
+import { createIsTrustedProxy } from './http/identity/trusted-proxies.ts';
 import { createDeviceRate } from './http/rate.ts';
 import { listen } from './http/server.ts';
 import { beginProcess } from './process.ts';
@@ -44,6 +45,8 @@ if (dashboard) lifecycle.opened('dashboard', dashboard.close);
 
 const app = createApp({
   callers: identities.callers,
+  basePath: config.http.basePath,
+  isProxy: createIsTrustedProxy(config.identity.trustedProxies),
   verifyOperator: identities.verifyOperator,
   revocations,
   rate: deviceRatePerMin === 0 ? null : createDeviceRate(deviceRatePerMin, createDeviceCounts(queue.redis, queue.keys)),

@@ -16,6 +16,8 @@ export type Config = {
   http: {
     host: string;
     port: number;
+    /** What the outside has before each path; empty for nothing. */
+    basePath: string;
     maxBodyBytes: number;
     maxBatchBytes: number;
     maxRequestsInFlight: number;
@@ -99,6 +101,7 @@ function toConfig(env: Environment): Omit<Config, 'ignored'> {
     http: {
       host: env.HOST,
       port: env.PORT,
+      basePath: env.PUBLIC_BASE_PATH ?? '',
       maxBodyBytes: env.MAX_BODY_BYTES,
       maxBatchBytes: env.MAX_BATCH_BYTES,
       maxRequestsInFlight: env.MAX_REQUESTS_IN_FLIGHT,

@@ -1,5 +1,6 @@
 // The variables of the environment: each one's name, form and default.
 import { z } from 'zod';
+import { parseBasePath } from './domain/base-path.ts';
 import { PRIORITIES } from './domain/order.ts';
 import { identityVariables } from './identity-config.ts';
 import { redisVariables } from './redis-config.ts';
@@ -123,6 +124,11 @@ export const environmentSchema = z.object({
   MAX_BACKLOG_BYTES: wholeOrUnset(1, 100_000_000_000_000).optional(),
   MAX_BACKLOG_AGE_H: hoursOrUnset(87_600).optional(),
   DEVICE_RATE_PER_MIN: whole(60, 0, 1_000_000),
+  PUBLIC_BASE_PATH: z
+    .string()
+    .refine((text) => parseBasePath(text) !== null, 'must be a path such as /bios, of A–Z a–z 0–9 . _ ~ - and slashes')
+    .transform((text) => parseBasePath(text) ?? '')
+    .optional(),
   KEEP_ALIVE_TIMEOUT_MS: whole(65_000, 1, 24 * HOUR_MS),
   DRAIN_MS: whole(0, 0, HOUR_MS),
   SHUTDOWN_GRACE_MS: whole(20_000, 0, 2 * HOUR_MS),

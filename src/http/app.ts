@@ -1,5 +1,6 @@
 // The whole route table on one screen.
 import express, { type Express, type RequestHandler } from 'express';
+import { takeOffBasePath, type BasePathParts } from './base-path.ts';
 import { expectBody, readBody } from './body.ts';
 import { BATCH, postBatch, type BatchParts } from './batch.ts';
 import { getDelivery, identifyAsker, type DeliveryParts } from './deliveries.ts';
@@ -26,6 +27,7 @@ export type AppParts = BatchParts &
   DashboardParts &
   InFlightParts &
   TraceParts &
+  BasePathParts &
   HealthParts & {
     /** An answer went out. */
     onAnswer: (told: RequestTold) => void;
@@ -38,7 +40,7 @@ const BATCHES_IN_FLIGHT = 8;
 const HEALTH = ['/livez', '/readyz', '/metrics'];
 
 export function createApp(parts: AppParts): Express {
-  const app = createBareApp(parts.onAnswer);
+  const app = createBareApp(parts.onAnswer).use(takeOffBasePath(parts));
   const { maxBodyBytes, maxBatchBytes, maxRequestsInFlight } = parts;
   const submitter = identifySubmitter(parts.callers);
   const inFlight = limitInFlight(parts);

@@ -2,6 +2,7 @@
 import { createBullBoard } from '@bull-board/api';
 import { ExpressAdapter } from '@bull-board/express';
 import { Router, type Express, type RequestHandler } from 'express';
+import { basePathOf } from './base-path.ts';
 import { boardPolicy } from './dashboard-policy.ts';
 import { Refused } from './problem.ts';
 import { notCrossSite } from './same-origin.ts';
@@ -39,7 +40,9 @@ const readOnly: RequestHandler = (req, res, next) => {
 /** Its page brings fonts from elsewhere and styles of its own for the moment while it loads; the policy allows neither. */
 const withoutInlineStyle: RequestHandler = (_req, res, next) => {
   const send = res.send.bind(res);
-  res.send = (body: unknown) => send(typeof body === 'string' && body.startsWith('<!DOCTYPE') ? toStrict(body) : body);
+  const toOurs = (html: string) =>
+    toStrict(html).replace(`<base href="${BASE}`, `<base href="${basePathOf(res)}${BASE}`);
+  res.send = (body: unknown) => send(typeof body === 'string' && body.startsWith('<!DOCTYPE') ? toOurs(body) : body);
   next();
 };
 

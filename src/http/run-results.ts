@@ -1,6 +1,7 @@
 // POST /v1/run-results: parse → accept, and the receipt.
 import type { RequestHandler } from 'express';
 import { answerJson } from './answer.ts';
+import { basePathOf } from './base-path.ts';
 import { parseJson } from './json.ts';
 import { beginSubmissions, parseSubmission, type SubmissionParts } from './submission.ts';
 import { submitterOf } from './submitter.ts';
@@ -25,7 +26,7 @@ export function postRunResult(parts: SubmissionParts): RequestHandler {
     const receipt = await submissions.store(submission);
     res.locals['deliveryId'] = receipt.deliveryId;
     res.locals['duplicate'] = receipt.duplicate;
-    res.setHeader('Location', `/v1/deliveries/${receipt.deliveryId}`);
+    res.setHeader('Location', `${basePathOf(res)}/v1/deliveries/${receipt.deliveryId}`);
     answerJson(res, receipt.duplicate ? 200 : 202, receipt);
   };
 }

@@ -5,7 +5,7 @@ import { signRequest } from './sign-request.ts';
 
 /** The device, the bridge it reports to, and how. */
 export type Agent = {
-  /** Where the bridge is, e.g. `http://localhost:8080`. */
+  /** Where the bridge is, e.g. `http://localhost:8080`, also below a path. */
   baseUrl: string;
   deviceId: string;
   /** Base64, as it was installed on the device. */
@@ -74,7 +74,8 @@ async function exchange(
   agent: Agent,
 ): Promise<{ response: Response; text: string } | Unreachable> {
   const { deviceId, deviceKey, signal, fetch = globalThis.fetch } = agent;
-  const url = new URL(path, agent.baseUrl);
+  const { origin, pathname } = new URL(agent.baseUrl);
+  const url = new URL(`${pathname.replace(/\/+$/, '')}${path}`, origin);
   const createdAtS = Math.floor(readClock(agent) / 1000);
   const signed = await signRequest({
     method,

@@ -6,6 +6,7 @@ import { parseConfig } from '../../src/config.ts';
 import { createEvents, type Events } from '../../src/events.ts';
 import { createApp } from '../../src/http/app.ts';
 import { openIdentities, type Identities } from '../../src/http/identity/identities.ts';
+import { createIsTrustedProxy } from '../../src/http/identity/trusted-proxies.ts';
 import { createDeviceRate } from '../../src/http/rate.ts';
 import { createMetrics, type Metrics } from '../../src/metrics.ts';
 import { watchBacklog } from '../../src/queue/backlog.ts';
@@ -79,6 +80,8 @@ export async function startTestApp(
     identities.verifyOperator && openDashboard({ queue, writesPer20s, readiness: health.readiness, fullness, clock });
   const app = createApp({
     callers: identities.callers,
+    basePath: config.http.basePath,
+    isProxy: createIsTrustedProxy(config.identity.trustedProxies),
     verifyOperator: identities.verifyOperator,
     revocations,
     rate:

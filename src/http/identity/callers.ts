@@ -1,5 +1,6 @@
 // Who is calling: a device, a relay that may speak for devices, or an operator; each by a proof of its own.
 import type { Request, Response } from 'express';
+import { urlsOf } from '../base-path.ts';
 import { spread, Refused } from '../problem.ts';
 import { ROLES } from './entra-roles.ts';
 import type { VerifyToken } from './entra-token.ts';
@@ -67,11 +68,18 @@ export function createCallers(parts: CallerParts): Callers {
 
   function identifyDevice(req: Req, res: Response, signed: boolean, hasBody: boolean, hint: string): Caller {
     const certified = signed ? null : (verifyCertificate?.(req) ?? null);
-    const proof = certified ?? verifySignature({ request: req, url: req.originalUrl, hasBody });
+    const proof = certified ?? verifyAny(req, urlsOf(req, res), hasBody);
     if (!proof.ok) throw unknown(res, proof.reason, hint);
     if (isRevoked(proof.deviceId)) throw unknown(res, 'the device is revoked', hint);
     res.locals['deviceId'] = proof.deviceId;
     return { kind: 'device', deviceId: proof.deviceId, contentDigest: proof.contentDigest ?? null };
+  }
+
+  /** Below a base path a device signs the address it asks, or the route alone: what it signed tells which. */
+  function verifyAny(req: Req, [first = '', ...others]: readonly string[], hasBody: boolean): Proof {
+    const proof = verifySignature({ request: req, url: first, hasBody });
+    if (proof.ok) return proof;
+    return others.map((url) => verifySignature({ request: req, url, hasBody })).find(({ ok }) => ok) ?? proof;
   }
 
   function identifyApp(

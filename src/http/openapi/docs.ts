@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { Router } from 'express';
 import helmet from 'helmet';
+import { basePathOf } from '../base-path.ts';
 import { createOpenApi } from './document.ts';
 
 const require = createRequire(import.meta.url);
@@ -69,8 +70,12 @@ SwaggerUIBundle({
 
 export function createDocsRoutes(): Router {
   const router = Router({ caseSensitive: true });
-  const document = JSON.stringify(createOpenApi());
-  router.get('/openapi.json', (_req, res) => void res.type('application/json').send(document));
+  const document = createOpenApi();
+  const atRoot = JSON.stringify(document);
+  router.get('/openapi.json', (_req, res) => {
+    const url = basePathOf(res);
+    res.type('application/json').send(url === '' ? atRoot : JSON.stringify({ ...document, servers: [{ url }] }));
+  });
   router.get('/docs', policy, (req, res) => {
     res.type('html').send(req.path.endsWith('/') ? toPage('', '../') : toPage('docs/', ''));
   });

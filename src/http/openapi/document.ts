@@ -31,6 +31,7 @@ The HMAC is over this text, without a line break at its end:
 
 The label and the order are free, and more may be covered: \`@authority\`, \`@target-uri\`, \`@request-target\`, \`@scheme\`,
 \`@query\`, \`@query-param\`, header fields. Of up to 8 signatures the first whose \`keyid\` is a device id counts.
+Where the service is reached below a path, \`@path\` may be with it or without it.
 
 A GET has no body: its components are \`("@method" "@path")\`. The HMAC's key is the base64-decoded device key, which is
 \`base64(HMAC-SHA256(base64decode(groupKey), deviceId))\`. \`created\` may be 300 s off the server's clock; the answer's
