@@ -79,9 +79,13 @@ function toChanges(before: Knowledge, after: Knowledge): [field: string, value: 
     const names = new Set([...Object.keys(before[member]), ...Object.keys(after[member])]);
     return Array.from(names).flatMap((name): [string, string][] => {
       const [was, is] = [before[member][name], after[member][name]].map((value) =>
-        value === undefined ? '' : JSON.stringify(value),
+        value === undefined ? '' : toJson(value),
       );
       return was === is ? [] : [[`${letter}:${name}`, is ?? '']];
     });
   });
 }
+
+/** Half a surrogate pair, as Graph may say it or a text cut short ends in, is JSON that Redis's scripts cannot read. */
+const toJson = (value: unknown): string =>
+  JSON.stringify(value, (_name, member: unknown) => (typeof member === 'string' ? member.toWellFormed() : member));

@@ -1,5 +1,5 @@
-// Whether Redis takes writes, asked with one that changes nothing most of the time; asked all the while, so that a connection
-// that leads to a replica by now is noticed also where nothing is written.
+// Whether Redis takes writes, asked with one that changes nothing; asked all the while, so that a connection that leads to a
+// replica by now is noticed also where nothing is written.
 import type { Keys } from './keys.ts';
 import type { RedisConnection } from './redis.ts';
 
@@ -10,8 +10,6 @@ export type WriteProbe = {
 };
 
 const ASK_EVERY_MS = 1000;
-/** While the key is there nothing is written and nothing fsynced, but whatever refuses writes refuses this one. */
-const KEPT_MS = 60_000;
 
 /** @param onTrouble why a write was refused */
 export function openWriteProbe(
@@ -23,8 +21,9 @@ export function openWriteProbe(
 
   /** One question at a time: where commands wait for Redis to come back, more would wait with it. */
   function ask(): Promise<void> {
+    // Nobody ever sets the key, so nothing is written and nothing fsynced; but whatever refuses writes refuses this one.
     asking ??= redis
-      .set(`${root}:probe`, '', 'PX', KEPT_MS, 'NX')
+      .del(`${root}:probe`)
       .then(() => undefined)
       .finally(() => (asking = null));
     return asking;
