@@ -9,15 +9,12 @@ import { OPERATOR_TOKEN } from '../support/app.ts';
 import { runCli } from '../support/cli.ts';
 import { GROUP_KEY } from '../support/device.ts';
 import { startApi, startProcess, type TestProcess } from '../support/process.ts';
+import { documentedRules } from '../support/redis-rights.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { aRun } from '../support/tenant.ts';
 import { until } from '../support/until.ts';
 
-const RULES =
-  /^ACL SETUSER bridge (on >PASSWORD [^`]*)$/m
-    .exec(readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8'))?.[1]
-    ?.trim()
-    .split(/\s+/) ?? [];
+const RULES = documentedRules('pw');
 const DIAGNOSIS = ['+info', '+config|get'];
 
 let redis: TestRedis;
@@ -36,7 +33,7 @@ afterEach(async () => {
 });
 
 async function start(rules: readonly string[]) {
-  await redis.client.call('ACL', 'SETUSER', 'bridge', ...rules.map((rule) => rule.replace('PASSWORD', 'pw')));
+  await redis.client.call('ACL', 'SETUSER', 'bridge', ...rules);
   await redis.client.call('ACL', 'LOG', 'RESET');
   const env = {
     HOST: '127.0.0.1',

@@ -1,0 +1,116 @@
+// Several redis-servers on ports, for Sentinel and Cluster; with a password and TLS where a test wants them.
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { createTlsMaterial } from '../../src/sandbox/certificates.ts';
+import { createAuthority } from './certificates.ts';
+import { trustedTlsDirectory } from './graph.ts';
+import { until } from './until.ts';
+
+const run = promisify(execFile);
+
+export type RedisServers = {
+  /** @param lines of its configuration file, beside its port and directory */
+  start: (name: string, port: number, lines: readonly string[], ...args: string[]) => Promise<ChildProcess>;
+  /** What redis-cli says, as the administrator. */
+  cli: (port: number, ...command: string[]) => Promise<string>;
+  /** Makes a cluster of the servers on these ports. */
+  cluster: (ports: readonly number[]) => Promise<void>;
+  kill: (server: ChildProcess) => Promise<void>;
+  close: () => Promise<void>;
+};
+
+/** @param secured an administrator's password for all of them, and whether they speak TLS alone */
+export async function createRedisServers(secured?: { password: string; tls: boolean }): Promise<RedisServers> {
+  const directory = await mkdtemp(join(tmpdir(), 'runstate-servers-'));
+  const servers: ChildProcess[] = [];
+  const tls = secured?.tls ? await writeTls(directory) : null;
+  const access = [
+    ...(secured ? ['--user', 'default', '--pass', secured.password, '--no-auth-warning'] : []),
+    ...(tls ? ['--tls', '--cacert', tls.caPath] : []),
+  ];
+
+  const redisCli = async (...args: string[]) => (await run('redis-cli', [...access, ...args])).stdout;
+  const cli = (port: number, ...command: string[]) => redisCli('-p', String(port), ...command);
+
+  async function start(name: string, port: number, lines: readonly string[], ...args: string[]): Promise<ChildProcess> {
+    const file = join(directory, `${name}.conf`);
+    const listening = tls ? ['port 0', `tls-port ${port}`, ...tls.lines] : [`port ${port}`];
+    const passwords = secured ? [`requirepass ${secured.password}`] : [];
+    await writeFile(file, [...listening, 'bind 127.0.0.1', `dir ${directory}`, ...passwords, ...lines, ''].join('\n'));
+    const server = spawn('redis-server', [file, ...args], { stdio: 'ignore' });
+    servers.push(server);
+    await until(`${name} answers`, () =>
+      cli(port, 'PING').then(
+        (answer) => answer.includes('PONG'),
+        () => false,
+      ),
+    );
+    return server;
+  }
+
+  return {
+    start,
+    cli,
+    kill,
+    cluster: async (ports) => {
+      await redisCli('--cluster', 'create', ...ports.map((port) => `127.0.0.1:${port}`), '--cluster-yes');
+      await until('the cluster agrees', async () =>
+        (await Promise.all(ports.map((port) => cli(port, 'CLUSTER', 'INFO')))).every((info) =>
+          info.includes('cluster_state:ok'),
+        ),
+      );
+    },
+    close: async () => {
+      await Promise.all(servers.map(kill));
+      await rm(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+async function kill(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  const gone = once(server, 'exit');
+  server.kill('SIGKILL');
+  await gone;
+}
+
+/** A certificate that the tests' processes trust; a cluster's nodes show each other one for clients beside. */
+async function writeTls(directory: string) {
+  const { caPath, caPem, certificatePem, privateKeyPem } = await createTlsMaterial(trustedTlsDirectory(), [
+    '127.0.0.1',
+  ]);
+  const nodes = await createAuthority();
+  const client = await nodes.issue();
+  const write = async (name: string, text: string) => {
+    const file = join(directory, name);
+    await writeFile(file, text, { mode: 0o600 });
+    return file;
+  };
+  const lines = [
+    `tls-cert-file ${await write('server.pem', certificatePem)}`,
+    `tls-key-file ${await write('server-key.pem', privateKeyPem)}`,
+    `tls-client-cert-file ${await write('client.pem', client.pem)}`,
+    `tls-client-key-file ${await write('client-key.pem', client.keyPem)}`,
+    `tls-ca-cert-file ${await write('ca.pem', `${caPem}${nodes.pem}`)}`,
+    'tls-auth-clients no',
+    'tls-replication yes',
+    'tls-cluster yes',
+  ];
+  return { caPath, lines };
+}
+
+export async function freeRedisPort(): Promise<number> {
+  const server = createServer();
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  // A cluster node's bus listens 10,000 ports above.
+  return port < 50_000 ? port : freeRedisPort();
+}
