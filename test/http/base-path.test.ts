@@ -94,7 +94,7 @@ describe('PUBLIC_BASE_PATH', () => {
     ['/bios?x=1', '/bios', 404],
   ])('%s, signed for %s · is no address of ours', async (asked, signed, status) => {
     expect((await submit('bios', asked, signed)).status).toBe(status);
-    expect(await redis.client.dbsize()).toBe(0);
+    expect(await redis.countStored()).toBe(0);
   });
 
   test('without it · a path before ours · is nothing', async () => {

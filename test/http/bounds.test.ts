@@ -52,7 +52,7 @@ test('a hundred header fields · are read · and one more is refused as headers-
     title: 'The header fields are too large or too many',
     detail: 'send at most 100 header fields',
   });
-  expect(await redis.client.dbsize()).toBe(0);
+  expect(await redis.countStored()).toBe(0);
   expect(await world.told(requestId)).toMatchObject({ msg: 'request', status: 431, code: 'headers-too-large' });
 });
 
@@ -96,7 +96,7 @@ test.each([
     detail: '1 fault; see errors',
     errors: [{ pointer: '', detail }],
   });
-  expect(await redis.client.dbsize()).toBe(0);
+  expect(await redis.countStored()).toBe(0);
   expect(await world.told(requestId)).toMatchObject({ msg: 'submission', outcome: 'refused', status: 422 });
   expect(await world.counted('invalid-run-result')).toBe(before + 1);
 });

@@ -92,7 +92,7 @@ async function expectUnknown(door: string, headers: Headers, reason: string, bod
   });
   const { requestId } = answer.body as { requestId: string };
   expect(await doors[door]?.world.told(requestId)).toMatchObject({ deviceId: null, reason });
-  expect(await redis.client.dbsize()).toBe(0);
+  expect(await redis.countStored()).toBe(0);
 }
 
 const UNSIGNED = 'a signature header is missing';

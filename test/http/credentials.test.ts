@@ -59,7 +59,7 @@ async function expectUnauthenticated(answer: Awaited<ReturnType<typeof submit>>,
     title: 'The request is not signed by a known device, or not in time',
     detail: 'the request must be signed with this device’s key, now',
   });
-  expect(await redis.client.dbsize()).toBe(0);
+  expect(await redis.countStored()).toBe(0);
   expect(await world.told(requestId)).toMatchObject({
     msg: 'submission',
     status: 401,

@@ -107,7 +107,7 @@ describe('a relay', () => {
         status: 403,
         body: { code: 'role-missing', detail: 'the token’s roles do not include RunResults.Submit' },
       });
-      expect(await redis.client.dbsize()).toBe(0);
+      expect(await redis.countStored()).toBe(0);
     },
   );
 });
@@ -186,7 +186,7 @@ describe('a token', () => {
     expect(await world.told(answer.headers['x-request-id'])).toMatchObject({
       reason: `the token is not good: ${reason}`,
     });
-    expect(await redis.client.dbsize()).toBe(0);
+    expect(await redis.countStored()).toBe(0);
   });
 
   test('of another tenant · is none · though all else is right', async () => {

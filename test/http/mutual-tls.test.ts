@@ -79,7 +79,7 @@ async function expectUnknown(client: Client, reason: string | RegExp): Promise<v
   expect(answer).toMatchObject({ status: 401, body: { code: 'unauthenticated' } });
   const line = await world.told((answer.body as { requestId: string }).requestId);
   expect(line).toMatchObject({ deviceId: null, reason: expect.stringMatching(reason) as string });
-  expect(await redis.client.dbsize()).toBe(0);
+  expect(await redis.countStored()).toBe(0);
 }
 
 const NOT_VERIFIED = /^the client certificate was not verified: /;

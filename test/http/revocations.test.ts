@@ -151,7 +151,7 @@ describe('the routes', () => {
     const caller = request(here.app);
     const answer = await caller[method](path).set(signed as Record<string, string>);
     expect(answer.status).toBe(401);
-    expect(await redis.client.dbsize()).toBe(0);
+    expect(await redis.countStored()).toBe(0);
   });
 
   test.each(routes)('%s %s · where there are no operators · does not exist', async (method, path) => {
@@ -174,7 +174,7 @@ describe('the routes', () => {
       status: 422,
       body: { code: 'invalid-request', errors: [{ pointer: '/deviceId' }] },
     });
-    expect(await redis.client.dbsize()).toBe(0);
+    expect(await redis.countStored()).toBe(0);
   });
 });
 

@@ -52,7 +52,7 @@ const submitBytes = (body: Buffer | string, headers: Record<string, string | str
 
 async function expectRefused(answer: Answer, problem: Parameters<typeof expectProblem>[1], before: number) {
   const requestId = expectProblem(answer, problem);
-  expect(await redis.client.dbsize()).toBe(0);
+  expect(await redis.countStored()).toBe(0);
   const { status, code } = problem;
   expect(await world.told(requestId)).toMatchObject({ msg: 'submission', status, code, outcome: 'refused' });
   expect(await world.counted(code)).toBe(before + 1);
@@ -279,7 +279,7 @@ test.each([
     const { errors } = answer.body as { errors: { pointer: string }[] };
     expect(errors.map(({ pointer }) => pointer)).toEqual([`/${member}`]);
   }
-  expect(await redis.client.dbsize()).toBe(0);
+  expect(await redis.countStored()).toBe(0);
 });
 
 test('null for every optional member, an unsigned exit code · is stored · as the same run without them, signed', async () => {
@@ -433,7 +433,7 @@ test('a sender that goes away in the middle of its body · is told of as refused
   expect(await world.told('went-away')).toMatchObject({ status: 400, outcome: 'refused', code: 'bad-request' });
   expect(await world.counted('bad-request')).toBe(before + 1);
   expect(await world.counted('accepted')).toBe(accepted);
-  expect(await redis.client.dbsize()).toBe(0);
+  expect(await redis.countStored()).toBe(0);
 });
 
 test('a defect in a route · is answered 500 without detail · and logged with its cause', async () => {

@@ -88,7 +88,7 @@ test('a sender of half a body · is refused as request-timeout · told and count
   });
   expect(await world.counted('request-timeout')).toBe(before + 1);
   expect(await world.counted('accepted')).toBe(accepted);
-  expect(await redis.client.dbsize()).toBe(0);
+  expect(await redis.countStored()).toBe(0);
 });
 
 test('a sender of one byte now and then · does not win time by it · and is refused as request-timeout', async () => {
@@ -130,7 +130,7 @@ test.each([
   ['broken chunks', wire({ 'Transfer-Encoding': 'chunked' }, 'zz\r\n')],
 ])('%s · is refused as bad-request · and nothing is stored', async (_what, bytes) => {
   expectBroken(await exchange(listener.port, bytes), ...UNREADABLE);
-  expect(await redis.client.dbsize()).toBe(0);
+  expect(await redis.countStored()).toBe(0);
 });
 
 test.each([
@@ -235,7 +235,7 @@ test.each([
 ])('%s of more than 16 KiB · are refused as headers-too-large · and nothing is stored', async (_what, headers) => {
   const answer = await exchange(listener.port, wire({ ...length, ...headers }));
   expectBroken(answer, 431, 'headers-too-large', 'send fewer or shorter header fields');
-  expect(await redis.client.dbsize()).toBe(0);
+  expect(await redis.countStored()).toBe(0);
 });
 
 test('a path of more than 16 KiB · is refused as headers-too-large · not routed', async () => {

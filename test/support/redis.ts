@@ -16,6 +16,8 @@ export type TestRedis = {
   /** A connection of the test's own. */
   client: Redis;
   /** Starts it again, with these settings beside its own. */
+  /** How many keys there are, but for the one that asks all the while whether writes are taken. */
+  countStored: () => Promise<number>;
   start: (...more: string[]) => Promise<void>;
   signal: (signal: NodeJS.Signals) => void;
   /** Kills it as a crash would, and waits until it is gone. */
@@ -74,6 +76,7 @@ export async function startTestRedis(...settings: string[]): Promise<TestRedis> 
     url: `unix:${socket}`,
     config: { kind: 'single', url: toSecret(`unix:${socket}`), prefix: 'runstate' },
     client,
+    countStored: async () => (await client.keys('*')).filter((key) => !key.endsWith(':probe')).length,
     start,
     signal: (signal) => void server?.kill(signal),
     kill,
