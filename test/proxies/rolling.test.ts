@@ -22,7 +22,7 @@ const FRONTS: Record<keyof typeof PROXIES, Front> = {
     startNginx(
       (port) => `
         upstream bridge {
-          ${ports.map((to) => `server 127.0.0.1:${to} max_fails=1 fail_timeout=1s;`).join('\n')}
+          ${ports.map((to) => `server 127.0.0.1:${to} max_fails=0;`).join('\n')}
           keepalive 32;
           keepalive_timeout ${keptMs}ms;
         }
