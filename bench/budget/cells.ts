@@ -10,6 +10,10 @@ export type Cell = {
   limits: number[];
   retryAfter: boolean;
   processes: number;
+  /** The limit counts in windows this long; the limits stay what they are per 20 s. */
+  windowS: number;
+  /** Such a share of the creates is answered 429 whatever the pace, and without Retry-After. */
+  noise: number;
   /** Real-scale time that does not count, and that does. */
   settleMs: number;
   countMs: number;
@@ -24,6 +28,9 @@ const STEPS = [100, 60, 140];
 /** A peer learns nothing, so it needs no long look, and how long a step lasts is nothing to it. */
 const PEER_COUNT_MS = 4 * MINUTE_MS;
 const PEER_STEP_MS = 3 * MINUTE_MS;
+
+const ODD_WINDOWS_S = [1, 5, 40, 60];
+const NOISE = 0.01;
 
 export type Wanted = { minutes: number; stepMinutes: number; processes: number[]; senders: Sender[] };
 
@@ -44,10 +51,39 @@ export function listCells({ minutes, stepMinutes, processes, senders }: Wanted):
     return (isProduct ? processes : [1]).flatMap((count) =>
       [true, false].flatMap((retryAfter) =>
         LIMITERS.flatMap((limiter) =>
-          loads.map((load) => ({ sender, limiter, retryAfter, processes: count, ...load })),
+          loads.map((load) => ({ sender, limiter, retryAfter, processes: count, windowS: 20, noise: 0, ...load })),
         ),
       ),
     );
+  });
+}
+
+/** What nobody documents, for the product: windows of another length, and refusals that do not follow the pace. */
+export function listOddCells({ minutes, processes, senders }: Wanted): Cell[] {
+  if (!senders.includes('runstate-bridge')) return [];
+  const steady = {
+    sender: 'runstate-bridge',
+    limits: [100],
+    settleMs: 3 * MINUTE_MS,
+    countMs: minutes * MINUTE_MS,
+  } as const;
+  return processes.flatMap((count) => {
+    const cell = { ...steady, limits: [...steady.limits], processes: count };
+    const windows = ODD_WINDOWS_S.flatMap((windowS) =>
+      [true, false].flatMap((retryAfter) =>
+        (['fixed-window', 'sliding-window'] as const).map((limiter) => ({
+          ...cell,
+          limiter,
+          retryAfter,
+          windowS,
+          noise: 0,
+        })),
+      ),
+    );
+    return [
+      ...windows,
+      ...LIMITERS.map((limiter) => ({ ...cell, limiter, retryAfter: false, windowS: 20, noise: NOISE })),
+    ];
   });
 }
 

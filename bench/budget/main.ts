@@ -1,7 +1,7 @@
 // What the learned budget makes of limits it does not know, beside BullMQ's limiter and the Graph SDK's retries: a table.
 import { parseArgs } from 'node:util';
 import { runCell, type Measured } from './cell.ts';
-import { listCells, type Cell, type Sender } from './cells.ts';
+import { listCells, listOddCells, type Cell, type Sender } from './cells.ts';
 import { toLoad, toSummary, toTable, toText } from './table.ts';
 
 const { values } = parseArgs({
@@ -22,12 +22,15 @@ const wanted = values.only.split(',').filter((word) => word !== '');
 const describe = (cell: Cell) =>
   `${cell.sender}, ${cell.limiter}, ${cell.retryAfter ? 'with Retry-After' : 'without Retry-After'}, ${cell.processes} processes, ${toLoad(cell)}`;
 
-const cells = listCells({
+const asked = {
   minutes: Number(values.minutes),
   stepMinutes: Number(values['step-minutes']),
   processes: values.processes.split(',').map(Number),
   senders: values.senders.split(',') as Sender[],
-}).filter((cell) => wanted.every((word) => describe(cell).includes(word)));
+};
+const cells = [...listCells(asked), ...listOddCells(asked)].filter((cell) =>
+  wanted.every((word) => describe(cell).includes(word)),
+);
 
 const waiting = [...cells];
 const measured: Measured[] = [];

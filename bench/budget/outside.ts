@@ -22,9 +22,11 @@ const sandbox = await createSandbox({
   latencyMs: [LATENCY_MS[0] / timeScale, LATENCY_MS[1] / timeScale],
   limiter: {
     kind: cell.limiter,
-    writesPer20s: cell.limits[0] ?? 100,
+    writesPer20s: perWindow(cell.limits[0] ?? 100),
     retryAfter: cell.retryAfter ? 'seconds' : 'none',
+    timeScale: 20 / cell.windowS,
   },
+  faults: { creates: { '429': cell.noise } },
 });
 
 const counts = { taken: 0, refused: 0, allowed: 0 };
@@ -47,9 +49,17 @@ function begin(): void {
   const stepMs = cell.countMs / cell.limits.length;
   cell.limits.forEach((writesPer20s, index) => {
     counts.allowed += (writesPer20s * stepMs) / WINDOW_MS;
-    if (index > 0) setTimeout(() => sandbox.set({ limiter: { writesPer20s } }), (index * stepMs) / timeScale);
+    if (index > 0)
+      setTimeout(
+        () => sandbox.set({ limiter: { writesPer20s: perWindow(writesPer20s) } }),
+        (index * stepMs) / timeScale,
+      );
   });
   setTimeout(() => (countFrom = Infinity), (cell.settleMs + cell.countMs) / timeScale);
+}
+
+function perWindow(writesPer20s: number): number {
+  return (writesPer20s * cell.windowS) / 20;
 }
 
 const ready: Outside = { environment: sandbox.environment(), configurationId: sandbox.configurationIds[0] ?? '' };

@@ -39,7 +39,14 @@ export function toText(measured: Measured | undefined): string {
 const toRow = ({ sender, processes, limiter, retryAfter }: Cell) =>
   [sender, processes, limiter.replace('-', ' '), retryAfter ? 'yes' : 'no'].join(' | ');
 
-export const toLoad = ({ limits }: Cell) => (limits.length === 1 ? `limit ${limits[0]}` : limits.join(' → '));
+export const toLoad = ({ limits, windowS, noise }: Cell) =>
+  [
+    limits.length === 1 ? `limit ${limits[0]}` : limits.join(' → '),
+    windowS === 20 ? [] : `in ${windowS} s`,
+    noise === 0 ? [] : `${noise * 100} % noise`,
+  ]
+    .flat()
+    .join(' ');
 
 function range(shares: number[]): string {
   const sorted = shares.toSorted((a, b) => a - b);

@@ -19,13 +19,13 @@ export type DemoFlags = { devices: number; once?: true; seed: number; timeScale:
 
 /** Graph's limit as documented: writes per 20 s, per app and tenant. */
 const WRITES_PER_20S = 100;
-/** Graph misbehaves a little: so often, of all creates. */
+/** Graph misbehaves a little: so often, of all creates. A 429 stops everyone for a second, the time of twenty creates here. */
 const FAULTS = {
   creates: {
     '504 after the write': 0.02,
     'reset after the write': 0.01,
     '503': 0.01,
-    '429 with Retry-After 1': 0.01,
+    '429 with Retry-After 1': 0.001,
   },
 };
 const SUBMISSIONS_AT_ONCE = 20;

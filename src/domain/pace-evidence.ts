@@ -1,5 +1,5 @@
 // What of the past says how much Graph takes: slots counted by half windows, and what an episode is measured by.
-import { COUNT_MS, ROUNDED_UP_MS, SHORTEST_MEASURE_MS, WINDOW_MS } from './pace-tuning.ts';
+import { COUNTS_PER_WINDOW, ROUNDED_UP_MS, SHORTEST_MEASURE_MS, STILL_FULL_WRITES, WINDOW_MS } from './pace-tuning.ts';
 
 /** Numbers only; instants are milliseconds since 1970. */
 export type Evidence = {
@@ -13,18 +13,40 @@ export type Evidence = {
   /** What the last episode is measured by: slots given before and during it and not refused, and since when. */
   episodeWrites: number;
   episodeSince: number;
+  /** Slots given since the last refusal. */
+  triedWrites: number;
 };
+
+/** Too many for one of the first tries after a refusal. */
+export const NEVER_REFUSED = STILL_FULL_WRITES + 1;
 
 /** Nothing is known yet: counts from now on. */
 export function createEvidence(now: number): Evidence {
-  return { ...countsSince(now), episodeWrites: 0, episodeSince: now };
+  return { ...countsSince(now), episodeWrites: 0, episodeSince: now, triedWrites: NEVER_REFUSED };
 }
 
 /** One more slot was given. */
-export function count<E extends Evidence>(before: E, now: number): E {
-  const evidence = now - before.recentSince < COUNT_MS ? before : ageCounts(before, now);
-  const { recentWrites, middleWrites, olderWrites } = evidence;
-  return { ...evidence, recentWrites: recentWrites + 1, middleWrites: middleWrites + 1, olderWrites: olderWrites + 1 };
+export function count<E extends Evidence>(before: E, windowMs: number, now: number): E {
+  const evidence = now - before.recentSince < windowMs / COUNTS_PER_WINDOW ? before : ageCounts(before, now);
+  const { recentWrites, middleWrites, olderWrites, triedWrites } = evidence;
+  return {
+    ...evidence,
+    recentWrites: recentWrites + 1,
+    middleWrites: middleWrites + 1,
+    olderWrites: olderWrites + 1,
+    triedWrites: triedWrites + 1,
+  };
+}
+
+/** One slot was given and refused, and is no more to it: it was not taken. */
+export function discount<E extends Evidence>(evidence: E): E {
+  return {
+    ...evidence,
+    recentWrites: Math.max(0, evidence.recentWrites - 1),
+    middleWrites: Math.max(0, evidence.middleWrites - 1),
+    olderWrites: Math.max(0, evidence.olderWrites - 1),
+    triedWrites: 0,
+  };
 }
 
 function ageCounts<E extends Evidence>(evidence: E, now: number): E {
@@ -64,10 +86,10 @@ export function followEpisode<E extends Evidence>(evidence: E, waited: boolean):
 
 /** Counts anew. */
 export function countFrom<E extends Evidence>(evidence: E, since: number): E {
-  return { ...evidence, ...countsSince(since) };
+  return { ...evidence, ...countsSince(since), triedWrites: 0 };
 }
 
-function countsSince(since: number): Omit<Evidence, 'episodeWrites' | 'episodeSince'> {
+function countsSince(since: number): Omit<Evidence, 'episodeWrites' | 'episodeSince' | 'triedWrites'> {
   return {
     recentWrites: 0,
     recentSince: since,
@@ -79,8 +101,8 @@ function countsSince(since: number): Omit<Evidence, 'episodeWrites' | 'episodeSi
 }
 
 /** Until when a told wait counts as part of the window it ends. One longer than a window is a penalty, not a window. */
-export function toldEnd(waitMs: number, now: number): number {
-  return waitMs > WINDOW_MS ? now : now + Math.max(0, waitMs - ROUNDED_UP_MS);
+export function toldEnd(waitMs: number, windowMs: number, now: number): number {
+  return waitMs > windowMs ? now : now + Math.max(0, waitMs - ROUNDED_UP_MS);
 }
 
 /** The rate Graph took, over 1 to 1.5 windows before the episode and what there was of it. @returns writes per 20 s */

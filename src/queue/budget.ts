@@ -144,9 +144,11 @@ export function createBudget(
   };
 }
 
-/** A pace nobody has taken a slot from yet is a new one. */
+/** What nobody kept yet is as in a new pace: all of it, or what an older version did not know. */
 function toPace(found: (string | null)[], startPer20s: number, now: number): Pace {
-  if (found.includes(null)) return createPace(startPer20s, now);
-  const members = PACE_MEMBERS.map((member, index) => [member, Number(found[index])]);
-  return { ...(Object.fromEntries(members) as Pace), startPer20s };
+  const kept = PACE_MEMBERS.flatMap((member, index) => {
+    const value = found[index] ?? null;
+    return value === null ? [] : [[member, Number(value)] as const];
+  });
+  return { ...createPace(startPer20s, now), ...Object.fromEntries(kept), startPer20s };
 }

@@ -67,6 +67,20 @@ describe('slots', () => {
   });
 });
 
+describe('a pace an older version kept', () => {
+  test('what it did not know begins anew · what it learned stays', async () => {
+    const budget = openBudget({ writesPer20s: 100 });
+    await budget.take('write', asking());
+    await redis.client.hset(KEYS.budget, 'pace.ceilingPer20s', 300);
+    await redis.client.hdel(KEYS.budget, 'pace.windowMs', 'pace.heat', 'pace.provenPer20s');
+    expect((await budget.state()).writesPer20s).toBeCloseTo(300, 0);
+    await redis.client.hset(KEYS.budget, 'pace.slotAt', Date.now());
+    await budget.take('write', asking());
+    expect((await budget.state()).writesPer20s).toBeCloseTo(300, 0);
+    expect(await redis.client.hget(KEYS.budget, 'pace.windowMs')).toBe('20000');
+  });
+});
+
 describe('throttling', () => {
   test('a Retry-After · stops every worker for that long · and a shorter one later does not shorten it', async () => {
     const [one, two] = [openBudget(), openBudget()];

@@ -43,28 +43,28 @@ const LATENCY_SIGMA = 0.5;
 /** How late a worker's timer may be. */
 const TIMER_MS = 10;
 
-/** Counts restart every 20 s, `phaseMs` after the simulation's beginning. */
-export function fixedWindow(phaseMs: number): Limiter {
+/** Counts restart every 20 s, or how long a window is, `phaseMs` after the simulation's beginning. */
+export function fixedWindow(phaseMs: number, windowMs = WINDOW_MS): Limiter {
   let window = Number.NaN;
   let used = 0;
   return (now, limit) => {
-    const current = Math.floor((now - phaseMs) / WINDOW_MS);
+    const current = Math.floor((now - phaseMs) / windowMs);
     if (current !== window) [window, used] = [current, 0];
-    if (used >= limit) return (current + 1) * WINDOW_MS + phaseMs - now;
+    if (used >= (limit * windowMs) / WINDOW_MS) return (current + 1) * windowMs + phaseMs - now;
     used += 1;
     return 0;
   };
 }
 
-/** The last 20 s count, refused requests too. */
-export function slidingWindow(): Limiter {
+/** The last 20 s count, or how long a window is, refused requests too. */
+export function slidingWindow(windowMs = WINDOW_MS): Limiter {
   let seen: number[] = [];
   return (now, limit) => {
-    const gone = seen.findIndex((at) => at > now - WINDOW_MS);
+    const gone = seen.findIndex((at) => at > now - windowMs);
     if (gone !== 0) seen = gone === -1 ? [] : seen.slice(gone);
     seen.push(now);
-    const surplus = seen.length - limit;
-    return surplus <= 0 ? 0 : (seen[surplus] ?? now) + WINDOW_MS - now;
+    const surplus = seen.length - Math.round((limit * windowMs) / WINDOW_MS);
+    return surplus <= 0 ? 0 : (seen[surplus] ?? now) + windowMs - now;
   };
 }
 
@@ -99,6 +99,11 @@ export function tokenBucket(burst: number): Limiter {
     tokens -= 1;
     return 0;
   };
+}
+
+/** Refuses such a share at random before the limiter is even asked, as another app's or a bad backend's refusals come. */
+export function withNoise(limiter: Limiter, share: number, random: () => number): Limiter {
+  return (now, limit) => (random() < share ? 1000 : limiter(now, limit));
 }
 
 /** A limit that changes every 10 min: 100 → 60 → 140 → 100 … writes per 20 s. */
