@@ -15,6 +15,8 @@ export type Rule = { name: string; query: string; health: string; lastError?: st
 export type TestPrometheus = {
   /** An instant query. @throws Error with what Prometheus has against it */
   query: (expr: string) => Promise<Sample[]>;
+  /** How often each series of a range selector, such as `up[1m]`, was scraped in it. */
+  countScrapes: (range: string) => Promise<number[]>;
   rules: () => Promise<Rule[]>;
   close: () => Promise<void>;
 };
@@ -53,6 +55,8 @@ export async function startPrometheus(ports: Record<string, number>): Promise<Te
     return answer.data;
   }
 
+  const instant = <T>(expr: string) => ask<{ result: T[] }>(`query?query=${encodeURIComponent(expr)}`);
+
   const isReady = () =>
     fetch(`${url}/-/ready`).then(
       ({ ok }) => ok,
@@ -62,7 +66,8 @@ export async function startPrometheus(ports: Record<string, number>): Promise<Te
     throw new Error(said, { cause: error });
   });
   return {
-    query: async (expr) => (await ask<{ result: Sample[] }>(`query?query=${encodeURIComponent(expr)}`)).result,
+    query: async (expr) => (await instant<Sample>(expr)).result,
+    countScrapes: async (range) => (await instant<{ values: unknown[] }>(range)).result.map(({ values }) => values.length),
     rules: async () => (await ask<{ groups: { rules: Rule[] }[] }>('rules')).groups.flatMap(({ rules }) => rules),
     close: async () => {
       const gone = once(server, 'close');
