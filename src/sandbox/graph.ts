@@ -11,6 +11,7 @@ import { spellRetryAfter } from './retry-after.ts';
 import type { Route } from './route.ts';
 import { createRunState, deleteRunState, getRunState, listRunStates, updateRunState } from './run-states.ts';
 import { summarise } from './run-summary.ts';
+import { answerTrouble } from './trouble.ts';
 import type { HardwareConfiguration, World } from './world.ts';
 
 export type GraphRoute = Extract<Route, { operation: GraphOperation }>;
@@ -84,6 +85,9 @@ function carryOut(world: World, call: Call, route: GraphRoute): Outcome {
   const configuration = world.configurations.get(route.configurationId.toLowerCase());
   if (configuration === undefined) return refuse(404, `Resource '${route.configurationId}' does not exist.`);
 
+  const trouble = answerTrouble(world.settings.troubles[configuration.id], route.operation, call.trace);
+  if (trouble !== undefined && isOfRunStates(route.operation)) return unchanged(trouble);
+
   switch (route.operation) {
     case 'configuration':
       return unchanged(jsonAnswer(200, { '@odata.context': `${context}/$entity`, ...describe(configuration) }));
@@ -101,6 +105,8 @@ function carryOut(world: World, call: Call, route: GraphRoute): Outcome {
       return deleteRunState(world, call, configuration.id, route.stateId);
   }
 }
+
+const isOfRunStates = (operation: GraphOperation) => operation !== 'configuration' && operation !== 'summary';
 
 function describe(configuration: HardwareConfiguration): Record<string, unknown> {
   return {

@@ -4,19 +4,20 @@ import type { Conditions } from './filter.ts';
 import type { Order, RunStateStore, StoredRunState } from './run-state-store.ts';
 import { firstIndexWhere } from './sorted.ts';
 
-/** Whether `$filter` works, and the status it is refused with where it does not. */
-export type FilterSupport = 'yes' | '400' | '501';
+/** Whether `$filter` works; the status it is answered with where it does not; or that it is taken and finds nothing. */
+export type FilterSupport = 'yes' | '400' | '500' | '501' | 'finds-nothing';
 
 export type ListSettings = { pageSize: number; filterSupport: FilterSupport; visibleUntilMs: number };
 
 export type Listing =
   | { kind: 'page'; states: StoredRunState[]; skipToken: string | undefined }
-  | { kind: 'refused'; status: 400 | 501; message: string };
+  | { kind: 'refused'; status: 400 | 500 | 501; message: string };
 
 type Position = { sequence: number; instantTicks: bigint };
 type Query = { order: Order; conditions: Conditions; after: Position | undefined; size: number };
 
 const newestFirst = /^lastStateUpdateDateTime desc$/i;
+const statusOf = { 400: 400, 500: 500, 501: 501 } as const;
 const known = new Set(['$top', '$orderby', '$filter', '$skiptoken']);
 
 /** The page a query asks for. `$top` is the size of the page, as with most of Graph; default order is oldest first. */
@@ -29,6 +30,9 @@ export function listPage(
   const query = parseQuery(parameters, settings);
   if ('kind' in query) return query;
   const { order, conditions, size } = query;
+  const isFiltered = parameters.has('$filter');
+  if (isFiltered && settings.filterSupport === 'finds-nothing')
+    return { kind: 'page', states: [], skipToken: undefined };
   const candidates =
     typeof conditions.deviceName === 'string'
       ? store.ofDevice(configurationId, conditions.deviceName, order)
@@ -60,8 +64,9 @@ function parseQuery(
   if (skipToken !== null && after === undefined) return refused(400, 'The skip token is not valid.');
 
   const filter = parameters.get('$filter');
-  if (filter !== null && settings.filterSupport !== 'yes') {
-    return refused(settings.filterSupport === '400' ? 400 : 501, 'Filtering is not supported on this collection.');
+  const { filterSupport } = settings;
+  if (filter !== null && filterSupport !== 'yes' && filterSupport !== 'finds-nothing') {
+    return refused(statusOf[filterSupport], 'Filtering is not supported on this collection.');
   }
   const parsed = parseFilter(filter ?? '');
   if (parsed.kind === 'refused') return refused(400, parsed.message);
@@ -95,6 +100,6 @@ function parseSkipToken(token: string): Position | undefined {
   return match === null ? undefined : { sequence: Number(match[1]), instantTicks: BigInt(match[2] ?? '0') };
 }
 
-function refused(status: 400 | 501, message: string) {
+function refused(status: 400 | 500 | 501, message: string) {
   return { kind: 'refused', status, message } as const;
 }

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 
 import type { Changes } from './settings.ts';
+import { TROUBLES } from './trouble.ts';
 
 const notNegative = z.number().min(0);
 const positive = z.int().min(1);
@@ -30,7 +31,9 @@ const schema = z
     faults: z.record(z.string(), z.record(z.string(), z.number())),
     latencyMs: z.tuple([notNegative, notNegative]),
     listLagMs: notNegative,
-    filterSupport: z.enum(['yes', '400', '501']),
+    filterSupport: z.enum(['yes', '400', '500', '501', 'finds-nothing']),
+    troubles: z.record(z.string(), z.enum(TROUBLES)),
+    longestText: positive.nullable(),
     pageSize: positive,
     tokenLifetimeS: positive,
     refreshInS: positive.nullable(),

@@ -14,6 +14,8 @@ export type StoredRunState = {
   createdAtMs: number;
   sequence: number;
   instantTicks: bigint;
+  /** Of longer texts only so many characters are shown; null shows all. */
+  longestText: number | null;
   members: RunStateMembers;
 };
 

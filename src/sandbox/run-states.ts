@@ -31,6 +31,7 @@ export function createRunState(world: World, call: Call, configurationId: string
     configurationId,
     createdAtMs: world.now(),
     sequence: world.nextSequence++,
+    longestText: world.settings.longestText,
     ...withInstant({ id, ...unsaid, ...body.members } as RunStateMembers),
   };
   world.store.add(state);
@@ -43,7 +44,7 @@ export function listRunStates(world: World, call: Call, configurationId: string)
     visibleUntilMs: world.now() - world.settings.listLagMs,
   });
   if (listing.kind === 'refused') return unchanged(graphErrorAnswer(listing.status, listing.message, call.trace));
-  const page: Page<HardwareConfigurationDeviceState> = { value: listing.states.map(({ members }) => members) };
+  const page: Page<HardwareConfigurationDeviceState> = { value: listing.states.map(toShown) };
   if (listing.skipToken !== undefined) {
     const next = new URL(call.url);
     next.searchParams.set('$skiptoken', listing.skipToken);
@@ -88,8 +89,19 @@ function withInstant(members: RunStateMembers): Pick<StoredRunState, 'instantTic
   return { instantTicks, members: { ...members, lastStateUpdateDateTime: formatDateTimeOffset(instantTicks) } };
 }
 
-function entity(call: Call, { configurationId, members }: StoredRunState): Record<string, unknown> {
-  return { '@odata.context': `${contextOf(call, configurationId)}/$entity`, ...members };
+function entity(call: Call, state: StoredRunState): Record<string, unknown> {
+  return { '@odata.context': `${contextOf(call, state.configurationId)}/$entity`, ...toShown(state) };
+}
+
+/** What Graph shows of a record: the store knows the whole texts, also where Graph does not. */
+function toShown({ members, longestText }: StoredRunState): RunStateMembers {
+  if (longestText === null) return members;
+  const { configurationOutput, configurationError } = members;
+  return {
+    ...members,
+    configurationOutput: configurationOutput?.slice(0, longestText) ?? null,
+    configurationError: configurationError?.slice(0, longestText) ?? null,
+  };
 }
 
 function contextOf(call: Call, configurationId: string): string {

@@ -2,6 +2,7 @@
 import type { FaultRates } from './fault-rates.ts';
 import type { LimiterSettings } from './limiter.ts';
 import type { FilterSupport } from './listing.ts';
+import type { Trouble } from './trouble.ts';
 
 export type Settings = {
   /** Whether an administrator's consent stands. Tokens issued without it stay without roles, as with Entra. */
@@ -25,6 +26,10 @@ export type Settings = {
   /** How long a new record stays invisible in lists. */
   listLagMs: number;
   filterSupport: FilterSupport;
+  /** Configurations whose run states are answered in a way of their own, by id. */
+  troubles: Readonly<Record<string, Trouble>>;
+  /** Of longer outputs and errors a record made from now on shows only so many characters; null shows all. */
+  longestText: number | null;
   pageSize: number;
   tokenLifetimeS: number;
   /** When a token response asks for an early refresh; null leaves it out. */
@@ -48,6 +53,8 @@ export const defaultSettings: Settings = {
   latencyMs: [0, 0],
   listLagMs: 0,
   filterSupport: 'yes',
+  troubles: {},
+  longestText: null,
   pageSize: 100,
   tokenLifetimeS: 3599,
   refreshInS: null,

@@ -108,7 +108,7 @@ describe('a list', () => {
     expect([response.status, await response.json()]).toMatchObject([400, { error: { code: 'BadRequest' } }]);
   });
 
-  test.each(['400', '501'] as const)(
+  test.each(['400', '500', '501'] as const)(
     'where filters are not supported · is refused with %s · and works without',
     async (status) => {
       sandbox.set({ filterSupport: status });
@@ -116,6 +116,13 @@ describe('a list', () => {
       expect((await client.list()).status).toBe(200);
     },
   );
+
+  test('where filters find nothing · is answered 200 and empty · whatever there is', async () => {
+    await createFive();
+    sandbox.set({ filterSupport: 'finds-nothing' });
+    expect(await readAll("?$filter=deviceName eq 'D1'")).toEqual([]);
+    expect(await readAll('')).toContain('D1');
+  });
 });
 
 test('a new record · stays out of lists until the lag has passed · but can be read by its id', async () => {

@@ -1,0 +1,32 @@
+// What may be wrong with one configuration: its run states are forbidden, fail, or cannot be created because no route is served.
+import type { Answer } from './answer.ts';
+import { graphErrorAnswer } from './graph-error.ts';
+import type { Trace } from './graph-error.ts';
+import { isWrite } from './operation.ts';
+import type { GraphOperation } from './operation.ts';
+
+export const TROUBLES = ['forbidden', 'failing', 'unserved'] as const;
+export type Trouble = (typeof TROUBLES)[number];
+
+/** How Intune is reported to refuse documented routes that its services do not serve. */
+const unserved =
+  'No OData route exists that match template ~/singleton/navigation/key/navigation with http verb POST for request ' +
+  '/HardwareConfiguration/StatelessHardwareConfigurationFEService/deviceManagement/hardwareConfigurations.';
+
+/** The answer to a request for run states of a configuration in trouble; undefined where it is answered as usual. */
+export function answerTrouble(
+  trouble: Trouble | undefined,
+  operation: GraphOperation,
+  trace: Trace,
+): Answer | undefined {
+  switch (trouble) {
+    case undefined:
+      return undefined;
+    case 'forbidden':
+      return graphErrorAnswer(403, 'The app has no access to this configuration.', trace);
+    case 'failing':
+      return graphErrorAnswer(500, 'An error has occurred.', trace);
+    case 'unserved':
+      return isWrite(operation) ? graphErrorAnswer(400, unserved, trace, 'No method match route template') : undefined;
+  }
+}
