@@ -33,5 +33,5 @@ COPY --from=build /app/dist dist
 USER 1000:1000
 EXPOSE 8080 8081
 # Asks the API or the worker, whichever runs here, as its variables say it listens.
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["node", "dist/src/healthcheck.js"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 CMD ["node", "dist/src/process/health-check.js"]
 CMD ["node", "dist/src/main.js"]

@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { startChild } from '../src/cli/demo-child.ts';
-import { deriveDeviceKey } from '../src/domain/device-key.ts';
-import { submit } from '../src/sandbox/agent.ts';
+import { startChild } from '../src/cli/demo/child.ts';
+import { deriveDeviceKey } from '../src/domain/submission/device-key.ts';
+import { submit } from '../src/device/agent.ts';
 import { createSandbox } from '../src/sandbox/sandbox.ts';
 
 const LIMIT_MS = 50;

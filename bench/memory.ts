@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { parseConfig } from '../src/config.ts';
+import { parseConfig } from '../src/config/config.ts';
 import type { Outcome } from '../src/domain/delivery.ts';
-import type { RunResult } from '../src/domain/run-result.ts';
-import { createEvents } from '../src/events.ts';
-import { createLog } from '../src/log.ts';
-import { createMetrics } from '../src/metrics.ts';
-import { createConsumer } from '../src/queue/consumer.ts';
-import { createPacer } from '../src/queue/pacer.ts';
+import type { RunResult } from '../src/domain/submission/run-result.ts';
+import { createEvents } from '../src/telemetry/events.ts';
+import { createLog } from '../src/telemetry/log.ts';
+import { createMetrics } from '../src/telemetry/metrics.ts';
+import { createConsumer } from '../src/queue/worker/consumer.ts';
+import { createPacer } from '../src/queue/budget/permit-queue.ts';
 import { openTenantQueue, type TenantQueue } from '../src/queue/tenant.ts';
 
 const { values } = parseArgs({

@@ -4,12 +4,12 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { parseConfig } from '../src/config.ts';
+import { parseConfig } from '../src/config/config.ts';
 import { createHealthApp } from '../src/http/app.ts';
 import { listen } from '../src/http/server.ts';
-import { createMetrics } from '../src/metrics.ts';
+import { createMetrics } from '../src/telemetry/metrics.ts';
 import { openTenantQueue, type TenantQueue } from '../src/queue/tenant.ts';
-import { createHealth } from '../src/readiness.ts';
+import { createHealth } from '../src/api/readiness.ts';
 
 const { values } = parseArgs({
   options: {

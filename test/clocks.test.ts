@@ -1,7 +1,7 @@
 // Processes whose wall clocks are wrong, differ and step, with real processes: nothing waits for a clock.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { deriveDeviceKey } from '../src/domain/device-key.ts';
-import { submit, type Agent } from '../src/sandbox/agent.ts';
+import { deriveDeviceKey } from '../src/domain/submission/device-key.ts';
+import { submit, type Agent } from '../src/device/agent.ts';
 import { createSandbox, type Sandbox } from '../src/sandbox/sandbox.ts';
 import { createFakeClock, MISSING_FAKETIME, type FakeClock } from './support/fake-clock.ts';
 import { startApi, startProcess, type TestProcess } from './support/process.ts';

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
-import { environmentSchema } from '../src/environment.ts';
+import { environmentSchema } from '../src/config/environment.ts';
 
 type Service = { environment: Record<string, string>; ports?: string[] };
 

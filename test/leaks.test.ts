@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseRunResult } from '../src/domain/run-result.ts';
+import { parseRunResult } from '../src/domain/submission/run-result.ts';
 import {
   liveMarkedDays,
   markedRun,

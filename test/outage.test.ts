@@ -1,8 +1,8 @@
 // Redis hangs for longer than any lock lives, with real processes: callers hear no at once, and afterwards everything flows by itself.
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { deriveDeviceKey } from '../src/domain/device-key.ts';
-import { readDelivery, submit, type Agent } from '../src/sandbox/agent.ts';
+import { deriveDeviceKey } from '../src/domain/submission/device-key.ts';
+import { readDelivery, submit, type Agent } from '../src/device/agent.ts';
 import { createSandbox, type Sandbox } from '../src/sandbox/sandbox.ts';
 import { startApi, startProcess, type TestProcess } from './support/process.ts';
 import { startTestRedis, type TestRedis } from './support/redis.ts';

@@ -1,8 +1,8 @@
 // One attempt: delivery → device run state → outcome. Creates, or looks for what an unanswered create may have left.
 import type { Delivery, Outcome } from '../src/domain/delivery.ts';
 import { toDeviceRunState, type DeviceRunState } from '../src/domain/device-run-state.ts';
-import type { Failure } from '../src/domain/failure.ts';
-import type { RunResult } from '../src/domain/run-result.ts';
+import type { Failure } from '../src/domain/attempt/failure.ts';
+import type { RunResult } from '../src/domain/submission/run-result.ts';
 
 /** What was found; with `unread`, what else there may be, and where a later lookup goes on. */
 export type Records = {

@@ -1,4 +1,4 @@
 // The worker process.
-import { onWantedNode } from '../src/runtime.ts';
+import { onWantedNode } from '../src/process/node-version.ts';
 
 await onWantedNode(() => import('./worker.ts'));

@@ -1,17 +1,17 @@
 // A worker, wired: env → config → queue → Graph → consumer → close.
 import { createGraphClient, type RequestEnded } from '../src/graph/client.ts';
-import { createLookUp } from '../src/graph/look-up.ts';
-import { createTokenSource } from '../src/graph/token.ts';
+import { createLookUp } from '../src/graph/lookup/look-up.ts';
+import { createTokenSource } from '../src/graph/credential/token.ts';
 import { createHealthApp } from '../src/http/app.ts';
 import { listen } from '../src/http/server.ts';
-import { beginProcess } from '../src/process.ts';
-import { createConsumer } from '../src/queue/consumer.ts';
-import { watchDurability } from '../src/queue/health.ts';
-import { createClaimable } from '../src/queue/claimable.ts';
-import { createPacer } from '../src/queue/pacer.ts';
+import { beginProcess } from '../src/process/start.ts';
+import { createConsumer } from '../src/queue/worker/consumer.ts';
+import { watchDurability } from '../src/queue/redis/health.ts';
+import { createClaimable } from '../src/queue/store/claimable.ts';
+import { createPacer } from '../src/queue/budget/permit-queue.ts';
 import { openTenantQueue } from '../src/queue/tenant.ts';
-import { createHealth, untilStopped } from '../src/readiness.ts';
-import { cannotListen } from '../src/start-checks.ts';
+import { createHealth, untilStopped } from '../src/api/readiness.ts';
+import { cannotListen } from '../src/process/start-checks.ts';
 import { createDeliver } from './deliver.ts';
 
 const { config, log, metrics, events, tracer, lifecycle } = await beginProcess('worker');

@@ -1,10 +1,10 @@
 // A peer: a plain BullMQ worker with BullMQ's own limiter at the documented rate, which rate-limits the queue on a 429.
 import { randomUUID } from 'node:crypto';
 import { Queue, Worker } from 'bullmq';
-import { parseConfig } from '../../src/config.ts';
+import { parseConfig } from '../../src/config/config.ts';
 import { createGraphClient } from '../../src/graph/client.ts';
-import { createTokenSource } from '../../src/graph/token.ts';
-import { connect } from '../../src/queue/redis.ts';
+import { createTokenSource } from '../../src/graph/credential/token.ts';
+import { connect } from '../../src/queue/redis/connection.ts';
 import { aState, PEER_AT_ONCE } from './load.ts';
 import { readArgument, say } from './process.ts';
 

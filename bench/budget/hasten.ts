@@ -1,6 +1,6 @@
 // A budget on a hastened clock: Redis's time runs faster for its scripts, and waits are over sooner by as much.
-import type { Budget } from '../../src/queue/budget.ts';
-import type { RedisConnection } from '../../src/queue/redis.ts';
+import type { Budget } from '../../src/queue/budget/budget.ts';
+import type { RedisConnection } from '../../src/queue/redis/connection.ts';
 import { replaceTime } from '../../test/support/redis-clock.ts';
 
 /** From now on, scripts defined on this connection see Redis's clock run so many times as fast. */

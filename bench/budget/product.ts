@@ -1,15 +1,15 @@
 // A worker process of the bench: the product's own consumer, pacer and Graph client, its budget on a hastened clock.
-import { parseConfig } from '../../src/config.ts';
-import { createEvents } from '../../src/events.ts';
+import { parseConfig } from '../../src/config/config.ts';
+import { createEvents } from '../../src/telemetry/events.ts';
 import { createGraphClient } from '../../src/graph/client.ts';
-import { createLookUp } from '../../src/graph/look-up.ts';
-import { createTokenSource } from '../../src/graph/token.ts';
-import { createLog } from '../../src/log.ts';
-import { createMetrics } from '../../src/metrics.ts';
-import { createBudget } from '../../src/queue/budget.ts';
-import { createConsumer } from '../../src/queue/consumer.ts';
-import { createPacer } from '../../src/queue/pacer.ts';
-import { connect } from '../../src/queue/redis.ts';
+import { createLookUp } from '../../src/graph/lookup/look-up.ts';
+import { createTokenSource } from '../../src/graph/credential/token.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { createBudget } from '../../src/queue/budget/budget.ts';
+import { createConsumer } from '../../src/queue/worker/consumer.ts';
+import { createPacer } from '../../src/queue/budget/permit-queue.ts';
+import { connect } from '../../src/queue/redis/connection.ts';
 import { openTenantQueue } from '../../src/queue/tenant.ts';
 import { createDeliver } from '../../workers/deliver.ts';
 import { hastenBudget, hastenClock } from './hasten.ts';

@@ -1,8 +1,8 @@
 // A peer: the Graph SDK with the retry handler it has by default, so many requests at a time, one after the other for ever.
 import { Client } from '@microsoft/microsoft-graph-client';
 import { randomUUID } from 'node:crypto';
-import { parseConfig } from '../../src/config.ts';
-import { createTokenSource } from '../../src/graph/token.ts';
+import { parseConfig } from '../../src/config/config.ts';
+import { createTokenSource } from '../../src/graph/credential/token.ts';
 import { aState, PEER_AT_ONCE } from './load.ts';
 import { readArgument, say } from './process.ts';
 

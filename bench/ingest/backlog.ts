@@ -1,6 +1,6 @@
 // A backlog, put there the quick way: through the queue's own acceptance, Redis syncing nothing meanwhile.
 import { randomUUID } from 'node:crypto';
-import { parseConfig } from '../../src/config.ts';
+import { parseConfig } from '../../src/config/config.ts';
 import { openTenantQueue } from '../../src/queue/tenant.ts';
 import type { TestRedis } from '../../test/support/redis.ts';
 import { aRunResult } from './requests.ts';

@@ -1,8 +1,8 @@
 // The run results that are submitted, as the bytes that go over the wire: made and signed before any clock runs.
 import { createSecretKey, randomUUID } from 'node:crypto';
-import { deriveDeviceKey } from '../../src/domain/device-key.ts';
-import type { RunResult } from '../../src/domain/run-result.ts';
-import { signRequest } from '../../src/sandbox/sign-request.ts';
+import { deriveDeviceKey } from '../../src/domain/submission/device-key.ts';
+import type { RunResult } from '../../src/domain/submission/run-result.ts';
+import { signRequest } from '../../src/device/sign-request.ts';
 
 /** What one request submits, and for whom it is made. */
 export type Form = {

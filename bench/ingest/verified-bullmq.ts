@@ -4,8 +4,8 @@ import { Queue } from 'bullmq';
 import express, { type RequestHandler } from 'express';
 import { httpbis } from 'http-message-signatures';
 import { Redis } from 'ioredis';
-import { deriveDeviceKey } from '../../src/domain/device-key.ts';
-import { runResultSchema } from '../../src/domain/run-result.ts';
+import { deriveDeviceKey } from '../../src/domain/submission/device-key.ts';
+import { runResultSchema } from '../../src/domain/submission/run-result.ts';
 import { groupKey, listenAsTold, redisPath } from './contestant.ts';
 
 const TOLERANCE_S = 300;

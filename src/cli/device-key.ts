@@ -1,7 +1,7 @@
 // `device-key`: the key to install on one device.
-import { parseGroupKeys } from '../environment.ts';
-import { deriveDeviceKey } from '../domain/device-key.ts';
-import { deviceIdSchema } from '../domain/run-result.ts';
+import { parseGroupKeys } from '../config/environment.ts';
+import { deriveDeviceKey } from '../domain/submission/device-key.ts';
+import { deviceIdSchema } from '../domain/submission/run-result.ts';
 import { EXIT } from './exit.ts';
 import { complain, print } from './out.ts';
 

@@ -1,16 +1,16 @@
 // The operator's hand: `runstate-bridge <command>`. Each command is loaded when it is called, so that small ones are quick.
 import { Command, Option } from 'commander';
 import { guid, port, url, whole } from './arguments.ts';
-import type { BenchFlags } from './bench.ts';
-import type { DemoFlags } from './demo.ts';
-import type { DoctorFlags } from './doctor.ts';
+import type { BenchFlags } from './simulate/bench.ts';
+import type { DemoFlags } from './demo/demo.ts';
+import type { DoctorFlags } from './doctor/doctor.ts';
 import { EXIT } from './exit.ts';
-import { complaining } from './operator.ts';
+import { complaining } from './operator/operator.ts';
 import { complain, print, watchOutput } from './out.ts';
-import { addOperatorCommands } from './operator-commands.ts';
+import { addOperatorCommands } from './operator/operator-commands.ts';
 import type { ReportFlags } from './report.ts';
 import type { SandboxFlags } from './sandbox.ts';
-import type { SimulateFlags } from './simulate.ts';
+import type { SimulateFlags } from './simulate/simulate.ts';
 
 watchOutput();
 
@@ -29,7 +29,7 @@ program
   .option('--once', 'stop when all is delivered; exit 0 if each was, once, else 1')
   .option('--seed <n>', 'the same seed, the same fleet and the same faults', whole(0, 2 ** 31), 1)
   .option('--time-scale <n>', 'how much faster than Graph the sandbox’s throttling runs', whole(1, 1000), 4)
-  .action(async (flags: DemoFlags) => (await import('./demo.ts')).runDemo(flags));
+  .action(async (flags: DemoFlags) => (await import('./demo/demo.ts')).runDemo(flags));
 
 program
   .command('sandbox')
@@ -101,7 +101,7 @@ program
 It reads the same environment variables as the processes, and shows none of their values.
 Exit codes: ${EXIT.ok} all is well · ${EXIT.degraded} with warnings · ${EXIT.failed} a check failed · ${EXIT.config} the configuration is not usable · ${EXIT.usage} wrong use`,
   )
-  .action(complaining(async (flags: DoctorFlags) => (await import('./doctor.ts')).runDoctor(flags)));
+  .action(complaining(async (flags: DoctorFlags) => (await import('./doctor/doctor.ts')).runDoctor(flags)));
 
 program
   .command('simulate')
@@ -121,7 +121,7 @@ program
 Device keys are derived from the first of DEVICE_GROUP_KEYS. A submission is sent once: what is refused is counted, not retried.
 Exit codes: ${EXIT.ok} all accepted or known · ${EXIT.refused} some refused for good · ${EXIT.unavailable} the address is not the bridge’s · ${EXIT.later} some refused for now or not answered · ${EXIT.usage} wrong use`,
   )
-  .action(complaining(async (flags: SimulateFlags) => (await import('./simulate.ts')).simulate(flags)));
+  .action(complaining(async (flags: SimulateFlags) => (await import('./simulate/simulate.ts')).simulate(flags)));
 
 program
   .command('bench')
@@ -141,7 +141,7 @@ program
 What is accepted is created in Graph; it asks first. Device keys are derived from the first of DEVICE_GROUP_KEYS.
 Exit codes: ${EXIT.ok} all accepted · ${EXIT.refused} some refused for good · ${EXIT.unavailable} the address is not the bridge’s · ${EXIT.later} some refused for now or not answered · ${EXIT.usage} wrong use, or not confirmed`,
   )
-  .action(complaining(async (flags: BenchFlags) => (await import('./bench.ts')).bench(flags)));
+  .action(complaining(async (flags: BenchFlags) => (await import('./simulate/bench.ts')).bench(flags)));
 
 addOperatorCommands(program);
 

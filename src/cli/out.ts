@@ -1,5 +1,5 @@
 // What the CLI says: results on standard output, everything else on standard error; shown, never obeyed, by a terminal.
-import { toVisible } from '../domain/visible-text.ts';
+import { toVisible } from '../domain/operations/visible-text.ts';
 import { EXIT } from './exit.ts';
 
 /** Cursor home, then everything below it gone: redraws without flicker. */

@@ -3,8 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
-import { readDelivery, type Agent, type DeliveryReport } from '../sandbox/agent.ts';
-import { submitUntilAccepted } from '../sandbox/persistent-agent.ts';
+import { readDelivery, type Agent, type DeliveryReport } from '../device/agent.ts';
+import { submitUntilAccepted } from '../device/persistence.ts';
 import { EXIT } from './exit.ts';
 import { complain, printJson } from './out.ts';
 

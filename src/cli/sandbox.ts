@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { resolve } from 'node:path';
 import { createSandbox } from '../sandbox/sandbox.ts';
 import { print } from './out.ts';
-import { createStopping } from './stopping.ts';
+import { createStopping } from './stop-signal.ts';
 
 export type SandboxFlags = {
   host: string;

@@ -1,6 +1,6 @@
 // A table as lines to print: a cell is one line of text, whatever others wrote into it, wrapped where its column ends.
 import Table from 'cli-table3';
-import { toVisible } from '../domain/visible-text.ts';
+import { toVisible } from '../domain/operations/visible-text.ts';
 
 export type Cell = string | number;
 

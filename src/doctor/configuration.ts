@@ -1,9 +1,9 @@
 // Is the environment usable, and what of it can be examined further where some of it is not.
-import { ConfigError, parseConfig, type Config, type Role } from '../config.ts';
-import type { RedisConfig } from '../redis-config.ts';
-import type { GraphConfig } from '../graph-config.ts';
-import { environmentSchema } from '../environment.ts';
-import { readGiven } from '../given.ts';
+import { ConfigError, parseConfig, type Config, type Role } from '../config/config.ts';
+import type { RedisConfig } from '../config/redis.ts';
+import type { GraphConfig } from '../config/graph.ts';
+import { environmentSchema } from '../config/environment.ts';
+import { readGiven } from '../config/variables.ts';
 import { failed, ok, warning, type Finding } from './finding.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;

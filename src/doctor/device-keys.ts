@@ -1,5 +1,5 @@
 // Are the device group keys well-formed, and secret at all.
-import { parseGroupKeys } from '../environment.ts';
+import { parseGroupKeys } from '../config/environment.ts';
 import { failed, ok, skipped, warning, type Finding } from './finding.ts';
 
 /** Keys that anyone can read, and where. */

@@ -1,6 +1,6 @@
 // Will Redis keep what a 202 promises: what is read off its facts.
-import { isFull } from '../queue/health.ts';
-import type { ExaminedRedis, RedisFacts } from '../queue/inspect.ts';
+import { isFull } from '../queue/redis/health.ts';
+import type { ExaminedRedis, RedisFacts } from '../queue/redis/inspect.ts';
 import { failed, ok, warning, type Finding } from './finding.ts';
 
 const OLDEST = [6, 2] as const;

@@ -1,8 +1,8 @@
 // Does the app get a token, is it of the right tenant, and does it allow what is needed and no more.
-import type { GraphConfig } from '../graph-config.ts';
-import type { Failure } from '../domain/failure.ts';
-import { REMEDIES } from '../domain/hold.ts';
-import { remedyOf } from '../domain/remedy.ts';
+import type { GraphConfig } from '../config/graph.ts';
+import type { Failure } from '../domain/attempt/failure.ts';
+import { REMEDIES } from '../domain/hold/hold.ts';
+import { remedyOf } from '../domain/operations/remedy.ts';
 import type { Claims, Obtained } from '../graph/inspect.ts';
 import { failed, ok, skipped, warning, type Finding } from './finding.ts';
 

@@ -1,8 +1,8 @@
 // The unit of work: a delivery's identity, what is known of it, and how a try begins.
 import { hash } from 'node:crypto';
-import type { Failure } from './failure.ts';
-import type { Note } from './note.ts';
-import type { RunResult } from './run-result.ts';
+import type { Failure } from './attempt/failure.ts';
+import type { Note } from './attempt/note.ts';
+import type { RunResult } from './submission/run-result.ts';
 
 /** Every status a delivery can have; the last three are terminal. */
 export const STATUSES = ['queued', 'delivering', 'waiting', 'delivered', 'dead', 'superseded'] as const;

@@ -1,5 +1,5 @@
 // What Graph is to store of a run, in Graph's words, and the mapping from a run result to it.
-import type { RunResult, RunState } from './run-result.ts';
+import type { RunResult, RunState } from './submission/run-result.ts';
 
 /** The writable members of Graph's hardwareConfigurationDeviceState, and the configuration they belong to. */
 export type DeviceRunState = {

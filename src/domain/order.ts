@@ -1,8 +1,8 @@
 // Order by worth: who goes first when the budget is short, and which of several results of one device stands for all.
 import { hash } from 'node:crypto';
 import { toDeviceRunState } from './device-run-state.ts';
-import { parseInstant } from './instant.ts';
-import type { RunResult, RunState } from './run-result.ts';
+import { parseInstant } from './submission/instant.ts';
+import type { RunResult, RunState } from './submission/run-result.ts';
 
 /** `fifo`: oldest first. `failures-first`: by rank, oldest first within one. */
 export const PRIORITIES = ['fifo', 'failures-first'] as const;

@@ -7,15 +7,15 @@ import {
   TelemetryHandler,
 } from '@microsoft/microsoft-graph-client';
 import { randomUUID } from 'node:crypto';
-import type { GraphConfig } from '../graph-config.ts';
+import type { GraphConfig } from '../config/graph.ts';
 import type { Outcome } from '../domain/delivery.ts';
 import type { DeviceRunState } from '../domain/device-run-state.ts';
-import type { Failure } from '../domain/failure.ts';
+import type { Failure } from '../domain/attempt/failure.ts';
 import { readBody } from './body.ts';
 import { DELAYED, diagnose, diagnoseThrown, isFromGraph, type Answer } from './diagnose.ts';
-import { readPage, type Page } from './page.ts';
+import { readPage, type Page } from './lookup/page.ts';
 import { proxyFor } from './proxy.ts';
-import type { Token, TokenSource } from './token.ts';
+import type { Token, TokenSource } from './credential/token.ts';
 import { watchStandstill } from './standstill.ts';
 import { createTransport, type Passage } from './transport.ts';
 import type { HardwareConfigurationDeviceState, HardwareConfigurationDeviceStateCreate } from './wire.ts';

@@ -1,6 +1,6 @@
 // Response or thrown error → Failure. What follows is not decided here.
-import type { Failure, GraphEvidence } from '../domain/failure.ts';
-import { withoutRepeated } from './repeated.ts';
+import type { Failure, GraphEvidence } from '../domain/attempt/failure.ts';
+import { withoutRepeated } from './redact-echo.ts';
 import { readWait } from './retry-after.ts';
 import { NotConnected, rootCause, TooLate } from './transport.ts';
 import type { GraphError } from './wire.ts';

@@ -1,12 +1,12 @@
 // Graph and its token, looked at for a diagnosis: what the token says of the app, and single requests with their clock.
 import { decodeJwt } from 'jose';
 import { fetch } from 'undici';
-import type { GraphConfig } from '../graph-config.ts';
-import type { Failure } from '../domain/failure.ts';
+import type { GraphConfig } from '../config/graph.ts';
+import type { Failure } from '../domain/attempt/failure.ts';
 import { readBody } from './body.ts';
 import { diagnose, diagnoseThrown } from './diagnose.ts';
 import { proxyFor } from './proxy.ts';
-import { createTokenSource } from './token.ts';
+import { createTokenSource } from './credential/token.ts';
 import { createAgent } from './transport.ts';
 
 /** What an app's access token says of it. */

@@ -1,6 +1,6 @@
 // Which way requests go: directly, or through the proxy of HTTPS_PROXY, but for the hosts of NO_PROXY.
 import { BlockList, isIP } from 'node:net';
-import type { ProxyConfig } from '../graph-config.ts';
+import type { ProxyConfig } from '../config/graph.ts';
 
 /**
  * The proxy for an address; null where the request goes directly.

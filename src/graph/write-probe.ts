@@ -1,12 +1,12 @@
 // Does this tenant take records at all: creates one that says what it is, and deletes it.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { GraphConfig } from '../graph-config.ts';
+import type { GraphConfig } from '../config/graph.ts';
 import type { DeviceRunState } from '../domain/device-run-state.ts';
-import type { Failure } from '../domain/failure.ts';
+import type { Failure } from '../domain/attempt/failure.ts';
 import { createGraphClient } from './client.ts';
 import { ask } from './inspect.ts';
-import { createLookUp } from './look-up.ts';
-import { createTokenSource } from './token.ts';
+import { createLookUp } from './lookup/look-up.ts';
+import { createTokenSource } from './credential/token.ts';
 
 export type Probed =
   /** Created and deleted. */

@@ -1,23 +1,23 @@
 // The whole route table on one screen.
 import express, { type Express, type RequestHandler } from 'express';
-import { takeOffBasePath, type BasePathParts } from './base-path.ts';
-import { expectBody, readBody } from './body.ts';
-import { BATCH, postBatch, type BatchParts } from './batch.ts';
-import { getDelivery, identifyAsker, type DeliveryParts } from './deliveries.ts';
-import { createDashboardRoutes, type DashboardParts } from './dashboard.ts';
-import { createDeviceRoutes, type DeviceParts } from './devices.ts';
+import { takeOffBasePath, type BasePathParts } from './request/base-path.ts';
+import { expectBody, readBody } from './request/body.ts';
+import { BATCH, postBatch, type BatchParts } from './routes/batch.ts';
+import { getDelivery, identifyAsker, type DeliveryParts } from './routes/deliveries.ts';
+import { createDashboardRoutes, type DashboardParts } from './dashboard/dashboard.ts';
+import { createDeviceRoutes, type DeviceParts } from './routes/devices.ts';
 import { createDocsRoutes } from './openapi/docs.ts';
-import { limitHead } from './head.ts';
-import { createHealthRoutes, type HealthParts } from './health.ts';
-import { limitInFlight, type InFlightParts } from './in-flight.ts';
-import { createErrorHandler, Refused } from './problem.ts';
-import { createRequestLog, type RequestTold } from './request.ts';
-import { createOperatorRoutes, type OperatorParts } from './operators.ts';
-import { createThrottleRoutes, type ThrottleParts } from './throttle.ts';
-import { postRunResult, RUN_RESULT } from './run-results.ts';
-import { identifySubmitter } from './submitter.ts';
-import { traceAs, type TraceParts } from './trace.ts';
-import { setSecurityHeaders } from './security-headers.ts';
+import { limitHead } from './request/limit-head.ts';
+import { createHealthRoutes, type HealthParts } from './routes/health.ts';
+import { limitInFlight, type InFlightParts } from './request/in-flight.ts';
+import { createErrorHandler, Refused } from './response/problem.ts';
+import { createRequestLog, type RequestTold } from './request/request.ts';
+import { createOperatorRoutes, type OperatorParts } from './routes/operators.ts';
+import { createThrottleRoutes, type ThrottleParts } from './routes/throttle.ts';
+import { postRunResult, RUN_RESULT } from './routes/run-results.ts';
+import { identifySubmitter } from './request/submitter.ts';
+import { traceAs, type TraceParts } from './request/trace.ts';
+import { setSecurityHeaders } from './response/security-headers.ts';
 
 export type AppParts = BatchParts &
   DeliveryParts &

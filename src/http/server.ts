@@ -6,10 +6,10 @@ import type { AddressInfo, Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Response } from 'express';
-import { REFUSALS, type RefusalCode } from '../domain/refusal.ts';
-import { PROBLEM_TYPE, refuse, toProblem } from './problem.ts';
-import { SECURITY_HEADERS } from './security-headers.ts';
-import type { Tls } from './identity/tls.ts';
+import { REFUSALS, type RefusalCode } from '../domain/submission/refusal.ts';
+import { PROBLEM_TYPE, refuse, toProblem } from './response/problem.ts';
+import { SECURITY_HEADERS } from './response/security-headers.ts';
+import type { Tls } from './identity/certificate/tls.ts';
 
 /** What a sender may take its time over, and how much it may say before it says anything. */
 export type Limits = typeof LIMITS;

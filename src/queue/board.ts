@@ -1,7 +1,7 @@
 // A tenant's queue as bull-board shows it: read only, and of each job no more than its id.
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { Queue } from 'bullmq';
-import { QUEUE_NAME } from './keys.ts';
+import { QUEUE_NAME } from './redis/keys.ts';
 import type { TenantQueue } from './tenant.ts';
 
 export type QueueBoard = { board: BullMQAdapter; close: () => Promise<void> };

@@ -1,20 +1,20 @@
 // Everything one tenant has in Redis, opened together: deliveries, budget, and the connection under them.
 import { Queue } from 'bullmq';
-import type { Config } from '../config.ts';
-import type { Secret } from '../secret.ts';
-import { createBudget, type Budget } from './budget.ts';
-import { openRedisClock, type RedisClock } from './clock.ts';
-import { createDeadLetters, type DeadLetters } from './dead-letters.ts';
-import { createDeliveries, type Deliveries } from './deliveries.ts';
-import { startEmbeddedRedis, type TellWait } from './embedded.ts';
-import { countJobs, type JobCounts } from './jobs.ts';
-import { openFingerprintSecrets } from './fingerprint-secrets.ts';
-import { createFacts, type Facts } from './facts.ts';
-import { createFingerprints } from './fingerprints.ts';
-import { createKeys, QUEUE_NAME, type Keys } from './keys.ts';
-import { connect, disconnect, settled, type Purpose, type RedisConnection } from './redis.ts';
-import { createSeal } from './sealed.ts';
-import { openWriteProbe, type WriteProbe } from './write-probe.ts';
+import type { Config } from '../config/config.ts';
+import type { Secret } from '../config/secret.ts';
+import { createBudget, type Budget } from './budget/budget.ts';
+import { openRedisClock, type RedisClock } from './redis/clock.ts';
+import { createDeadLetters, type DeadLetters } from './store/dead-letters.ts';
+import { createDeliveries, type Deliveries } from './store/deliveries.ts';
+import { startEmbeddedRedis, type TellWait } from './redis/embedded/embedded.ts';
+import { countJobs, type JobCounts } from './worker/job-counts.ts';
+import { openFingerprintSecrets } from './store/fingerprint-secrets.ts';
+import { createFacts, type Facts } from './budget/facts.ts';
+import { createFingerprints } from './store/fingerprints.ts';
+import { createKeys, QUEUE_NAME, type Keys } from './redis/keys.ts';
+import { connect, disconnect, settled, type Purpose, type RedisConnection } from './redis/connection.ts';
+import { createSeal } from './store/payload-cipher.ts';
+import { openWriteProbe, type WriteProbe } from './redis/write-probe.ts';
 
 /** The tenant the environment describes. */
 export const ENVIRONMENT_TENANT = 'default';

@@ -1,6 +1,6 @@
 // Stored run states and logged requests as they are shown to whoever inspects the sandbox.
-import type { LoggedRequest } from './request-log.ts';
-import type { RunStateMembers, StoredRunState } from './run-state-store.ts';
+import type { LoggedRequest } from './server/request-log.ts';
+import type { RunStateMembers, StoredRunState } from './graph/run-state-store.ts';
 
 /** A stored run state, with where it belongs and when it was created. */
 export type RunStateRecord = RunStateMembers & { configurationId: string; createdAt: string };

@@ -3,20 +3,20 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { createTlsMaterial } from './certificates.ts';
-import { createControl } from './control.ts';
-import { defaultConfigurations, defaultIdentity } from './default-tenant.ts';
-import { listen, stopListening } from './listener.ts';
-import type { LimiterSettings } from './limiter.ts';
-import { createOutside } from './outside.ts';
+import { createTlsMaterial } from './server/certificates.ts';
+import { createControl } from './server/control.ts';
+import { defaultConfigurations, defaultIdentity } from './graph/default-tenant.ts';
+import { listen, stopListening } from './server/listener.ts';
+import type { LimiterSettings } from './graph/limiter.ts';
+import { createOutside } from './server/server.ts';
 import { toRecord, toRequestRecord } from './records.ts';
 import type { RequestRecord, RunStateRecord } from './records.ts';
 import { applyChanges, defaultSettings } from './settings.ts';
 import type { Changes, Settings } from './settings.ts';
 import { readStats } from './stats.ts';
 import type { Stats } from './stats.ts';
-import { changeWorld, createWorld, resetWorld } from './world.ts';
-import type { Beginning, HardwareConfiguration } from './world.ts';
+import { changeWorld, createWorld, resetWorld } from './state.ts';
+import type { Beginning, HardwareConfiguration } from './state.ts';
 
 /** Everything is optional; the settings are where the sandbox starts and what `reset` goes back to. */
 export type SandboxOptions = Partial<Omit<Settings, 'limiter'>> & {

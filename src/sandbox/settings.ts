@@ -1,7 +1,7 @@
 // Everything about the sandbox that can be changed while it runs, and how it starts out.
-import type { FaultRates } from './fault-rates.ts';
-import type { LimiterSettings } from './limiter.ts';
-import type { FilterSupport } from './listing.ts';
+import type { FaultRates } from './faults/fault-rates.ts';
+import type { LimiterSettings } from './graph/limiter.ts';
+import type { FilterSupport } from './graph/listing.ts';
 import type { Trouble } from './trouble.ts';
 
 export type Settings = {

@@ -1,6 +1,6 @@
 // The sandbox's counters on one sheet.
-import { windowMs } from './limiter.ts';
-import type { World } from './world.ts';
+import { windowMs } from './graph/limiter.ts';
+import type { World } from './state.ts';
 
 export type Stats = {
   createsApplied: number;

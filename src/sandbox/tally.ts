@@ -1,8 +1,8 @@
 // What the sandbox counts as requests go by.
 import { isGraphOperation, isWrite } from './operation.ts';
-import type { LoggedRequest } from './request-log.ts';
-import { addOne, forgetOld, total } from './window-count.ts';
-import type { WindowCount } from './window-count.ts';
+import type { LoggedRequest } from './server/request-log.ts';
+import { addOne, forgetOld, total } from './graph/window-count.ts';
+import type { WindowCount } from './graph/window-count.ts';
 
 const mostIdsRemembered = 200_000;
 

@@ -1,7 +1,7 @@
 // What may be wrong with one configuration: its run states are forbidden, fail, or cannot be created because no route is served.
-import type { Answer } from './answer.ts';
-import { graphErrorAnswer } from './graph-error.ts';
-import type { Trace } from './graph-error.ts';
+import type { Answer } from './server/answer.ts';
+import { graphErrorAnswer } from './graph/graph-error.ts';
+import type { Trace } from './graph/graph-error.ts';
 import { isWrite } from './operation.ts';
 import type { GraphOperation } from './operation.ts';
 

@@ -1,9 +1,9 @@
 // The campaign's devices: each submits as planned, signed, with an agent's retry manners, and hears an end.
 import { setTimeout as delay } from 'node:timers/promises';
-import { deriveDeviceKey } from '../../src/domain/device-key.ts';
-import { readDelivery, type Agent, type ReadOutcome } from '../../src/sandbox/agent.ts';
-import type { SubmitOutcome } from '../../src/sandbox/agent-outcome.ts';
-import { submitUntilAccepted } from '../../src/sandbox/persistent-agent.ts';
+import { deriveDeviceKey } from '../../src/domain/submission/device-key.ts';
+import { readDelivery, type Agent, type ReadOutcome } from '../../src/device/agent.ts';
+import type { SubmitOutcome } from '../../src/device/outcome.ts';
+import { submitUntilAccepted } from '../../src/device/persistence.ts';
 import { createRandom } from '../../src/sandbox/random.ts';
 import type { Answer } from './oracle.ts';
 import { isBeyondTolerance, type Submission } from './plan.ts';

@@ -1,7 +1,7 @@
 // What the doctor makes of Redis's facts: a table of what is well, what is weak and what breaks the promise.
 import { describe, expect, test } from 'vitest';
 import { judgeRedis, toSkew } from '../../src/doctor/redis.ts';
-import type { RedisFacts } from '../../src/queue/inspect.ts';
+import type { RedisFacts } from '../../src/queue/redis/inspect.ts';
 
 const MB = 1_048_576;
 const good: RedisFacts = {

@@ -1,6 +1,6 @@
 // A delivery's life: who it is, how a try begins and ends, what is remembered of it, and how it comes back from the dead.
 import { describe, expect, test } from 'vitest';
-import { conclude, LOST_WORKER } from '../../src/domain/conclusion.ts';
+import { conclude, LOST_WORKER } from '../../src/domain/attempt/conclusion.ts';
 import {
   ATTEMPTS_KEPT,
   begin,

@@ -1,7 +1,7 @@
 // The mapping from a run result to Graph's members.
 import { expect, test } from 'vitest';
 import { toDeviceRunState } from '../../src/domain/device-run-state.ts';
-import type { RunResult } from '../../src/domain/run-result.ts';
+import type { RunResult } from '../../src/domain/submission/run-result.ts';
 import { run } from './sample.ts';
 
 const unstated: RunResult = { ...run };

@@ -1,7 +1,7 @@
 // Who goes first and who stands for others: tables.
 import { describe, expect, test } from 'vitest';
 import { contestOf, isCompletedAhead, rank, sortableInstant, toContestant } from '../../src/domain/order.ts';
-import type { RunResult } from '../../src/domain/run-result.ts';
+import type { RunResult } from '../../src/domain/submission/run-result.ts';
 import { aRun } from '../support/tenant.ts';
 
 describe('rank', () => {

@@ -1,8 +1,8 @@
 // The run result, delivery and policy the domain's tables start from, each row changing what it is about.
 import { createDelivery, type Delivery } from '../../src/domain/delivery.ts';
-import type { Hold } from '../../src/domain/hold.ts';
-import type { Circumstances, Policy } from '../../src/domain/retry.ts';
-import type { RunResult } from '../../src/domain/run-result.ts';
+import type { Hold } from '../../src/domain/hold/hold.ts';
+import type { Circumstances, Policy } from '../../src/domain/attempt/retry.ts';
+import type { RunResult } from '../../src/domain/submission/run-result.ts';
 
 export const run: RunResult = {
   runId: 'run-0001',

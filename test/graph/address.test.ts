@@ -1,7 +1,7 @@
 // What of a device's words gets into an address of Graph's: a GUID, and a device name inside one quoted filter; nothing else.
 import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createLookUp } from '../../src/graph/look-up.ts';
+import { createLookUp } from '../../src/graph/lookup/look-up.ts';
 import { startGraph, type GraphWorld } from '../support/graph.ts';
 
 let graph: GraphWorld;

@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../src/domain/delivery.ts';
 import { createGraphClient } from '../../src/graph/client.ts';
-import type { Token, TokenSource } from '../../src/graph/token.ts';
+import type { Token, TokenSource } from '../../src/graph/credential/token.ts';
 import { createSandbox } from '../../src/sandbox/sandbox.ts';
 import { freePort, startGraph, type GraphWorld } from '../support/graph.ts';
 import { startRawGraph } from '../support/raw-graph.ts';

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { ask, configurationUrl, obtainToken, type Claims } from '../../src/graph/inspect.ts';
 import { probeWrite } from '../../src/graph/write-probe.ts';
-import { toSecret } from '../../src/secret.ts';
+import { toSecret } from '../../src/config/secret.ts';
 import { freePort, startGraph, type GraphWorld } from '../support/graph.ts';
 
 const PERMISSION = 'DeviceManagementConfiguration.ReadWrite.All';

@@ -3,11 +3,11 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
-import type { ProxyConfig } from '../../src/graph-config.ts';
+import type { ProxyConfig } from '../../src/config/graph.ts';
 import { createGraphClient } from '../../src/graph/client.ts';
 import { ask, configurationUrl, obtainToken } from '../../src/graph/inspect.ts';
 import { proxyFor } from '../../src/graph/proxy.ts';
-import { toSecret } from '../../src/secret.ts';
+import { toSecret } from '../../src/config/secret.ts';
 import { freePort, startGraph } from '../support/graph.ts';
 
 const PROXY = 'http://proxy.example:3128';

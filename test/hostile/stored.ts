@@ -1,6 +1,6 @@
 // Everything Redis holds in the end, record by record, against what the rules made of what was sent.
 import { isDeepStrictEqual } from 'node:util';
-import { parseConfig } from '../../src/config.ts';
+import { parseConfig } from '../../src/config/config.ts';
 import { openTenantQueue } from '../../src/queue/tenant.ts';
 import { keyOf, type Promised } from './play.ts';
 

@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
-import { REFUSALS } from '../../src/domain/refusal.ts';
+import { REFUSALS } from '../../src/domain/submission/refusal.ts';
 import { isInstalled } from './prometheus.ts';
 import { PROMETHEUS, read, readAlerts, readMetricNames, readPanelQueries, ROOT, selectorsOf } from './sources.ts';
 

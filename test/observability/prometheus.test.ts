@@ -1,7 +1,7 @@
 // A real Prometheus over the real processes: every panel of the dashboard and every rule asks for what is there.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { deriveDeviceKey } from '../../src/domain/device-key.ts';
-import { submit, type Agent } from '../../src/sandbox/agent.ts';
+import { deriveDeviceKey } from '../../src/domain/submission/device-key.ts';
+import { submit, type Agent } from '../../src/device/agent.ts';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { startProcess, type TestProcess } from '../support/process.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';

@@ -67,7 +67,8 @@ export async function startPrometheus(ports: Record<string, number>): Promise<Te
   });
   return {
     query: async (expr) => (await instant<Sample>(expr)).result,
-    countScrapes: async (range) => (await instant<{ values: unknown[] }>(range)).result.map(({ values }) => values.length),
+    countScrapes: async (range) =>
+      (await instant<{ values: unknown[] }>(range)).result.map(({ values }) => values.length),
     rules: async () => (await ask<{ groups: { rules: Rule[] }[] }>('rules')).groups.flatMap(({ rules }) => rules),
     close: async () => {
       const gone = once(server, 'close');

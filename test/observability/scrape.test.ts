@@ -2,7 +2,7 @@
 import { readdirSync } from 'node:fs';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import request from 'supertest';
-import { HOLD_REASONS } from '../../src/domain/hold.ts';
+import { HOLD_REASONS } from '../../src/domain/hold/hold.ts';
 import { startTestApp, untilConnected, type TestApp } from '../support/app.ts';
 import { runResult, sign } from '../support/device.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
@@ -100,5 +100,5 @@ test('counters and histograms · are moved by events · and by nobody else', () 
     readdirSync(`${ROOT}/${room}`, { recursive: true, encoding: 'utf8' }).map((file) => `${room}/${file}`),
   );
   const movers = files.filter((file) => file.endsWith('.ts') && /\bmetrics\.\w+\.(inc|observe)\(/.test(read(file)));
-  expect(movers).toEqual(['src/events.ts']);
+  expect(movers).toEqual(['src/telemetry/events.ts']);
 });

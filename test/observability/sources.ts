@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { createMetrics } from '../../src/metrics.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const PROMETHEUS = join(ROOT, 'observability/prometheus');

@@ -1,6 +1,6 @@
 // The bridge below a path of a real proxy, which takes the path off or leaves it: every command, devices, and the pages in a browser.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { deriveDeviceKey } from '../../src/domain/device-key.ts';
+import { deriveDeviceKey } from '../../src/domain/submission/device-key.ts';
 import { listen, type Listener } from '../../src/http/server.ts';
 import { OPERATOR_TOKEN, startTestApp, untilConnected, type TestApp } from '../support/app.ts';
 import { chromiumPath, openPage, startBrowser, titled as needsBrowser } from '../support/browser.ts';

@@ -1,7 +1,7 @@
 // Budgets over a test's own Redis, each on a connection of its own as in a worker process of its own.
-import { createBudget, type Budget, type BudgetSettings } from '../../src/queue/budget.ts';
-import { createKeys } from '../../src/queue/keys.ts';
-import { connect, disconnect, type RedisConnection } from '../../src/queue/redis.ts';
+import { createBudget, type Budget, type BudgetSettings } from '../../src/queue/budget/budget.ts';
+import { createKeys } from '../../src/queue/redis/keys.ts';
+import { connect, disconnect, type RedisConnection } from '../../src/queue/redis/connection.ts';
 import type { TestRedis } from './redis.ts';
 import { POLICY } from './tenant.ts';
 

@@ -1,7 +1,7 @@
 // A process that uses the embedded Redis of a directory: says when it is ready and what it waits for, and writes when told to.
 import { Redis } from 'ioredis';
-import { socketPath } from '../../src/queue/embedded-directory.ts';
-import { startEmbeddedRedis } from '../../src/queue/embedded.ts';
+import { socketPath } from '../../src/queue/redis/embedded/directory.ts';
+import { startEmbeddedRedis } from '../../src/queue/redis/embedded/embedded.ts';
 
 const [directory = '', list] = process.argv.slice(2);
 const say = (msg: string, told: object = {}) => process.stdout.write(`${JSON.stringify({ msg, ...told })}\n`);

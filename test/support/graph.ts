@@ -2,11 +2,11 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
-import type { GraphConfig } from '../../src/graph-config.ts';
-import { toSecret } from '../../src/secret.ts';
+import type { GraphConfig } from '../../src/config/graph.ts';
+import { toSecret } from '../../src/config/secret.ts';
 import type { DeviceRunState } from '../../src/domain/device-run-state.ts';
 import { createGraphClient, type RequestEnded } from '../../src/graph/client.ts';
-import { createTokenSource } from '../../src/graph/token.ts';
+import { createTokenSource } from '../../src/graph/credential/token.ts';
 import { createSandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts';
 
 export type Ended = Parameters<RequestEnded>[0];

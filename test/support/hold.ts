@@ -1,9 +1,9 @@
 // Holds begun and ended in tests, as attempts of a worker would.
 import type { Outcome } from '../../src/domain/delivery.ts';
-import type { Failure } from '../../src/domain/failure.ts';
-import { keyOfHold, type HoldKey, type Operation } from '../../src/domain/hold.ts';
-import type { Judgement } from '../../src/domain/judge.ts';
-import type { Budget, Turn } from '../../src/queue/budget.ts';
+import type { Failure } from '../../src/domain/attempt/failure.ts';
+import { keyOfHold, type HoldKey, type Operation } from '../../src/domain/hold/hold.ts';
+import type { Judgement } from '../../src/domain/hold/judge.ts';
+import type { Budget, Turn } from '../../src/queue/budget/budget.ts';
 
 /** Two configurations that differ in nothing else. */
 export const ONE = '11111111-2222-3333-4444-555555555555';

@@ -1,6 +1,6 @@
 // A process with three parts for the lifecycle's tests to stop: `orderly`, or with a part that `hangs`, `fails`, `throws` or `rejects`.
-import { createLifecycle } from '../../src/lifecycle.ts';
-import { createLog } from '../../src/log.ts';
+import { createLifecycle } from '../../src/process/lifecycle.ts';
+import { createLog } from '../../src/telemetry/log.ts';
 
 const [, , manner = 'orderly', graceMs = '5000', drainMs = '0'] = process.argv;
 const log = createLog('fixture', 'info');

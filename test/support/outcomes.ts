@@ -1,7 +1,7 @@
 // Deliveries brought to an end without a worker: delivered, or refused by Graph.
-import { conclude } from '../../src/domain/conclusion.ts';
+import { conclude } from '../../src/domain/attempt/conclusion.ts';
 import { begin, type Delivery, type Outcome } from '../../src/domain/delivery.ts';
-import type { RunResult } from '../../src/domain/run-result.ts';
+import type { RunResult } from '../../src/domain/submission/run-result.ts';
 import type { TenantQueue } from '../../src/queue/tenant.ts';
 import { POLICY } from './tenant.ts';
 

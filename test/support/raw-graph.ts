@@ -4,7 +4,7 @@ import { createServer } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { promisify } from 'node:util';
-import { createTlsMaterial } from '../../src/sandbox/certificates.ts';
+import { createTlsMaterial } from '../../src/sandbox/server/certificates.ts';
 import { trustedTlsDirectory } from './graph.ts';
 
 export type Seen = { method: string; url: string; headers: IncomingMessage['headers']; body: string };

@@ -1,5 +1,5 @@
 // A clock of one's own for the scripts a connection defines, so that hours of Redis's time pass in milliseconds.
-import type { RedisConnection } from '../../src/queue/redis.ts';
+import type { RedisConnection } from '../../src/queue/redis/connection.ts';
 
 const CLOCK_KEY = 'clock-of-the-test';
 

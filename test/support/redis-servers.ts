@@ -6,7 +6,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { createTlsMaterial } from '../../src/sandbox/certificates.ts';
+import { createTlsMaterial } from '../../src/sandbox/server/certificates.ts';
 import { createAuthority } from './certificates.ts';
 import { trustedTlsDirectory } from './graph.ts';
 import { until } from './until.ts';

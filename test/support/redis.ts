@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
-import type { RedisConfig } from '../../src/redis-config.ts';
-import { toSecret } from '../../src/secret.ts';
+import type { RedisConfig } from '../../src/config/redis.ts';
+import { toSecret } from '../../src/config/secret.ts';
 
 export type TestRedis = {
   directory: string;

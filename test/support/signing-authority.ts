@@ -4,7 +4,7 @@ import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { exportJWK, generateKeyPair, SignJWT, type JWK, type JWTHeaderParameters } from 'jose';
-import { createTlsMaterial } from '../../src/sandbox/certificates.ts';
+import { createTlsMaterial } from '../../src/sandbox/server/certificates.ts';
 import { trustedTlsDirectory } from './graph.ts';
 
 export const TENANT = '7a1f3b90-52a4-4b6f-9d1e-2f6c1f0a9b33';

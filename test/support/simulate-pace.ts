@@ -1,5 +1,5 @@
 // Workers with one shared pace and work without end against a hidden limit, event by event: what of the limit they use.
-import { createPace, learn, rate, type Pace } from '../../src/domain/pace.ts';
+import { createPace, learn, rate, type Pace } from '../../src/domain/pace/pace.ts';
 
 const WINDOW_MS = 20_000;
 

@@ -1,8 +1,8 @@
 // A tenant's queue over a test's own Redis, and run results to put into it.
-import type { Config } from '../../src/config.ts';
-import type { RunResult } from '../../src/domain/run-result.ts';
+import type { Config } from '../../src/config/config.ts';
+import type { RunResult } from '../../src/domain/submission/run-result.ts';
 import { openTenantQueue, type TenantQueue } from '../../src/queue/tenant.ts';
-import type { Purpose } from '../../src/queue/redis.ts';
+import type { Purpose } from '../../src/queue/redis/connection.ts';
 import type { TestRedis } from './redis.ts';
 
 export const POLICY = {

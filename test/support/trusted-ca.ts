@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createTlsMaterial } from '../../src/sandbox/certificates.ts';
+import { createTlsMaterial } from '../../src/sandbox/server/certificates.ts';
 
 /**
  * Runs before vitest starts its workers. undici and @azure/identity both trust NODE_EXTRA_CA_CERTS, which Node reads

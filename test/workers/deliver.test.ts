@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest';
 import { begin, createDelivery, type Outcome } from '../../src/domain/delivery.ts';
 import { toDeviceRunState, type DeviceRunState } from '../../src/domain/device-run-state.ts';
-import type { Failure } from '../../src/domain/failure.ts';
-import { createLookUp } from '../../src/graph/look-up.ts';
+import type { Failure } from '../../src/domain/attempt/failure.ts';
+import { createLookUp } from '../../src/graph/lookup/look-up.ts';
 import { createDeliver, type Records } from '../../workers/deliver.ts';
 import { run } from '../domain/sample.ts';
 import { startGraph } from '../support/graph.ts';

@@ -2,12 +2,12 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createEvents } from '../../src/events.ts';
-import { createLookUp } from '../../src/graph/look-up.ts';
-import { createLog } from '../../src/log.ts';
-import { createMetrics } from '../../src/metrics.ts';
-import { createConsumer } from '../../src/queue/consumer.ts';
-import { createPacer } from '../../src/queue/pacer.ts';
+import { createEvents } from '../../src/telemetry/events.ts';
+import { createLookUp } from '../../src/graph/lookup/look-up.ts';
+import { createLog } from '../../src/telemetry/log.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
+import { createConsumer } from '../../src/queue/worker/consumer.ts';
+import { createPacer } from '../../src/queue/budget/permit-queue.ts';
 import { createDeliver } from '../../workers/deliver.ts';
 import { startGraph } from '../support/graph.ts';
 import { startRawGraph } from '../support/raw-graph.ts';

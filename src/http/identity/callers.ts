@@ -1,13 +1,13 @@
 // Who is calling: a device, a relay that may speak for devices, or an operator; each by a proof of its own.
 import type { Request, Response } from 'express';
-import { urlsOf } from '../base-path.ts';
-import { spread, Refused } from '../problem.ts';
-import { ROLES } from './entra-roles.ts';
-import type { VerifyToken } from './entra-token.ts';
+import { urlsOf } from '../request/base-path.ts';
+import { spread, Refused } from '../response/problem.ts';
+import { ROLES } from './entra/roles.ts';
+import type { VerifyToken } from './entra/token.ts';
 import { readBearer } from './operator-token.ts';
-import type { VerifyCertificate } from './client-certificate.ts';
-import type { Proof, SignedRequest } from './signature.ts';
-import { digestMatches } from './signed-headers.ts';
+import type { VerifyCertificate } from './certificate/client-certificate.ts';
+import type { Proof, SignedRequest } from './signature/signature.ts';
+import { digestMatches } from './signature/signed-headers.ts';
 
 export type Caller =
   /** What the body must be by its signature (Content-Digest); null where none covers it. */

@@ -1,12 +1,12 @@
 // Everything that tells who is calling, opened as the configuration says.
 import { createVerifyOperator } from './operator-token.ts';
-import type { Config } from '../../config.ts';
+import type { Config } from '../../config/config.ts';
 import { createCallers, type Callers, type CallerParts } from './callers.ts';
-import { createReloaded, type ReloadTold } from './reloaded.ts';
-import { createVerifySignature } from './signature.ts';
-import { createTargetsOf } from './signed-target.ts';
-import { createTls, type Tls } from './tls.ts';
-import { createIsTrustedProxy } from './trusted-proxies.ts';
+import { createReloaded, type ReloadTold } from './watched-files.ts';
+import { createVerifySignature } from './signature/signature.ts';
+import { createTargetsOf } from './signature/signed-target.ts';
+import { createTls, type Tls } from './certificate/tls.ts';
+import { createIsTrustedProxy } from './certificate/trusted-proxies.ts';
 
 export type Identities = {
   callers: Callers;
@@ -42,7 +42,7 @@ export async function openIdentities(
     verifyCertificate: devices?.verify ?? null,
     verifyToken:
       identity.entra &&
-      (await import('./entra-token.ts')).createVerifyToken(identity.entra, clock, told.signingKeysTrouble),
+      (await import('./entra/token.ts')).createVerifyToken(identity.entra, clock, told.signingKeysTrouble),
     isRevoked,
     random,
   });
@@ -64,8 +64,8 @@ async function openDevices(
   clock: () => number,
   tell: ReloadTold,
 ) {
-  const { parseAuthorities } = await import('./authorities.ts');
-  const { createVerifyCertificate } = await import('./client-certificate.ts');
+  const { parseAuthorities } = await import('./certificate/authorities.ts');
+  const { createVerifyCertificate } = await import('./certificate/client-certificate.ts');
   const authorities = createReloaded([authoritiesFile], parseAuthorities, tell);
   const isProxy = createIsTrustedProxy(trustedProxies);
   return { authorities, verify: createVerifyCertificate({ authorities, rule, header, isProxy }, clock) };

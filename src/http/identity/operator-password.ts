@@ -3,7 +3,7 @@ import type { RequestHandler } from 'express';
 import type { CallerParts, Callers } from './callers.ts';
 import { readBearer } from './operator-token.ts';
 import { operatorsOnly } from './operators-only.ts';
-import { Refused } from '../problem.ts';
+import { Refused } from '../response/problem.ts';
 
 export type PasswordParts = { callers: Callers; verifyOperator: CallerParts['verifyOperator'] };
 

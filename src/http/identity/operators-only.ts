@@ -1,7 +1,7 @@
 // The way to operators' routes: nobody else passes, and where there can be no operators there are no such routes.
 import type { RequestHandler } from 'express';
 import type { Callers } from './callers.ts';
-import { Refused } from '../problem.ts';
+import { Refused } from '../response/problem.ts';
 
 const QUESTION = {
   accept: ['operator'],

@@ -1,10 +1,10 @@
 // The API's document: what devices ask.
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
-import { runResultSchema } from '../../domain/run-result.ts';
-import { batchSchema, deliverySchema, receiptSchema } from '../answers.ts';
-import { MAX_ENTRIES } from '../batch-entries.ts';
-import { answers, refusals } from './answers.ts';
+import { runResultSchema } from '../../domain/submission/run-result.ts';
+import { batchSchema, deliverySchema, receiptSchema } from '../response/response-schemas.ts';
+import { MAX_ENTRIES } from '../request/batch-entries.ts';
+import { answers, refusals } from './responses.ts';
 import * as examples from './examples.ts';
 
 /** The components of a signature, as they stand in its Signature-Input. */

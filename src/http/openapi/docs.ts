@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { Router } from 'express';
 import helmet from 'helmet';
-import { basePathOf } from '../base-path.ts';
+import { basePathOf } from '../request/base-path.ts';
 import { createOpenApi } from './document.ts';
 
 const require = createRequire(import.meta.url);

@@ -1,6 +1,6 @@
 // The API's document, OpenAPI 3.1: made of the schemas that check requests and type answers.
 import { createDocument } from 'zod-openapi';
-import { ROLES } from '../identity/entra-roles.ts';
+import { ROLES } from '../identity/entra/roles.ts';
 import { devicePaths } from './devices.ts';
 import { openPaths } from './open.ts';
 import { operatorPaths } from './operators.ts';

@@ -1,7 +1,7 @@
 // Examples for the API's document, one story: a run that failed once at Graph and arrived, and one that never can.
 import type { z } from 'zod';
-import type { runResultSchema } from '../../domain/run-result.ts';
-import type { DeliveryView, Readiness, Receipt, Status } from '../answers.ts';
+import type { runResultSchema } from '../../domain/submission/run-result.ts';
+import type { DeliveryView, Readiness, Receipt, Status } from '../response/response-schemas.ts';
 
 export const runResult: z.input<typeof runResultSchema> = {
   runId: 'run-1',

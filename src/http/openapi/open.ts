@@ -1,8 +1,8 @@
 // The API's document: what anyone may ask.
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
-import { readinessSchema } from '../answers.ts';
-import { answers, answersText, refusals } from './answers.ts';
+import { readinessSchema } from '../response/response-schemas.ts';
+import { answers, answersText, refusals } from './responses.ts';
 import * as examples from './examples.ts';
 
 const open = { tags: ['Open to all'], security: [] };

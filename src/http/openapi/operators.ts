@@ -1,7 +1,7 @@
 // The API's document: what operators ask.
 import { z } from 'zod';
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
-import { deviceIdSchema } from '../../domain/run-result.ts';
+import { deviceIdSchema } from '../../domain/submission/run-result.ts';
 import {
   deadLettersSchema,
   purgedSchema,
@@ -10,10 +10,10 @@ import {
   revokedSchema,
   statusSchema,
   throttleEndSchema,
-} from '../answers.ts';
-import { answers, answersText, refusals } from './answers.ts';
+} from '../response/response-schemas.ts';
+import { answers, answersText, refusals } from './responses.ts';
 import * as examples from './examples.ts';
-import { querySchema, selectionSchema } from '../operators.ts';
+import { querySchema, selectionSchema } from '../routes/operators.ts';
 
 const selection = selectionSchema.meta({
   id: 'DeadLetterSelection',

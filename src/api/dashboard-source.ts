@@ -1,0 +1,173 @@
+// The overview the dashboard shows: sampled all the time, put together at most once a second however many look.
+import { within } from '../deadline.ts';
+import { countCauses, type Cause } from '../domain/operations/dead-causes.ts';
+import type { Delivery } from '../domain/delivery.ts';
+import { flowAt, remember, stillSince, toHistory, type Sample } from '../domain/operations/flow.ts';
+import { drainSeconds } from '../domain/operations/forecast.ts';
+import { partialHolds, summariseHolds, tenantHold } from '../domain/hold/hold.ts';
+import { describeOutlook } from '../domain/operations/outlook.ts';
+import type { DashboardSource } from '../http/dashboard/dashboard.ts';
+import type { Readiness } from '../http/response/response-schemas.ts';
+import { toEndedView, type Overview } from '../http/dashboard/overview.ts';
+import { countParked, toHoldViews } from './hold-view.ts';
+import { openBoard } from '../queue/board.ts';
+import type { Counts } from '../queue/store/records.ts';
+import type { TenantQueue } from '../queue/tenant.ts';
+
+type Parts = {
+  queue: TenantQueue;
+  /** Where the budget began, before it learned. */
+  writesPer20s: number;
+  readiness: () => Promise<Readiness>;
+  /** Why nothing new is taken; null while there is room. */
+  fullness: () => string | null;
+  clock: () => number;
+};
+
+const SAMPLE_EVERY_MS = 2000;
+const HISTORY_MS = 600_000;
+const FRESH_FOR_MS = 1000;
+const ANSWER_WITHIN_MS = 3000;
+const WINDOW_S = 20;
+const LATEST_LOOKED_AT = 100;
+const ROWS = 8;
+/** Counting causes reads the dead letters: the newest of them, and not with every look. */
+const CAUSES_COUNTED_IN = 500;
+const CAUSES_FRESH_FOR_MS = 5000;
+/** Checks the outlook does not tell anyway. */
+const NOTICED = ['durability', 'memory'];
+
+/** Opens what the dashboard is made from. */
+export function openDashboard(parts: Parts): DashboardSource & { close: () => Promise<void> } {
+  const { queue } = parts;
+  const watch = watchOverview(parts);
+  const { board, close } = openBoard(queue);
+  return {
+    overview: watch.overview,
+    search: queue.deliveries.search,
+    surroundings: queue.budget.state,
+    boards: [board],
+    close: async () => {
+      watch.close();
+      await close();
+    },
+  };
+}
+
+function watchOverview({ queue, writesPer20s: startPer20s, readiness, fullness, clock }: Parts) {
+  const { deliveries, deadLetters, budget } = queue;
+  let samples: Sample[] = [];
+  let causes: { at: number; dead: number; counted: number; causes: Cause[] } | null = null;
+  let fresh: { at: number; overview: Promise<Overview> } | null = null;
+
+  async function count(): Promise<Counts> {
+    if (queue.redis.status !== 'ready') throw new Error('Redis is not connected');
+    return within(deliveries.counts(), ANSWER_WITHIN_MS);
+  }
+
+  async function sample(): Promise<void> {
+    const counts = await count();
+    samples = remember(samples, toSample(counts, clock()), HISTORY_MS);
+  }
+
+  async function readCauses(dead: number) {
+    const isFresh = causes?.dead === dead || Math.abs(clock() - (causes?.at ?? 0)) < CAUSES_FRESH_FOR_MS;
+    if (causes && isFresh) return causes;
+    const { deadLetters: letters } = await deadLetters.list({}, CAUSES_COUNTED_IN, null);
+    causes = { at: clock(), dead, counted: letters.length, causes: countCauses(letters) };
+    return causes;
+  }
+
+  async function read(): Promise<Overview> {
+    const counts = await count();
+    const [oldest, { holds, parked, throttle, writesPer20s }, ended, dead, { checks }] = await within(
+      Promise.all([
+        deliveries.oldestOpen(),
+        budget.state(),
+        deliveries.latest(LATEST_LOOKED_AT),
+        readCauses(counts.dead),
+        readiness(),
+      ]),
+      ANSWER_WITHIN_MS,
+    );
+    const now = clock();
+    const present = toSample(counts, now);
+    const seen = [...samples, present];
+    const { open } = present;
+    const flow = flowAt(seen);
+    const hold = tenantHold(holds);
+    const kept = hold ? 0 : countParked(parked);
+    const drain = drainSeconds(
+      Math.max(0, open - kept),
+      { writesPer20s, throttledUntil: throttle?.until ?? null, held: hold !== null },
+      now,
+    );
+    const scene = {
+      now,
+      flow,
+      open,
+      dead: counts.dead,
+      queued: Math.max(0, counts.queued - kept),
+      hold,
+      partialHolds: summariseHolds(partialHolds(holds)),
+      parked: kept,
+      throttle,
+      writesPer20s,
+      drainSeconds: drain,
+    };
+    const writesPerSecond = writesPer20s / WINDOW_S;
+    return {
+      at: toIso(now),
+      tenantId: queue.tenantId,
+      outlook: describeOutlook({ ...scene, stillSince: stillSince(seen), fullness: fullness() }),
+      notices: NOTICED.flatMap((name) => (checks[name]?.ok === false ? `${name}: ${checks[name].detail}` : [])),
+      flow,
+      history: toHistory(seen),
+      counts,
+      backlog: {
+        open,
+        oldestAgeSeconds: oldest.at === null ? 0 : Math.max(0, now - oldest.at) / 1000,
+        drainSeconds: hold ? null : drain,
+      },
+      budget: {
+        writesPerSecond,
+        startWritesPerSecond: startPer20s / WINDOW_S,
+        used: Math.min(1, flow.outPerSecond / writesPerSecond),
+      },
+      holds: toHoldViews(holds, parked),
+      deadLetters: {
+        total: counts.dead,
+        counted: dead.counted,
+        causes: dead.causes.map((cause) => ({
+          ...cause,
+          latestAt: cause.latestAt === null ? null : toIso(cause.latestAt),
+        })),
+      },
+      latest: ended.slice(0, ROWS).map(toEndedView),
+      slowest: slowest(ended).slice(0, ROWS).map(toEndedView),
+    };
+  }
+
+  const ticking = setInterval(() => void sample().catch(() => undefined), SAMPLE_EVERY_MS);
+  void sample().catch(() => undefined);
+
+  return {
+    overview: (): Promise<Overview> => {
+      const now = clock();
+      if (!fresh || Math.abs(now - fresh.at) >= FRESH_FOR_MS) fresh = { at: now, overview: read() };
+      return fresh.overview;
+    },
+    close: () => clearInterval(ticking),
+  };
+}
+
+function toSample({ queued, delivering, waiting, delivered, dead, superseded }: Counts, at: number): Sample {
+  const open = queued + delivering + waiting;
+  const ended = delivered + superseded;
+  return { at, accepted: open + ended + dead, ended, dead, open, delivering };
+}
+
+const tookMs = ({ deliveredAt, acceptedAt }: Delivery) => (deliveredAt ?? acceptedAt) - acceptedAt;
+const slowest = (ended: readonly Delivery[]) =>
+  ended.filter(({ deliveredAt }) => deliveredAt !== null).toSorted((a, b) => tookMs(b) - tookMs(a));
+const toIso = (at: number) => new Date(at).toISOString();

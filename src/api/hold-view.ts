@@ -1,0 +1,59 @@
+// Holds as operators are told of them: one for each cause and scope, what to do, and how many deliveries it keeps.
+import {
+  configurationHolds,
+  configurationKey,
+  remedyOfHold,
+  summariseHolds,
+  type Hold,
+  type HoldKey,
+} from '../domain/hold/hold.ts';
+
+/** How many deliveries are parked under each hold of a configuration. */
+export type Parked = Partial<Record<HoldKey, number>>;
+
+export type HoldView = {
+  reason: Hold['reason'];
+  since: string;
+  detail: string;
+  remedy: string;
+  /** Of one configuration's hold, and how many of its deliveries are kept out of the way. */
+  hardwareConfigurationId?: string;
+  deliveries?: number;
+};
+
+export function toHoldViews(holds: readonly Hold[], parked: Parked): HoldView[] {
+  return summariseHolds(holds).map((hold) => {
+    const { reason, since, detail, hardwareConfigurationId } = hold;
+    return {
+      reason,
+      since: new Date(since).toISOString(),
+      detail,
+      remedy: remedyOfHold(hold),
+      ...(hardwareConfigurationId !== null && {
+        hardwareConfigurationId,
+        deliveries: countOf(hardwareConfigurationId, parked),
+      }),
+    };
+  });
+}
+
+/** All that are parked. */
+export const countParked = (parked: Parked): number =>
+  Object.values(parked).reduce((sum: number, count) => sum + (count ?? 0), 0);
+
+/** Of how many configurations deliveries are held, by reason. */
+export function countHeldConfigurations(holds: readonly Hold[]): Map<Hold['reason'], number> {
+  const seen = new Set<string>();
+  const counts = new Map<Hold['reason'], number>();
+  for (const { reason, hardwareConfigurationId } of configurationHolds(holds)) {
+    const key = `${reason} ${configurationKey(hardwareConfigurationId ?? '')}`;
+    if (!seen.has(key)) counts.set(reason, (counts.get(reason) ?? 0) + 1);
+    seen.add(key);
+  }
+  return counts;
+}
+
+function countOf(hardwareConfigurationId: string, parked: Parked): number {
+  const key = configurationKey(hardwareConfigurationId);
+  return (parked[`create:${key}`] ?? 0) + (parked[`look:${key}`] ?? 0);
+}

@@ -1,0 +1,215 @@
+// What a process says of itself: readiness by checks, status for operators, and the gauges a scrape reads.
+import { within } from '../deadline.ts';
+import { STATUSES } from '../domain/delivery.ts';
+import { drainSeconds } from '../domain/operations/forecast.ts';
+import {
+  HOLD_REASONS,
+  partialHolds,
+  REMEDIES,
+  remedyOfHold,
+  summariseHolds,
+  tenantHold,
+  type Hold,
+} from '../domain/hold/hold.ts';
+import { countHeldConfigurations, countParked, toHoldViews } from './hold-view.ts';
+import type { Check, Readiness, Status } from '../http/response/response-schemas.ts';
+import type { HealthParts } from '../http/routes/health.ts';
+import { forgetGauges, type Metrics } from '../telemetry/metrics.ts';
+import type { BacklogWatch } from '../queue/store/backlog.ts';
+import type { Counts } from '../queue/store/records.ts';
+import { describeWeakness, inspectRedis, isFull } from '../queue/redis/health.ts';
+import { refusalsOf } from '../queue/redis/connection.ts';
+import { refusalOf } from '../queue/redis/refusals.ts';
+import type { TenantQueue } from '../queue/tenant.ts';
+
+/** A check that takes longer has failed. */
+const CHECK_WITHIN_MS = 1500;
+/** A command that a right is missing for is seldom asked for again at once. */
+const DENIED_TOLD_MS = 60_000;
+/** Longer than reconnecting waits between two tries. */
+const NOT_HERE_TOLD_MS = 5000;
+const WINDOW_S = 20;
+const THROTTLE_REMEDY =
+  'Nothing to do: it passes by itself. Where Graph asked for an absurd time, end it with npx runstate-bridge throttle end.';
+/** From here on an operator should act: when maxmemory is reached, submissions are refused. */
+const MEMORY_WARNING = 0.9;
+
+/**
+ * @param backlog whoever takes submissions: why nothing new is taken
+ */
+export function createHealth(
+  queue: TenantQueue,
+  metrics: Metrics,
+  clock: () => number,
+  backlog: Pick<BacklogWatch, 'fullness'> | null = null,
+): Omit<HealthParts, 'isAlive'> & { status: () => Promise<Status> } {
+  /** Asks only where Redis is there: a worker's commands would wait for it, one more with every question. */
+  async function ask<T>(question: () => Promise<T>): Promise<T> {
+    if (queue.redis.status !== 'ready') throw new Error('Redis is not connected');
+    return within(question(), CHECK_WITHIN_MS);
+  }
+
+  async function readiness(): Promise<Readiness> {
+    try {
+      const [redis, { holds, throttle }] = await ask(() =>
+        Promise.all([inspectRedis(queue.redis), queue.budget.state(), queue.probeWrite()]),
+      );
+      const denied = refusalsOf(queue.redis).lastDenied(DENIED_TOLD_MS);
+      const weakness = describeWeakness(redis);
+      const checks: Record<string, Check> = {
+        redis:
+          denied === null ? { ok: true, detail: 'answers' } : { ok: false, detail: `refuses a command: ${denied}` },
+        durability: {
+          ok: weakness === null,
+          detail: weakness ?? 'always: a write is fsynced before it is acknowledged',
+        },
+        memory: toMemoryCheck(redis.memoryUsed),
+        ...(backlog && { backlog: toBacklogCheck(backlog.fullness()) }),
+        graph: toGraphCheck(holds, throttle),
+      };
+      if (isFull(redis.memoryUsed)) return { status: 'failing', checks };
+      return { status: Object.values(checks).every(({ ok }) => ok) ? 'ok' : 'degraded', checks };
+    } catch (error) {
+      const waitingFor = await within(queue.explainSilence(), CHECK_WITHIN_MS).catch(() => null);
+      const why = waitingFor === null ? '' : `: waiting for ${waitingFor}`;
+      return { status: 'failing', checks: { redis: { ok: false, detail: `${describeTrouble(error)}${why}` } } };
+    }
+  }
+
+  /** What Redis said is told; beyond that it only matters that it does not answer. */
+  function describeTrouble(error: unknown): string {
+    const refusal = error instanceof Error && error.name === 'ReplyError' ? (refusalOf(error) ?? error.message) : null;
+    const said = refusal ?? refusalsOf(queue.redis).lastNotHere(NOT_HERE_TOLD_MS);
+    const trouble = said === null ? 'does not answer' : `takes no writes: ${said}`;
+    return `${trouble}; submissions are refused with 503`;
+  }
+
+  async function read() {
+    const [counts, oldest, { holds, parked, throttle, writesPer20s }] = await ask(() =>
+      Promise.all([queue.deliveries.counts(), queue.deliveries.oldestOpen(), queue.budget.state()]),
+    );
+    const oldestQueuedAgeSeconds = oldest.at === null ? 0 : Math.max(0, clock() - oldest.at) / 1000;
+    const held = tenantHold(holds) !== null;
+    const prospect = { writesPer20s, throttledUntil: throttle?.until ?? null, held };
+    // What one configuration's hold keeps takes no part in how long the others take.
+    const flowing = countOpen(counts) - (held ? 0 : countParked(parked));
+    return {
+      counts,
+      oldestQueuedAgeSeconds,
+      holds,
+      parked,
+      throttle,
+      budgetWritesPerSecond: writesPer20s / WINDOW_S,
+      drainSeconds: drainSeconds(Math.max(0, flowing), prospect, clock()),
+    };
+  }
+
+  async function status(): Promise<Status> {
+    const [{ durability }, { counts, holds, parked, throttle, ...backlogged }] = await Promise.all([
+      ask(() => inspectRedis(queue.redis)),
+      read(),
+    ]);
+    const { queued, delivering, waiting, delivered, dead } = counts;
+    const tenant: Status['tenants'][number] = {
+      id: queue.tenantId,
+      counts: { queued, delivering, waiting, delivered, dead },
+      ...backlogged,
+      holds: [
+        ...toHoldViews(holds, parked),
+        ...(throttle === null
+          ? []
+          : [
+              {
+                reason: 'throttled' as const,
+                since: toIso(throttle.since),
+                detail: `Graph said not before ${toIso(throttle.until)}`,
+                remedy: THROTTLE_REMEDY,
+              },
+            ]),
+      ],
+    };
+    return { tenants: [tenant], durability };
+  }
+
+  async function readGauges(): Promise<void> {
+    const [{ counts, holds, parked, throttle, ...backlogged }, jobs, redis] = await Promise.all([
+      read(),
+      ask(() => queue.countJobs()),
+      ask(() => inspectRedis(queue.redis)),
+    ]);
+    forgetGauges(metrics);
+    for (const status of STATUSES) metrics.deliveries.set({ status }, counts[status]);
+    metrics.oldestQueuedAge.set(backlogged.oldestQueuedAgeSeconds);
+    metrics.budgetWritesPerSecond.set(backlogged.budgetWritesPerSecond);
+    metrics.drainSeconds.set(backlogged.drainSeconds);
+    const heldConfigurations = countHeldConfigurations(holds);
+    for (const reason of HOLD_REASONS) {
+      const isHeld = holds.some((hold) => hold.hardwareConfigurationId === null && hold.reason === reason);
+      metrics.held.set({ reason }, isHeld ? 1 : 0);
+      metrics.heldConfigurations.set({ reason }, heldConfigurations.get(reason) ?? 0);
+    }
+    metrics.heldDeliveries.set(countParked(parked));
+    metrics.held.set({ reason: 'throttled' }, throttle === null ? 0 : 1);
+    for (const [state, count] of Object.entries(jobs)) metrics.queueJobs.set({ state }, count);
+    if (redis.memoryUsed !== null) metrics.redisMemory.set(redis.memoryUsed);
+    if (redis.durability !== 'unknown') metrics.durable.set(describeWeakness(redis) === null ? 1 : 0);
+    metrics.redisUp.set(1);
+  }
+
+  return {
+    readiness,
+    status,
+    metrics: async () => {
+      // Without Redis there is nothing to say of it; the process's own metrics still matter.
+      await readGauges().catch(() => {
+        forgetGauges(metrics);
+        metrics.redisUp.set(0);
+      });
+      return { contentType: metrics.registry.contentType, text: await metrics.registry.metrics() };
+    },
+  };
+}
+
+/** Readiness of a process that may be asked to stop: from then on it fails, so that nobody new is sent here. */
+export function untilStopped(readiness: () => Promise<Readiness>, stopping: AbortSignal): () => Promise<Readiness> {
+  return async () => {
+    const ready = await readiness();
+    if (!stopping.aborted) return ready;
+    const process = { ok: false, detail: 'was asked to stop, and serves on for a while' };
+    return { status: 'failing', checks: { process, ...ready.checks } };
+  };
+}
+
+/** It is open to everyone, so it names no configuration. */
+function toGraphCheck(holds: readonly Hold[], throttle: { until: number } | null): Check {
+  const hold = tenantHold(holds);
+  if (hold) {
+    return { ok: false, detail: `${hold.reason} since ${toIso(hold.since)}: ${hold.detail}. ${REMEDIES[hold.reason]}` };
+  }
+  const [first, ...others] = summariseHolds(partialHolds(holds));
+  if (first) {
+    const more = others.length === 0 ? '' : `, and ${others.length} more`;
+    return {
+      ok: false,
+      detail: `${first.hardwareConfigurationId === null ? 'lookups are' : 'one hardware configuration is'} held${more}, all else flows: ${first.reason} since ${toIso(first.since)}: ${first.detail}. ${remedyOfHold(first)}`,
+    };
+  }
+  return { ok: true, detail: throttle === null ? 'not held' : `throttled until ${toIso(throttle.until)}` };
+}
+
+function toMemoryCheck(used: number | null): Check {
+  if (used === null) return { ok: true, detail: 'no maxmemory is set' };
+  const ok = used < MEMORY_WARNING;
+  return {
+    ok,
+    detail: `${Math.round(used * 100)} % of maxmemory${ok ? '' : ': nearly full; from 95 % on submissions are refused'}`,
+  };
+}
+
+function toBacklogCheck(fullness: string | null): Check {
+  if (fullness === null) return { ok: true, detail: 'has room' };
+  return { ok: false, detail: `${fullness}; submissions are refused with 429 until there is room` };
+}
+
+const countOpen = ({ queued, delivering, waiting }: Counts) => queued + delivering + waiting;
+const toIso = (at: number) => new Date(at).toISOString();

@@ -1,0 +1,63 @@
+// What came of the demo: every device's delivery compared with what the sandbox really holds.
+import { readDelivery } from '../../device/agent.ts';
+import type { Fleet } from '../../sandbox/fleet/fleet.ts';
+import type { FleetResult } from './fleet-run.ts';
+import type { Sandbox } from '../../sandbox/sandbox.ts';
+import { identify } from '../../domain/delivery.ts';
+import { ENVIRONMENT_TENANT } from '../../queue/tenant.ts';
+import { print } from '../out.ts';
+import { toTable } from '../table.ts';
+
+export type Checked = { delivered: number; records: number; duplicates: number; faults: string[] };
+
+/** Asks for each device's delivery as the device, and looks the record up in the sandbox: there once, and this device's. */
+export async function checkDeliveries(
+  fleet: Fleet,
+  baseUrl: string,
+  keyOf: (deviceId: string) => string,
+  sandbox: Sandbox,
+): Promise<Checked> {
+  const records = new Map(sandbox.records().map((record) => [record.id, record]));
+  const seen = new Set<string>();
+  const faults: string[] = [];
+  for (const { deviceId, runId, deviceName } of fleet.runResults) {
+    const id = identify(ENVIRONMENT_TENANT, deviceId, runId);
+    const read = await readDelivery(id, { baseUrl, deviceId, deviceKey: keyOf(deviceId) });
+    const recordId = read.kind === 'found' ? (read.delivery.deviceRunStateId ?? '') : '';
+    if (read.kind !== 'found' || read.delivery.status !== 'delivered') {
+      faults.push(`${deviceName} is not delivered: ${read.kind === 'found' ? read.delivery.status : read.kind}`);
+    } else if (records.get(recordId)?.deviceName !== deviceName || seen.has(recordId)) {
+      faults.push(`${deviceName} has no record of its own in Graph`);
+    }
+    seen.add(recordId);
+  }
+  if (records.size !== fleet.runResults.length) {
+    faults.push(`Graph holds ${records.size} records for ${fleet.runResults.length} run results`);
+  }
+  const delivered = fleet.runResults.length - faults.length;
+  return { delivered: Math.max(0, delivered), records: records.size, duplicates: sandbox.stats().duplicates, faults };
+}
+
+export function printSummary(summary: {
+  result: FleetResult;
+  checked: Checked;
+  sandbox: Sandbox;
+  seconds: number;
+}): void {
+  const { result, checked, sandbox, seconds } = summary;
+  const stats = sandbox.stats();
+  const codes = result.surprises.length === 0 ? 'all as planned' : `${result.surprises.length} not as planned`;
+  const rows = [
+    ['submissions', result.submitted, codes],
+    ['  accepted', result.accepted, '202: stored, fsynced'],
+    ['  known already', result.duplicate, '200: the same receipt again'],
+    ['  refused', result.refused, '401 wrong key, 422 malformed'],
+    ['in Graph', checked.records, checked.faults.length === 0 ? 'once each' : 'see below'],
+    ['  duplicates', checked.duplicates, ''],
+    ['creates sent', stats.byOperation['create'] ?? 0, `${stats.faultsGiven} answered with a fault`],
+    ['  looked up first', stats.byOperation['list'] ?? 0, 'their answer was lost'],
+    ['  throttled (429)', stats.answered429, `${(100 * stats.share429).toFixed(1)} %`],
+    ['seconds', seconds.toFixed(1), ''],
+  ];
+  print(...toTable(['what', 'how many', ''], rows));
+}

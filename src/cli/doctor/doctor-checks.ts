@@ -1,0 +1,102 @@
+// The doctor's round: what is asked of the environment, of Redis and of Graph, each finding told as it comes.
+import { randomBytes } from 'node:crypto';
+import { getCACertificates } from 'node:tls';
+import { CannotStart } from '../../config/cannot-start.ts';
+import type { RedisConfig } from '../../config/redis.ts';
+import type { GraphConfig } from '../../config/graph.ts';
+import { examineConfiguration, type Environment, type Scope } from '../../doctor/configuration.ts';
+import { judgeDeviceKeys } from '../../doctor/device-keys.ts';
+import { failed, ok, skipped, type Finding } from '../../doctor/finding.ts';
+import { judgeConfiguration, judgeGraph, judgeProbe } from '../../doctor/graph.ts';
+import { judgeRedis } from '../../doctor/redis.ts';
+import { judgeToken } from '../../doctor/token.ts';
+import { ask, configurationUrl, obtainToken } from '../../graph/inspect.ts';
+import { probeWrite } from '../../graph/write-probe.ts';
+import { readGiven } from '../../config/variables.ts';
+import { examineDirectory, examineRedis, tryEmbedded } from '../../queue/redis/inspect.ts';
+import { findFileFaults } from '../../process/start-checks.ts';
+
+export type Round = { scope: Scope; configurationId: string | null; probeConfigurationId: string | null };
+
+const clock = Date.now;
+
+/** Examines everything that can be; what depends on something that failed is skipped. */
+export async function* examine(env: Environment, round: Round): AsyncGenerator<Finding> {
+  const { findings, redis, graph } = examineConfiguration(env, round.scope, getCACertificates('extra').length);
+  yield* findings;
+  yield* await examineFiles(env, round.scope);
+  if (round.scope !== 'worker') yield judgeDeviceKeys(env['DEVICE_GROUP_KEYS']);
+  if (redis) yield* examineAnyRedis(redis);
+  else yield skipped('redis', 'the configuration does not tell where it is');
+  if (round.scope === 'api') yield skipped('graph', 'the API does not call Graph');
+  else if (graph) yield* examineGraph(graph, round);
+  else yield skipped('graph', 'the configuration does not tell where it is, or has no credential');
+}
+
+/** DATA_DIR has a check of its own. */
+async function examineFiles(env: Environment, scope: Scope): Promise<Finding[]> {
+  const { variables } = readGiven(env);
+  const roles = scope === 'both' ? (['api', 'worker'] as const) : [scope];
+  const faults = await Promise.all(roles.map((role) => findFileFaults(variables, role)));
+  const all = faults.flat();
+  if (all.length === 0) return [];
+  return [failed('files', all.join('; '), 'Correct these variables, or what stands in their files.')];
+}
+
+async function* examineAnyRedis(config: RedisConfig): AsyncGenerator<Finding> {
+  const examined = await examineRedis(config, clock);
+  if (config.kind !== 'embedded') yield* judgeRedis(examined);
+  else if (examined.kind === 'unreachable') yield* examineEmbedded(config.directory);
+  else {
+    yield ok('redis-embedded', `a process runs one in ${config.directory}, and others join it`);
+    yield* judgeRedis(examined);
+  }
+}
+
+/** Nobody runs one: whether the first process could. */
+async function* examineEmbedded(directory: string): AsyncGenerator<Finding> {
+  const check = 'redis-embedded';
+  const { fault, waitingFor } = await examineDirectory(directory);
+  if (fault !== null) {
+    yield failed(check, `DATA_DIR (${directory}) ${fault}`, 'Name a directory of this user’s, or set REDIS_URL.');
+    return;
+  }
+  if (waitingFor !== null) {
+    yield failed(
+      check,
+      `one runs in ${directory} and does not answer: processes wait for ${waitingFor}`,
+      'Loading ends by itself. Where it does not, look at the disk, and at redis.log beside the data.',
+    );
+    return;
+  }
+  try {
+    const { startMs, examined } = await tryEmbedded(clock);
+    const trial = `one in a temporary directory came up in ${Math.round(startMs)} ms`;
+    yield ok(check, `REDIS_URL is not set and none runs: the first process will start one in ${directory}; ${trial}`);
+    yield* judgeRedis(examined).filter(({ check: of }) => of === 'redis-version' || of === 'redis-durability');
+  } catch (error) {
+    if (!(error instanceof CannotStart)) throw error;
+    yield failed(check, error.message, 'Install redis-server, or set REDIS_URL.');
+  }
+}
+
+async function* examineGraph(
+  config: GraphConfig,
+  { configurationId, probeConfigurationId }: Round,
+): AsyncGenerator<Finding> {
+  const obtained = await obtainToken(config, clock);
+  yield* judgeToken(obtained, config, clock());
+  if (obtained.kind === 'refused') {
+    yield skipped('graph', 'nothing can be asked without a token');
+    return;
+  }
+  const get = (url: string) => ask('GET', url, obtained.value, config, clock);
+  yield* judgeGraph(await get(configurationUrl(config)), config.baseUrl);
+  for (const id of new Set([configurationId, probeConfigurationId])) {
+    if (id !== null) yield judgeConfiguration(await get(configurationUrl(config, id)), id);
+  }
+  if (probeConfigurationId !== null) {
+    const deviceName = `runstate-bridge-doctor-${randomBytes(4).toString('hex')}`;
+    yield judgeProbe(await probeWrite(config, probeConfigurationId, deviceName, clock), deviceName);
+  }
+}

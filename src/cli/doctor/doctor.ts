@@ -1,0 +1,58 @@
+// `doctor`: can this environment deliver? Every check with its result, what was seen, and a remedy.
+import { worst, type Finding, type Result } from '../../doctor/finding.ts';
+import type { Scope } from '../../doctor/configuration.ts';
+import { confirm } from '../operator/confirm.ts';
+import { examine } from './doctor-checks.ts';
+import { EXIT } from '../exit.ts';
+import { OperatorError } from '../operator/operator.ts';
+import { onUnread, print, printJson } from '../out.ts';
+
+export type DoctorFlags = { for: Scope; configuration?: string; writeProbe?: string; yes?: true; json?: true };
+
+const WORDS: Record<Result, string> = { ok: 'ok', warning: 'WARNING', failed: 'FAILED', skipped: 'skipped' };
+const EXIT_OF: Record<Result, number> = {
+  ok: EXIT.ok,
+  skipped: EXIT.ok,
+  warning: EXIT.degraded,
+  failed: EXIT.failed,
+};
+const VERDICTS: Record<Result, string> = {
+  ok: 'This environment can deliver.',
+  skipped: 'This environment can deliver.',
+  warning: 'This environment can deliver, with the warnings above.',
+  failed: 'This environment cannot deliver as it should: see what failed above.',
+};
+
+/** Prints findings as they come; the exit code tells the worst. */
+export async function runDoctor(flags: DoctorFlags): Promise<void> {
+  const { writeProbe, configuration, json } = flags;
+  if (writeProbe !== undefined) {
+    if (flags.for === 'api') throw new OperatorError('--write-probe is nothing the API could do', EXIT.usage);
+    await confirm(
+      `Create one record under hardware configuration ${writeProbe} in the tenant of this environment, and delete it?`,
+      flags.yes,
+    );
+    // The record must not stay because somebody closed the pipe.
+    onUnread(() => undefined);
+  }
+  const findings: Finding[] = [];
+  const round = {
+    scope: flags.for,
+    configurationId: configuration?.toLowerCase() ?? null,
+    probeConfigurationId: writeProbe?.toLowerCase() ?? null,
+  };
+  for await (const finding of examine(process.env, round)) {
+    findings.push(finding);
+    if (!json) print(...toLines(finding));
+  }
+  const result = worst(findings);
+  if (json) printJson({ result, findings });
+  else print('', VERDICTS[result]);
+  const unusable = findings.some(({ check, result: of }) => check === 'configuration' && of === 'failed');
+  process.exitCode = unusable ? EXIT.config : EXIT_OF[result];
+}
+
+function toLines({ check, result, detail, remedy }: Finding): string[] {
+  const line = `${WORDS[result].padEnd(8)} ${check.padEnd(20)} ${detail}`;
+  return [line, ...(remedy === null ? [] : [`${' '.repeat(30)}→ ${remedy}`])];
+}

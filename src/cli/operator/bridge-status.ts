@@ -1,0 +1,51 @@
+// How a bridge is at one moment: its readiness and status, or why it says nothing; and what a script branches on.
+import { readinessSchema, statusSchema, type Readiness, type Status } from '../../http/response/response-schemas.ts';
+import { EXIT } from '../exit.ts';
+import { ask, operate, OperatorError, type OperatorFlags } from './operator.ts';
+
+export type Situation =
+  | { kind: 'answers'; readiness: Readiness; /** Null while it cannot read its Redis. */ status: Status | null }
+  /** Nobody answers there, or somebody else does. */
+  | { kind: 'away' | 'elsewhere'; why: string };
+
+export type Level = 'flows' | 'degraded' | 'failing' | 'away' | 'elsewhere';
+
+export const EXIT_OF: Record<Level, number> = {
+  flows: EXIT.ok,
+  degraded: EXIT.degraded,
+  failing: EXIT.later,
+  away: EXIT.later,
+  elsewhere: EXIT.unavailable,
+};
+
+const ANSWER_WITHIN_MS = 5000;
+
+/** @throws OperatorError where asking again would not help: no token, or a wrong one */
+export async function readSituation(flags: OperatorFlags): Promise<Situation> {
+  try {
+    const [readiness, status] = await Promise.all([
+      ask(flags, '/readyz', { schema: readinessSchema, alsoWith: [503], withinMs: ANSWER_WITHIN_MS }),
+      operate(flags, '/v1/status', { schema: statusSchema, withinMs: ANSWER_WITHIN_MS }).catch(nullIfLater),
+    ]);
+    return { kind: 'answers', readiness, status };
+  } catch (error) {
+    if (!(error instanceof OperatorError)) throw error;
+    if (error.exitCode === EXIT.later) return { kind: 'away', why: error.reason };
+    if (error.exitCode === EXIT.unavailable) return { kind: 'elsewhere', why: error.reason };
+    throw error;
+  }
+}
+
+/** Throttling passes by itself: with nothing else, deliveries flow. */
+export function levelOf(situation: Situation): Level {
+  if (situation.kind !== 'answers') return situation.kind;
+  const { readiness, status } = situation;
+  if (readiness.status === 'failing' || status === null) return 'failing';
+  const held = status.tenants.some(({ holds }) => holds.some(({ reason }) => reason !== 'throttled'));
+  return held || readiness.status === 'degraded' ? 'degraded' : 'flows';
+}
+
+function nullIfLater(error: unknown): null {
+  if (error instanceof OperatorError && error.exitCode === EXIT.later) return null;
+  throw error;
+}

@@ -1,0 +1,15 @@
+// A question before something that cannot be taken back.
+import { createInterface } from 'node:readline/promises';
+import { EXIT } from '../exit.ts';
+import { OperatorError } from './operator.ts';
+import { toVisible } from '../../domain/operations/visible-text.ts';
+
+/** Asks on a terminal; a script has to say --yes. @throws OperatorError unless the answer is yes */
+export async function confirm(question: string, yes: true | undefined): Promise<void> {
+  if (yes) return;
+  if (!process.stdin.isTTY) throw new OperatorError(`${question} Say --yes.`, EXIT.usage);
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const answer = await terminal.question(`${toVisible(question)} [y/N] `);
+  terminal.close();
+  if (!/^y(es)?$/i.test(answer.trim())) throw new OperatorError('nothing was done', EXIT.ok);
+}

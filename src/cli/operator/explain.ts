@@ -1,0 +1,65 @@
+// `explain`: one delivery in plain words – what happened, what it waits for, what comes next. The bridge says it, as on its dashboard.
+import { identify } from '../../domain/delivery.ts';
+import { deliverySchema, searchSchema, statusSchema, type SearchAnswer } from '../../http/response/response-schemas.ts';
+import { EXIT } from '../exit.ts';
+import { operate, OperatorError, type OperatorFlags } from './operator.ts';
+import { print, printJson } from '../out.ts';
+
+export type ExplainFlags = OperatorFlags & { device?: string; run?: string; json?: true };
+
+type Explained = SearchAnswer['found'][number];
+
+/** Explains a delivery named by its id, or by its device and run. */
+export async function explainDelivery(deliveryId: string | undefined, flags: ExplainFlags): Promise<void> {
+  const { device, run, json } = flags;
+  const byRun = device !== undefined && run !== undefined;
+  if ((deliveryId === undefined) !== byRun || (!byRun && (device ?? run) !== undefined)) {
+    throw new OperatorError('which one? give a delivery id, or --device and --run', EXIT.usage);
+  }
+  const ids = deliveryId === undefined ? await identifyRun(flags, device ?? '', run ?? '') : [deliveryId];
+  const { explanation, ...delivery } = await findFirst(flags, ids);
+  if (json) printJson({ delivery, explanation });
+  else print(...toLines(delivery.deliveryId, explanation));
+}
+
+/** A run's delivery in each tenant. */
+async function identifyRun(flags: ExplainFlags, device: string, run: string): Promise<string[]> {
+  const { tenants } = await operate(flags, '/v1/status', { schema: statusSchema });
+  return tenants.map(({ id }) => identify(id, device, run));
+}
+
+async function findFirst(flags: ExplainFlags, ids: readonly string[]): Promise<Explained> {
+  for (const id of ids) {
+    if (!(await exists(flags, id))) continue;
+    const { found } = await operate(flags, `/dashboard/search.json?text=${encodeURIComponent(id)}`, {
+      schema: searchSchema,
+    });
+    const explained = found.find(({ deliveryId }) => deliveryId === id);
+    if (explained) return explained;
+  }
+  throw new OperatorError(`there is no delivery ${ids.join(' or ')}: never accepted, or forgotten`, EXIT.refused);
+}
+
+/** Asked first, since the dashboard's search would look through everything for an id that nobody knows. */
+async function exists(flags: ExplainFlags, id: string): Promise<boolean> {
+  try {
+    await operate(flags, `/v1/deliveries/${encodeURIComponent(id)}`, { schema: deliverySchema });
+    return true;
+  } catch (error) {
+    if (error instanceof OperatorError && error.message.startsWith('refused: 404 ')) return false;
+    throw error;
+  }
+}
+
+function toLines(deliveryId: string, { summary, happened, waitingFor, next }: Explained['explanation']): string[] {
+  return [
+    `Delivery ${deliveryId}`,
+    summary,
+    '',
+    'What happened',
+    ...happened.map((line) => `  ${line}`),
+    ...(waitingFor === null ? [] : ['', `Waiting for  ${waitingFor}.`]),
+    '',
+    `What is next  ${next}`,
+  ];
+}

@@ -1,0 +1,108 @@
+// The commands for operators: what they call a running bridge for, with the operator token.
+import type { Command } from 'commander';
+import { url, whole } from '../arguments.ts';
+import type { DeadLettersFlags, ReplayFlags } from './dead-letters.ts';
+import type { DeviceFlags } from './device.ts';
+import { EXIT } from '../exit.ts';
+import type { ExplainFlags } from './explain.ts';
+import { complaining } from './operator.ts';
+import type { StatusFlags } from './status.ts';
+import type { ThrottleFlags } from './throttle.ts';
+
+const ofTheBridge = (command: Command): Command =>
+  command
+    .option('--url <url>', 'where the bridge is', url, 'http://localhost:8080')
+    .addHelpText('after', '\nThe operator token is taken from OPERATOR_TOKEN.');
+
+const ofDeadLetters = (command: Command): Command =>
+  command
+    .option('--url <url>', 'where the bridge is', url, 'http://localhost:8080')
+    .option('--code <code>', 'only those with this code, e.g. graph-404')
+    .option('--configuration <guid>', 'only those of this hardware configuration')
+    .option('--device <id>', 'only those of this device')
+    .addHelpText('after', '\nThe operator token is taken from OPERATOR_TOKEN.');
+
+export function addOperatorCommands(program: Command): void {
+  ofTheBridge(program.command('status'))
+    .description('how the bridge is: what waits, what is held and why, and what to do about it')
+    .option('--watch', 'live until Ctrl-C: redrawn each second on a terminal, else a line for each change')
+    .option('--json', 'for scripts; with --watch an object a line')
+    .addHelpText(
+      'after',
+      `
+  Exit codes: ${EXIT.ok} deliveries flow (also after Ctrl-C) · ${EXIT.degraded} held or degraded: run results are still accepted · ${EXIT.later} failing or not reachable · ${EXIT.usage} wrong use · ${EXIT.refused} the token was refused · ${EXIT.unavailable} the address is not the bridge’s`,
+    )
+    .action(complaining(async (flags: StatusFlags) => (await import('./status.ts')).showStatus(flags)));
+
+  ofTheBridge(program.command('explain'))
+    .description('one delivery in plain words: what happened, what it waits for, what comes next, what you can do')
+    .argument('[delivery-id]', 'as the receipt tells it; or give --device and --run')
+    .option('--device <id>', 'the device that submitted the run result')
+    .option('--run <id>', 'its runId')
+    .option('--json', 'the delivery and its explanation, for scripts')
+    .addHelpText(
+      'after',
+      `
+  Exit codes: ${EXIT.ok} explained · ${EXIT.usage} wrong use · ${EXIT.refused} no such delivery, or the token was refused · ${EXIT.later} not reachable · ${EXIT.unavailable} the address is not the bridge’s`,
+    )
+    .action(
+      complaining(async (deliveryId: string | undefined, flags: ExplainFlags) =>
+        (await import('./explain.ts')).explainDelivery(deliveryId, flags),
+      ),
+    );
+
+  ofDeadLetters(program.command('dead-letters'))
+    .description('list what gave up and why, newest first')
+    .option('--limit <n>', 'how many at most', whole(1, 1_000_000), 50)
+    .option('--json', 'for scripts')
+    .option('--purge', 'forget those that match for good; counts and asks first')
+    .option('--all', 'with --purge: every dead letter')
+    .option('--yes', 'do not ask')
+    .action(complaining(async (flags: DeadLettersFlags) => (await import('./dead-letters.ts')).deadLetters(flags)));
+
+  ofDeadLetters(program.command('replay'))
+    .description('put dead letters back into the queue, counted first')
+    .argument('[delivery-id]', 'one; or give a filter')
+    .option('--all', 'every dead letter')
+    .option('--dry-run', 'only count')
+    .option('--yes', 'do not ask')
+    .action(
+      complaining(async (deliveryId: string | undefined, flags: ReplayFlags) =>
+        (await import('./dead-letters.ts')).replay(deliveryId, flags),
+      ),
+    );
+
+  const throttle = program.command('throttle').description('Graph’s “not before”, which stops every worker');
+
+  ofTheBridge(throttle.command('end'))
+    .description('end it, where Graph asked for an absurd time; shows it and asks first')
+    .option('--yes', 'do not ask')
+    .action(complaining(async (flags: ThrottleFlags) => (await import('./throttle.ts')).endThrottle(flags)));
+
+  const device = program
+    .command('device')
+    .description('devices that are revoked: whatever they prove, they are not known');
+
+  ofTheBridge(device.command('list'))
+    .description('list those that are, newest first')
+    .option('--json', 'for scripts')
+    .action(complaining(async (flags: DeviceFlags) => (await import('./device.ts')).listRevoked(flags)));
+
+  ofTheBridge(device.command('revoke'))
+    .description('revoke one; every API process knows within seconds')
+    .argument('<device-id>')
+    .action(
+      complaining(async (deviceId: string, flags: DeviceFlags) =>
+        (await import('./device.ts')).revoke(deviceId, flags),
+      ),
+    );
+
+  ofTheBridge(device.command('restore'))
+    .description('take it back')
+    .argument('<device-id>')
+    .action(
+      complaining(async (deviceId: string, flags: DeviceFlags) =>
+        (await import('./device.ts')).restore(deviceId, flags),
+      ),
+    );
+}

@@ -1,0 +1,143 @@
+// The bridge's routes as the CLI calls them: its address, the operator token, answers that are the bridge's or a clear complaint.
+import { z } from 'zod';
+import { problemSchema } from '../../http/response/response-schemas.ts';
+import { EXIT } from '../exit.ts';
+import { complain } from '../out.ts';
+
+export type OperatorFlags = { url: string };
+
+/** Something the bridge or the way to it refused, with the exit code that tells which. */
+export class OperatorError extends Error {
+  readonly exitCode: number;
+  /** The reason alone, where the message begins with the address. */
+  readonly reason: string;
+  constructor(message: string, exitCode: number, reason = message) {
+    super(message);
+    this.name = 'OperatorError';
+    this.exitCode = exitCode;
+    this.reason = reason;
+  }
+}
+
+/** What was asked for, and what a good answer looks like. */
+export type Question<T> = {
+  schema: z.ZodType<T>;
+  /** With a body it is a POST. */
+  body?: object;
+  headers?: Record<string, string>;
+  withinMs?: number;
+  /** Statuses beside 200 that come with such an answer. */
+  alsoWith?: readonly number[];
+};
+
+const ANSWER_WITHIN_MS = 120_000;
+/** Far more than the longest page of dead letters. */
+const MOST_CHARACTERS = 64 * 1024 * 1024;
+
+/** Codes of a newer bridge are passed on as they are. */
+const refusalSchema = problemSchema.pick({ title: true, status: true, detail: true }).extend({ code: z.string() });
+
+/** A route of the bridge, also where it lives below a path, such as https://host/prefix. */
+export function routeOf(base: string, path: string): URL {
+  const { origin, pathname } = new URL(base);
+  return new URL(`${pathname.replace(/\/+$/, '')}${path}`, origin);
+}
+
+/**
+ * Calls an operators' route.
+ * @throws OperatorError with the exit code: 64 no token, 65 refused, 69 this is not the bridge, 75 not reachable or not now
+ */
+export async function operate<T>(flags: OperatorFlags, path: string, question: Question<T>): Promise<T> {
+  const token = process.env['OPERATOR_TOKEN'];
+  if (token === undefined || token === '') throw new OperatorError('OPERATOR_TOKEN is not set', EXIT.usage);
+  return ask(flags, path, { ...question, headers: { Authorization: `Bearer ${token}` } });
+}
+
+/**
+ * Asks a route and checks the answer by the schema the API publishes. A redirect is not followed: the token is for the
+ * address that was given.
+ * @throws OperatorError as `operate` does
+ */
+export async function ask<T>({ url }: OperatorFlags, path: string, question: Question<T>): Promise<T> {
+  const { schema, body, headers, withinMs = ANSWER_WITHIN_MS, alsoWith = [] } = question;
+  const unreachable = (error: unknown): never => {
+    const reason = reasonOf(error);
+    throw new OperatorError(`${url} is not reachable: ${reason}`, EXIT.later, reason);
+  };
+  const response = await fetch(routeOf(url, path), {
+    method: body ? 'POST' : 'GET',
+    headers: { ...headers, ...(body && { 'Content-Type': 'application/json' }) },
+    ...(body && { body: JSON.stringify(body) }),
+    redirect: 'manual',
+    signal: AbortSignal.timeout(withinMs),
+  }).catch(unreachable);
+  const json = parseJson(await readText(response).catch(unreachable));
+  if (response.ok || alsoWith.includes(response.status)) {
+    const checked = schema.safeParse(json);
+    // As it came: members that this version does not know are the reader's to use.
+    if (checked.success) return json as T;
+    if (response.ok) throw notTheBridge(url, response, json === undefined ? null : checked.error);
+  }
+  const refusal = refusalSchema.safeParse(json);
+  if (refusal.success) {
+    const { code, detail } = refusal.data;
+    throw new OperatorError(
+      `refused: ${response.status} ${code} ${detail}`.trim(),
+      response.status >= 500 ? EXIT.later : EXIT.refused,
+    );
+  }
+  if (response.status >= 500) {
+    const reason = `answers ${response.status}, and not in the bridge’s words`;
+    throw new OperatorError(`${url} ${reason}`, EXIT.later, reason);
+  }
+  throw notTheBridge(url, response, null);
+}
+
+function notTheBridge(url: string, { status, headers }: Response, error: z.ZodError | null): OperatorError {
+  const [issue] = error?.issues ?? [];
+  const what =
+    status >= 300 && status < 400
+      ? `redirects to ${headers.get('location') ?? 'nowhere'}`
+      : issue
+        ? `answers ${status} with JSON, but not as this version of the bridge does (${['', ...issue.path].join('/') || 'all of it'} is not what it should be)`
+        : `answers ${status} with ${headers.get('content-type') ?? 'nothing'}, not as the bridge does`;
+  return new OperatorError(`${url} ${what}: does this address lead to the bridge?`, EXIT.unavailable, what);
+}
+
+async function readText({ body }: Response): Promise<string> {
+  let text = '';
+  for await (const part of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += part;
+    if (text.length > MOST_CHARACTERS) throw new Error('its answer does not end');
+  }
+  return text;
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+/** What kept a request from its answer: fetch hides it in the cause. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return 'no answer';
+  return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message;
+}
+
+/** Runs a command whose trouble is complained about in one line and told by the exit code. */
+export function complaining<T extends unknown[]>(
+  command: (...args: T) => Promise<void>,
+): (...args: T) => Promise<void> {
+  return async (...args) => {
+    try {
+      await command(...args);
+    } catch (error) {
+      if (!(error instanceof OperatorError)) throw error;
+      complain(error.message);
+      process.exitCode = error.exitCode;
+    }
+  };
+}

@@ -1,0 +1,80 @@
+// How the bridge is, as a person reads it: a screen, or one line.
+import { toText } from '../../domain/operations/history.ts';
+import type { Status } from '../../http/response/response-schemas.ts';
+import { levelOf, type Level, type Situation } from './bridge-status.ts';
+import { toTable } from '../table.ts';
+
+const WORDS: Record<Level, string> = {
+  flows: 'deliveries flow',
+  degraded: 'accepts run results, but wants an operator',
+  failing: 'refuses run results',
+  away: 'is not reachable',
+  elsewhere: 'is not the bridge’s address',
+};
+
+type Tenant = Status['tenants'][number];
+
+/** The whole situation, as lines. */
+export function toScreen(situation: Situation, url: string): string[] {
+  const head = `${url}  ${WORDS[levelOf(situation)]}`;
+  if (situation.kind !== 'answers') return [`${head}: ${situation.why}`];
+  const { readiness, status } = situation;
+  const troubles = Object.entries(readiness.checks).filter(([, { ok }]) => !ok);
+  return [
+    head,
+    ...(status ? [...toCounts(status), `durability: ${status.durability}`] : []),
+    // A hold stands below with its remedy; the readiness check of the same name would say it twice.
+    ...troubles.filter(([name]) => name !== 'graph' || !status).map(([name, { detail }]) => `${name}: ${detail}`),
+    ...(status?.tenants.flatMap(toHolds) ?? []),
+  ];
+}
+
+/** What changes when something happens, on one line; ages are left out, since they always change. */
+export function toLine(situation: Situation): string {
+  const level = levelOf(situation);
+  if (situation.kind !== 'answers') return `${level}: ${situation.why}`;
+  const { readiness, status } = situation;
+  if (!status) return `${level}: ${Object.values(readiness.checks).find(({ ok }) => !ok)?.detail ?? 'no status'}`;
+  const tenants = status.tenants.map(({ id, counts, holds }) => {
+    const numbers = Object.entries(counts).map(([name, count]) => `${name} ${count}`);
+    const name = status.tenants.length === 1 ? [] : [id];
+    return [
+      ...name,
+      ...numbers,
+      ...holds.map(
+        ({ reason, hardwareConfigurationId: of }) =>
+          `held: ${reason}${of === undefined ? '' : ` (configuration ${of})`}`,
+      ),
+    ].join(' · ');
+  });
+  return [level, ...tenants].join(' · ');
+}
+
+function toCounts({ tenants }: Status): string[] {
+  const head = ['tenant', 'queued', 'delivering', 'waiting', 'delivered', 'dead', 'oldest', 'pace', 'drained in'];
+  const rows = tenants.map(({ id, counts, oldestQueuedAgeSeconds, budgetWritesPerSecond, drainSeconds }) => {
+    const { queued, delivering, waiting, delivered, dead } = counts;
+    const pace = `${Math.round(budgetWritesPerSecond * 100) / 100}/s`;
+    return [id, queued, delivering, waiting, delivered, dead, span(oldestQueuedAgeSeconds), pace, span(drainSeconds)];
+  });
+  return toTable(head, rows);
+}
+
+function toHolds({ id, holds }: Tenant): string[] {
+  return holds.flatMap(({ reason, since, detail, remedy, hardwareConfigurationId, deliveries = 0 }) => {
+    const at = toText(Date.parse(since));
+    if (reason === 'throttled') return [`${id} is throttled since ${at}: ${detail}. ${remedy}`];
+    const what =
+      hardwareConfigurationId === undefined
+        ? `${id} is held`
+        : `${id}: hardware configuration ${hardwareConfigurationId} alone is held (${deliveries} kept back)`;
+    return [`${what} since ${at}, ${reason}: ${detail}`, `  → ${remedy}`];
+  });
+}
+
+function span(seconds: number): string {
+  if (seconds === 0) return '–';
+  if (seconds < 120) return `${Math.ceil(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 120 ? `${minutes} min` : `${Math.round(minutes / 60)} h`;
+}

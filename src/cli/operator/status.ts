@@ -1,0 +1,59 @@
+// `status`: how the bridge is – once, or live until Ctrl-C.
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { OperatorFlags } from './operator.ts';
+import { print, printJson, redraw } from '../out.ts';
+import { EXIT } from '../exit.ts';
+import { EXIT_OF, levelOf, readSituation, type Situation } from './bridge-status.ts';
+import { toLine, toScreen } from './status-text.ts';
+
+export type StatusFlags = OperatorFlags & { json?: true; watch?: true };
+
+const LOOK_EVERY_MS = 1000;
+
+/** Prints it and tells by the exit code; watching ends with Ctrl-C and 0. */
+export async function showStatus(flags: StatusFlags): Promise<void> {
+  if (flags.watch) {
+    await watch(flags);
+    process.exitCode = EXIT.ok;
+    return;
+  }
+  const situation = await readSituation(flags);
+  if (flags.json) printJson(toJson(situation));
+  else print(...toScreen(situation, flags.url));
+  process.exitCode = EXIT_OF[levelOf(situation)];
+}
+
+async function watch(flags: StatusFlags): Promise<void> {
+  const stopping = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+    void once(process, signal, { signal: stopping.signal }).then(
+      () => stopping.abort(),
+      () => undefined,
+    );
+  }
+  const live = process.stdout.isTTY && !flags.json;
+  let told: string | null = null;
+  while (!stopping.signal.aborted) {
+    const situation = await readSituation(flags);
+    const line = toLine(situation);
+    if (live) {
+      const screen = toScreen(situation, flags.url);
+      redraw([...screen, '', `${now()}, every second; Ctrl-C ends it.`], told === null);
+    } else if (line !== told) {
+      if (flags.json) printJson({ at: now(), ...toJson(situation) }, 0);
+      else print(`${now()}  ${line}`);
+    }
+    told = line;
+    await delay(LOOK_EVERY_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+  }
+}
+
+const now = () => new Date().toISOString();
+
+function toJson(situation: Situation): object {
+  const level = levelOf(situation);
+  return situation.kind === 'answers'
+    ? { level, readiness: situation.readiness, status: situation.status }
+    : { level, why: situation.why };
+}

@@ -1,0 +1,134 @@
+// `bench`: how much an installation takes – submits as fast as it is answered, and says how many, how soon and what was refused.
+import { setTimeout as delay } from 'node:timers/promises';
+import { deriveDeviceKey } from '../../domain/submission/device-key.ts';
+import { parseGroupKeys } from '../../config/environment.ts';
+import { submit } from '../../device/agent.ts';
+import { defaultConfigurations } from '../../sandbox/graph/default-tenant.ts';
+import { confirm } from '../operator/confirm.ts';
+import { EXIT } from '../exit.ts';
+import { OperatorError } from '../operator/operator.ts';
+import { complain, print, printJson } from '../out.ts';
+import { createSubmissions } from './simulate-fleet.ts';
+import { createLatencies, toPercentiles } from './simulate-load.ts';
+import { createStopping } from '../stop-signal.ts';
+import { toTable } from '../table.ts';
+import { count, createTold, exitCodeOf, toLatencyRows, toRefusalRows, type Told } from './submission-counts.ts';
+
+export type BenchFlags = {
+  url: string;
+  seconds: number;
+  warmUp: number;
+  connections: number;
+  size?: number;
+  devices: number;
+  configuration?: string[];
+  yes?: true;
+  json?: true;
+};
+
+/** Of the time measured. Latencies are those of what was accepted. */
+type Measured = Told & {
+  seconds: number;
+  acceptedPerSecond: number;
+  /** How busy this command was, 0 to 1: near 1 it is the limit, not the bridge. */
+  clientBusy: number;
+  latencyMs: ReturnType<typeof toPercentiles>;
+};
+
+/** A bridge that is not there is not asked without pause. */
+const UNANSWERED_WAIT_MS = 100;
+const BUSY = 0.9;
+
+export async function bench(flags: BenchFlags): Promise<void> {
+  const [groupKey] = parseGroupKeys(process.env['DEVICE_GROUP_KEYS']);
+  if (!groupKey) throw new OperatorError('DEVICE_GROUP_KEYS must hold base64 keys of 16 to 64 bytes', EXIT.usage);
+  const configurationIds = flags.configuration ?? defaultConfigurations.map(({ id }) => id);
+  await confirm(
+    `For ${flags.warmUp + flags.seconds} s ${flags.url} gets as many run results as it takes, and each one it accepts is created in Graph, for ${configurationIds.join(', ')}. Go on?`,
+    flags.yes,
+  );
+  const next = createSubmissions({
+    devices: flags.devices,
+    configurationIds,
+    seed: Math.floor(Math.random() * 2 ** 31),
+    nowMs: Date.now(),
+    again: 0,
+  });
+  const output = flags.size === undefined ? {} : { output: 'x'.repeat(flags.size) };
+  const stopping = createStopping();
+  const submitNext = () => {
+    const run = { ...next(), ...output };
+    const deviceKey = deriveDeviceKey(groupKey, run.deviceId).toString('base64');
+    return submit(run, { baseUrl: flags.url, deviceId: run.deviceId, deviceKey });
+  };
+  const load = (seconds: number) => submitFor(seconds, flags.connections, stopping.signal, submitNext);
+
+  const warmUp = await load(flags.warmUp);
+  const measured = await load(flags.seconds);
+  stopping.abort();
+  if (flags.json) printJson({ warmUp: toTold(warmUp), ...measured });
+  else printMeasured(measured, warmUp, flags);
+  process.exitCode = exitCodeOf(warmUp, measured);
+}
+
+/** Each connection submits the next when it has heard of the one before; what is under way at the end is waited for. */
+async function submitFor(
+  forSeconds: number,
+  connections: number,
+  signal: AbortSignal,
+  submitNext: () => ReturnType<typeof submit>,
+): Promise<Measured> {
+  const told = createTold();
+  const latencies = createLatencies();
+  const loopBefore = performance.eventLoopUtilization();
+  const startedAt = performance.now();
+  const endsAt = startedAt + forSeconds * 1000;
+  const isOver = () => signal.aborted || performance.now() >= endsAt;
+
+  async function keepSubmitting(): Promise<void> {
+    while (!isOver()) {
+      const submittedAt = performance.now();
+      const outcome = await submitNext();
+      count(told, outcome);
+      if (outcome.kind === 'accepted') latencies.note(performance.now() - submittedAt);
+      if (outcome.kind === 'unreachable') await delay(UNANSWERED_WAIT_MS);
+    }
+  }
+
+  await Promise.all(Array.from({ length: connections }, keepSubmitting));
+  const seconds = (performance.now() - startedAt) / 1000;
+  return {
+    ...told,
+    seconds,
+    acceptedPerSecond: told.accepted / seconds,
+    clientBusy: performance.eventLoopUtilization(loopBefore).utilization,
+    latencyMs: toPercentiles(latencies),
+  };
+}
+
+const toTold = ({ submitted, accepted, known, refused, unanswered }: Told): Told => ({
+  submitted,
+  accepted,
+  known,
+  refused,
+  unanswered,
+});
+
+function printMeasured(measured: Measured, warmUp: Told, { connections }: BenchFlags): void {
+  const rows = [
+    [
+      'accepted',
+      `${measured.acceptedPerSecond.toFixed(1)}/s`,
+      `${measured.accepted} in ${measured.seconds.toFixed(1)} s`,
+    ],
+    ['connections', connections, `this command was busy ${Math.round(measured.clientBusy * 100)}% of the time`],
+    ...toLatencyRows(measured.latencyMs),
+    ...toRefusalRows(measured),
+    ['warm-up', warmUp.accepted, 'accepted before that'],
+    ...toRefusalRows(warmUp).map(([what, times, why]) => [`warm-up, ${what}`, times, why]),
+  ];
+  print(...toTable(['what', 'how many', ''], rows));
+  if (measured.clientBusy > BUSY) {
+    complain('This command was the limit, not the bridge: run several at once, or on another machine.');
+  }
+}

@@ -1,0 +1,76 @@
+// `simulate`: a fleet that reports to a running bridge at a steady pace, and what it was told.
+import { deriveDeviceKey } from '../../domain/submission/device-key.ts';
+import { parseGroupKeys } from '../../config/environment.ts';
+import { submit } from '../../device/agent.ts';
+import { defaultConfigurations } from '../../sandbox/graph/default-tenant.ts';
+import { EXIT } from '../exit.ts';
+import { OperatorError } from '../operator/operator.ts';
+import { complain, print, printJson } from '../out.ts';
+import { createSubmissions } from './simulate-fleet.ts';
+import { createLatencies, runAtRate, toPercentiles, type Latencies } from './simulate-load.ts';
+import { createStopping } from '../stop-signal.ts';
+import { toTable } from '../table.ts';
+import { count, createTold, exitCodeOf, toLatencyRows, toRefusalRows, type Told } from './submission-counts.ts';
+
+export type SimulateFlags = {
+  url: string;
+  devices: number;
+  rate: number;
+  seconds?: number;
+  runs?: number;
+  again: number;
+  configuration?: string[];
+  seed?: number;
+  json?: true;
+};
+
+const PROGRESS_EVERY_MS = 5000;
+/** Runs of a given seed were all completed before this, whenever they are submitted. */
+const SEEDED_NOW_MS = Date.UTC(2026, 10, 1);
+
+export async function simulate(flags: SimulateFlags): Promise<void> {
+  const [groupKey] = parseGroupKeys(process.env['DEVICE_GROUP_KEYS']);
+  if (!groupKey) throw new OperatorError('DEVICE_GROUP_KEYS must hold base64 keys of 16 to 64 bytes', EXIT.usage);
+  const next = createSubmissions({
+    devices: flags.devices,
+    configurationIds: flags.configuration ?? defaultConfigurations.map(({ id }) => id),
+    seed: flags.seed ?? Math.floor(Math.random() * 2 ** 31),
+    nowMs: flags.seed === undefined ? Date.now() : SEEDED_NOW_MS,
+    again: flags.again,
+  });
+  const stopping = createStopping();
+  const told = createTold();
+  const latencies = createLatencies();
+  const startedAt = performance.now();
+  const progress = setInterval(() => {
+    if (!flags.json) complain(`${told.submitted} submitted: ${told.accepted} accepted, ${told.known} known`);
+  }, PROGRESS_EVERY_MS);
+  const total = flags.seconds === undefined ? (flags.runs ?? flags.devices) : flags.seconds * flags.rate;
+  await runAtRate(
+    { total, perSecond: flags.rate, signal: stopping.signal },
+    async () => {
+      const run = next();
+      const deviceKey = deriveDeviceKey(groupKey, run.deviceId).toString('base64');
+      count(told, await submit(run, { baseUrl: flags.url, deviceId: run.deviceId, deviceKey }));
+    },
+    latencies.note,
+  );
+  clearInterval(progress);
+  stopping.abort();
+  const seconds = (performance.now() - startedAt) / 1000;
+  if (flags.json) printJson({ ...told, seconds, latencyMs: toPercentiles(latencies) });
+  else printTold(told, seconds, latencies, flags);
+  process.exitCode = exitCodeOf(told);
+}
+
+function printTold(told: Told, seconds: number, latencies: Latencies, { rate }: SimulateFlags): void {
+  const pace = (told.submitted / seconds).toFixed(1);
+  const rows = [
+    ['submissions', told.submitted, `${pace}/s, ${rate}/s asked for`],
+    ['accepted', told.accepted, '202'],
+    ['known already', told.known, '200'],
+    ...toRefusalRows(told),
+    ...toLatencyRows(toPercentiles(latencies)),
+  ];
+  print(...toTable(['what', 'how many', ''], rows));
+}

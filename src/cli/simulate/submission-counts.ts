@@ -1,0 +1,59 @@
+// What many submissions were told, counted: accepted, known, refused by status and code, not answered by reason.
+import type { SubmitOutcome } from '../../device/outcome.ts';
+import { EXIT } from '../exit.ts';
+
+export type Told = {
+  submitted: number;
+  accepted: number;
+  known: number;
+  refused: Record<string, number>;
+  unanswered: Record<string, number>;
+};
+
+const LATER = /^(408|429|5\d\d) /;
+/** Somebody answered, and it was not the bridge. */
+const ELSEWHERE = /^answered /;
+
+export const createTold = (): Told => ({ submitted: 0, accepted: 0, known: 0, refused: {}, unanswered: {} });
+
+export function count(told: Told, outcome: SubmitOutcome): void {
+  told.submitted += 1;
+  switch (outcome.kind) {
+    case 'accepted':
+      told.accepted += 1;
+      break;
+    case 'duplicate':
+      told.known += 1;
+      break;
+    case 'refused':
+      addOne(told.refused, `${outcome.httpStatus} ${outcome.code}`);
+      break;
+    case 'unreachable':
+      addOne(told.unanswered, outcome.reason);
+      break;
+  }
+}
+
+function addOne(counts: Record<string, number>, name: string): void {
+  counts[name] = (counts[name] ?? 0) + 1;
+}
+
+/** 65 where any was refused for good, 69 where somebody else answered, 75 where any was refused for now or not answered. */
+export function exitCodeOf(...all: Told[]): number {
+  const codes = all.flatMap(({ refused }) => Object.keys(refused));
+  if (codes.some((code) => !LATER.test(code))) return EXIT.refused;
+  const reasons = all.flatMap(({ unanswered }) => Object.keys(unanswered));
+  if (reasons.some((reason) => ELSEWHERE.test(reason))) return EXIT.unavailable;
+  return codes.length + reasons.length > 0 ? EXIT.later : EXIT.ok;
+}
+
+type Row = [what: string, howMany: number | string, remark: string];
+
+/** What was not accepted, a row for each reason. */
+export const toRefusalRows = ({ refused, unanswered }: Told): Row[] => [
+  ...Object.entries(refused).map(([code, times]): Row => ['refused', times, code]),
+  ...Object.entries(unanswered).map(([reason, times]): Row => ['not answered', times, reason]),
+];
+
+export const toLatencyRows = (percentiles: Record<string, number | null>): Row[] =>
+  Object.entries(percentiles).map(([name, ms]) => [`latency ${name}`, ms === null ? '–' : `${ms} ms`, '']);

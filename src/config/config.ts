@@ -1,0 +1,147 @@
+// Environment → Config, once: every fault reported together, by name, never by value.
+import type { BacklogLimits } from '../domain/operations/backlog.ts';
+import type { Priority } from '../domain/order.ts';
+import type { Policy } from '../domain/attempt/retry.ts';
+import { missingCredential, toGraph, type GraphConfig } from './graph.ts';
+import { environmentSchema, HOUR_MS, type Environment, type LogLevel } from './environment.ts';
+import { readGiven, type Variables } from './variables.ts';
+import { missingIdentity, toIdentity, type IdentityConfig } from './identity.ts';
+import { missingRedis, toRedis, type RedisConfig } from './redis.ts';
+import type { Secret } from './secret.ts';
+
+/** What a process is for decides what it cannot do without. */
+export type Role = 'api' | 'worker';
+
+export type Config = {
+  http: {
+    host: string;
+    port: number;
+    /** What the outside has before each path; empty for nothing. */
+    basePath: string;
+    maxBodyBytes: number;
+    maxBatchBytes: number;
+    maxRequestsInFlight: number;
+    /** 0: as fast as they like. */
+    deviceRatePerMin: number;
+    groupKeys: Secret[];
+    operatorToken: Secret | null;
+  };
+  identity: IdentityConfig;
+  backlog: BacklogLimits;
+  worker: { host: string; port: number; concurrency: number };
+  redis: RedisConfig;
+  /** Base64 of 32 bytes each: the first seals what Redis keeps, all open it. None: Redis keeps plain text. */
+  payloadKeys: Secret[];
+  graph: GraphConfig;
+  delivery: {
+    writesPer20s: number;
+    holdProbeMs: number;
+    dedupeWindowMs: number;
+    priority: Priority;
+    supersede: boolean;
+    policy: Policy;
+  };
+  /** Of both processes' listeners. */
+  keepAliveTimeoutMs: number;
+  drainMs: number;
+  shutdownGraceMs: number;
+  logLevel: LogLevel;
+  /** Variables of ours that somebody else set for something else. */
+  ignored: string[];
+};
+
+/** sysexits.h EX_CONFIG */
+export const EXIT_CONFIG = 78;
+
+/** Everything that is wrong with the environment, by variable. */
+export class ConfigError extends Error {
+  readonly faults: readonly string[];
+  constructor(faults: readonly string[]) {
+    super(`the configuration is not usable: ${faults.join('; ')}`);
+    this.name = 'ConfigError';
+    this.faults = faults;
+  }
+}
+
+/** Of one delivery's own retries, and of throttling without Retry-After. */
+const BACKOFF = { baseMs: 1000, capMs: 300_000 };
+
+/**
+ * Reads the environment a process was given. Empty variables count as unset.
+ * @throws ConfigError naming every variable that is missing or malformed for this role
+ */
+export function parseConfig(env: Variables, role: Role): Config {
+  const { variables: given, ignored } = readGiven(env);
+  const parsed = environmentSchema.safeParse(given);
+  const malformed = parsed.success
+    ? []
+    : parsed.error.issues.map((issue) => `${issue.path.join('.')} ${issue.message}`);
+  const faults = [
+    ...new Set(malformed),
+    ...missing(given, role),
+    ...(parsed.success ? contradicting(parsed.data) : []),
+  ];
+  if (!parsed.success || faults.length > 0) throw new ConfigError(faults);
+  return deepFreeze({ ...toConfig(parsed.data), ignored: ignored.filter((name) => name in environmentSchema.shape) });
+}
+
+function contradicting({ DRAIN_MS: drainMs, SHUTDOWN_GRACE_MS: graceMs }: Environment): string[] {
+  return drainMs > 0 && drainMs >= graceMs ? ['DRAIN_MS must be less than SHUTDOWN_GRACE_MS, which counts it'] : [];
+}
+
+function missing(env: Record<string, unknown>, role: Role): string[] {
+  const faults = missingRedis(env);
+  if (role === 'api') faults.push(...missingIdentity(env));
+  if (role === 'worker') faults.push(...missingCredential(env));
+  return faults;
+}
+
+function toConfig(env: Environment): Omit<Config, 'ignored'> {
+  return {
+    http: {
+      host: env.HOST,
+      port: env.PORT,
+      basePath: env.PUBLIC_BASE_PATH ?? '',
+      maxBodyBytes: env.MAX_BODY_BYTES,
+      maxBatchBytes: env.MAX_BATCH_BYTES,
+      maxRequestsInFlight: env.MAX_REQUESTS_IN_FLIGHT,
+      deviceRatePerMin: env.DEVICE_RATE_PER_MIN,
+      groupKeys: env.DEVICE_GROUP_KEYS ?? [],
+      operatorToken: env.OPERATOR_TOKEN ?? null,
+    },
+    identity: toIdentity(env, toGraph(env).authorityHost),
+    backlog: {
+      maxBytes: env.MAX_BACKLOG_BYTES ?? null,
+      maxAgeMs: env.MAX_BACKLOG_AGE_H === undefined ? null : env.MAX_BACKLOG_AGE_H * HOUR_MS,
+    },
+    worker: { host: env.HOST, port: env.WORKER_PORT, concurrency: env.WORKER_CONCURRENCY },
+    redis: toRedis(env),
+    payloadKeys: env.PAYLOAD_KEYS ?? [],
+    graph: toGraph(env),
+    delivery: {
+      writesPer20s: env.GRAPH_WRITES_PER_20S,
+      holdProbeMs: env.HOLD_PROBE_MS,
+      dedupeWindowMs: Math.ceil(env.DEDUPE_WINDOW_H * HOUR_MS),
+      priority: env.PRIORITY,
+      supersede: env.SUPERSEDE === 'on',
+      policy: {
+        maxAgeMs: env.DELIVERY_MAX_AGE_H * HOUR_MS,
+        lookAfterMs: env.UNCERTAIN_LOOK_AFTER_MS,
+        attemptTimeoutMs: env.ATTEMPT_TIMEOUT_MS,
+        backoff: BACKOFF,
+      },
+    },
+    keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
+    drainMs: env.DRAIN_MS,
+    shutdownGraceMs: env.SHUTDOWN_GRACE_MS,
+    logLevel: env.LOG_LEVEL,
+  };
+}
+
+function deepFreeze<T>(value: T): T {
+  if (typeof value === 'object' && value !== null) {
+    Object.values(value).forEach(deepFreeze);
+    Object.freeze(value);
+  }
+  return value;
+}

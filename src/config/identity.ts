@@ -1,0 +1,117 @@
+// The environment's say in who may call: the listener's TLS, devices' certificates, our proxies, Entra tokens.
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { parseDeviceIdRule, type DeviceIdRule } from '../domain/submission/device-certificate.ts';
+import type { Environment } from './environment.ts';
+
+export type Subnet = { address: string; prefix: number };
+
+/** A tenant and the authority that signs its tokens. */
+export type EntraTenant = {
+  /** https, without a slash at its end. */
+  authorityHost: string;
+  /** A GUID in lower case: tokens name their tenant by nothing else. */
+  tenantId: string;
+};
+
+export type EntraConfig = EntraTenant & { audiences: readonly string[] };
+
+export type IdentityConfig = {
+  /** Null: the listener speaks plain HTTP. */
+  tls: { certificateFile: string; keyFile: string } | null;
+  /** Null: no certificate proves a device. `header`: the field our proxies pass it on in, in lower case. */
+  devices: { authoritiesFile: string; rule: DeviceIdRule; header: string } | null;
+  trustedProxies: Subnet[];
+  /** Null: no token of Entra's is taken. */
+  entra: EntraConfig | null;
+};
+
+const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+const split = (text: string) => text.split(',').map((part) => part.trim());
+
+export const identityVariables = {
+  TLS_CERT_FILE: z.string().optional(),
+  TLS_KEY_FILE: z.string().optional(),
+  DEVICE_CA_FILE: z.string().optional(),
+  DEVICE_ID_FROM_CERT: z
+    .string()
+    .refine(
+      (text) => parseDeviceIdRule(text) !== null,
+      'must be cn, san-dns, either with a pattern, a pattern as in san-uri:urn:device:{id}, or intune-mdm',
+    )
+    .default('cn'),
+  INTUNE_TENANT_ID: z.string().regex(guid, 'must be a GUID').optional(),
+  TRUSTED_PROXIES: z
+    .string()
+    .refine(
+      (text) => split(text).every((part) => toSubnet(part) !== null),
+      'must be addresses or subnets as in 10.0.0.0/8, separated by commas',
+    )
+    .transform((text) => split(text).flatMap((part) => toSubnet(part) ?? []))
+    .optional(),
+  CLIENT_CERT_HEADER: z
+    .string()
+    .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, 'must be the name of a header field')
+    .transform((name) => name.toLowerCase())
+    .default('client-cert'),
+  ENTRA_AUDIENCE: z
+    .string()
+    .refine(
+      (text) => split(text).every((part) => /^[!-~]{1,256}$/.test(part)),
+      'must be application id URIs or client ids, separated by commas',
+    )
+    .transform(split)
+    .optional(),
+};
+
+/** What the API cannot do without, given what else is set. */
+export function missingIdentity(env: Record<string, unknown>): string[] {
+  const { AZURE_TENANT_ID: tenantId = '', DEVICE_ID_FROM_CERT: rule } = env;
+  const isGuid = guid.test(String(tenantId));
+  const isDeviceProof = ['DEVICE_GROUP_KEYS', 'DEVICE_CA_FILE', 'ENTRA_AUDIENCE'].some((name) => name in env);
+  const isCertificateWay = ['TLS_CERT_FILE', 'TRUSTED_PROXIES'].some((name) => name in env);
+  return [
+    ...(isDeviceProof ? [] : ['DEVICE_GROUP_KEYS is required']),
+    ...('DEVICE_CA_FILE' in env && !isCertificateWay
+      ? ['TLS_CERT_FILE or TRUSTED_PROXIES is required with DEVICE_CA_FILE']
+      : []),
+    ...('TLS_CERT_FILE' in env && !('TLS_KEY_FILE' in env) ? ['TLS_KEY_FILE is required with TLS_CERT_FILE'] : []),
+    ...('TLS_KEY_FILE' in env && !('TLS_CERT_FILE' in env) ? ['TLS_CERT_FILE is required with TLS_KEY_FILE'] : []),
+    ...(rule === 'intune-mdm' && !('INTUNE_TENANT_ID' in env) && !isGuid
+      ? ['INTUNE_TENANT_ID is required with intune-mdm, unless AZURE_TENANT_ID is a GUID']
+      : []),
+    ...('ENTRA_AUDIENCE' in env && !isGuid ? ['AZURE_TENANT_ID is required with ENTRA_AUDIENCE, as a GUID'] : []),
+  ];
+}
+
+export function toIdentity(env: Environment, authorityHost: string): IdentityConfig {
+  const tenantId = env.AZURE_TENANT_ID?.toLowerCase() ?? '';
+  return {
+    tls:
+      env.TLS_CERT_FILE !== undefined && env.TLS_KEY_FILE !== undefined
+        ? { certificateFile: env.TLS_CERT_FILE, keyFile: env.TLS_KEY_FILE }
+        : null,
+    devices: toDevices(env, tenantId),
+    trustedProxies: env.TRUSTED_PROXIES ?? [],
+    entra:
+      env.ENTRA_AUDIENCE && guid.test(tenantId) ? { authorityHost, tenantId, audiences: env.ENTRA_AUDIENCE } : null,
+  };
+}
+
+function toDevices(env: Environment, tenantId: string): IdentityConfig['devices'] {
+  const rule = parseDeviceIdRule(env.DEVICE_ID_FROM_CERT);
+  if (env.DEVICE_CA_FILE === undefined || !rule) return null;
+  return {
+    authoritiesFile: env.DEVICE_CA_FILE,
+    rule: rule.from === 'intune-mdm' ? { ...rule, tenantId: env.INTUNE_TENANT_ID?.toLowerCase() ?? tenantId } : rule,
+    header: env.CLIENT_CERT_HEADER,
+  };
+}
+
+/** An address is a subnet of one. All addresses there are would be no list of proxies. */
+function toSubnet(text: string): Subnet | null {
+  const [, address = '', digits] = /^([0-9A-Fa-f.:]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
+  const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;
+  const prefix = digits === undefined ? bits : Number(digits);
+  return bits > 0 && prefix >= 1 && prefix <= bits ? { address, prefix } : null;
+}

@@ -1,0 +1,113 @@
+// What an on-device agent does: it signs its run result, submits it, and asks what became of the delivery.
+import { parseObject, toRefused, toSubmitOutcome } from './outcome.ts';
+import type { Refused, SubmitOutcome, Unreachable } from './outcome.ts';
+import { signRequest } from './sign-request.ts';
+
+/** The device, the bridge it reports to, and how. */
+export type Agent = {
+  /** Where the bridge is, e.g. `http://localhost:8080`, also below a path. */
+  baseUrl: string;
+  deviceId: string;
+  /** Base64, as it was installed on the device. */
+  deviceKey: string;
+  signal?: AbortSignal;
+  fetch?: typeof globalThis.fetch;
+  /** The device's clock. */
+  now?: () => number;
+  /** How long one request may take. */
+  requestTimeoutMs?: number;
+};
+
+/** A delivery as the bridge describes it to the device that submitted it. */
+export type DeliveryReport = {
+  deliveryId: string;
+  runId: string;
+  deviceId: string;
+  hardwareConfigurationId: string;
+  status: 'queued' | 'delivering' | 'waiting' | 'delivered' | 'dead' | 'superseded';
+  attempts: {
+    number: number;
+    at: string;
+    outcome: string;
+    graphStatus: number | null;
+    graphRequestId: string | null;
+  }[];
+  acceptedAt: string;
+  deliveredAt: string | null;
+  deviceRunStateId: string | null;
+  lastFailure: unknown;
+};
+
+export type ReadOutcome = { kind: 'found'; delivery: DeliveryReport } | Refused | Unreachable;
+
+const usualRequestTimeoutMs = 30_000;
+
+/** Submits a run result once. Only being aborted throws; everything else is an outcome. */
+export async function submit(runResult: object, agent: Agent): Promise<SubmitOutcome> {
+  const body = JSON.stringify(runResult);
+  const answered = await exchange('POST', '/v1/run-results', body, agent);
+  if ('kind' in answered) return answered;
+  return toSubmitOutcome(answered.response, answered.text, readClock(agent));
+}
+
+/** Asks for one of the device's own deliveries. */
+export async function readDelivery(deliveryId: string, agent: Agent): Promise<ReadOutcome> {
+  const answered = await exchange('GET', `/v1/deliveries/${encodeURIComponent(deliveryId)}`, undefined, agent);
+  if ('kind' in answered) return answered;
+  const { response, text } = answered;
+  if (!response.ok) return toRefused(response, text, readClock(agent));
+  const delivery = parseObject(text);
+  if (typeof delivery?.['status'] !== 'string' || delivery['deliveryId'] !== deliveryId) {
+    return {
+      kind: 'unreachable',
+      reason: `answered ${response.status} without the delivery`,
+      httpStatus: response.status,
+    };
+  }
+  return { kind: 'found', delivery: delivery as DeliveryReport };
+}
+
+async function exchange(
+  method: 'GET' | 'POST',
+  path: string,
+  body: string | undefined,
+  agent: Agent,
+): Promise<{ response: Response; text: string } | Unreachable> {
+  const { deviceId, deviceKey, signal, fetch = globalThis.fetch } = agent;
+  const { origin, pathname } = new URL(agent.baseUrl);
+  const url = new URL(`${pathname.replace(/\/+$/, '')}${path}`, origin);
+  const createdAtS = Math.floor(readClock(agent) / 1000);
+  const signed = await signRequest({
+    method,
+    url,
+    ...(body === undefined ? {} : { body }),
+    deviceId,
+    deviceKey,
+    createdAtS,
+  });
+  const timeout = AbortSignal.timeout(agent.requestTimeoutMs ?? usualRequestTimeoutMs);
+  try {
+    const response = await fetch(url, {
+      method,
+      headers: { ...signed, ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
+      body: body ?? null,
+      // What was signed is for the address that was given.
+      redirect: 'manual',
+      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+    });
+    return { response, text: await response.text() };
+  } catch (error) {
+    signal?.throwIfAborted();
+    return { kind: 'unreachable', reason: reasonOf(error) };
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  return cause instanceof Error ? `${error.message}: ${cause.message}` : error.message;
+}
+
+function readClock({ now = Date.now }: Agent): number {
+  return now();
+}

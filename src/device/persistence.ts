@@ -1,0 +1,59 @@
+// An agent that does not give up at once: it waits as told, backs off, and stops in good time.
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import type { SubmitOutcome } from './outcome.ts';
+import { submit } from './agent.ts';
+import type { Agent } from './agent.ts';
+import type { Random } from '../sandbox/random.ts';
+
+export type Persistence = {
+  random: Random;
+  /** After so long the agent gives up and keeps its last outcome. */
+  giveUpAfterMs: number;
+  firstBackoffMs?: number;
+  longestBackoffMs?: number;
+  wait?: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
+};
+
+export type PersistentOutcome = { outcome: SubmitOutcome; attempts: number; gaveUp: 'no' | 'out-of-time' };
+
+/**
+ * How long to wait before the next attempt, or undefined when the outcome is final. A Retry-After is a minimum; without
+ * one the wait is drawn between zero and a bound that doubles with every attempt (full jitter).
+ */
+export function decideWaitMs(
+  outcome: SubmitOutcome,
+  attempt: number,
+  { random, firstBackoffMs = 1000, longestBackoffMs = 60_000 }: Persistence,
+): number | undefined {
+  const isFinal =
+    outcome.kind === 'accepted' ||
+    outcome.kind === 'duplicate' ||
+    (outcome.kind === 'refused' && outcome.httpStatus < 500 && ![408, 429].includes(outcome.httpStatus));
+  if (isFinal) return undefined;
+  const backoffMs = random() * Math.min(longestBackoffMs, firstBackoffMs * 2 ** (attempt - 1));
+  const toldMs = outcome.kind === 'refused' ? outcome.retryAfterMs : undefined;
+  return toldMs === undefined ? backoffMs : toldMs + random() * firstBackoffMs;
+}
+
+/** Submits until the bridge has the run result or refuses it for good, the time is up, or the signal aborts (throws). */
+export async function submitUntilAccepted(
+  runResult: object,
+  agent: Agent,
+  persistence: Persistence,
+): Promise<PersistentOutcome> {
+  const { now = Date.now, signal } = agent;
+  const wait = persistence.wait ?? waitFor;
+  const giveUpAtMs = now() + persistence.giveUpAfterMs;
+  for (let attempts = 1; ; attempts += 1) {
+    const outcome = await submit(runResult, agent);
+    const waitMs = decideWaitMs(outcome, attempts, persistence);
+    if (waitMs === undefined) return { outcome, attempts, gaveUp: 'no' };
+    if (now() + waitMs > giveUpAtMs) return { outcome, attempts, gaveUp: 'out-of-time' };
+    await wait(waitMs, signal);
+  }
+}
+
+async function waitFor(ms: number, signal: AbortSignal | undefined): Promise<void> {
+  await sleep(ms, undefined, signal === undefined ? {} : { signal });
+}

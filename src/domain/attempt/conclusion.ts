@@ -1,0 +1,127 @@
+// How a try ends: what its outcome makes of a delivery, and what follows for it and for everyone.
+import { ATTEMPTS_KEPT, withdraw } from '../delivery.ts';
+import type { Attempt, Delivery, GraphAnswer, LastFailure, Outcome, Uncertainty } from '../delivery.ts';
+import type { Failure } from './failure.ts';
+import { decide } from './retry.ts';
+import type { Circumstances, Policy, Verdict } from './retry.ts';
+
+/** A mark without an outcome: the worker that left it may have sent its create. */
+export const LOST_WORKER: Failure = {
+  kind: 'uncertain',
+  abandoned: true,
+  detail: 'the worker stopped between announcing the create and learning its outcome',
+  graph: null,
+};
+
+/**
+ * The record this delivery made was found first by one that says the same and had lost its own answer. They change
+ * places: what the other one made may be there, and is this one's.
+ */
+export const recordTaken = (graph: GraphAnswer): Failure => ({
+  kind: 'uncertain',
+  detail: 'the record it made was taken for that of a delivery that says the same',
+  graph: { ...graph, code: null },
+});
+
+/** A create that Graph refused as colliding, after the last lookup in vain. */
+const NO_RECORD_AGREES: Failure = {
+  kind: 'conflict',
+  detail: 'Graph says that it collides with a record it has, and has none that agrees with it',
+  graph: { status: 409, code: null, requestId: null },
+};
+
+/** What an outcome makes of a delivery, and what follows for it and for everyone. */
+export type Conclusion = { delivery: Delivery; verdict: Verdict };
+
+/** Where the try itself came to nothing, and says nothing of the delivery. */
+const NOT_COUNTED: readonly Verdict['then'][] = ['everyone-waits', 'hold', 'at-once'];
+
+/** Concludes a try: what its outcome makes of the delivery, and what follows. */
+export function conclude(
+  delivery: Delivery,
+  outcome: Outcome,
+  circumstances: Circumstances,
+  policy: Policy,
+): Conclusion {
+  const { now } = circumstances;
+  const verdict = decide(outcome, delivery, circumstances, policy);
+  const done = NOT_COUNTED.includes(verdict.then) ? withdraw(delivery) : counted(delivery, outcome, now);
+  const failure = isFailure(outcome) ? outcome : verdict.then === 'dead' ? NO_RECORD_AGREES : null;
+  const concluded = failure ? { ...done, lastFailure: toLastFailure(failure, verdict, now) } : done;
+  return { delivery: follow(concluded, outcome, verdict, now), verdict };
+}
+
+export function isFailure(outcome: Outcome): outcome is Failure {
+  return outcome.kind !== 'created' && outcome.kind !== 'found' && outcome.kind !== 'absent';
+}
+
+function counted(delivery: Delivery, outcome: Outcome, now: number): Delivery {
+  const number = delivery.attemptsMade + 1;
+  const attempt: Attempt = {
+    number,
+    at: delivery.mark?.at ?? now,
+    outcome: outcome.kind,
+    graphStatus: outcome.graph?.status ?? null,
+    graphRequestId: outcome.graph?.requestId ?? null,
+  };
+  return {
+    ...delivery,
+    mark: null,
+    attemptsMade: number,
+    attempts: [...delivery.attempts, attempt].slice(-ATTEMPTS_KEPT),
+    failingSince: isFailure(outcome) ? (delivery.failingSince ?? now) : delivery.failingSince,
+  };
+}
+
+function follow(delivery: Delivery, outcome: Outcome, verdict: Verdict, now: number): Delivery {
+  switch (verdict.then) {
+    case 'done':
+      return {
+        ...delivery,
+        status: 'delivered',
+        deliveredAt: now,
+        deviceRunStateId: verdict.deviceRunStateId,
+        uncertainty: null,
+      };
+    case 'create-again':
+      return { ...delivery, status: 'waiting', dueAt: verdict.at, uncertainty: null };
+    case 'look':
+      return { ...delivery, status: 'waiting', dueAt: verdict.at, uncertainty: stillUncertain(delivery, outcome, now) };
+    case 'again':
+      return { ...delivery, status: 'waiting', dueAt: verdict.at };
+    case 'everyone-waits':
+    case 'hold':
+    case 'at-once':
+      return delivery;
+    case 'dead': {
+      // Replayed, it is looked for first.
+      const unsure = outcome.kind === 'uncertain' ? { since: now, looks: 0 } : null;
+      // All was read, and it was not there: replayed, it is created again.
+      const uncertainty = outcome.kind === 'absent' ? null : (delivery.uncertainty ?? unsure);
+      return { ...delivery, status: 'dead', uncertainty };
+    }
+  }
+}
+
+function stillUncertain({ uncertainty }: Delivery, outcome: Outcome, now: number): Uncertainty {
+  const { since = now, looks = 0, conflict = outcome.kind === 'conflict' } = uncertainty ?? {};
+  const next = outcome.kind === 'inconclusive' ? outcome.next : outcome.kind === 'absent' ? null : uncertainty?.next;
+  return {
+    since,
+    looks: looks + (outcome.kind === 'absent' ? 1 : 0),
+    ...(conflict && { conflict }),
+    ...(next && { next }),
+  };
+}
+
+function toLastFailure(failure: Failure, verdict: Verdict, now: number): LastFailure {
+  return {
+    kind: failure.kind,
+    code: verdict.then === 'dead' ? verdict.code : failure.kind,
+    detail: failure.detail,
+    at: now,
+    graphStatus: failure.graph?.status ?? null,
+    graphCode: failure.graph?.code ?? null,
+    graphRequestId: failure.graph?.requestId ?? null,
+  };
+}

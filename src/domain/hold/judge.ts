@@ -1,0 +1,298 @@
+// Who is held for what: what is known of the way to Graph + one outcome → holds that begin, go on or end, of everybody or of one configuration.
+import type { Outcome } from '../delivery.ts';
+import { toFinding, type Failing } from './finding.ts';
+import { configurationKey, keyOfHold, type Hold, type HoldKey, type Operation } from './hold.ts';
+
+/** Failures that are alike, of whom: no more than are needed to believe them. */
+export type Tally = { deliveries: string[]; configurations: string[]; count: number };
+
+/** What has failed, and would be a hold if it went on. `at` is when that began or went on. */
+export type Suspicion = { at: number; tallies: Record<string, Tally> };
+
+/** What is known of the way to Graph, by HoldKey: what it is about and whose. Instants are milliseconds since 1970. */
+export type Knowledge = {
+  holds: Record<string, Hold>;
+  suspicions: Record<string, Suspicion>;
+  /** When an operation last worked, for a configuration. */
+  worked: Record<string, number>;
+};
+
+export const NOTHING_KNOWN: Knowledge = { holds: {}, suspicions: {}, worked: {} };
+
+/** What one attempt came to. */
+export type Evidence = {
+  outcome: Outcome;
+  operation: Operation;
+  deliveryId: string;
+  hardwareConfigurationId: string;
+  /** The holds it was a probe of. */
+  probes: readonly HoldKey[];
+};
+
+export type Judgement = {
+  knowledge: Knowledge;
+  began: Hold[];
+  ended: Hold[];
+  /** Holds whose probe failed. */
+  goOn: Hold[];
+  /** A hold answers for this failure: the delivery is kept, and does not age. */
+  kept: boolean;
+};
+
+/** Another configuration that worked within this time shows that a failure is not everybody's. */
+export const WITNESS_MS = 60_000;
+/** Probe intervals double up to so many times the first. */
+export const LONGEST_PROBE_INTERVAL = 15;
+/** What is suspected is forgotten after this time, and no more than so many suspicions are kept. */
+const SUSPECTED_FOR_MS = 3_600_000;
+const SUSPICIONS_AT_MOST = 200;
+/** Of how many different rejections failures are counted at a time. */
+const TALLIES_AT_MOST = 4;
+
+/** How long after its last failed probe a hold is probed again. */
+const probeIntervalMs = (probes: number, holdProbeMs: number): number =>
+  holdProbeMs * Math.min(LONGEST_PROBE_INTERVAL, 2 ** Math.min(probes, 4));
+
+/**
+ * Judges one outcome. A failure that may be one configuration's alone holds that configuration, and the tenant too
+ * unless another one, not held itself, worked lately. What a hold is about is the only thing that ends it.
+ * @param holdProbeMs how long the first probe waits
+ */
+export function judge(before: Knowledge, evidence: Evidence, now: number, holdProbeMs: number): Judgement {
+  const judged = begin(giveBack(before, evidence.deliveryId, now), now);
+  const { operation, outcome, hardwareConfigurationId } = evidence;
+  const own = keyOfHold(operation, hardwareConfigurationId);
+  const finding = toFinding(outcome, operation);
+  const isProbeOf = (key: HoldKey) => evidence.probes.includes(key) || before.holds[key]?.probe === evidence.deliveryId;
+  switch (finding.says) {
+    case 'nothing':
+      break;
+    case 'reached':
+      reached();
+      break;
+    case 'judged':
+      reached();
+      answered();
+      break;
+    case 'works':
+      reached();
+      works();
+      break;
+    case 'fails':
+      if (finding.reached) reached();
+      if (finding.reason === 'all-rejected') answered();
+      fails(finding);
+  }
+  const { knowledge, began, ended, goOn } = judged;
+  return { knowledge, began, ended, goOn, kept: isKept() };
+
+  /** Graph was reached with a token: that is all a hold about “any” waits for. */
+  function reached(): void {
+    judged.trust('any');
+    if (isProbeOf('any')) judged.end('any');
+  }
+
+  function works(): void {
+    judged.trust(own);
+    judged.trust(operation);
+    if (isProbeOf(own)) judged.end(own);
+    if (isProbeOf(operation)) judged.end(operation);
+    // Another configuration's failure was not everybody's; and what can be created could be looked up.
+    const proven = operation === 'create' ? (['create', 'look'] as const) : (['look'] as const);
+    for (const key of judged.knowledge.holds[own] ? [] : proven) {
+      const begunBy = judged.knowledge.holds[key]?.begunBy ?? null;
+      if (begunBy !== null && begunBy !== configurationKey(hardwareConfigurationId)) judged.end(key);
+    }
+    judged.knowledge.worked[own] = now;
+  }
+
+  /** A rejection says that Graph takes creates and judges them: nothing else that stopped them goes on. */
+  function answered(): void {
+    for (const key of [own, operation]) {
+      judged.trustBut(key, 'all-rejected');
+      if (isProbeOf(key) && judged.knowledge.holds[key]?.reason !== 'all-rejected') judged.end(key);
+    }
+  }
+
+  function fails(failing: Failing): void {
+    const tenant: HoldKey = failing.about;
+    const keys = failing.scope === 'tenant' ? [tenant] : [own, tenant];
+    for (const key of keys) if (isProbeOf(key)) judged.persist(key, failing.reason, evidence, holdProbeMs);
+    if (failing.scope === 'tenant') {
+      if (judged.suspect(tenant, failing, evidence) >= failing.deliveries) holdTenant(failing, null);
+      return;
+    }
+    // What is known to fail fails for its own configuration's sake: of the tenant that says nothing more.
+    if (judged.knowledge.holds[own]) return;
+    const enough = judged.suspect(own, failing, evidence) >= failing.deliveries;
+    const wasItsTurn = isProbeOf(tenant) && judged.knowledge.holds[tenant] !== undefined;
+    if (!failing.missing && (enough || wasItsTurn)) {
+      judged.hold(own, newHold(failing, hardwareConfigurationId, null));
+      // It was this configuration's turn: the next one need not wait, so that none is kept from showing that it works.
+      if (wasItsTurn) judged.tryOthers(tenant, now);
+    }
+    const everywhere = judged.suspect(tenant, failing, evidence) >= failing.deliveries;
+    const isTenants = !failing.missing || judged.configurationsOf(tenant, failing) > 1;
+    if (everywhere && isTenants && !hasWitness()) holdTenant(failing, configurationKey(hardwareConfigurationId));
+  }
+
+  function holdTenant(failing: Failing, begunBy: string | null): void {
+    if (!judged.knowledge.holds[failing.about]) judged.hold(failing.about, newHold(failing, null, begunBy));
+  }
+
+  /** Whether another configuration, not held itself, worked lately. */
+  function hasWitness(): boolean {
+    return Object.entries(judged.knowledge.worked).some(([key, at]) => {
+      const [of = '', configuration] = key.split(':');
+      // Reading proves nothing about the permission to write; writing does about reading.
+      const proves = of === operation || of === 'create';
+      const isOther = configuration !== configurationKey(hardwareConfigurationId);
+      return proves && isOther && now - at < WITNESS_MS && !judged.knowledge.holds[key];
+    });
+  }
+
+  function newHold({ reason, about }: Failing, configurationId: string | null, begunBy: string | null): Hold {
+    const detail = 'detail' in outcome ? outcome.detail : '';
+    const probeAt = now + probeIntervalMs(0, holdProbeMs);
+    return {
+      reason,
+      about,
+      hardwareConfigurationId: configurationId,
+      since: now,
+      detail,
+      probes: 0,
+      probeAt,
+      tryOthersAt: probeAt,
+      probe: null,
+      begunBy,
+    };
+  }
+
+  function isKept(): boolean {
+    if (finding.says !== 'fails') return false;
+    if (finding.reason === 'all-rejected') {
+      return [own, operation].some((key) => before.holds[key]?.reason === 'all-rejected');
+    }
+    return [own, operation, 'any' as const].some((key) => judged.knowledge.holds[key] !== undefined);
+  }
+}
+
+/** Gives back what a delivery had of holds' probes: the next one may go at once. */
+export function giveBack(knowledge: Knowledge, deliveryId: string, now: number): Knowledge {
+  const entries = Object.entries(knowledge.holds).map(([key, hold]) => {
+    const given = hold.probe === deliveryId ? { ...hold, probe: null, probeAt: now, tryOthersAt: now } : hold;
+    return [key, given] as const;
+  });
+  return { ...knowledge, holds: Object.fromEntries(entries) };
+}
+
+/** What is known, to be changed step by step, and what happened on the way. */
+function begin(before: Knowledge, now: number) {
+  const knowledge: Knowledge = {
+    holds: { ...before.holds },
+    suspicions: recent(before.suspicions, now),
+    worked: Object.fromEntries(Object.entries(before.worked).filter(([, at]) => now - at < WITNESS_MS)),
+  };
+  const began: Hold[] = [];
+  const ended: Hold[] = [];
+  const goOn: Hold[] = [];
+
+  function end(key: HoldKey): void {
+    const hold = knowledge.holds[key];
+    if (!hold) return;
+    knowledge.holds = without(knowledge.holds, key);
+    ended.push(hold);
+    if (hold.hardwareConfigurationId !== null) return;
+    // The cause was everybody's: configurations that were held with it are tried at once.
+    for (const [other, held] of Object.entries(knowledge.holds)) {
+      if (held.about !== key || held.hardwareConfigurationId === null) continue;
+      knowledge.holds[other] = { ...held, probes: 0, probeAt: Math.min(held.probeAt, now) };
+    }
+  }
+
+  function trustBut(key: HoldKey, reason: string): void {
+    const suspicion = knowledge.suspicions[key];
+    if (!suspicion) return;
+    const kept = Object.entries(suspicion.tallies).filter(([alike]) => alike.startsWith(reason));
+    if (kept.length === 0) knowledge.suspicions = without(knowledge.suspicions, key);
+    else knowledge.suspicions[key] = { ...suspicion, tallies: Object.fromEntries(kept) };
+  }
+
+  return {
+    knowledge,
+    began,
+    ended,
+    goOn,
+    end,
+    trustBut,
+    trust: (key: HoldKey) => {
+      knowledge.suspicions = without(knowledge.suspicions, key);
+    },
+    hold: (key: HoldKey, hold: Hold) => {
+      knowledge.holds[key] = hold;
+      knowledge.suspicions = without(knowledge.suspicions, key);
+      began.push(hold);
+    },
+    /** A probe failed: the next one waits longer. Another reason than before is news. */
+    persist: (key: HoldKey, reason: Hold['reason'], evidence: Evidence, holdProbeMs: number) => {
+      const { outcome, hardwareConfigurationId } = evidence;
+      const held = knowledge.holds[key];
+      if (!held) return;
+      const probes = held.probes + 1;
+      // What another configuration's probe fails for is that one's own hold's reason.
+      const isSame = held.begunBy === null || held.begunBy === configurationKey(hardwareConfigurationId);
+      const isNews = isSame && held.reason !== reason;
+      if (isNews) ended.push(held);
+      const probeAt = now + probeIntervalMs(probes, holdProbeMs);
+      const next: Hold = {
+        ...held,
+        reason: isSame ? reason : held.reason,
+        since: isNews ? now : held.since,
+        detail: isSame && 'detail' in outcome ? outcome.detail : held.detail,
+        probes,
+        probeAt,
+        tryOthersAt: probeAt,
+        probe: null,
+      };
+      knowledge.holds[key] = next;
+      (isNews ? began : goOn).push(next);
+    },
+    tryOthers: (key: HoldKey, at: number) => {
+      const held = knowledge.holds[key];
+      if (held) knowledge.holds[key] = { ...held, tryOthersAt: at };
+    },
+    /** @returns how many failures like this are counted */
+    suspect: (key: HoldKey, failing: Failing, { deliveryId, hardwareConfigurationId }: Evidence): number => {
+      const alike = tallyOf(failing);
+      const tallies = knowledge.suspicions[key]?.tallies ?? {};
+      const known = tallies[alike] ?? { deliveries: [], configurations: [], count: 0 };
+      const isNew = failing.countsAgain || !known.deliveries.includes(deliveryId);
+      const tally: Tally = {
+        count: Math.min(failing.deliveries, known.count + (isNew ? 1 : 0)),
+        deliveries: [...known.deliveries.filter((id) => id !== deliveryId), deliveryId].slice(-failing.deliveries),
+        configurations: [...new Set([...known.configurations, configurationKey(hardwareConfigurationId)])].slice(-2),
+      };
+      const others = Object.entries(tallies).filter(([other]) => other !== alike);
+      const kept = [...others.slice(1 - TALLIES_AT_MOST), [alike, tally] as const];
+      knowledge.suspicions[key] = { at: now, tallies: Object.fromEntries(kept) };
+      return tally.count;
+    },
+    configurationsOf: (key: HoldKey, failing: Failing) =>
+      knowledge.suspicions[key]?.tallies[tallyOf(failing)]?.configurations.length ?? 0,
+  };
+}
+
+const tallyOf = ({ reason, alike }: Failing) => `${reason} ${alike}`;
+
+/** @returns the entries but one */
+function without<T>(entries: Record<string, T>, key: HoldKey): Record<string, T> {
+  return Object.fromEntries(Object.entries(entries).filter(([other]) => other !== key));
+}
+
+function recent(suspicions: Knowledge['suspicions'], now: number): Knowledge['suspicions'] {
+  const kept = Object.entries(suspicions)
+    .filter(([, { at }]) => now - at < SUSPECTED_FOR_MS)
+    .toSorted(([, a], [, b]) => b.at - a.at)
+    .slice(0, SUSPICIONS_AT_MOST);
+  return Object.fromEntries(kept);
+}

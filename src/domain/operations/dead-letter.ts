@@ -1,0 +1,22 @@
+// Which dead letters an operator means.
+import { z } from 'zod';
+import type { Delivery } from '../delivery.ts';
+
+const text = z.string().min(1).max(128);
+
+/** All given members must match; none given means every dead letter. */
+export const deadLetterFilterSchema = z.strictObject({
+  code: text.optional(),
+  hardwareConfigurationId: text.transform((id) => id.toLowerCase()).optional(),
+  deviceId: text.optional(),
+});
+export type DeadLetterFilter = z.infer<typeof deadLetterFilterSchema>;
+
+export function matches(delivery: Delivery, filter: DeadLetterFilter): boolean {
+  return (
+    (filter.code === undefined || filter.code === delivery.lastFailure?.code) &&
+    (filter.hardwareConfigurationId === undefined ||
+      filter.hardwareConfigurationId === delivery.hardwareConfigurationId) &&
+    (filter.deviceId === undefined || filter.deviceId === delivery.deviceId)
+  );
+}

@@ -1,0 +1,140 @@
+// A delivery in plain words: what happened, what it waits for, what comes next and when, what an operator can do.
+import type { Delivery } from '../delivery.ts';
+import { tellHistory, toText, type Told } from './history.ts';
+import { holdOf, remedyOfHold, type Hold } from '../hold/hold.ts';
+import { remedyOf } from './remedy.ts';
+import { LOOKS_UNTIL_ABSENT } from '../attempt/retry.ts';
+
+export type Explanation = { summary: string; happened: string[]; waitingFor: string | null; next: string };
+
+/** What an explanation is made from. */
+type Explainable = Told & Pick<Delivery, 'uncertainty' | 'dueAt'>;
+
+type ExplainedHold = Pick<Hold, 'reason' | 'about' | 'hardwareConfigurationId' | 'since' | 'detail' | 'probeAt'>;
+
+/** What stops everyone or one configuration, and the pace. Instants are milliseconds since 1970. */
+export type Surroundings = {
+  now: number;
+  holds: readonly Hold[];
+  throttle: { since: number; until: number } | null;
+  writesPer20s: number;
+};
+
+const WINDOW_S = 20;
+
+/** Explains a delivery to an endpoint engineer. */
+export function explain(delivery: Explainable, surroundings: Surroundings): Explanation {
+  const happened = tellHistory(delivery);
+  const operation = delivery.uncertainty ? 'look' : 'create';
+  const hold = holdOf(surroundings.holds, operation, delivery.hardwareConfigurationId);
+  if (hold && isOpen(delivery)) {
+    const who = isOfOne(hold) ? 'the deliveries of this configuration are kept back' : 'nobody calls Graph';
+    happened.push(`since ${toText(hold.since)} ${who}: ${hold.reason}, ${hold.detail}`);
+  }
+  const scene = { ...surroundings, hold };
+  return { summary: summarise(delivery, scene), happened, ...foresee(delivery, scene) };
+}
+
+/** What concerns one delivery of that. */
+type Scene = Omit<Surroundings, 'holds'> & { hold: ExplainedHold | null };
+
+const isOfOne = ({ hardwareConfigurationId }: ExplainedHold) => hardwareConfigurationId !== null;
+const isOpen = ({ status }: Explainable) => status === 'queued' || status === 'waiting' || status === 'delivering';
+
+function summarise(delivery: Explainable, { hold, throttle }: Scene): string {
+  const { status, lastFailure, attemptsMade, uncertainty, supersededBy } = delivery;
+  const held =
+    hold && (isOfOne(hold) ? ', but its hardware configuration is held' : ', but nobody may call Graph at present');
+  const unless = held ?? (throttle ? ', but Graph throttles at present' : '');
+  switch (status) {
+    case 'queued':
+      return attemptsMade === 0
+        ? `Accepted and stored; it waits for its turn${unless}.`
+        : `Back in the queue after it had given up; it waits for its turn${unless}.`;
+    case 'delivering':
+      return delivery.mark?.sends === 'look' ? 'Being looked for in Graph just now.' : 'Being sent to Graph just now.';
+    case 'waiting':
+      return uncertainty
+        ? `Sent, and not yet known whether Graph has it; it will be looked for${unless}.`
+        : `Stored, and not in Graph yet; it will be tried again${unless}.`;
+    case 'delivered':
+      return 'Delivered: Graph has it.';
+    case 'dead':
+      return `Given up (${lastFailure?.code ?? 'no reason kept'}): it is kept, and nothing happens until somebody replays or purges it.`;
+    case 'superseded':
+      return `Superseded: a newer result of the same device and configuration${supersededBy === null ? '' : ` (${supersededBy})`} stands for it.`;
+  }
+}
+
+type Outlook = Pick<Explanation, 'waitingFor' | 'next'>;
+
+function foresee(delivery: Explainable, scene: Scene): Outlook {
+  switch (delivery.status) {
+    case 'delivered':
+      return {
+        waitingFor: null,
+        next: 'Nothing: it is done. Sent again by the device, it is known and not created twice.',
+      };
+    case 'superseded':
+      return {
+        waitingFor: null,
+        next: 'Nothing: it was not created in Graph. Should every newer result die before it is created, this one comes back.',
+      };
+    case 'dead':
+      return { waitingFor: 'an operator', next: remedyOf(delivery.lastFailure?.code ?? '') };
+    case 'delivering':
+      return {
+        waitingFor: 'the outcome of the try that is under way',
+        next: 'If its worker stopped, another one takes it over within a minute, and looks in Graph first where something may have been sent.',
+      };
+    case 'queued':
+    case 'waiting':
+      return foreseeTry(delivery, scene);
+  }
+}
+
+function foreseeTry(delivery: Explainable, { now, hold, throttle, writesPer20s }: Scene): Outlook {
+  const step = whatComes(delivery);
+  if (hold) {
+    return {
+      waitingFor: `the end of the hold “${hold.reason}”, which concerns every delivery${isOfOne(hold) ? ' of its hardware configuration, and no other' : ''}`,
+      next: `${remedyOfHold(hold)} ${probing(hold.probeAt, now)} When one gets through, ${step}. Waiting costs this delivery nothing.`,
+    };
+  }
+  if (throttle) {
+    return {
+      waitingFor: `Graph’s throttling to pass, until ${instant(throttle.until, now)}`,
+      next: `Then ${step}, when it is its turn. Nothing is to be done.`,
+    };
+  }
+  const { status, dueAt } = delivery;
+  if (status === 'waiting' && dueAt > now) {
+    return {
+      waitingFor: `the time set for its next try, ${instant(dueAt, now)}`,
+      next: `Then ${step}. Nothing is to be done.`,
+    };
+  }
+  return {
+    waitingFor: `its turn: all workers together create ${perSecond(writesPer20s)} a second`,
+    next: `When it is its turn, ${step}. Where nothing moves, see that a worker runs.`,
+  };
+}
+
+function whatComes({ uncertainty }: Explainable): string {
+  if (!uncertainty) return 'a worker creates it in Graph';
+  const look = `${Math.min(uncertainty.looks + 1, LOOKS_UNTIL_ABSENT)} of ${LOOKS_UNTIL_ABSENT}`;
+  return `a worker looks in Graph (look ${look}): found, it is delivered; not there after the last look, it is ${uncertainty.conflict ? 'given up, since Graph says that it collides with another' : 'created again'}`;
+}
+
+function probing(probeAt: number, now: number): string {
+  return `One delivery at a time probes whether it is mended, the next one ${instant(probeAt, now)}.`;
+}
+
+/** An instant, and how far away it is. */
+function instant(at: number, now: number): string {
+  const seconds = Math.ceil((at - now) / 1000);
+  if (seconds <= 0) return 'now';
+  return `${toText(at)} (in ${seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`})`;
+}
+
+const perSecond = (writesPer20s: number) => String(Math.round((writesPer20s / WINDOW_S) * 100) / 100);

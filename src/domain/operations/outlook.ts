@@ -1,0 +1,138 @@
+// The state of a bridge in one headline for whoever looks: what is the matter, why, and what to do about it.
+import type { Flow } from './flow.ts';
+import { REMEDIES, remedyOfHold, type Hold } from '../hold/hold.ts';
+
+/** From worst to best. `held`, `full`, `still` and `partly-held` want a person; the others do not. */
+export type OutlookKind = 'held' | 'full' | 'still' | 'partly-held' | 'throttled' | 'flowing' | 'idle';
+
+export type Outlook = { kind: OutlookKind; headline: string; why: string; todo: string };
+
+/** What an outlook is made from. Instants are milliseconds since 1970. */
+export type Scene = {
+  now: number;
+  flow: Flow;
+  open: number;
+  dead: number;
+  /** Deliveries that have no attempt of their own to wait for. */
+  queued: number;
+  /** Since when nothing was tried although something waited; null where something was. */
+  stillSince: number | null;
+  /** What stops everyone. */
+  hold: Hold | null;
+  /** What stops single configurations or lookups alone, and how many deliveries that keeps. */
+  partialHolds: readonly Hold[];
+  parked: number;
+  throttle: { until: number } | null;
+  /** Why nothing new is taken; null while there is room. */
+  fullness: string | null;
+  writesPer20s: number;
+  drainSeconds: number;
+};
+
+const NOTHING = 'Nothing.';
+/** So short a throttling is part of a pace that is being learned. */
+const SHORT_MS = 10_000;
+const STILL_AFTER_MS = 30_000;
+const WINDOW_MS = 20_000;
+
+/** Says how the bridge is: the worst that is the matter comes first. */
+export function describeOutlook(scene: Scene): Outlook {
+  const { now, flow, open, dead, hold, throttle, fullness } = scene;
+  if (hold) {
+    return {
+      kind: 'held',
+      headline: 'Held: nobody calls Graph',
+      why: `${sentence(hold.detail)} ${count(open)} wait. Devices can still submit; everything they send is kept.`,
+      todo: `${REMEDIES[hold.reason]} ${probing(hold.probeAt, now)}`,
+    };
+  }
+  if (fullness !== null) {
+    return {
+      kind: 'full',
+      headline: 'Full: new run results are refused',
+      why: `${sentence(fullness)} Devices hear 429 and have to send again later. What was accepted is kept.`,
+      todo: 'Let the backlog drain, or give Redis more memory or MAX_BACKLOG_… more room.',
+    };
+  }
+  if (isStill(scene)) {
+    return {
+      kind: 'still',
+      headline: 'Nothing moves: no worker takes what waits',
+      why: `${count(open)} wait, nothing holds them, and nothing was tried for ${duration(now - (scene.stillSince ?? now))}.`,
+      todo: 'See that a worker process runs and reaches the same Redis: ask its /readyz (port 8081 unless WORKER_PORT says otherwise), and read its log.',
+    };
+  }
+  const [first] = scene.partialHolds;
+  if (first) return describePartlyHeld(scene, first);
+  if (throttle && (flow.outPerSecond === 0 || throttle.until - now > SHORT_MS)) {
+    return {
+      kind: 'throttled',
+      headline: 'Graph asked everyone to wait',
+      why: `It throttles for ${duration(throttle.until - now)} more. ${count(open)} wait.`,
+      todo: 'Nothing: it passes by itself. If it comes back all the time, something else uses the same app registration.',
+    };
+  }
+  if (open === 0 && flow.inPerSecond === 0) {
+    const headline = dead === 0 ? 'All delivered: nothing waits' : 'Nothing waits, but some gave up';
+    return { kind: 'idle', headline, why: 'Nobody submits just now.', todo: seeDead(dead) };
+  }
+  return { kind: 'flowing', headline: 'Results flow', why: describeFlow(scene), todo: seeDead(dead) };
+}
+
+function describePartlyHeld({ now, open, parked, partialHolds, drainSeconds }: Scene, first: Hold): Outlook {
+  const others = Math.max(0, open - parked);
+  const flowing =
+    others === 0
+      ? 'Everything else is in Graph.'
+      : `${count(others)} of others wait, about ${duration(drainSeconds * 1000)} at the present pace.`;
+  const kept = parked === 0 ? '' : `${count(parked)} ${parked === 1 ? 'is' : 'are'} kept back for it. `;
+  return {
+    kind: 'partly-held',
+    headline: whatIsHeld(partialHolds, first),
+    why: `${first.hardwareConfigurationId ?? 'lookups'}: ${first.reason}. ${sentence(first.detail)} ${kept}${flowing}`,
+    todo: `${remedyOfHold(first)} ${probing(first.probeAt, now)}`,
+  };
+}
+
+function whatIsHeld({ length }: readonly Hold[], { hardwareConfigurationId }: Hold): string {
+  if (hardwareConfigurationId === null) return 'Lookups are held; creates flow';
+  if (length === 1) return 'One hardware configuration is held; all others flow';
+  return `${length} hardware configurations are held; all others flow`;
+}
+
+/** At a slow pace a create is rare: three slots must have passed unused. */
+function isStill({ now, queued, stillSince, writesPer20s }: Scene): boolean {
+  const afterMs = Math.max(STILL_AFTER_MS, (3 * WINDOW_MS) / writesPer20s);
+  return queued > 0 && stillSince !== null && now - stillSince >= afterMs;
+}
+
+function describeFlow({ open, drainSeconds }: Scene): string {
+  if (open === 0) return 'Everything that came in is in Graph.';
+  return `${count(open)} wait, and are in Graph in about ${duration(drainSeconds * 1000)} at the present pace.`;
+}
+
+const seeDead = (dead: number) =>
+  dead === 0 ? NOTHING : `${count(dead)} gave up. See below, under dead letters, what each cause needs.`;
+
+const count = (deliveries: number) =>
+  deliveries === 1 ? '1 run result' : `${deliveries.toLocaleString('en')} run results`;
+
+const sentence = (text: string) => {
+  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(capital) ? capital : `${capital}.`;
+};
+
+function probing(probeAt: number, now: number): string {
+  const when = probeAt > now ? `the next one in ${duration(probeAt - now)}` : 'one is on its way';
+  return `A probe finds out by itself whether it is mended, ${when}; then everything flows again.`;
+}
+
+/** A length of time as people say it. */
+export function duration(ms: number): string {
+  const seconds = Math.max(0, Math.ceil(ms / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 120) return `${minutes} min`;
+  const hours = Math.round(minutes / 60);
+  return hours < 72 ? `${hours} h` : `${Math.round(hours / 24)} days`;
+}

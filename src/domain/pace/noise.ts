@@ -1,0 +1,98 @@
+// Refusals that do not follow the pace: how close they come, what Graph was proven to take, and how sure it is that they are noise.
+import {
+  BELOW_PROVEN,
+  COOLING_WRITES,
+  EPISODE_HEAT,
+  EPISODE_HEAT_AMID_NOISE,
+  MOST_NOISE,
+  NOISE,
+  NOISE_AFTER_FULL,
+  NOISE_PROVEN,
+  NOISE_WRITES,
+  PROVE_MS,
+  VOID_BELOW,
+  WINDOW_MS,
+} from './tuning.ts';
+
+/** Numbers only; instants are milliseconds since 1970. */
+export type Noise = {
+  /** How close refusals come: each adds one, and slots given let it cool. */
+  heat: number;
+  /** How sure it is that refusals come whatever the pace. */
+  noise: number;
+  /** When Graph last refused one request alone. */
+  loneAt: number;
+  /** 1 once an episode found a limit; before, a lone refusal stops nothing. */
+  hasMetLimit: number;
+  /** What Graph was proven to take, 0 if nothing is; and slots given since the refusal from which the next proof counts. */
+  provenPer20s: number;
+  provingWrites: number;
+  provingSince: number;
+};
+
+export function createNoise(now: number): Noise {
+  return {
+    heat: 0,
+    noise: 0,
+    loneAt: now - WINDOW_MS,
+    hasMetLimit: 0,
+    provenPer20s: 0,
+    provingWrites: 0,
+    provingSince: now,
+  };
+}
+
+export const isNoisy = ({ noise }: Noise) => noise >= NOISE;
+
+/** Too far from the refusals before to be a limit's. */
+export function isAlone(pace: Noise): boolean {
+  return pace.heat < (isNoisy(pace) ? EPISODE_HEAT_AMID_NOISE : EPISODE_HEAT);
+}
+
+/** One more slot was given. */
+export function cool<N extends Noise>(pace: N): N {
+  return {
+    ...pace,
+    heat: pace.heat * (1 - 1 / COOLING_WRITES),
+    noise: pace.noise * (1 - 1 / NOISE_WRITES),
+    provingWrites: pace.provingWrites + 1,
+  };
+}
+
+/** From refusal to refusal a limit lets pass just what it is, whatever the pace. @returns 0 where they are too close */
+function prove({ provingWrites, provingSince }: Noise, until: number): number {
+  const elapsedMs = until - provingSince;
+  return elapsedMs < PROVE_MS ? 0 : (Math.max(0, provingWrites - 1) * WINDOW_MS) / elapsedMs;
+}
+
+/** A lone refusal whose wait ends then, at a pace of so much, on the return to the ceiling. */
+export function suspectNoise<N extends Noise>(before: N, per20s: number, until: number): N {
+  const provenNow = prove(before, until);
+  const provenPer20s = Math.max(before.provenPer20s, provenNow);
+  const noise = Math.min(
+    MOST_NOISE,
+    before.noise + (provenPer20s > 0 && per20s <= provenPer20s * (1 - BELOW_PROVEN) ? 1 : 0),
+  );
+  return {
+    ...before,
+    provenPer20s,
+    noise: noise >= NOISE && !isNoisy(before) ? noise + NOISE_PROVEN : noise,
+    provingWrites: provenNow > 0 ? 0 : Math.max(0, before.provingWrites - 1),
+    provingSince: provenNow > 0 ? until : before.provingSince,
+  };
+}
+
+/** An episode whose wait ends then, and that leaves such a ceiling. */
+export function meetLimit<N extends Noise>(before: N, ceilingPer20s: number, isFull: boolean, until: number): N {
+  const provenNow = prove(before, until);
+  const isVoid = before.hasMetLimit === 0 || before.provenPer20s * (1 - VOID_BELOW) > ceilingPer20s;
+  const isAnew = isVoid || provenNow > 0;
+  return {
+    ...before,
+    hasMetLimit: 1,
+    noise: isFull ? before.noise * NOISE_AFTER_FULL : before.noise,
+    provenPer20s: isVoid ? 0 : provenNow > 0 ? provenNow : before.provenPer20s,
+    provingWrites: isAnew ? 0 : Math.max(0, before.provingWrites - 1),
+    provingSince: isAnew ? until : before.provingSince,
+  };
+}

@@ -1,0 +1,312 @@
+// A learned pace for Graph writes: state + event + now → state. Falls below the rate Graph took, returns to it, probes beyond.
+import { anyPer20s, WRITES_OF_ANY } from './request-limit.ts';
+import {
+  beginEpisode,
+  count,
+  countFrom,
+  createEvidence,
+  discount,
+  followEpisode,
+  measure,
+  skip,
+  toldEnd,
+} from './evidence.ts';
+import type { Evidence } from './evidence.ts';
+import { cool, createNoise, isAlone, isNoisy, meetLimit, suspectNoise, type Noise } from './noise.ts';
+import { beginFilled, createWindows, isStillFull, learnWindow, type Windows } from './window.ts';
+import {
+  AGREES_WITHIN,
+  FALL_TO,
+  FALL_TO_AMID_NOISE,
+  FORGET_HALF_LIFE_MS,
+  HIGHER_WEIGHT,
+  LOWER_WEIGHT,
+  LARGEST_FALL_TO,
+  LATENESS_MS,
+  LEAST_PER_20S,
+  LONE_FALL,
+  LONGEST_FULL_MS,
+  LONE_FALL_AMID_NOISE,
+  LONGEST_WINDOW_MS,
+  LONGEST_RETURN_MS,
+  MOST_MADE_UP,
+  MOST_TIMES_START,
+  MOVED_BY,
+  PROBE_MS,
+  PROBE_STEP,
+  REST_MS,
+  RETURN_AFTER_MOVE_MS,
+  RETURN_GROWTH,
+  RETURN_MS,
+  RETURN_WHILE_UNSURE_MS,
+  SAME_EPISODE_MS,
+  SEEN_OF_WAIT_MS,
+  STILL_FULL_WRITES,
+  USED_PER_LOST,
+  WINDOW_MS,
+} from './tuning.ts';
+
+/**
+ * What is known of the limit, and where the pace stands on its curve; all workers of a tenant share one. Numbers only;
+ * instants are milliseconds since 1970.
+ */
+export type Pace = Evidence &
+  Windows &
+  Noise & {
+    /** Writes per 20 s configured: where it starts, and where it drifts back to while nothing is sent. */
+    startPer20s: number;
+    /** Writes per 20 s Graph was last seen to take; the pace returns to it and then probes beyond. */
+    ceilingPer20s: number;
+    /** How long the return to the ceiling takes. */
+    returnMs: number;
+    /** How far along the curve it is: time in which every slot was taken, since the last episode. */
+    grownMs: number;
+    /** So much fully used time must pass before it grows again. */
+    unusedMs: number;
+    /** When the next slot is due. */
+    slotAt: number;
+    /** When the last throttle episode began, and when its wait ends. */
+    throttledAt: number;
+    resumeAt: number;
+  };
+
+/** The members of a pace, for those who keep it elsewhere. */
+export const PACE_MEMBERS = [
+  'startPer20s',
+  'ceilingPer20s',
+  'returnMs',
+  'grownMs',
+  'unusedMs',
+  'slotAt',
+  'throttledAt',
+  'resumeAt',
+  'recentWrites',
+  'recentSince',
+  'middleWrites',
+  'middleSince',
+  'olderWrites',
+  'olderSince',
+  'episodeWrites',
+  'episodeSince',
+  'triedWrites',
+  'windowMs',
+  'spanWrites',
+  'spanSince',
+  'filledWrites',
+  'filledSince',
+  'filledPer20s',
+  'earlierPer20s',
+  'heat',
+  'noise',
+  'loneAt',
+  'hasMetLimit',
+  'provenPer20s',
+  'provingWrites',
+  'provingSince',
+] as const satisfies readonly (keyof Pace)[];
+
+/**
+ * `granted`: a slot was taken. `throttled`: Graph refused one request; everyone now waits `waitMs`, and `told` says
+ * whether that is Graph's Retry-After or a guess.
+ */
+export type PaceEvent = { kind: 'granted' } | { kind: 'throttled'; waitMs: number; told: boolean };
+
+/** A pace nothing is known about: it starts at what is configured and probes at once. */
+export function createPace(startPer20s: number, now: number): Pace {
+  return {
+    startPer20s,
+    ceilingPer20s: startPer20s,
+    returnMs: RETURN_AFTER_MOVE_MS,
+    grownMs: RETURN_AFTER_MOVE_MS,
+    unusedMs: 0,
+    slotAt: now,
+    throttledAt: now - WINDOW_MS,
+    resumeAt: now - WINDOW_MS,
+    ...createEvidence(now),
+    ...createWindows(now),
+    ...createNoise(now),
+  };
+}
+
+/** The pace at an instant. @returns writes per 20 s */
+export function rate(pace: Pace, now: number): number {
+  return onCurve(rested(pace, now));
+}
+
+/** What an event teaches. Slots are given no earlier than `slotAt` of the pace before. */
+export function learn(pace: Pace, event: PaceEvent, now: number): Pace {
+  return event.kind === 'granted' ? grant(pace, now) : throttle(pace, event, now);
+}
+
+/** A cubic through the ceiling: steep up to it, level at it, steep beyond it. */
+function onCurve(pace: Pace): number {
+  const { startPer20s, ceilingPer20s, returnMs, grownMs, windowMs } = pace;
+  const beyondMs = grownMs - returnMs;
+  const change =
+    beyondMs < 0
+      ? (1 - fallTo(pace)) * (beyondMs / returnMs) ** 3
+      : PROBE_STEP * (probedMs(beyondMs, windowMs) / PROBE_MS) ** 3;
+  return Math.max(LEAST_PER_20S, Math.min(ceilingPer20s * (1 + change), most(startPer20s)));
+}
+
+const fallTo = (pace: Pace) => (isNoisy(pace) ? FALL_TO_AMID_NOISE : FALL_TO);
+
+/** The first step beyond the ceiling is slower by as much as windows are longer: one that is overshot is full for long. */
+function probedMs(beyondMs: number, windowMs: number): number {
+  const slowMs = (PROBE_MS * windowMs) / WINDOW_MS;
+  return beyondMs <= slowMs ? (beyondMs * WINDOW_MS) / windowMs : PROBE_MS + beyondMs - slowMs;
+}
+
+function most(startPer20s: number): number {
+  return Math.min(startPer20s * MOST_TIMES_START, anyPer20s(startPer20s) * WRITES_OF_ANY);
+}
+
+/** Counts the slot, moves the slot clock on, and grows by the time the slot stands for – unless slots were lost. */
+function grant(before: Pace, now: number): Pace {
+  const pace = skipUnused(before, now);
+  const intervalMs = WINDOW_MS / onCurve(pace);
+  return {
+    ...cool(count(pace, pace.windowMs, now)),
+    spanWrites: pace.spanWrites + 1,
+    grownMs: pace.grownMs + (pace.unusedMs === 0 ? intervalMs : 0),
+    unusedMs: Math.max(0, pace.unusedMs - intervalMs),
+    slotAt: pace.slotAt + intervalMs,
+  };
+}
+
+/** Time in which nobody wanted a slot is no evidence: slot clock and measurement pass over it, and growth waits. */
+function skipUnused(before: Pace, now: number): Pace {
+  const pace = rested(before, now);
+  const lostMs = Math.max(0, now - pace.slotAt - Math.max(WINDOW_MS / onCurve(pace), LATENESS_MS));
+  return {
+    ...skipAll(pace, lostMs),
+    unusedMs: Math.min(WINDOW_MS, pace.unusedMs + USED_PER_LOST * lostMs),
+    slotAt: pace.slotAt + lostMs,
+  };
+}
+
+function skipAll(pace: Pace, ms: number): Pace {
+  return {
+    ...skip(pace, ms),
+    spanSince: pace.spanSince + ms,
+    filledSince: pace.filledSince + ms,
+    provingSince: pace.provingSince + ms,
+  };
+}
+
+/** Everyone waits. A refusal that is not alone is a limit's; so is one that is told when to come back. */
+function throttle(before: Pace, { waitMs, told }: { waitMs: number; told: boolean }, now: number): Pace {
+  const pace = skipUnused({ ...before, heat: before.heat + 1 }, now);
+  const isStopped = isNoisy(pace) || pace.hasMetLimit === 0 || pace.grownMs <= pace.returnMs;
+  const isFollowUp = now < pace.resumeAt || now < pace.throttledAt + followedMs(pace);
+  if (!told && !isFollowUp && isStopped && isAlone(pace)) return refusedAlone(pace, waitMs, now);
+  return episode(pace, { waitMs, told, isFollowUp }, now);
+}
+
+/** Refusals within a window are one episode; longer only as long as nothing was taken. */
+function followedMs({ hasMetLimit, spanWrites }: Pace): number {
+  return hasMetLimit === 1 && spanWrites <= STILL_FULL_WRITES ? LONGEST_WINDOW_MS : WINDOW_MS;
+}
+
+/** One refusal is no proof of a lower limit: a short wait, a little less, and on it goes. */
+function refusedAlone(before: Pace, waitMs: number, now: number): Pace {
+  const until = now + waitMs;
+  const isReturning = before.hasMetLimit === 1 && before.grownMs <= before.returnMs;
+  const pace = isReturning ? suspectNoise(before, onCurve(before), until) : before;
+  const slotAt = Math.max(pace.slotAt, until);
+  const stillMs = Math.max(0, until - Math.max(now, pace.slotAt));
+  return {
+    ...skip(discount(pace), stillMs),
+    spanWrites: Math.max(0, pace.spanWrites - 1),
+    spanSince: pace.spanSince + stillMs,
+    ceilingPer20s: isReturning || isNoisy(pace) ? afterLone(before, pace) : pace.ceilingPer20s,
+    loneAt: now,
+    slotAt,
+  };
+}
+
+/** A little lower; back to what was proven where it turned out to be noise. */
+function afterLone(before: Pace, { ceilingPer20s, provenPer20s, noise }: Pace): number {
+  if (isNoisy(before)) return Math.max(LEAST_PER_20S, ceilingPer20s * (1 - LONE_FALL_AMID_NOISE));
+  if (isNoisy({ ...before, noise })) return Math.max(ceilingPer20s, provenPer20s);
+  return Math.max(LEAST_PER_20S, ceilingPer20s * (1 - LONE_FALL));
+}
+
+type Refusal = { waitMs: number; told: boolean; isFollowUp: boolean };
+
+/** Everyone waits; and the pace falls just under what Graph was seen to take. */
+function episode(pace: Pace, { waitMs, told, isFollowUp }: Refusal, now: number): Pace {
+  const began = isFollowUp ? followEpisode(pace, now >= pace.resumeAt) : begin(pace, now);
+  const present = onCurve(pace);
+  const isFull = (told && !isFollowUp) || isStillFull(pace.triedWrites);
+  const end = told ? toldEnd(waitMs, LONGEST_FULL_MS, now) : now;
+  const isTimely = !isFollowUp && pace.grownMs > pace.returnMs;
+  const { isWindow, ...seen } = learnWindow(began, { isFull, since: began.throttledAt, end }, isTimely);
+  // Refused again after a guessed wait: Graph was full until now.
+  const until = told ? toldEnd(waitMs, seen.windowMs, now) : Math.min(now, seen.throttledAt + seen.windowMs);
+  const highest = isFollowUp ? pace.ceilingPer20s : present;
+  const taken = Math.min(highest, isWindow ? seen.filledPer20s : measure(seen, present, until));
+  const least = Math.max(LEAST_PER_20S, present * LARGEST_FALL_TO);
+  const measuredPer20s = Math.max(least, taken);
+  const settled = isFollowUp ? measuredPer20s : Math.min(present, settle(pace.ceilingPer20s, measuredPer20s));
+  const ceilingPer20s = Math.max(least, settled);
+  const resumeAt = Math.max(pace.resumeAt, now + waitMs, told ? 0 : madeUpAt(seen, pace.ceilingPer20s, now));
+  const since = Math.max(now, resumeAt - SEEN_OF_WAIT_MS);
+  return {
+    ...meetLimit(countFrom(seen, since), ceilingPer20s, isFull && !told, resumeAt),
+    spanWrites: 0,
+    spanSince: since,
+    ceilingPer20s,
+    returnMs: isWindow
+      ? Math.max(RETURN_MS, pace.returnMs)
+      : nextReturnMs({ ...pace, windowMs: seen.windowMs }, measuredPer20s, isFollowUp),
+    grownMs: 0,
+    slotAt: Math.max(pace.slotAt, resumeAt),
+    resumeAt,
+  };
+}
+
+/** An episode begins with its first refusal, which seemed to be alone. */
+function begin(pace: Pace, now: number): Pace {
+  const throttledAt = now - pace.loneAt < SAME_EPISODE_MS ? pace.loneAt : now;
+  return beginFilled(beginEpisode({ ...pace, throttledAt }), pace.grownMs > pace.returnMs);
+}
+
+/** When the ceiling would have let through what was sent: before, a window that is full stays so. */
+function madeUpAt({ episodeWrites, episodeSince, windowMs }: Pace, ceilingPer20s: number, now: number): number {
+  return Math.min(now + windowMs * MOST_MADE_UP, episodeSince + (episodeWrites * WINDOW_MS) / ceilingPer20s);
+}
+
+function differsBy(measuredPer20s: number, ceilingPer20s: number): number {
+  return Math.abs(measuredPer20s / ceilingPer20s - 1);
+}
+
+/** Where old and new agree, something between them: either is a write or two off, but what was taken was taken. */
+function settle(ceilingPer20s: number, measuredPer20s: number): number {
+  if (differsBy(measuredPer20s, ceilingPer20s) > AGREES_WITHIN) return measuredPer20s;
+  const weight = measuredPer20s > ceilingPer20s ? HIGHER_WEIGHT : LOWER_WEIGHT;
+  return ceilingPer20s + (measuredPer20s - ceilingPer20s) * weight;
+}
+
+/** Soon where the limit has moved; otherwise a little longer after each episode: what has stood for long is probed less. */
+function nextReturnMs(pace: Pace, measuredPer20s: number, isFollowUp: boolean): number {
+  const { ceilingPer20s, returnMs } = pace;
+  if (differsBy(measuredPer20s, ceilingPer20s) > MOVED_BY) return RETURN_AFTER_MOVE_MS;
+  if (isFollowUp) return returnMs;
+  if (isNoisy(pace) || measuredPer20s > ceilingPer20s * (1 + AGREES_WITHIN)) return RETURN_WHILE_UNSURE_MS;
+  return Math.max(RETURN_MS, Math.min(LONGEST_RETURN_MS, returnMs * RETURN_GROWTH));
+}
+
+/** What a rest leaves of a pace: no unfinished probe, and a ceiling that drifts towards the start. */
+function rested(pace: Pace, now: number): Pace {
+  const restMs = now - pace.slotAt;
+  if (restMs < REST_MS) return pace;
+  const { startPer20s, returnMs } = pace;
+  const keptPer20s = Math.max(pace.ceilingPer20s, onCurve(pace));
+  const remembered = 2 ** (-restMs / FORGET_HALF_LIFE_MS);
+  return {
+    ...pace,
+    ceilingPer20s: startPer20s * (keptPer20s / startPer20s) ** remembered,
+    grownMs: Math.min(pace.grownMs, returnMs),
+  };
+}

@@ -1,0 +1,74 @@
+// How long the windows are that Graph counts in: as it says, or longer, as full windows show by how long and how often they are.
+import {
+  LONGEST_SPAN_MS,
+  LONGEST_WINDOW_MS,
+  REMEMBERED_SPAN_MS,
+  SPANS_AGREE_WITHIN,
+  STILL_FULL_WRITES,
+  WINDOW_MS,
+  WINDOW_PER_FULL,
+  WINDOW_SHRINK,
+} from './tuning.ts';
+
+/** Numbers only; instants are milliseconds since 1970. */
+export type Windows = {
+  /** The span Graph's limit seems to count in. */
+  windowMs: number;
+  /** Slots given since the last episode's end, and when that was. */
+  spanWrites: number;
+  spanSince: number;
+  /** The same as it was when the present or last episode began. */
+  filledWrites: number;
+  filledSince: number;
+  /** What Graph took from one episode's end to the next: this time, and the time before; 0 where that was too long. */
+  filledPer20s: number;
+  earlierPer20s: number;
+};
+
+/** What an episode's refusal says: since when Graph was full, and until when that is known. */
+export type Full = { isFull: boolean; since: number; end: number };
+
+/** As Graph documents it. */
+export function createWindows(now: number): Windows {
+  return {
+    windowMs: WINDOW_MS,
+    spanWrites: 0,
+    spanSince: now,
+    filledWrites: 0,
+    filledSince: now,
+    filledPer20s: 0,
+    earlierPer20s: 0,
+  };
+}
+
+/** The first refusal of an episode: what came before it fills what ends with it. */
+export function beginFilled<W extends Windows>(windows: W, isTimely: boolean): W {
+  const { spanWrites, spanSince, filledPer20s } = windows;
+  return {
+    ...windows,
+    filledWrites: Math.max(0, spanWrites - 1),
+    filledSince: spanSince,
+    earlierPer20s: isTimely ? 0 : filledPer20s,
+  };
+}
+
+/** Everything tried since the refusal before was refused as well. */
+export function isStillFull(triedWrites: number): boolean {
+  return triedWrites > 0 && triedWrites <= STILL_FULL_WRITES;
+}
+
+/**
+ * What an episode says of the windows. It ends a span as long as a window at most that took just what the span before it
+ * took: then both are windows, and `spanPer20s` is the limit, however the pace went up and down within them.
+ */
+export function learnWindow<W extends Windows>(before: W, full: Full, isTimely: boolean): W & { isWindow: boolean } {
+  const spanMs = full.end - before.filledSince;
+  const filledPer20s = spanMs > REMEMBERED_SPAN_MS ? 0 : (before.filledWrites * WINDOW_MS) / Math.max(1, spanMs);
+  const agrees = Math.abs(filledPer20s - before.earlierPer20s) <= SPANS_AGREE_WITHIN * before.earlierPer20s;
+  const isSpan = spanMs >= WINDOW_MS && spanMs <= LONGEST_SPAN_MS && before.earlierPer20s > 0;
+  const isWindow = full.isFull && isSpan && agrees;
+  const shortestMs = full.isFull ? Math.min(LONGEST_WINDOW_MS, WINDOW_PER_FULL * (full.end - full.since)) : 0;
+  const believedMs = shortestMs <= before.windowMs && isTimely ? before.windowMs * WINDOW_SHRINK : before.windowMs;
+  const foundMs = isWindow ? Math.min(LONGEST_WINDOW_MS, spanMs) : 0;
+  return { ...before, filledPer20s, isWindow, windowMs: Math.max(WINDOW_MS, believedMs, shortestMs, foundMs) };
+}

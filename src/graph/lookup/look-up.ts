@@ -1,0 +1,158 @@
+// Looking in Graph for a record whose create was never answered: by $filter where Graph takes it, else in listings that are read together.
+import type { DeviceRunState } from '../../domain/device-run-state.ts';
+import type { Failure } from '../../domain/attempt/failure.ts';
+import { matchingRecords } from '../../domain/attempt/matching-records.ts';
+import type { GraphClient, PageOfStates } from '../client.ts';
+import { createFacts, type Facts } from './facts.ts';
+import { createQueryOptions, isRefusal } from './query-options.ts';
+import { concernsEveryone, createReaders, walk } from './reading.ts';
+import type { Bounds, Gathering, PaceRead, Readers, Reading, Unread } from './reading.ts';
+
+/**
+ * The ids of the records that can be this run's, none where there is none. With `unread` that is not certain: not all was
+ * read, and a later lookup goes on from there.
+ */
+export type Found = { kind: 'records'; ids: string[]; requestId: string | null; unread?: Unread };
+
+/**
+ * Ends, whatever Graph answers, and never throws for that. @throws the signal's reason where it aborts
+ * @param from where an earlier lookup of the same run stopped
+ */
+export type LookUp = (state: DeviceRunState, signal: AbortSignal, from?: string | null) => Promise<Found | Failure>;
+
+export type LookUpSettings = { facts?: Facts; bounds?: Bounds };
+
+/** A lookup shares Graph's limit for requests of any kind with all others, so it reads so much and goes on later. */
+const BOUNDS: Bounds = { pages: 50, timeoutMs: 60_000 };
+
+/** Makes the look-up of one tenant. */
+export function createLookUp(
+  graph: Pick<GraphClient, 'list' | 'states'>,
+  takeTurn: PaceRead,
+  clock: () => number,
+  { facts = createFacts(clock), bounds = BOUNDS }: LookUpSettings = {},
+): LookUp {
+  const options = createQueryOptions(facts);
+  const groups = new Map<string, Group>();
+  const pace: PaceRead = (signal) => unlessAborted(takeTurn(signal), signal);
+
+  /** All addresses one run may be looked for at; a link that leads to one of them leads back to the start. */
+  function addressesOf({ hardwareConfigurationId, deviceName }: DeviceRunState) {
+    const plain = graph.states(hardwareConfigurationId);
+    // Half a surrogate pair has no place in an address.
+    const filter = `deviceName eq '${deviceName.toWellFormed().replaceAll("'", "''")}'`;
+    return {
+      filtered: `${plain}?$filter=${encodeURIComponent(filter)}`,
+      ordered: `${plain}?$orderby=${encodeURIComponent('lastStateUpdateDateTime desc')}`,
+      plain,
+    };
+  }
+
+  /** What was called off says nothing about Graph. */
+  async function list(url: string, signal: AbortSignal): Promise<PageOfStates | Failure> {
+    const page = await graph.list(url, signal);
+    signal.throwIfAborted();
+    return page;
+  }
+
+  type Start = { first: PageOfStates; ordered?: boolean; filtered?: boolean };
+
+  function walkFrom({ first, ordered = false, filtered = false }: Start, readers: Readers, starts: string[]) {
+    // Services that take an option and ignore it are read like those that refuse it.
+    const onDisorder = () => facts.note('$orderby', false);
+    const onForeign = () => filtered && facts.note('$filter', false);
+    return walk({ list, pace, bounds, readers, starts, first, ordered, onDisorder, onForeign });
+  }
+
+  function readAlone(state: DeviceRunState, start: Start, signal: AbortSignal): Promise<Reading> {
+    const readers = createReaders();
+    const reader = readers.add(state, signal);
+    walkFrom(start, readers, Object.values(addressesOf(state))).catch(reader.fail);
+    return reader.promise;
+  }
+
+  /** Resolves once the first page is there: whoever asks meanwhile reads together, and nobody waits for another's end. */
+  async function readTogether(state: DeviceRunState, readers: Readers): Promise<void> {
+    const failAll = (error: unknown) => readers.all.forEach((reader) => reader.fail(error));
+    try {
+      const { ordered, plain } = addressesOf(state);
+      const mayOrder = facts.taken('$orderby') !== false;
+      const newestFirst = await options.ask('$orderby', () => list(ordered, readers.signal));
+      if (mayOrder && newestFirst === null) await pace(readers.signal);
+      const first = newestFirst ?? (await list(plain, readers.signal));
+      if (first.kind === 'page') {
+        if (newestFirst === null) options.worksWithout('$orderby');
+        walkFrom({ first, ordered: newestFirst !== null }, readers, [ordered, plain]).catch(failAll);
+      } else {
+        for (const reader of readers.all) reader.end({ unread: null, failure: first, requestId: null });
+      }
+    } catch (error) {
+      failAll(error);
+    }
+  }
+
+  function join(state: DeviceRunState, signal: AbortSignal): Promise<Reading> {
+    const { hardwareConfigurationId } = state;
+    const group: Group = groups.get(hardwareConfigurationId) ?? { gathering: null, started: Promise.resolve() };
+    groups.set(hardwareConfigurationId, group);
+    if (!group.gathering || group.gathering.signal.aborted) {
+      const readers = (group.gathering = createReaders());
+      group.started = group.started.then(() => {
+        if (group.gathering === readers) group.gathering = null;
+        return readers.all.size === 0 ? undefined : readTogether(state, readers);
+      });
+    }
+    return group.gathering.add(state, signal).promise;
+  }
+
+  /** From where an earlier lookup stopped; null where that leads nowhere any more. */
+  async function readOn(state: DeviceRunState, from: string, signal: AbortSignal): Promise<Reading | Failure | null> {
+    const first = await list(from, signal);
+    if (first.kind === 'page') return readAlone(state, { first }, signal);
+    return concernsEveryone(first) ? first : null;
+  }
+
+  async function readFromStart(state: DeviceRunState, signal: AbortSignal): Promise<Reading | Failure> {
+    const mayFilter = facts.taken('$filter') !== false;
+    const first = await options.ask('$filter', () => list(addressesOf(state).filtered, signal));
+    if (first?.kind === 'page') return readAlone(state, { first, filtered: true }, signal);
+    if (first) return first;
+    if (mayFilter) await pace(signal);
+    const reading = await join(state, signal);
+    if (reading.failure === null) options.worksWithout('$filter');
+    return reading;
+  }
+
+  return async (state, signal, from = null) => {
+    const continued = from === null ? null : await readOn(state, from, signal);
+    if (from !== null && continued === null) await pace(signal);
+    const reading = continued ?? (await readFromStart(state, signal));
+    if (reading.kind !== 'reading') return asLookUpFailure(reading);
+    const { unread, failure, requestId } = reading;
+    const ids = matchingRecords(state, reading.records);
+    if (ids.length === 0 && failure) return asLookUpFailure(failure);
+    const rest = failure ? { detail: failure.detail, next: null } : unread;
+    return { kind: 'records', ids, requestId, ...(rest && { unread: rest }) };
+  };
+}
+
+/** Those of one configuration who will read its listing together, and when the reading before got under way. */
+type Group = { gathering: Gathering | null; started: Promise<void> };
+
+/** A lookup that is refused tells nothing of the record, unless the configuration is gone. */
+function asLookUpFailure(failure: Failure): Failure {
+  return isRefusal(failure) ? { kind: 'uncertain', detail: failure.detail, graph: failure.graph } : failure;
+}
+
+async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  work.catch(() => undefined);
+  signal.throwIfAborted();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal.reason as Error);
+  signal.addEventListener('abort', onAbort);
+  try {
+    return await Promise.race([work, promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

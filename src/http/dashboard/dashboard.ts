@@ -1,0 +1,110 @@
+// GET /dashboard: the operators' page, what it reads, the replay it can ask for, and the raw view of the queue.
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import express, { Router, type Request, type RequestHandler } from 'express';
+import { explain, type Surroundings } from '../../domain/operations/explain.ts';
+import type { Delivery } from '../../domain/delivery.ts';
+import { createBoardRoutes, type BoardParts } from './board.ts';
+import { pagePolicy } from './browser-policy.ts';
+import { toView } from '../routes/deliveries.ts';
+import { operatorsByPassword, type PasswordParts } from '../identity/operator-password.ts';
+import { parse, selectionSchema, type OperatorParts } from '../routes/operators.ts';
+import type { SearchAnswer } from '../response/response-schemas.ts';
+import type { Overview } from './overview.ts';
+import { queueUnavailable, Refused } from '../response/problem.ts';
+import { notCrossSite, sameOriginOnly } from '../request/same-origin.ts';
+
+/** What only the page needs to know. Each throws where the queue does not answer. */
+export type DashboardSource = BoardParts & {
+  overview: () => Promise<Overview>;
+  /** By delivery id, device id or run id; `complete` is false where it was cut short. */
+  search: (text: string) => Promise<{ deliveries: Delivery[]; complete: boolean }>;
+  /** What an explanation depends on beside the delivery. */
+  surroundings: () => Promise<Omit<Surroundings, 'now'>>;
+};
+
+export type DashboardParts = PasswordParts &
+  Pick<OperatorParts, 'deadLetters' | 'clock' | 'random' | 'onQueueTrouble'> & {
+    /** Null where there is no operator token, and so no page. */
+    dashboard: DashboardSource | null;
+  };
+
+const STATIC = fileURLToPath(new URL('./', import.meta.url));
+const UPLOT = join(dirname(fileURLToPath(import.meta.resolve('uplot/package.json'))), 'dist');
+/** Every file the page is made of, and where it is. */
+const FILES: Record<string, string> = {
+  'page.css': STATIC,
+  'page.js': STATIC,
+  'ask.js': STATIC,
+  'charts.js': STATIC,
+  'dead-letters.js': STATIC,
+  'dom.js': STATIC,
+  'search.js': STATIC,
+  'visible.js': STATIC,
+  'words.js': STATIC,
+  'icon.svg': STATIC,
+  'uPlot.iife.min.js': UPLOT,
+  'uPlot.min.css': UPLOT,
+};
+const MAX_SEARCH_LENGTH = 128;
+
+export function createDashboardRoutes(parts: DashboardParts): Router {
+  const { dashboard, deadLetters, clock } = parts;
+  const router = Router({ caseSensitive: true });
+  if (!dashboard) return router;
+  const only = operatorsByPassword(parts);
+  const json = express.json({ limit: '10kb' });
+  const queue = <T>(promise: Promise<T>) =>
+    promise.catch((error: unknown): never => {
+      parts.onQueueTrouble(error);
+      throw queueUnavailable('ask again later', parts.random);
+    });
+
+  router.get('/dashboard', only, pagePolicy, (req, res) => {
+    // Addresses in the page are relative, so that it is right behind any proxy.
+    if (req.path.endsWith('/')) res.redirect(308, '../dashboard');
+    else sendFrom(STATIC, 'page.html')(req, res, () => undefined);
+  });
+  for (const [file, root] of Object.entries(FILES)) {
+    router.get(`/dashboard/${file}`, only, pagePolicy, sendFrom(root, file));
+  }
+  router.get(
+    '/dashboard/overview.json',
+    only,
+    notCrossSite,
+    async (_req, res) => void res.json(await queue(dashboard.overview())),
+  );
+  router.get('/dashboard/search.json', only, notCrossSite, async (req, res) => {
+    const [{ deliveries, complete }, surroundings] = await queue(
+      Promise.all([dashboard.search(readText(req)), dashboard.surroundings()]),
+    );
+    const now = clock();
+    const found = deliveries.map((delivery) => ({
+      ...toView(delivery),
+      explanation: explain(delivery, { now, ...surroundings }),
+    }));
+    res.json({ found, complete } satisfies SearchAnswer);
+  });
+  router.post('/dashboard/replay', only, sameOriginOnly, json, async (req, res) => {
+    const { dryRun, ...selection } = parse(selectionSchema, req.body);
+    const matched = await queue(deadLetters.count(selection));
+    res.json({ matched, replayed: dryRun ? 0 : await queue(deadLetters.replay(selection, clock())) });
+  });
+  router.use('/dashboard/queues', only, createBoardRoutes(dashboard));
+  return router;
+}
+
+const sendFrom =
+  (root: string, file: string): RequestHandler =>
+  (_req, res) =>
+    res.sendFile(file, { root });
+
+function readText({ query }: Request): string {
+  const { text } = query;
+  const trimmed = typeof text === 'string' ? text.trim() : '';
+  if (trimmed !== '' && trimmed.length <= MAX_SEARCH_LENGTH) return trimmed;
+  throw new Refused({
+    code: 'invalid-request',
+    detail: `text must be a delivery, device or run id of at most ${MAX_SEARCH_LENGTH} characters`,
+  });
+}

@@ -1,0 +1,59 @@
+// What the dashboard is drawn from: its JSON, whole, and how a delivery is told in it.
+import type { Delivery } from '../../domain/delivery.ts';
+import type { FlowHistory } from '../../domain/operations/flow.ts';
+import type { Outlook } from '../../domain/operations/outlook.ts';
+
+/** A delivery that ended, as a row of a table. */
+export type EndedView = {
+  deliveryId: string;
+  deviceId: string;
+  runId: string;
+  status: Delivery['status'];
+  endedAt: string | null;
+  /** From accepted to the end. */
+  seconds: number | null;
+  /** Of a dead letter. */
+  code: string | null;
+};
+
+/** Dead letters of one cause. */
+export type CauseView = { code: string; count: number; remedy: string; latestAt: string | null };
+
+/** Everything the page shows; the same for everyone who looks within a second. */
+export type Overview = {
+  at: string;
+  tenantId: string;
+  outlook: Outlook;
+  /** What else an operator should know: checks that are not well. */
+  notices: string[];
+  flow: { inPerSecond: number; outPerSecond: number };
+  history: FlowHistory;
+  counts: Record<Delivery['status'], number>;
+  backlog: { open: number; oldestAgeSeconds: number; /** Null while everyone is held. */ drainSeconds: number | null };
+  budget: { writesPerSecond: number; startWritesPerSecond: number; /** 0 to 1 */ used: number };
+  holds: {
+    reason: string;
+    since: string;
+    detail: string;
+    remedy: string;
+    hardwareConfigurationId?: string;
+    deliveries?: number;
+  }[];
+  deadLetters: { total: number; counted: number; causes: CauseView[] };
+  latest: EndedView[];
+  slowest: EndedView[];
+};
+
+export function toEndedView(delivery: Delivery): EndedView {
+  const { id, deviceId, runId, status, acceptedAt, deliveredAt, lastFailure } = delivery;
+  const endedAt = deliveredAt ?? (status === 'dead' ? (lastFailure?.at ?? null) : null);
+  return {
+    deliveryId: id,
+    deviceId,
+    runId,
+    status,
+    endedAt: endedAt === null ? null : new Date(endedAt).toISOString(),
+    seconds: endedAt === null ? null : Math.max(0, endedAt - acceptedAt) / 1000,
+    code: status === 'dead' ? (lastFailure?.code ?? null) : null,
+  };
+}

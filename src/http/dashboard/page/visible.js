@@ -1,0 +1,10 @@
+// Text that others wrote, as the page shows it: what would turn it around or hide part of it is spelt out.
+
+const UNSEEN = /[[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]--[\uFE00-\uFE0F]]/gv;
+const SHORT = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };
+
+/** The same as on a terminal: `src/domain/operations/visible-text.ts`. */
+export const toVisible = (text) =>
+  text.replace(UNSEEN, (character) => SHORT[character] ?? character.split('').map(escapeUnit).join(''));
+
+const escapeUnit = (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`;

@@ -1,0 +1,107 @@
+// Access tokens that Entra issued for this service, to relays and operators: whose they are, and which roles they carry.
+import { createRemoteJWKSet, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
+import { within } from '../../../deadline.ts';
+import type { EntraConfig } from '../../../config/identity.ts';
+import { signingKeysUrl, toIssuers } from './tenant.ts';
+
+export type TokenProof =
+  | { kind: 'good'; roles: readonly string[]; appId: string }
+  | { kind: 'bad'; reason: string }
+  /** The keys to check it with are not to be had at present. */
+  | { kind: 'unknown'; reason: string };
+
+export type VerifyToken = (token: string) => Promise<TokenProof>;
+
+/** A caller hears no within 2 s. */
+const KEYS_WITHIN_MS = 1500;
+/** Keys this old are fetched again while they still serve; a day old, they serve no more. */
+const KEYS_RENEWED_AFTER_MS = 3_600_000;
+const KEYS_GOOD_FOR_MS = 86_400_000;
+/** After the endpoint failed, it is left alone for so long; tokens under keys that are held go on. */
+const FAILED_FOR_MS = 1000;
+const CLOCK_TOLERANCE_S = 60;
+const ALGORITHM = 'RS256';
+
+/** @param onTrouble the signing keys could not be fetched */
+export function createVerifyToken(
+  config: EntraConfig,
+  clock: () => number,
+  onTrouble: (error: unknown) => void,
+): VerifyToken {
+  const keys = createRemoteJWKSet(signingKeysUrl(config), {
+    timeoutDuration: KEYS_WITHIN_MS,
+    cacheMaxAge: KEYS_GOOD_FOR_MS,
+  });
+  const options = {
+    algorithms: [ALGORITHM],
+    issuer: toIssuers(config),
+    audience: [...config.audiences],
+    requiredClaims: ['exp', 'tid', 'sub'],
+    clockTolerance: CLOCK_TOLERANCE_S,
+  };
+  let renewAt = Infinity;
+  let failedAt = -Infinity;
+
+  function renewEarly(): void {
+    if (renewAt === Infinity) renewAt = performance.now() + KEYS_RENEWED_AFTER_MS;
+    if (performance.now() < renewAt) return;
+    renewAt = performance.now() + KEYS_RENEWED_AFTER_MS;
+    keys.reload().catch(onTrouble);
+  }
+
+  const isHeld = (keyId: string) => keys.jwks()?.keys.some(({ kid }) => kid === keyId) ?? false;
+
+  return async (token) => {
+    const keyId = readKeyId(token);
+    if (keyId === null) return { kind: 'bad', reason: 'the token is none, or not signed with RS256' };
+    if (performance.now() - failedAt < FAILED_FOR_MS && !isHeld(keyId))
+      return { kind: 'unknown', reason: 'no signing keys a moment ago' };
+    try {
+      const verifying = jwtVerify(token, keys, { ...options, currentDate: new Date(clock()) });
+      const { payload } = await within(verifying, KEYS_WITHIN_MS);
+      renewEarly();
+      return toProof(payload, config.tenantId);
+    } catch (error) {
+      if (isTheTokens(error)) return { kind: 'bad', reason: `the token is not good: ${error.code}${claimOf(error)}` };
+      failedAt = performance.now();
+      onTrouble(error);
+      return { kind: 'unknown', reason: 'the signing keys cannot be fetched' };
+    }
+  };
+}
+
+function toProof(payload: JWTPayload, tenantId: string): TokenProof {
+  const { tid, roles, azp, appid } = payload;
+  if (tid !== tenantId) return { kind: 'bad', reason: 'the token is of another tenant' };
+  const appId = [azp, appid, payload.sub].find((id) => typeof id === 'string') as string;
+  return { kind: 'good', roles: Array.isArray(roles) ? roles.filter((role) => typeof role === 'string') : [], appId };
+}
+
+/** The name of the key a token is signed with; null where it is no token, or signed in another way than Entra's. */
+function readKeyId(token: string): string | null {
+  try {
+    const { alg, kid, crit } = decodeProtectedHeader(token);
+    const isEntras = alg === ALGORITHM && typeof kid === 'string' && crit === undefined;
+    return isEntras && token.split('.').length === 3 ? kid : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Whatever else went wrong says nothing about the token. */
+function isTheTokens(error: unknown): error is errors.JOSEError {
+  return (
+    error instanceof errors.JWTClaimValidationFailed ||
+    error instanceof errors.JWTExpired ||
+    error instanceof errors.JWTInvalid ||
+    error instanceof errors.JWSInvalid ||
+    error instanceof errors.JWSSignatureVerificationFailed ||
+    error instanceof errors.JOSENotSupported ||
+    error instanceof errors.JOSEAlgNotAllowed ||
+    error instanceof errors.JWKSNoMatchingKey
+  );
+}
+
+function claimOf(error: errors.JOSEError): string {
+  return 'claim' in error && typeof error.claim === 'string' ? ` (${error.claim})` : '';
+}

@@ -1,0 +1,113 @@
+// What a request's signature headers say: read at a glance where they are written plainly, else as RFC 8941 structures.
+import { hash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { parseDictionary, serializeInnerList } from 'structured-headers';
+import { deviceIdSchema } from '../../../domain/submission/run-result.ts';
+import { equal } from '../constant-time.ts';
+import { joined, type Component, type Parameters } from './signed-components.ts';
+
+/** A device's signature on a request, as its headers tell it. */
+export type DeviceSignature = {
+  /** What is covered, in order. */
+  components: readonly Component[];
+  deviceId: string;
+  alg: unknown;
+  created: unknown;
+  expires: unknown;
+  /** As `@signature-params` is signed. */
+  parameters: string;
+  bytes: Uint8Array;
+};
+
+/** Read, or why not. */
+export type ReadHeaders = { ok: true; signature: DeviceSignature } | { ok: false; reason: string };
+
+/** RFC 8941 structures, as far as they are used here; the library's own types do not resolve. */
+type InnerList = [components: [name: unknown, Parameters][], Parameters];
+type Dictionary = ReadonlyMap<string, [value: unknown, Parameters]>;
+
+/** The device's own, and those that proxies added. */
+const MOST_SIGNATURES = 8;
+
+/** What devices send that follow the description to the letter, under any label; sent twice, a header has a comma in it and is not this. */
+const PLAIN_INPUT =
+  /^([a-z*][a-z0-9_.*-]{0,63})=(\("@method" "@path"( "content-digest")?\);created=([1-9]\d{0,14});keyid="([\w.-]{1,128})";alg="(hmac-sha256)")$/;
+const PLAIN_SIGNATURE = /^([a-z*][a-z0-9_.*-]{0,63})=:([A-Za-z0-9+/]{43}=):$/;
+const NONE: Parameters = new Map();
+const WITHOUT_BODY = ['@method', '@path'].map((name): Component => ({ name, parameters: NONE }));
+const WITH_BODY = [...WITHOUT_BODY, { name: 'content-digest', parameters: NONE }];
+
+/** Finds the signature that counts: the first whose key's id is a device id. */
+export function readSignedHeaders(headers: IncomingMessage['headers']): ReadHeaders {
+  const plain = readPlainly(headers);
+  if (plain) return { ok: true, signature: plain };
+  const [inputText, signatureText] = [joined(headers, 'signature-input'), joined(headers, 'signature')];
+  if (inputText === undefined || signatureText === undefined) {
+    return { ok: false, reason: 'a signature header is missing' };
+  }
+  const [inputs, signatures] = [readDictionary(inputText), readDictionary(signatureText)];
+  if (!inputs || !signatures) return { ok: false, reason: 'the signature headers cannot be read' };
+  if (Math.max(inputs.size, signatures.size) > MOST_SIGNATURES) {
+    return { ok: false, reason: `there are more than ${MOST_SIGNATURES} signatures` };
+  }
+  const all = Array.from(inputs).flatMap(([label, input]) => readSignature(input, signatures.get(label)?.[0]) ?? []);
+  if (all.length === 0) return { ok: false, reason: 'no signature is complete' };
+  const signature = all.find(isDevice);
+  return signature ? { ok: true, signature } : { ok: false, reason: 'keyid is no device id' };
+}
+
+function readPlainly(headers: IncomingMessage['headers']): DeviceSignature | null {
+  const [input = '', signature = ''] = [joined(headers, 'signature-input'), joined(headers, 'signature')];
+  const [, label, parameters, digest, created, deviceId, alg] = PLAIN_INPUT.exec(input) ?? [];
+  const [, sameLabel, base64] = PLAIN_SIGNATURE.exec(signature) ?? [];
+  if (parameters === undefined || deviceId === undefined || base64 === undefined || label !== sameLabel) return null;
+  return {
+    components: digest === undefined ? WITHOUT_BODY : WITH_BODY,
+    deviceId,
+    alg,
+    created: Number(created),
+    expires: undefined,
+    parameters,
+    bytes: Buffer.from(base64, 'base64'),
+  };
+}
+
+type AnySignature = Omit<DeviceSignature, 'deviceId'> & { deviceId: unknown };
+
+/** Null where a label has no signature, or none of the form: what others added does not spoil ours. */
+function readSignature(input: Dictionary extends ReadonlyMap<string, infer Member> ? Member : never, bytes: unknown) {
+  if (!isInnerList(input) || !(bytes instanceof ArrayBuffer)) return null;
+  const [items, parameters] = input;
+  const signature: AnySignature = {
+    components: items.map(([name, own]) => ({ name, parameters: own })),
+    deviceId: parameters.get('keyid'),
+    alg: parameters.get('alg'),
+    created: parameters.get('created'),
+    expires: parameters.get('expires'),
+    parameters: serializeInnerList(input as never),
+    bytes: Buffer.from(bytes),
+  };
+  return signature;
+}
+
+const isDevice = (signature: AnySignature): signature is DeviceSignature =>
+  deviceIdSchema.safeParse(signature.deviceId).success;
+
+function isInnerList(member: [unknown, Parameters]): member is InnerList {
+  return Array.isArray(member[0]);
+}
+
+function readDictionary(text: string): Dictionary | null {
+  try {
+    return parseDictionary(text) as Dictionary;
+  } catch {
+    return null;
+  }
+}
+
+/** Whether a Content-Digest is that of a body: its sha-256 is, whatever other digests it has. */
+export function digestMatches(contentDigest: string, body: Buffer): boolean {
+  if (contentDigest === `sha-256=:${hash('sha256', body, 'base64')}:`) return true;
+  const digest = readDictionary(contentDigest)?.get('sha-256')?.[0];
+  return digest instanceof ArrayBuffer && equal(Buffer.from(digest), hash('sha256', body, 'buffer'));
+}

@@ -1,0 +1,77 @@
+// Something read from files, read again when they change; what cannot be used is told once and changes nothing.
+import { readFileSync, statSync } from 'node:fs';
+import { CannotStart } from '../../config/cannot-start.ts';
+
+export type Reloaded<T> = {
+  current: () => T;
+  /** Calls when there is a new one. */
+  onChange: (listener: (value: T) => void) => void;
+  close: () => void;
+};
+
+/** The files were read again; the error says why what is in them is not used. */
+export type ReloadTold = (paths: readonly string[], error: unknown) => void;
+
+const LOOK_EVERY_MS = 500;
+
+/**
+ * Reads files, and looks twice a second whether they are others; two looks in a row must see the same, since a certificate
+ * and its key are replaced one after the other.
+ * @param parse throws where the texts cannot be used
+ * @throws CannotStart where the first reading fails
+ */
+export function createReloaded<T>(
+  paths: readonly string[],
+  parse: (texts: readonly string[]) => T,
+  tell: ReloadTold,
+): Reloaded<T> {
+  const read = () => parse(paths.map((path) => readFileSync(path, 'utf8')));
+  const listeners: ((value: T) => void)[] = [];
+  let known = describe(paths);
+  let seen = known;
+  let value = first(paths, read);
+
+  const look = () => {
+    const present = describe(paths);
+    const settled = present === seen;
+    seen = present;
+    if (!settled || present === known) return;
+    known = present;
+    try {
+      value = read();
+    } catch (error) {
+      tell(paths, error);
+      return;
+    }
+    tell(paths, null);
+    for (const listener of listeners) listener(value);
+  };
+  const looking = setInterval(look, LOOK_EVERY_MS).unref();
+  return {
+    current: () => value,
+    onChange: (listener) => void listeners.push(listener),
+    close: () => clearInterval(looking),
+  };
+}
+
+function first<T>(paths: readonly string[], read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new CannotStart(`${paths.join(', ')}: ${error instanceof Error ? error.message : 'cannot be read'}`);
+  }
+}
+
+/** Tells one state of the files from another; links are followed, as secrets are mounted behind them. */
+function describe(paths: readonly string[]): string {
+  return paths.map(describeFile).join();
+}
+
+function describeFile(path: string): string {
+  try {
+    const { ino, size, mtimeMs } = statSync(path);
+    return `${ino} ${size} ${mtimeMs}`;
+  } catch (error) {
+    return String((error as NodeJS.ErrnoException).code);
+  }
+}

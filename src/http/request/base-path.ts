@@ -1,0 +1,55 @@
+// The path the service is reached below: as PUBLIC_BASE_PATH says, or as a proxy of ours says for one request.
+import type { Request, RequestHandler, Response } from 'express';
+import { parseBasePath } from '../../domain/submission/base-path.ts';
+import type { IsTrustedProxy } from '../identity/certificate/trusted-proxies.ts';
+
+export type BasePathParts = {
+  /** Without a slash at its end; empty where the service is at the root. */
+  basePath: string;
+  isProxy: IsTrustedProxy;
+};
+
+/** Where our routes begin: what stands before one of these may be a base path, even one such as /v1. */
+const OUR_ROUTES = /^\/(?:v1|livez|readyz|metrics|openapi\.json|docs|dashboard)(?:[/?#]|$)/;
+/** Scheme and host, as in an absolute address that a proxy may send. */
+const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i;
+
+/**
+ * Finds the base path of a request and takes it off its address, where the proxy has not done so already. From here on
+ * `url` is one of our routes; `originalUrl` stays what was asked.
+ */
+export function takeOffBasePath({ basePath, isProxy }: BasePathParts): RequestHandler {
+  return (req, res, next) => {
+    const forwarded = isProxy(req.socket.remoteAddress) ? readForwardedPrefix(req) : null;
+    const bases = [...new Set([forwarded ?? '', basePath])].filter((base) => base !== '');
+    if (bases.length > 0) {
+      const [origin = ''] = ORIGIN.exec(req.url) ?? [];
+      const path = req.url.slice(origin.length);
+      const route = bases.map((base) => routeBelow(base, path)).find((found) => found !== null) ?? path;
+      const urls = [path, route, ...bases.map((base) => base + route)].map((one) => origin + one);
+      req.url = origin + route;
+      res.locals['basePath'] = forwarded ?? basePath;
+      res.locals['urls'] = [...new Set(urls)];
+    }
+    next();
+  };
+}
+
+/** What stands before a path of ours in links to the outside. */
+export const basePathOf = (res: Response) => (res.locals['basePath'] as string | undefined) ?? '';
+
+/** The addresses that a device may have signed: what was asked of us first, then with and without the base path. */
+export const urlsOf = (req: Pick<Request, 'originalUrl'>, res: Response) =>
+  (res.locals['urls'] as string[] | undefined) ?? [req.originalUrl];
+
+function routeBelow(base: string, path: string): string | null {
+  const route = path.startsWith(`${base}/`) ? path.slice(base.length) : '';
+  return OUR_ROUTES.test(route) ? route : null;
+}
+
+/** Several prefixes, each taken off by a proxy, stand in the order they were asked in. Null where there is none, or it is no path. */
+function readForwardedPrefix({ headersDistinct }: Request): string | null {
+  const prefixes = (headersDistinct['x-forwarded-prefix'] ?? []).flatMap((value) => value.split(','));
+  const paths = prefixes.map((prefix) => parseBasePath(prefix.trim()));
+  return paths.length === 0 || paths.includes(null) ? null : parseBasePath(`${paths.join('')}/`);
+}

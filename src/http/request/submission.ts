@@ -1,0 +1,145 @@
+// One submission: a run result parsed and accepted, and its receipt; or why it is not.
+import type { Response } from 'express';
+import { within } from '../../deadline.ts';
+import type { Delivery } from '../../domain/delivery.ts';
+import { findExcess } from '../../domain/submission/json-bounds.ts';
+import { writeInstant } from '../../domain/submission/instant.ts';
+import { parseRunResult, type RunResult } from '../../domain/submission/run-result.ts';
+import { toSaid, type Said } from '../../domain/submission/fingerprinted-text.ts';
+import type { Receipt } from '../response/response-schemas.ts';
+import type { Callers } from '../identity/callers.ts';
+import { queueUnavailable, Refused, spread } from '../response/problem.ts';
+import { tellRate, type DeviceRate } from './rate.ts';
+import type { Submitter } from './submitter.ts';
+import { traceOf } from './trace.ts';
+
+/** What became of a run result. Rejects where the queue does not answer; then nothing is promised. */
+export type Accept = (
+  run: RunResult,
+  now: number,
+  about: {
+    said: Said;
+    /** The trace that its attempts become part of. */
+    traceparent: string | null;
+  },
+) => Promise<
+  | { kind: 'accepted' | 'duplicate'; delivery: Delivery; ahead: number | null }
+  | { kind: 'conflict' }
+  /** Too much waits already, so long at the present pace. */
+  | { kind: 'backlog-full'; drainS: number }
+>;
+
+/** A run result to be kept, and what the device said, by which it is known again. */
+export type Submission = { run: RunResult; said: Said };
+
+export type SubmissionParts = {
+  callers: Callers;
+  /** Null where devices may submit as fast as they like. */
+  rate: DeviceRate | null;
+  accept: Accept;
+  /** When a delivery will be created at the present budget; null where nobody knows, or it has ended. */
+  forecast: (delivery: Delivery, ahead: number | null) => number | null;
+  clock: () => number;
+  random: () => number;
+  /** The queue did not answer, and why. */
+  onQueueTrouble: (error: unknown) => void;
+};
+
+/** What one request asks of the queue, all of it within the same time. */
+export type Submissions = {
+  /** Counts submissions of this device. @throws Refused where it submits too fast */
+  keepRate: (deviceId: string, submissions: number) => Promise<void>;
+  /** Stores a run result. @throws Refused */
+  store: (submission: Submission) => Promise<Receipt>;
+};
+
+/** All that is asked of the queue for one submission together; a caller hears no within 2 s. */
+const ACCEPT_WITHIN_MS = 1800;
+/** Beyond the end of the device's window. */
+const TOO_FAST_SPREAD_S = { least: 0, spread: 10 };
+/** What waits has room again bit by bit: the longer it is, the further apart they come back. */
+const BACKLOG_FULL_S = { least: 30, leastSpread: 60, mostSpread: 870, shareOfDrain: 0.1 };
+
+/** From here the time runs. */
+export function beginSubmissions(parts: SubmissionParts, res: Response): Submissions {
+  const { rate, random } = parts;
+  const now = parts.clock();
+  const giveUpAt = performance.now() + ACCEPT_WITHIN_MS;
+  const traceparent = traceOf(res)?.parent ?? null;
+
+  const queue = <T>(asked: Promise<T>): Promise<T> =>
+    within(asked, giveUpAt - performance.now()).catch((error: unknown) => {
+      parts.onQueueTrouble(error);
+      throw queueUnavailable('nothing is promised; send it again later', random);
+    });
+
+  async function keepRate(deviceId: string, submissions: number): Promise<void> {
+    if (!rate) return;
+    const taking = rate.take(deviceId, submissions, now);
+    const taken = taking instanceof Promise ? await queue(taking) : taking;
+    tellRate(res, rate.perWindow, taken);
+    if (!taken.ok) throw tooFast(taken.resetMs, random);
+  }
+
+  return {
+    keepRate,
+    store: async ({ run, said }) => {
+      const accepted = await queue(parts.accept(run, now, { said, traceparent }));
+      if (accepted.kind === 'backlog-full') throw backlogFull(accepted.drainS, random);
+      if (accepted.kind === 'conflict') {
+        throw new Refused({ code: 'run-id-reused', detail: 'this device already used this runId for another result' });
+      }
+      const { delivery, kind, ahead } = accepted;
+      return toReceipt(delivery, kind === 'duplicate', parts.forecast(delivery, ahead));
+    },
+  };
+}
+
+/** What a device gets for a run result that is stored. */
+function toReceipt(delivery: Delivery, duplicate: boolean, expectedAt: number | null): Receipt {
+  return {
+    deliveryId: delivery.id,
+    runId: delivery.runId,
+    status: delivery.status,
+    duplicate,
+    acceptedAt: writeInstant(delivery.acceptedAt),
+    expectedCreateAt: expectedAt === null ? null : new Date(expectedAt).toISOString(),
+  };
+}
+
+function tooFast(resetMs: number, random: () => number): Refused {
+  return new Refused({
+    code: 'too-fast',
+    detail: 'this device submitted as much as it may for now; send it again later',
+    retryAfterS: resetMs / 1000 + spread(TOO_FAST_SPREAD_S, random),
+  });
+}
+
+function backlogFull(drainS: number, random: () => number): Refused {
+  const { least, leastSpread, mostSpread, shareOfDrain } = BACKLOG_FULL_S;
+  const width = Math.min(mostSpread, Math.max(leastSpread, drainS * shareOfDrain));
+  return new Refused({
+    code: 'backlog-full',
+    detail: 'as much waits as this service may hold; send it again later',
+    retryAfterS: spread({ least, spread: width }, random),
+  });
+}
+
+/** A device submits for itself, a relay for any that is not revoked. @throws Refused */
+export function parseSubmission(json: unknown, submitter: Submitter, { requireAccepted }: Callers): Submission {
+  const claimed = typeof json === 'object' && json !== null ? (json as { deviceId?: unknown }).deviceId : undefined;
+  if (submitter.kind === 'device' && typeof claimed === 'string' && claimed !== submitter.deviceId) {
+    throw new Refused({ code: 'wrong-device', detail: 'deviceId is not the device that signed the request' });
+  }
+  const excess = findExcess(json);
+  const parsed = excess ? { ok: false as const, faults: [excess] } : parseRunResult(json);
+  if (!parsed.ok) {
+    throw new Refused({
+      code: 'invalid-run-result',
+      detail: `${parsed.faults.length} ${parsed.faults.length === 1 ? 'fault' : 'faults'}; see errors`,
+      faults: parsed.faults,
+    });
+  }
+  if (submitter.kind === 'relay') requireAccepted(parsed.runResult.deviceId);
+  return { run: parsed.runResult, said: toSaid(json) };
+}

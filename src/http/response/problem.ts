@@ -1,0 +1,91 @@
+// Refusals as RFC 9457 problem details, and the last resort for whatever a route throws.
+import type { ErrorRequestHandler, Response } from 'express';
+import { REFUSALS, type Refusal } from '../../domain/submission/refusal.ts';
+import type { Problem } from './response-schemas.ts';
+
+/** A refusal on its way out of a route. */
+export class Refused extends Error {
+  readonly refusal: Refusal;
+  constructor(refusal: Refusal) {
+    super(refusal.detail);
+    this.name = 'Refused';
+    this.refusal = refusal;
+  }
+}
+
+export const PROBLEM_TYPE = 'application/problem+json';
+
+/** Callers sent away come back spread over some time, not as one herd. */
+export type Spread = { least: number; spread: number };
+
+export const spread = ({ least, spread: width }: Spread, random: () => number): number => least + random() * width;
+
+const RETRY_AFTER_S = { least: 2, spread: 28 };
+
+/** The refusal of whoever needs the queue while it does not answer. */
+export function queueUnavailable(detail: string, random: () => number): Refused {
+  return new Refused({ code: 'queue-unavailable', detail, retryAfterS: spread(RETRY_AFTER_S, random) });
+}
+
+/** The members of a problem document. */
+export function toProblem({ code, detail, faults }: Refusal, requestId: string): Problem {
+  const { status, title } = REFUSALS[code];
+  return {
+    type: `urn:runstate-bridge:problem:${code}`,
+    title,
+    status,
+    detail,
+    code,
+    requestId,
+    ...(faults && { errors: faults }),
+  };
+}
+
+/** Answers with a refusal. */
+export function refuse(res: Response, refusal: Refusal): void {
+  const { requestId } = res.locals as { requestId: string };
+  res.locals['refusal'] = refusal;
+  if (refusal.code === 'unauthenticated' && !res.hasHeader('WWW-Authenticate')) {
+    res.setHeader('WWW-Authenticate', 'Signature');
+  }
+  if (refusal.retryAfterS !== undefined) res.setHeader('Retry-After', String(Math.ceil(refusal.retryAfterS)));
+  res
+    .status(REFUSALS[refusal.code].status)
+    .type(PROBLEM_TYPE)
+    .send(JSON.stringify(toProblem(refusal, requestId)));
+}
+
+/** body-parser's names for what is wrong with a body. */
+const BODY_FAULTS: Record<string, Refusal> = {
+  'entity.too.large': { code: 'too-large', detail: 'the body is larger than this service accepts' },
+  'encoding.unsupported': { code: 'unsupported-media-type', detail: 'content codings are not accepted' },
+  'entity.parse.failed': { code: 'invalid-json', detail: 'the body is not JSON in UTF-8' },
+  'charset.unsupported': { code: 'unsupported-media-type', detail: 'send application/json in UTF-8' },
+  'request.size.invalid': { code: 'bad-request', detail: 'the body is not as long as Content-Length says' },
+  'request.aborted': { code: 'bad-request', detail: 'the body ended early' },
+};
+
+/**
+ * Turns what a route threw into an answer: a refusal as it is, trouble with a body by its kind, anything else is a
+ * defect and told without detail.
+ */
+export function createErrorHandler(onDefect: (error: unknown) => void): ErrorRequestHandler {
+  // Express knows an error's route by its four parameters.
+  // eslint-disable-next-line @typescript-eslint/no-unused-vars
+  return (error: unknown, _req, res, _next) => {
+    const refusal = toRefusal(error, onDefect);
+    if (!res.headersSent && !res.destroyed) refuse(res, refusal);
+    else if (!res.writableEnded) res.destroy();
+  };
+}
+
+function toRefusal(error: unknown, onDefect: (error: unknown) => void): Refusal {
+  if (error instanceof Refused) return error.refusal;
+  const { type, status } = error as { type?: unknown; status?: unknown };
+  const known = typeof type === 'string' ? BODY_FAULTS[type] : undefined;
+  if (known) return known;
+  // Express itself refuses what it cannot route, such as a path with a broken percent escape.
+  if (status === 400) return { code: 'bad-request', detail: 'the request cannot be read' };
+  onDefect(error);
+  return { code: 'internal-error', detail: 'the service failed; the request id finds it in the log' };
+}

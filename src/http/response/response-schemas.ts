@@ -1,0 +1,180 @@
+// Every answer's body, once: what routes are typed by and what the API's document shows.
+import { z } from 'zod';
+import { STATUSES } from '../../domain/delivery.ts';
+import { FAILURE_KINDS } from '../../domain/attempt/failure.ts';
+import { HOLD_REASONS } from '../../domain/hold/hold.ts';
+import { NOTE_CODES } from '../../domain/attempt/note.ts';
+import { REFUSALS } from '../../domain/submission/refusal.ts';
+import { deviceIdSchema } from '../../domain/submission/run-result.ts';
+
+const instant = z.iso.datetime({ precision: 3 });
+const count = z.int().min(0);
+const seconds = z.number().min(0);
+const graphStatus = z.int().nullable().describe('Graph’s HTTP status; null where nothing was answered.');
+const graphRequestId = z.string().nullable().describe('What Microsoft’s support asks for.');
+const status = z.enum(STATUSES).describe('`waiting`: a next attempt is set. The last three are the ends.');
+
+export const receiptSchema = z
+  .object({
+    deliveryId: z.string(),
+    runId: deviceIdSchema,
+    status,
+    duplicate: z.boolean().describe('Whether this run was known before.'),
+    acceptedAt: instant,
+    expectedCreateAt: instant
+      .nullable()
+      .describe('When it will be created at the present budget; null while nobody knows, and once it has ended.'),
+  })
+  .meta({ id: 'Receipt', description: 'The run result is on disk, and its delivery is under way.' });
+
+const attemptSchema = z.object({
+  number: z.int().min(1).describe('From 1 over the whole life of the delivery; the newest 50 are kept.'),
+  at: instant,
+  outcome: z.enum(['created', 'found', 'absent', ...FAILURE_KINDS, 'in-flight']),
+  graphStatus,
+  graphRequestId,
+});
+
+const lastFailureSchema = z.object({
+  kind: z.enum(FAILURE_KINDS),
+  code: z.string().describe('Of a dead letter `graph-<status>`, `expired` or `expired-uncertain`; else the kind.'),
+  detail: z.string(),
+  at: instant,
+  graphStatus,
+  graphCode: z.string().nullable().describe('`error.code` as Graph sent it.'),
+  graphRequestId,
+});
+
+export const deliverySchema = z
+  .object({
+    deliveryId: z.string(),
+    runId: z.string(),
+    deviceId: z.string(),
+    hardwareConfigurationId: z.string(),
+    status,
+    attempts: z.array(attemptSchema),
+    acceptedAt: instant,
+    deliveredAt: instant.nullable(),
+    deviceRunStateId: z.string().nullable().describe('The record’s id in Graph.'),
+    supersededBy: z
+      .string()
+      .optional()
+      .describe('Of a superseded one: the delivery of a newer result of the same device and configuration.'),
+    notes: z
+      .array(
+        z.object({
+          code: z.enum(NOTE_CODES),
+          at: instant,
+          deliveryId: z.string().optional().describe('The other delivery, where there is one.'),
+          detail: z.string(),
+        }),
+      )
+      .optional()
+      .describe('What is worth knowing and changes nothing for the delivery; absent where there is nothing.'),
+    lastFailure: lastFailureSchema.nullable(),
+  })
+  .meta({ id: 'Delivery', description: 'A run result on its way into Graph.' });
+
+export const deadLettersSchema = z
+  .object({ deadLetters: z.array(deliverySchema), nextCursor: z.string().nullable() })
+  .meta({ id: 'DeadLetters', description: 'A page of dead letters, newest first; `nextCursor` is null on the last.' });
+
+export const replayedSchema = z.object({ matched: count, replayed: count }).meta({ id: 'Replayed' });
+export const purgedSchema = z.object({ matched: count, purged: count }).meta({ id: 'Purged' });
+
+const holdSchema = z.object({
+  reason: z.enum([...HOLD_REASONS, 'throttled']),
+  since: instant,
+  detail: z.string(),
+  remedy: z.string().describe('What a person can do about it.'),
+  hardwareConfigurationId: z
+    .string()
+    .optional()
+    .describe('Of a hold of one configuration: its deliveries alone are kept back, all others flow.'),
+  deliveries: count.optional().describe('How many that hold keeps back; they also count in their status.'),
+});
+
+const tenantStatusSchema = z.object({
+  id: z.string(),
+  counts: z.object({ queued: count, delivering: count, waiting: count, delivered: count, dead: count }),
+  oldestQueuedAgeSeconds: seconds,
+  budgetWritesPerSecond: seconds,
+  drainSeconds: seconds.describe('How long the backlog takes at the allowed pace.'),
+  holds: z.array(holdSchema),
+});
+
+export const statusSchema = z
+  .object({
+    tenants: z.array(tenantStatusSchema),
+    durability: z.string().describe('What a 202 is worth: `always` means on disk.'),
+  })
+  .meta({ id: 'Status' });
+
+const checkSchema = z.object({ ok: z.boolean(), detail: z.string() });
+
+export const readinessSchema = z
+  .object({ status: z.enum(['ok', 'degraded', 'failing']), checks: z.record(z.string(), checkSchema) })
+  .meta({
+    id: 'Readiness',
+    description: '`degraded` still serves: what is accepted is safe, but something wants an operator.',
+  });
+
+const explanationSchema = z.object({
+  summary: z.string(),
+  happened: z.array(z.string()),
+  waitingFor: z.string().nullable(),
+  next: z.string(),
+});
+
+/** What the dashboard's search answers. */
+export const searchSchema = z.object({
+  found: z.array(deliverySchema.extend({ explanation: explanationSchema })),
+  complete: z.boolean(),
+});
+
+export const throttleEndSchema = z
+  .object({ ended: z.boolean(), until: instant.nullable().describe('When it would have ended by itself.') })
+  .meta({ id: 'ThrottleEnd', description: 'Whether Graph’s “not before” was in force, and is no more.' });
+
+export const revokedSchema = z
+  .object({ revoked: z.array(z.object({ deviceId: deviceIdSchema, revokedAt: instant })) })
+  .meta({ id: 'RevokedDevices', description: 'Devices whose proofs count no more, newest first.' });
+
+export const revocationSchema = z
+  .object({
+    deviceId: deviceIdSchema,
+    revoked: z.boolean(),
+    changed: z.boolean().describe('False where it was so before.'),
+  })
+  .meta({ id: 'Revocation' });
+
+/** A fault of a submission: where (RFC 6901 JSON Pointer) and what. */
+const faultSchema = z.object({ pointer: z.string().meta({ format: 'json-pointer' }), detail: z.string() });
+
+/** What every refusal holds (RFC 9457). */
+export const problemSchema = z.object({
+  type: z.string().meta({ format: 'uri' }),
+  title: z.string(),
+  status: z.int(),
+  detail: z.string(),
+  code: z.enum(Object.keys(REFUSALS) as (keyof typeof REFUSALS)[]),
+  requestId: z.string().describe('Finds the request in the log; also in `X-Request-Id`.'),
+  errors: z.array(faultSchema).optional(),
+});
+
+/** One receipt or problem for each entry, in order. */
+export const batchSchema = z
+  .array(z.union([receiptSchema, problemSchema]))
+  .meta({ id: 'BatchAnswer', description: 'A receipt or a problem for each entry, in order.' });
+
+export type BatchAnswer = z.infer<typeof batchSchema>;
+export type Receipt = z.infer<typeof receiptSchema>;
+export type DeliveryView = z.infer<typeof deliverySchema>;
+export type Status = z.infer<typeof statusSchema>;
+export type Check = z.infer<typeof checkSchema>;
+export type SearchAnswer = z.infer<typeof searchSchema>;
+export type RevokedView = z.infer<typeof revokedSchema>;
+export type RevocationView = z.infer<typeof revocationSchema>;
+export type ThrottleEndView = z.infer<typeof throttleEndSchema>;
+export type Readiness = z.infer<typeof readinessSchema>;
+export type Problem = z.infer<typeof problemSchema>;

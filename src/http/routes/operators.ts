@@ -1,0 +1,103 @@
+// Operators' routes: dead letters, replay, purge, status. Where there is no operator token, there are no such routes.
+import express, { Router } from 'express';
+import { z } from 'zod';
+import { parseCursor } from '../../domain/operations/dead-letter-position.ts';
+import { deadLetterFilterSchema, type DeadLetterFilter } from '../../domain/operations/dead-letter.ts';
+import type { Delivery } from '../../domain/delivery.ts';
+import type { Status } from '../response/response-schemas.ts';
+import type { Callers } from '../identity/callers.ts';
+import { toView } from './deliveries.ts';
+import { operatorsOnly } from '../identity/operators-only.ts';
+import { queueUnavailable, Refused } from '../response/problem.ts';
+
+type Selection = { deliveryId: string } | { filter: DeadLetterFilter };
+
+export type OperatorParts = {
+  callers: Callers;
+  deadLetters: {
+    list: (
+      filter: DeadLetterFilter,
+      limit: number,
+      cursor: string | null,
+    ) => Promise<{ deadLetters: Delivery[]; nextCursor: string | null }>;
+    count: (selection: Selection) => Promise<number>;
+    replay: (selection: Selection, now: number) => Promise<number>;
+    purge: (selection: Selection) => Promise<number>;
+  };
+  status: () => Promise<Status>;
+  clock: () => number;
+  random: () => number;
+  onQueueTrouble: (error: unknown) => void;
+};
+
+const DEFAULT_LIMIT = 50;
+const MAX_LIMIT = 500;
+
+const isLimit = (text: string) => /^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_LIMIT;
+
+export const querySchema = deadLetterFilterSchema.extend({
+  limit: z
+    .string()
+    .refine(isLimit, `must be a whole number from 1 to ${MAX_LIMIT}`)
+    .transform(Number)
+    .default(DEFAULT_LIMIT)
+    .meta({ type: 'integer', minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT }),
+  cursor: z
+    .string()
+    .max(256)
+    .refine((cursor) => parseCursor(cursor) !== null, 'is no nextCursor of this list')
+    .optional()
+    .describe('`nextCursor` of the page before.'),
+});
+
+export const selectionSchema = z.union(
+  [
+    z.strictObject({ deliveryId: z.string().min(1).max(64), dryRun: z.boolean().default(false) }),
+    z.strictObject({ filter: deadLetterFilterSchema, dryRun: z.boolean().default(false) }),
+  ],
+  { error: 'must hold either deliveryId or filter (code, hardwareConfigurationId, deviceId), and dryRun at most' },
+);
+
+export function createOperatorRoutes(parts: OperatorParts): Router {
+  const { deadLetters, clock } = parts;
+  const router = Router();
+  const only = operatorsOnly(parts.callers);
+  const json = express.json({ limit: '10kb' });
+  const queue = <T>(promise: Promise<T>) =>
+    promise.catch((error: unknown): never => {
+      parts.onQueueTrouble(error);
+      throw queueUnavailable('ask again later', parts.random);
+    });
+
+  router.get('/v1/dead-letters', only, async (req, res) => {
+    const { limit, cursor, ...filter } = parse(querySchema, req.query);
+    const page = await queue(deadLetters.list(filter, limit, cursor ?? null));
+    res.json({ deadLetters: page.deadLetters.map(toView), nextCursor: page.nextCursor });
+  });
+  router.post('/v1/dead-letters/replay', only, json, async (req, res) => {
+    const { dryRun, ...selection } = parse(selectionSchema, req.body);
+    const matched = await queue(deadLetters.count(selection));
+    res.json({ matched, replayed: dryRun ? 0 : await queue(deadLetters.replay(selection, clock())) });
+  });
+  router.post('/v1/dead-letters/purge', only, json, async (req, res) => {
+    const { dryRun, ...selection } = parse(selectionSchema, req.body);
+    const matched = await queue(deadLetters.count(selection));
+    res.json({ matched, purged: dryRun ? 0 : await queue(deadLetters.purge(selection)) });
+  });
+  router.get('/v1/status', only, async (_req, res) => void res.json(await queue(parts.status())));
+  return router;
+}
+
+/** @throws Refused naming every fault */
+export function parse<T>(schema: z.ZodType<T>, value: unknown): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new Refused({
+    code: 'invalid-request',
+    detail: 'see errors',
+    faults: parsed.error.issues.map((issue) => ({
+      pointer: issue.path.map((key) => `/${String(key)}`).join(''),
+      detail: issue.message,
+    })),
+  });
+}

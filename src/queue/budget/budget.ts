@@ -1,0 +1,154 @@
+// The throttle budget all workers of a tenant share, and what stops them all: throttling and holds. On Redis's clock.
+import { anyPer20s } from '../../domain/pace/request-limit.ts';
+import type { Backoff } from '../../domain/attempt/retry.ts';
+import { configurationKey, type Hold, type HoldKey, type HoldReason } from '../../domain/hold/hold.ts';
+import { LONGEST_PROBE_INTERVAL } from '../../domain/hold/judge.ts';
+import { createPace, PACE_MEMBERS, rate, type Pace } from '../../domain/pace/pace.ts';
+import { WINDOW_MS } from '../../domain/pace/tuning.ts';
+import { CALM, END_THROTTLE, TAKE, THROTTLE } from './budget-scripts.ts';
+import { createHolds, type Holds } from './holds.ts';
+import type { Keys } from '../redis/keys.ts';
+import type { RedisConnection } from '../redis/connection.ts';
+import { PACE_FIELDS } from './pace-script.ts';
+import { defineScript } from '../redis/script.ts';
+
+/** Graph limits writes, and requests of any kind. */
+export type RequestKind = 'write' | 'read';
+
+/** Whose attempt a permit is for; null for a further page of a listing, which belongs to an attempt that has its permit. */
+export type Asking = { id: string; hardwareConfigurationId: string } | null;
+
+/**
+ * Go now, as the probe of these holds; ask again after a while; or, where the delivery's configuration is held, make
+ * room for others.
+ */
+export type Turn =
+  | { go: true; probes: HoldKey[]; hadFailures: boolean }
+  | { go: false; waitMs: number; because: 'pace' | 'throttled' | HoldReason }
+  | { go: false; heldBy: HoldKey };
+
+export type Budget = Pick<Holds, 'judge' | 'giveBack'> & {
+  /**
+   * Takes the next slot if it is due. Slots are evenly spaced over all workers. Those for writes follow the learned pace;
+   * reads take what writes leave of Graph's limit on requests of any kind, and writes leave them a tenth of it.
+   */
+  take: (kind: RequestKind, asking: Asking) => Promise<Turn>;
+  /**
+   * Graph said not before: nobody takes a slot until then. A refused write teaches the pace, unless it was a probe.
+   * @returns how long everyone waits
+   */
+  throttle: (kind: RequestKind, probing: boolean, retryAfterMs: number | null, random: number) => Promise<number>;
+  /** An operator knows better than Graph's Retry-After. @returns until when it would have lasted; null where there is none */
+  endThrottle: () => Promise<number | null>;
+  /** A request was carried out after others were refused: the next throttling begins with a short wait again. */
+  calm: () => Promise<void>;
+  /** What stops everyone or one configuration at present, how many deliveries that keeps parked, and the pace learned. */
+  state: () => Promise<BudgetState>;
+};
+
+export type BudgetState = {
+  holds: Hold[];
+  parked: Partial<Record<HoldKey, number>>;
+  throttle: Throttle | null;
+  writesPer20s: number;
+};
+
+/** Graph's “not before”. Instants are milliseconds since 1970. */
+export type Throttle = { since: number; until: number };
+
+export type BudgetSettings = {
+  /** Where the pace starts. */
+  writesPer20s: number;
+  /** How long the first probe of a hold waits. */
+  holdProbeMs: number;
+  /** How long a probe may be on its way; until its outcome is told, nobody else probes. */
+  probeTimeoutMs: number;
+  /** What a throttle without Retry-After waits. */
+  backoff: Backoff;
+};
+
+/** JavaScript's last: whoever asks for longer is obeyed, and told of as far as can be said. */
+const LAST_INSTANT_MS = 8.64e15;
+/** A fiftieth less than the limit: requests jitter on their way, and a window may catch one too many. */
+const ANY_SHARE = 0.98;
+
+/** The budget of one tenant. */
+export function createBudget(
+  redis: RedisConnection,
+  keys: Keys,
+  settings: BudgetSettings,
+  clock: () => number,
+): Budget {
+  const onBudget = (name: string, lua: string) => {
+    const run = defineScript(redis, name, lua);
+    return (...args: (string | number)[]) => run([keys.budget], args);
+  };
+  const takeScript = defineScript(redis, 'takeSlot', TAKE);
+  const throttleScript = onBudget('throttle', THROTTLE);
+  const endThrottleScript = onBudget('endThrottle', END_THROTTLE);
+  const calmScript = onBudget('calm', CALM);
+  const holds = createHolds(redis, keys, settings.holdProbeMs);
+
+  const anyIntervalUs = (WINDOW_MS * 1000) / (anyPer20s(settings.writesPer20s) * ANY_SHARE);
+  const longestProbeMs = Math.max(settings.probeTimeoutMs, settings.holdProbeMs * LONGEST_PROBE_INTERVAL);
+
+  return {
+    judge: holds.judge,
+    giveBack: holds.giveBack,
+    take: async (kind, asking) => {
+      const reply = (await takeScript(
+        [keys.budget, keys.holds, keys.probes],
+        [
+          kind,
+          settings.writesPer20s,
+          anyIntervalUs,
+          settings.probeTimeoutMs,
+          longestProbeMs,
+          asking?.id ?? '',
+          asking ? configurationKey(asking.hardwareConfigurationId) : '',
+        ],
+      )) as [number, number, string];
+      const [go, number, told] = reply;
+      if (go === 1) {
+        return { go: true, hadFailures: number === 1, probes: told.split(' ').filter(Boolean) as HoldKey[] };
+      }
+      if (number < 0) return { go: false, heldBy: told as HoldKey };
+      return { go: false, waitMs: number, because: told as 'pace' | 'throttled' | HoldReason };
+    },
+    throttle: async (kind, probing, retryAfterMs, random) => {
+      const { baseMs, capMs } = settings.backoff;
+      const teach = kind === 'write' && !probing ? 'teach' : '';
+      return Number(await throttleScript(retryAfterMs ?? -1, random, baseMs, capMs, teach, settings.writesPer20s));
+    },
+    endThrottle: async () => {
+      const until = await endThrottleScript();
+      return until === null ? null : Math.min(Number(until), LAST_INSTANT_MS);
+    },
+    calm: async () => {
+      await calmScript();
+    },
+    state: async () => {
+      const [list, parked, [throttledAt, throttledUntil, ...pace]] = await Promise.all([
+        holds.list(),
+        holds.countParked(),
+        redis.hmget(keys.budget, 'throttledAt', 'throttledUntil', ...PACE_FIELDS),
+      ]);
+      const until = Math.min(Number(throttledUntil ?? 0) / 1000, LAST_INSTANT_MS);
+      return {
+        holds: list,
+        parked: list.length === 0 ? {} : parked,
+        throttle: until > clock() ? { since: Number(throttledAt) / 1000, until } : null,
+        writesPer20s: rate(toPace(pace, settings.writesPer20s, clock()), clock()),
+      };
+    },
+  };
+}
+
+/** What nobody kept yet is as in a new pace: all of it, or what an older version did not know. */
+function toPace(found: (string | null)[], startPer20s: number, now: number): Pace {
+  const kept = PACE_MEMBERS.flatMap((member, index) => {
+    const value = found[index] ?? null;
+    return value === null ? [] : [[member, Number(value)] as const];
+  });
+  return { ...createPace(startPer20s, now), ...Object.fromEntries(kept), startPer20s };
+}

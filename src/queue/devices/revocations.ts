@@ -1,0 +1,93 @@
+// Devices whose proofs count no more: one list for all API processes, each with a copy it renews every second.
+import type { Keys } from '../redis/keys.ts';
+import type { RedisConnection } from '../redis/connection.ts';
+import { defineScript } from '../redis/script.ts';
+
+export type Revoked = { deviceId: string; revokedAt: number };
+
+export type Revocations = {
+  /** By this process's copy; while Redis does not answer, what was last known counts. */
+  isRevoked: (deviceId: string) => boolean;
+  /** Makes a question that fails until Redis was asked once: nobody knows yet who is revoked. */
+  whenKnown: <A extends unknown[], T>(ask: (...args: A) => Promise<T>) => (...args: A) => Promise<T>;
+  /** @returns false where it was revoked already; the first instant stays */
+  revoke: (deviceId: string, now: number) => Promise<boolean>;
+  /** @returns false where it was not revoked */
+  restore: (deviceId: string) => Promise<boolean>;
+  /** From Redis itself, newest first. */
+  list: () => Promise<Revoked[]>;
+  close: () => void;
+};
+
+const LOOK_EVERY_MS = 1000;
+/** Counts changes, so that a look that finds none is one small reply. No device id has such a character. */
+const REVISION = '#';
+
+const REVOKE = `
+if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0, false end
+redis.call('HINCRBY', KEYS[1], '${REVISION}', 1)
+return 1`;
+
+const RESTORE = `
+if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0, false end
+redis.call('HINCRBY', KEYS[1], '${REVISION}', 1)
+return 1`;
+
+/** @param onTrouble Redis did not answer a look */
+export async function openRevocations(
+  redis: RedisConnection,
+  { root }: Pick<Keys, 'root'>,
+  onTrouble: (error: Error) => void,
+): Promise<Revocations> {
+  const key = `${root}:revoked`;
+  const revokeScript = defineScript(redis, 'revokeDevice', REVOKE);
+  const restoreScript = defineScript(redis, 'restoreDevice', RESTORE);
+  let revoked: ReadonlySet<string> = new Set();
+  let revision: string | null | undefined;
+
+  async function read(): Promise<Map<string, string>> {
+    const fields = new Map(Object.entries(await redis.hgetall(key)));
+    revision = fields.get(REVISION) ?? null;
+    fields.delete(REVISION);
+    revoked = new Set(fields.keys());
+    return fields;
+  }
+
+  async function look(): Promise<void> {
+    if (redis.status !== 'ready') return;
+    try {
+      if (revision === undefined || (await redis.hget(key, REVISION)) !== revision) await read();
+    } catch (error) {
+      if (error instanceof Error) onTrouble(error);
+    }
+  }
+
+  const onReady = () => void look();
+  redis.on('ready', onReady);
+  const looking = setInterval(() => void look(), LOOK_EVERY_MS);
+  await look();
+
+  async function change(script: typeof revokeScript, args: (string | number)[]): Promise<boolean> {
+    const changed = (await script([key], args)) === 1;
+    await read();
+    return changed;
+  }
+
+  return {
+    isRevoked: (deviceId) => revoked.has(deviceId),
+    whenKnown:
+      (ask) =>
+      (...args) =>
+        revision === undefined ? Promise.reject(new Error('nobody knows yet which devices are revoked')) : ask(...args),
+    revoke: (deviceId, now) => change(revokeScript, [deviceId, now]),
+    restore: (deviceId) => change(restoreScript, [deviceId]),
+    list: async () =>
+      Array.from(await read(), ([deviceId, revokedAt]) => ({ deviceId, revokedAt: Number(revokedAt) })).sort(
+        (a, b) => b.revokedAt - a.revokedAt,
+      ),
+    close: () => {
+      clearInterval(looking);
+      redis.off('ready', onReady);
+    },
+  };
+}

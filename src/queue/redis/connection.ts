@@ -1,0 +1,172 @@
+// One connection recipe for every topology: embedded, single, Sentinel, Cluster; and how each purpose fails.
+import { once } from 'node:events';
+import { Cluster, Redis, type RedisOptions as AnyRedisOptions } from 'ioredis';
+import { parseRedisUrl, readPassword, type RedisAccess, type RedisConfig } from '../../config/redis.ts';
+import { socketPath } from './embedded/directory.ts';
+import { placed } from './database-guard.ts';
+import { createRefusals, type Refusals } from './refusals.ts';
+
+export type RedisConnection = Redis | Cluster;
+type RedisOptions = Omit<AnyRedisOptions, 'replyMapping'>;
+
+/**
+ * `answer`: a caller waits, so commands fail fast. `work`: nobody waits, so commands wait for Redis to come back.
+ * `examine`: as `answer`, but whatever is found there is looked at.
+ */
+export type Purpose = 'answer' | 'work' | 'examine';
+
+/** A caller that waits for Redis hears no within 2 s, even after two commands in a row. */
+const ANSWER_TIMEOUT_MS = 1500;
+const CONNECT_TIMEOUT_MS = 2000;
+/** While a server loads its files it is asked again after this. */
+const LOADING_RETRY_MS = 500;
+/** Longer than BullMQ's blocking read of at most 10 s; a master that hangs is left after this. */
+const SOCKET_TIMEOUT_MS = 15_000;
+
+const ANSWER: RedisOptions = {
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 1,
+  commandTimeout: ANSWER_TIMEOUT_MS,
+  connectTimeout: CONNECT_TIMEOUT_MS,
+  socketTimeout: SOCKET_TIMEOUT_MS,
+  retryStrategy: (times) => Math.min(100 * times, 1000),
+};
+const OPTIONS: Record<Purpose, RedisOptions> = {
+  answer: ANSWER,
+  examine: ANSWER,
+  work: {
+    maxRetriesPerRequest: null,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    socketTimeout: SOCKET_TIMEOUT_MS,
+    retryStrategy: (times) => Math.min(200 * times, 2000),
+  },
+};
+
+/** What `reconnectOnError` may answer: the connection is made anew, and the command is given up, or sent again there. */
+const ANEW = { answer: 1, work: 2, examine: false } as const;
+
+const refusalsByConnection = new WeakMap<RedisConnection, Refusals>();
+
+/** What Redis refused on a connection and all made like it. */
+export function refusalsOf(connection: RedisConnection): Refusals {
+  const refusals = refusalsByConnection.get(connection);
+  if (!refusals) throw new Error('a connection that was not opened here');
+  return refusals;
+}
+
+/**
+ * Opens a connection. It reconnects by itself for ever, also where the server it leads to turns out to be a replica; the
+ * `error` events of lost connections go to onError, once per attempt, without the command they interrupted.
+ */
+export function connect(config: RedisConfig, purpose: Purpose, onError: (error: Error) => void): RedisConnection {
+  const refusals = createRefusals(() => performance.now());
+  const reconnectOnError = (error: Error) => refusals.note(error) && ANEW[purpose];
+  const opened = open(config, { ...OPTIONS[purpose], reconnectOnError });
+  const connection = opened instanceof Redis ? placed(opened) : opened;
+  refusalsByConnection.set(connection, refusals);
+  connection.on('error', (error: Error) => {
+    refusals.note(error);
+    onError(error);
+  });
+  return connection;
+}
+
+function open(config: RedisConfig, options: RedisOptions): RedisConnection {
+  switch (config.kind) {
+    case 'embedded':
+      return new Redis({ ...options, path: socketPath(config.directory), maxLoadingRetryTime: LOADING_RETRY_MS });
+    case 'single': {
+      const { server, username, password, tls, db, family } = addressOf(config.url.reveal());
+      const own = { ...(username !== null && { username }), ...(password !== null && { password }) };
+      return new Redis({
+        ...withPasswordRead(options, password === null ? config.access : undefined, 'password'),
+        ...(config.access?.username && { username: config.access.username }),
+        ...own,
+        ...server,
+        db,
+        ...(family !== null && { family }),
+        ...('host' in server && (tls || config.access?.tls) && { tls: {} }),
+      });
+    }
+    case 'sentinel':
+      return new Redis({
+        ...withPasswordRead(options, config.access, 'password', 'sentinelPassword'),
+        ...(config.access?.username && {
+          username: config.access.username,
+          sentinelUsername: config.access.username,
+        }),
+        ...(config.access?.tls && { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true }),
+        sentinels: config.sentinels,
+        name: config.name,
+        failoverDetector: true,
+        sentinelRetryStrategy: (times) => Math.min(100 * times, 1000),
+      });
+    case 'cluster': {
+      const { enableOfflineQueue = true, maxRetriesPerRequest, ...redisOptions } = options;
+      const secured = {
+        ...redisOptions,
+        maxRetriesPerRequest: maxRetriesPerRequest ?? null,
+        ...(config.access?.username && { username: config.access.username }),
+        ...(config.access?.tls && { tls: {} }),
+      };
+      const nodeOptions = withPasswordRead(secured, config.access, 'password');
+      return new Cluster(config.nodes, {
+        enableOfflineQueue,
+        redisOptions: nodeOptions,
+        clusterRetryStrategy: (times) => {
+          readPasswordAgain(nodeOptions, config.access, 'password');
+          return Math.min(100 * times, 1000);
+        },
+        // A certificate is for the name, which the look-up would put an address in place of.
+        ...(config.access?.tls && { dnsLookup: (address, callback) => callback(null, address) }),
+      });
+    }
+  }
+}
+
+function addressOf(url: string) {
+  const address = parseRedisUrl(url);
+  if (typeof address === 'string') throw new Error(`REDIS_URL ${address}`);
+  return address;
+}
+
+type PasswordOption = 'password' | 'sentinelPassword';
+
+/** Options with the password in them, read again before each new connection: ioredis calls the strategy on its own options. */
+function withPasswordRead(options: RedisOptions, access: RedisAccess | undefined, ...names: PasswordOption[]) {
+  const { retryStrategy } = options;
+  const withPassword: RedisOptions = {
+    ...options,
+    retryStrategy(this: RedisOptions, times) {
+      readPasswordAgain(this, access, ...names);
+      return retryStrategy?.(times);
+    },
+  };
+  readPasswordAgain(withPassword, access, ...names);
+  return withPassword;
+}
+
+/** A file that cannot be read for a moment, as while it is replaced, leaves what was known. */
+function readPasswordAgain(options: RedisOptions, access: RedisAccess | undefined, ...names: PasswordOption[]): void {
+  if (!access?.password) return;
+  try {
+    for (const name of names) options[name] = readPassword(access.password);
+  } catch {
+    // The old password is tried again, and Redis says what it thinks of it.
+  }
+}
+
+/** Waits a little for a new connection, so that the first caller is not refused; goes on without it. */
+export async function settled(connection: RedisConnection): Promise<void> {
+  if (connection.status === 'ready') return;
+  await once(connection, 'ready', { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) }).catch(() => undefined);
+}
+
+/** Closes a connection; one that cannot say goodbye is cut. */
+export async function disconnect(connection: RedisConnection): Promise<void> {
+  if (connection.status !== 'ready') {
+    connection.disconnect();
+    return;
+  }
+  await connection.quit().catch(() => connection.disconnect());
+}

@@ -1,0 +1,97 @@
+// Embedded Redis: our own redis-server on a socket under DATA_DIR, one per directory, shared by all who use it, gone with the last.
+import { closeSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { claimDirectory, socketPath } from './directory.ts';
+import { createLook } from './look.ts';
+import { shutDown } from './probe.ts';
+import { usersLockPath } from './server.ts';
+import { findLocker, openLockFile, tryLock } from './file-lock.ts';
+
+/** How long a process's start waits for an answer; after that it goes on without, and whoever asks is told why. */
+const START_WAITS_MS = 5000;
+const POLL_MS = { first: 20, longest: 500 };
+/** A wait that lasts is told of, again and again. */
+const TOLD = { afterMs: 1000, everyMs: 10_000 };
+const SHUTDOWN_WITHIN_MS = 2000;
+
+export type EmbeddedRedis = {
+  /** Starts the server again where it is gone, and waits until it answers, however long that takes. */
+  ensure: () => Promise<void>;
+  /** What an answer waits for, in words; null where Redis answers. */
+  explain: () => Promise<string | null>;
+  /** Stops the server unless another process still uses it. */
+  close: () => Promise<void>;
+};
+
+export type TellWait = (waitingFor: string, waitedMs: number) => void;
+
+/**
+ * Starts the embedded Redis of a directory, or joins the one that runs. Every write is fsynced before its reply.
+ *
+ * There is one server per directory, always. It holds the directory's lock for as long as it lives and the kernel releases
+ * it, so whoever gets the lock knows that there is none; time tells nothing, since a server may be stopped, wait for its
+ * disk, or load its files for minutes. Each process that uses the server holds a lock too, shared: when the kernel has
+ * released the last one, the server is told to end, so none is left behind by processes that were killed.
+ * @param tellWait hears what a wait is for, as long as it lasts
+ * @throws CannotStart with one clear line where it cannot run here
+ */
+export async function startEmbeddedRedis(
+  directory: string,
+  tellWait: TellWait = () => undefined,
+): Promise<EmbeddedRedis> {
+  const path = claimDirectory(directory);
+  const locker = await findLocker();
+  const users = openLockFile(usersLockPath(path));
+  const { look, explain } = createLook(path, locker);
+  const closing = new AbortController();
+  let ensuring: Promise<void> | null = null;
+
+  async function untilReady(): Promise<void> {
+    const wait = createWait(tellWait, closing.signal);
+    while (!(await tryLock(users, 'shared', locker))) await wait('the embedded redis-server to end, which others left');
+    for (let waitingFor = await look(); waitingFor !== null; waitingFor = await look()) await wait(waitingFor);
+  }
+  const ensure = () =>
+    (ensuring ??= untilReady()
+      .catch((error: unknown) => {
+        if (!closing.signal.aborted) throw error;
+      })
+      .finally(() => (ensuring = null)));
+
+  const started = ensure();
+  started.catch(() => undefined);
+  try {
+    await Promise.race([started, delay(START_WAITS_MS, undefined, { ref: false })]);
+  } catch (error) {
+    closeSync(users);
+    throw error;
+  }
+
+  async function leave(): Promise<void> {
+    closing.abort();
+    await ensuring?.catch(() => undefined);
+    // The last one ends it. Where it does not hear that, it is told to end when the file is closed.
+    if (await tryLock(users, 'exclusive', locker)) await shutDown(socketPath(path), SHUTDOWN_WITHIN_MS);
+    closeSync(users);
+  }
+  let leaving: Promise<void> | null = null;
+  return { ensure, explain, close: () => (leaving ??= leave()) };
+}
+
+/** Makes a wait: each call waits a moment, the next one a little longer, and now and then says what for. */
+function createWait(tell: TellWait, signal: AbortSignal): (waitingFor: string) => Promise<void> {
+  const since = performance.now();
+  let pollMs = POLL_MS.first;
+  let told = { what: '', at: since };
+  return async (waitingFor) => {
+    const now = performance.now();
+    const what = waitingFor.replaceAll(/\d+/g, '');
+    const isNews = now - since > TOLD.afterMs && (what !== told.what || now - told.at > TOLD.everyMs);
+    if (isNews) {
+      told = { what, at: now };
+      tell(waitingFor, Math.round(now - since));
+    }
+    await delay(pollMs, undefined, { signal });
+    pollMs = Math.min(pollMs * 1.5, POLL_MS.longest);
+  };
+}

@@ -1,0 +1,100 @@
+// A lock on a file that the kernel keeps: it lasts as long as any process has the file open, and not a moment longer.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { constants, openSync } from 'node:fs';
+import { access } from 'node:fs/promises';
+import { delimiter, join } from 'node:path';
+import { CannotStart } from '../../../config/cannot-start.ts';
+
+export type Hold = 'exclusive' | 'shared';
+
+/** A program that locks a file it inherits, by number; it ends with 1, and says nothing, where another holds the lock. */
+export type Locker = { path: string; args: (hold: Hold, patience: 'at once' | 'wait', fd: number) => string[] };
+
+const LOCKED_ELSEWHERE = 1;
+
+/**
+ * Node cannot lock a file. What it can do is open one and hand it down: flock(2) locks belong to the open file, not to a
+ * process, so flock(1) locks it for us and ends, and we – or the child we hand it to – have the lock. It is in util-linux
+ * and busybox, so on every Linux; macOS has none, but it has Perl.
+ */
+const LOCKERS: { program: string; args: Locker['args'] }[] = [
+  {
+    program: 'flock',
+    args: (hold, patience, fd) => [
+      hold === 'exclusive' ? '-x' : '-s',
+      ...(patience === 'at once' ? ['-n'] : []),
+      String(fd),
+    ],
+  },
+  {
+    program: 'perl',
+    args: (hold, patience, fd) => [
+      '-MFcntl=:flock',
+      '-e',
+      'open(my $file, "+<&=", $ARGV[1]) or die $!; flock($file, $ARGV[0]) and exit 0; exit 1 if $!{EWOULDBLOCK}; die $!',
+      // LOCK_SH, LOCK_EX and LOCK_NB are the same numbers everywhere.
+      String((hold === 'exclusive' ? 2 : 1) | (patience === 'at once' ? 4 : 0)),
+      String(fd),
+    ],
+  },
+];
+/** Where systems keep them: a supervisor's PATH may be short. */
+const USUAL_FOLDERS = ['/usr/bin', '/bin', '/usr/local/bin', '/opt/homebrew/bin'];
+
+/** @throws CannotStart where the machine has no program that locks files */
+export async function findLocker(folders = [...searchPath(), ...USUAL_FOLDERS]): Promise<Locker> {
+  for (const { program, args } of LOCKERS) {
+    const path = await findProgram(program, folders);
+    if (path !== null) return { path, args };
+  }
+  throw new CannotStart(
+    'the embedded Redis needs the program flock, to be the only one in its directory: install util-linux, or set REDIS_URL',
+  );
+}
+
+export const searchPath = (): string[] =>
+  (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
+
+/** @returns its path; null where none of the folders has it */
+export async function findProgram(name: string, folders: readonly string[]): Promise<string | null> {
+  for (const folder of folders) {
+    const path = join(folder, name);
+    const isThere = await access(path, constants.X_OK).then(
+      () => true,
+      () => false,
+    );
+    if (isThere) return path;
+  }
+  return null;
+}
+
+/**
+ * Opens a file to be locked, its owner's alone.
+ * @throws CannotStart where it cannot be opened
+ */
+export function openLockFile(path: string): number {
+  try {
+    return openSync(path, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600);
+  } catch (error) {
+    throw new CannotStart(`DATA_DIR cannot be used: ${error instanceof Error ? error.message : 'no reason given'}`);
+  }
+}
+
+/**
+ * Locks an open file unless another holds it.
+ * @returns false where another does; a hold of the other kind that was ours may be lost then
+ * @throws CannotStart where the file system knows no locks
+ */
+export async function tryLock(fd: number, hold: Hold, locker: Locker): Promise<boolean> {
+  const child = spawn(locker.path, locker.args(hold, 'at once', 3), { stdio: ['ignore', 'ignore', 'pipe', fd] });
+  let complaint = '';
+  child.stderr?.on('data', (bytes: Buffer) => (complaint += bytes.toString()));
+  const [code] = (await once(child, 'close').catch((error: unknown) => {
+    complaint = String(error);
+    return [null];
+  })) as [number | null];
+  if (code === 0) return true;
+  if (code === LOCKED_ELSEWHERE && complaint === '') return false;
+  throw new CannotStart(`files in DATA_DIR cannot be locked: ${complaint.trim() || `${locker.path} failed`}`);
+}

@@ -1,0 +1,154 @@
+// What Redis is like, asked once for a diagnosis: version, role, clock, memory, what it promises, how long a write takes.
+import { existsSync } from 'node:fs';
+import { access, constants, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, resolve } from 'node:path';
+import type { RedisConfig } from '../../config/redis.ts';
+import { directoryFault, socketPath } from './embedded/directory.ts';
+import { describePresence } from './embedded/look.ts';
+import { probe } from './embedded/probe.ts';
+import { startEmbeddedRedis } from './embedded/embedded.ts';
+import { inspectRedis, readInfo, type RedisHealth } from './health.ts';
+import { createKeys } from './keys.ts';
+import { connect, disconnect, settled, type RedisConnection } from './connection.ts';
+import { ENVIRONMENT_TENANT } from '../tenant.ts';
+
+export type RedisFacts = {
+  version: string;
+  role: string;
+  pingMs: number;
+  /** One write by script, as an acceptance is one; how long, or why not. */
+  write: { ms: number } | { error: string };
+  /** How far Redis's clock is ahead of the one here; negative where it is behind. */
+  clockAheadMs: number;
+  usedBytes: number;
+  /** Null where there is no such limit. */
+  maxmemoryBytes: number | null;
+  /** Null where Redis does not tell. */
+  machineBytes: number | null;
+  lastLogWriteFailed: boolean;
+  health: RedisHealth;
+};
+
+export type ExaminedRedis = { kind: 'facts'; facts: RedisFacts } | { kind: 'unreachable'; detail: string };
+
+const TRIES = 5;
+
+/** Asks the Redis of a configuration; leaves nothing behind. */
+export async function examineRedis(config: RedisConfig, clock: () => number): Promise<ExaminedRedis> {
+  let trouble = 'no answer';
+  const redis = connect(config, 'examine', (error) => (trouble = describe(error)));
+  try {
+    await settled(redis);
+    if (redis.status !== 'ready') return { kind: 'unreachable', detail: trouble };
+    return { kind: 'facts', facts: await readFacts(redis, config.prefix, clock) };
+  } catch (error) {
+    return { kind: 'unreachable', detail: describe(error) };
+  } finally {
+    await disconnect(redis);
+  }
+}
+
+async function readFacts(redis: RedisConnection, prefix: string, clock: () => number): Promise<RedisFacts> {
+  const { info } = await readInfo(redis);
+  const field = (name: string) => new RegExp(`^${name}:(\\S*)`, 'm').exec(info)?.[1];
+  const bytes = (name: string) => Number(field(name) ?? 0);
+  const pingMs = await median(() => redis.ping());
+  return {
+    version: field('redis_version') ?? 'unknown',
+    role: field('role') ?? 'unknown',
+    pingMs,
+    write: await tryWrite(redis, prefix),
+    clockAheadMs: await readClock(redis, clock),
+    usedBytes: bytes('used_memory'),
+    maxmemoryBytes: bytes('maxmemory') || null,
+    machineBytes: bytes('total_system_memory') || null,
+    lastLogWriteFailed: field('aof_last_write_status') === 'err',
+    health: await inspectRedis(redis),
+  };
+}
+
+async function tryWrite(redis: RedisConnection, prefix: string): Promise<RedisFacts['write']> {
+  const key = `${createKeys(prefix, ENVIRONMENT_TENANT).root}:doctor`;
+  const script = "redis.call('SET', KEYS[1], '1', 'PX', 10000) return redis.call('DEL', KEYS[1])";
+  try {
+    return { ms: await median(() => redis.eval(script, 1, key)) };
+  } catch (error) {
+    return { error: describe(error) };
+  }
+}
+
+/** Redis's clock against the middle of the question and its answer. */
+async function readClock(redis: RedisConnection, clock: () => number): Promise<number> {
+  const askedAt = clock();
+  const [seconds, micros] = await redis.time();
+  return Number(seconds) * 1000 + Number(micros) / 1000 - (askedAt + clock()) / 2;
+}
+
+async function median(ask: () => Promise<unknown>): Promise<number> {
+  const took: number[] = [];
+  for (let index = 0; index < TRIES; index++) {
+    const startedAt = performance.now();
+    await ask();
+    took.push(performance.now() - startedAt);
+  }
+  return took.sort((a, b) => a - b)[Math.floor(TRIES / 2)] ?? 0;
+}
+
+/** The message alone: an error of ioredis also carries its command. */
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return 'no answer';
+  if (error.message !== '') return error.message;
+  const { code } = error as NodeJS.ErrnoException;
+  return code ?? error.name;
+}
+
+export type EmbeddedDirectory = {
+  /** What the server that runs there is waited for; null where none runs, or it answers. */
+  waitingFor: string | null;
+  /** Why no server would be started there. */
+  fault: string | null;
+};
+
+/** What an embedded Redis would find in a directory; changes nothing. */
+export async function examineDirectory(directory: string): Promise<EmbeddedDirectory> {
+  if (!(await isWritable(directory))) return { waitingFor: null, fault: 'cannot be written to' };
+  if (!existsSync(directory)) return { waitingFor: null, fault: null };
+  const presence = await probe(socketPath(directory));
+  return {
+    waitingFor: presence.kind === 'nobody' ? null : describePresence(presence),
+    fault: directoryFault(directory),
+  };
+}
+
+/**
+ * Whether an embedded Redis could start for a directory, seen by starting one elsewhere for a moment.
+ * @throws CannotStart where it does not come up
+ */
+export async function tryEmbedded(clock: () => number): Promise<{ startMs: number; examined: ExaminedRedis }> {
+  const directory = await mkdtemp(join(tmpdir(), 'runstate-doctor-'));
+  try {
+    const startedAt = performance.now();
+    const embedded = await startEmbeddedRedis(directory);
+    try {
+      const startMs = performance.now() - startedAt;
+      return { startMs, examined: await examineRedis({ kind: 'embedded', directory, prefix: 'doctor' }, clock) };
+    } finally {
+      await embedded.close();
+    }
+  } finally {
+    await rm(directory, { recursive: true, force: true });
+  }
+}
+
+/** Whether a directory, or the nearest one above it that exists, can be written to. */
+export async function isWritable(directory: string): Promise<boolean> {
+  const path = resolve(directory);
+  try {
+    await access(path, constants.W_OK);
+    return true;
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    return missing && dirname(path) !== path && isWritable(dirname(path));
+  }
+}

@@ -1,0 +1,73 @@
+// Where everything of one tenant lives in Redis: one hash slot, whatever the topology.
+import { RANKS } from '../../domain/order.ts';
+
+export type Keys = {
+  /** Prefix of BullMQ's own keys. */
+  root: string;
+  /** A delivery's record. Ids have 23 characters, so none is another key's name. */
+  delivery: (id: string) => string;
+  /** Ids in line, one list for each rank, oldest first. */
+  line: readonly string[];
+  /** Ids taken from the line that have not ended and are not parked, by the instant of acceptance: each has a BullMQ job, or is put off, or gets it from the sweep. */
+  inWork: string;
+  /** Of those in work, the ones that wait for their next attempt, by when it is due on Redis's clock: then each gets a BullMQ job. */
+  putOff: string;
+  /** Of those in work, the ones that were tried before, or are a configuration's probe, and have no attempt under way. */
+  retrying: string;
+  /** What is known of the way to Graph: holds (`h:`), suspicions (`s:`), what worked when (`w:`), and the version of it all (`v`). */
+  holds: string;
+  /** Holds of configurations by when their next probe may be chosen. */
+  probes: string;
+  /** Parked ids by the instant of acceptance, for each hold of a configuration: out of everybody's way, without a job. */
+  parked: (hold: string) => string;
+  /** Which of these there are. */
+  parkedSets: string;
+  /** Which of these belong to holds that ended, and go back into the line. */
+  released: string;
+  /** Ids of dead letters, by the instant of death. */
+  dead: string;
+  /** Ids of deliveries that ended, newest first, a few. */
+  ended: string;
+  /** How many deliveries have each status, how many bytes the open ones take, and how far each line has moved. */
+  counts: string;
+  /** The deliveries of a device and configuration that compete, by when their runs were completed. */
+  contest: (contest: string) => string;
+  /** Which delivery a record in Graph belongs to. */
+  record: (deviceRunStateId: string) => string;
+  /** What was seen of the tenant's Graph, by when it was seen last. */
+  facts: string;
+  budget: string;
+  /** The secret that fingerprints are made with, sealed under each key of the environment. */
+  fingerprintSecrets: string;
+};
+
+export const QUEUE_NAME = 'deliveries';
+
+/** A key in the slot of another one, and below the same root. */
+export const besideKey = (key: string, name: string): string => `${key.slice(0, key.indexOf('}') + 1)}:${name}`;
+
+/** The braces make a Redis Cluster keep all of it in one slot, which scripts over several keys need. */
+export function createKeys(prefix: string, tenantId: string): Keys {
+  const root = `${prefix}:{${tenantId}}`;
+  return {
+    root,
+    delivery: (id) => `${root}:${id}`,
+    line: RANKS.map((rank) => `${root}:line:${rank}`),
+    inWork: `${root}:in-work`,
+    putOff: `${root}:put-off`,
+    retrying: `${root}:retrying`,
+    holds: `${root}:holds`,
+    probes: `${root}:probes`,
+    parked: (hold) => `${root}:parked:${hold}`,
+    parkedSets: `${root}:parked-sets`,
+    released: `${root}:released`,
+    dead: `${root}:dead`,
+    ended: `${root}:ended`,
+    counts: `${root}:counts`,
+    contest: (contest) => `${root}:c:${contest}`,
+    record: (deviceRunStateId) => `${root}:r:${deviceRunStateId}`,
+    facts: `${root}:facts`,
+    budget: `${root}:budget`,
+    fingerprintSecrets: `${root}:fingerprint-secrets`,
+  };
+}

@@ -1,0 +1,247 @@
+// Accepting run results: each run once, those that arrive together in one script call, nobody waits when nothing is under way.
+import { createDelivery, type Delivery } from '../../domain/delivery.ts';
+import { configurationKey } from '../../domain/hold/hold.ts';
+import { withNote } from '../../domain/attempt/note.ts';
+import { isCompletedAhead, RANKS, rank as rankOf, toContestant, type Priority, type Rank } from '../../domain/order.ts';
+import { toText, type RunResult } from '../../domain/submission/run-result.ts';
+import { toSaid, type Said } from '../../domain/submission/fingerprinted-text.ts';
+import type { Fingerprints, MakeFingerprint } from './fingerprints.ts';
+import type { Keys } from '../redis/keys.ts';
+import { CONTEST_LUA } from './supersession.ts';
+import { defineLineScript, type Line } from './waiting-list.ts';
+import { fingerprintOf, HEADER_LUA, LETTERS, parseHeader, parseRecord, tag, toBody, type Place } from './record.ts';
+import type { RedisConnection } from '../redis/connection.ts';
+import { NotOpened, type Seal } from './payload-cipher.ts';
+
+/** What became of a run result, and how many are to be created before it where it waits in line. */
+export type Accepted =
+  { kind: 'accepted' | 'duplicate'; delivery: Delivery; ahead: number | null } | { kind: 'conflict' };
+
+export type Accept = (run: RunResult, now: number, about?: Partial<About>) => Promise<Accepted>;
+
+/** What is known of a submission beside the run result that is kept. */
+type About = {
+  /** What the device said before anything was masked: the same run again is known by this. */
+  said: Said;
+  traceparent: string | null;
+};
+
+/** Of two open deliveries of one device and configuration, the older need not be created. */
+export type OnRivals = (older: string, newer: string) => void;
+
+export type AcceptanceSettings = { priority: Priority; supersede: boolean };
+
+const ENTRY_ARGS = 8;
+
+const ACCEPT = `${HEADER_LUA}
+${CONTEST_LUA}
+local entries = tonumber(ARGV[OWN_ARGS + 1])
+local answers, joined, joinedBytes, accepted, known = {}, {}, 0, 0, {}
+local number = {}
+for rank = 0, ${RANKS.length - 1} do
+  number[rank], joined[rank] = tonumber(redis.call('HGET', COUNTS, 'joined:' .. rank) or 0), {}
+end
+-- Whom it makes superfluous, or who makes it superfluous; one of the same instant does neither.
+local function compete(contest, instant, id)
+  local newest = newestStanding(contest)
+  join(contest, instant, id)
+  if not newest or newest[1] == instant then return '', '' end
+  if instant > newest[1] then return newest[2], '' end
+  return '', newest[2]
+end
+for entry = 0, entries - 1 do
+  local at = OWN_ARGS + 1 + entry * ${ENTRY_ARGS}
+  local id, now, identity, rank, body = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4]), ARGV[at + 5]
+  local key = ROOT .. ':' .. id
+  local place = number[rank] + 1
+  local head = {0, '${LETTERS.queued}', now, rank, place, identity, ARGV[at + 8]}
+  local record = table.concat(head, ' ') .. '\\n' .. body
+  if redis.call('SET', key, record, 'NX') then
+    number[rank] = place
+    joined[rank][#joined[rank] + 1] = id
+    accepted, joinedBytes = accepted + 1, joinedBytes + #record
+    answers[entry + 1] = place
+    if ARGV[at + 6] ~= '' then
+      local older, newer = compete(ROOT .. ':c:' .. ARGV[at + 6], ARGV[at + 7], id)
+      answers[entry + 1] = {'accepted', place, older, newer}
+    end
+  else
+    local found = redis.call('GET', key)
+    local _, _, _, _, _, foundIdentity = header(found)
+    answers[entry + 1] = {foundIdentity == identity and 'duplicate' or 'other', found}
+    known[#known + 1] = entry + 1
+  end
+end
+if accepted > 0 then
+  for rank = 0, ${RANKS.length - 1} do
+    if #joined[rank] > 0 then
+      redis.call('HSET', COUNTS, 'joined:' .. rank, number[rank])
+      redis.call('RPUSH', line(rank), unpack(joined[rank]))
+    end
+  end
+  redis.call('HINCRBY', COUNTS, 'queued', accepted)
+  redis.call('HINCRBY', COUNTS, 'bytes', joinedBytes)
+end
+local taken = accepted > 0 and take(accepted) or {}
+local left = {}
+for rank = 0, ${RANKS.length - 1} do left[rank + 1] = tonumber(redis.call('HGET', COUNTS, 'left:' .. rank) or 0) end
+local function reply(entries) return {entries, taken, ahead(), left, {number[0], number[1], number[2]}} end
+if accepted == 0 then return reply(answers), false end
+if #known == 0 then return reply(answers) end
+-- Whoever asks again is told what was accepted; the records of others, which may be long, are read again.
+local brief = {unpack(answers)}
+for _, entry in ipairs(known) do brief[entry] = {answers[entry][1], ''} end
+return reply(answers), reply(brief)`;
+
+/** How many are due and in work, and for each rank how many ever left the line and ever joined it. */
+type LineState = [due: number, left: number[], joined: number[]];
+
+/** One that was accepted and competes with none is answered with its place alone. */
+type Answer =
+  | number
+  | ['accepted', place: number, older: string, newer: string]
+  /** What is known of the run, empty where the call had to be repeated; `other` where its fingerprint is another. */
+  | ['duplicate' | 'other', record: string];
+
+type Reply = [answers: Answer[], taken: string[], ...LineState];
+
+type Entry = {
+  run: RunResult;
+  said: Said;
+  delivery: Delivery;
+  rank: Rank;
+  joinedAt: number;
+  resolve: (accepted: Accepted) => void;
+  reject: (reason: unknown) => void;
+};
+
+/** One script call holds no more: it blocks Redis for well under a millisecond. */
+const ACCEPTED_AT_ONCE = 100;
+/** A caller of the API hears no after 1.8 s. */
+const AWAITED_FOR_MS = 1800;
+
+/**
+ * Makes the acceptance of one tenant: resolved, a run is as durable as Redis is. Safe to repeat and to race.
+ * @param onRivals told after both are stored
+ */
+export function createAcceptance(
+  redis: RedisConnection,
+  keys: Pick<Keys, 'delivery'>,
+  line: Line,
+  tenantId: string,
+  seal: Seal,
+  fingerprints: Fingerprints,
+  { priority, supersede }: AcceptanceSettings,
+  onRivals: OnRivals,
+): Accept {
+  const acceptScript = defineLineScript(redis, line, 'acceptDeliveries', ACCEPT);
+  const waiting: Entry[] = [];
+  let sending = false;
+
+  function toArgs({ run, said, delivery, rank }: Entry, makeFingerprint: MakeFingerprint): (string | number)[] {
+    const text = toText(run);
+    const identity = `${makeFingerprint(said)} ${tag(run.deviceId)} ${tag(run.runId)}`;
+    const contestant = supersede ? toContestant(run, delivery.acceptedAt) : null;
+    const contest = [contestant?.contest ?? '', contestant?.instant ?? ''];
+    return [
+      delivery.id,
+      delivery.acceptedAt,
+      identity,
+      rank,
+      toBody(delivery, text, seal),
+      ...contest,
+      configurationKey(run.hardwareConfigurationId),
+    ];
+  }
+
+  /** What arrives in one turn of the event loop goes together, and so does what arrives while a call is on its way. */
+  async function flush(): Promise<void> {
+    if (sending) return;
+    sending = true;
+    while (waiting.length > 0) await send(waiting.splice(0, ACCEPTED_AT_ONCE).filter(isAwaited));
+    sending = false;
+  }
+
+  /** Redis hung for so long that the caller has heard no; storing it now would be for nobody. */
+  function isAwaited({ joinedAt, reject }: Entry): boolean {
+    const awaited = performance.now() - joinedAt < AWAITED_FOR_MS;
+    if (!awaited) reject(new Error('waited for Redis for too long'));
+    return awaited;
+  }
+
+  async function send(entries: readonly Entry[]): Promise<void> {
+    if (entries.length === 0) return;
+    try {
+      const makeFingerprint = await fingerprints.ready();
+      const args = entries.flatMap((entry) => toArgs(entry, makeFingerprint));
+      const reply = (await acceptScript([], [entries.length, ...args])) as Reply;
+      const [answers, taken, ...state] = reply;
+      // They are stored, which is what counts: where waking fails, the sweep does it.
+      if (taken.length > 0) await line.wake(taken).catch(() => undefined);
+      entries.forEach((entry, index) => {
+        settle(entry, answers[index], taken, state).catch(entry.reject);
+      });
+    } catch (error) {
+      entries.forEach(({ reject }) => reject(error));
+    }
+  }
+
+  async function inFull({ delivery: { id } }: Entry, answer: Answer = ['other', '']): Promise<Answer> {
+    if (typeof answer === 'number' || answer[0] === 'accepted' || answer[1] !== '') return answer;
+    return [answer[0], (await redis.get(keys.delivery(id))) ?? ''];
+  }
+
+  async function settle(
+    entry: Entry,
+    answered: Answer | undefined,
+    taken: readonly string[],
+    line: LineState,
+  ): Promise<void> {
+    const { said, delivery, rank, resolve } = entry;
+    const answer = await inFull(entry, answered);
+    const aheadOf = (number: number) =>
+      taken.includes(delivery.id) ? line[0] - 1 : countAhead({ rank, number }, line);
+    if (typeof answer === 'number') {
+      resolve({ kind: 'accepted', delivery, ahead: aheadOf(answer) });
+    } else if (answer[0] === 'accepted') {
+      const [kind, number, older, newer] = answer;
+      resolve({ kind, delivery, ahead: aheadOf(number) });
+      if (older !== '') onRivals(older, delivery.id);
+      if (newer !== '') onRivals(delivery.id, newer);
+    } else if (answer[0] === 'other' && !(await fingerprints.isOf(fingerprintOf(answer[1]), said))) {
+      resolve({ kind: 'conflict' });
+    } else {
+      const { base, place } = parseHeader(delivery.id, tenantId, answer[1]);
+      const known = readKnown(delivery.id, answer[1]) ?? { ...delivery, ...base };
+      const ahead = known.status === 'queued' ? countAhead(place, line) : null;
+      resolve({ kind: 'duplicate', delivery: known, ahead });
+    }
+  }
+
+  /** Null where it is sealed with a key that is gone; the receipt asks for no more than its header has. */
+  function readKnown(id: string, record: string): Delivery | null {
+    try {
+      return parseRecord(id, tenantId, record, seal).delivery;
+    } catch (error) {
+      if (error instanceof NotOpened) return null;
+      throw error;
+    }
+  }
+
+  return (run, now, { said = toSaid(run), traceparent = null } = {}) => {
+    const { promise, resolve, reject } = Promise.withResolvers<Accepted>();
+    const isAhead = supersede && isCompletedAhead(run, now);
+    const begun = createDelivery(tenantId, run, now, traceparent);
+    const delivery = isAhead ? withNote(begun, { code: 'completed-ahead', at: now, by: null }) : begun;
+    waiting.push({ run, said, delivery, rank: rankOf(run, priority), joinedAt: performance.now(), resolve, reject });
+    if (waiting.length === 1) setImmediate(() => void flush());
+    return promise;
+  };
+}
+
+/** How many go before a place in line: those due and in work, all of a better rank, and of its own rank those before. */
+function countAhead({ rank, number }: Place, [due, left, joined]: LineState): number {
+  let ahead = due + Math.max(0, number - 1 - (left[rank] ?? 0));
+  for (let better = 0; better < rank; better += 1) ahead += (joined[better] ?? 0) - (left[better] ?? 0);
+  return ahead;
+}

@@ -1,0 +1,124 @@
+// The watch over the backlog: looks once a second, and sooner where much comes in, so that submissions never fill Redis.
+import { findFullness, roomBytes, type Backlog, type BacklogLimits } from '../../domain/operations/backlog.ts';
+import { identify } from '../../domain/delivery.ts';
+import { tenantHold } from '../../domain/hold/hold.ts';
+import type { RunResult } from '../../domain/submission/run-result.ts';
+import type { Accept, Accepted } from './acceptance.ts';
+import { createMemoryReader, isFull } from '../redis/health.ts';
+import type { TenantQueue } from '../tenant.ts';
+
+/** Nothing was stored; `drainS` is how long what waits takes at the present pace. */
+export type BacklogFull = { kind: 'backlog-full'; drainS: number };
+
+export type BacklogWatch = {
+  /**
+   * Stores a run where there is room. One that is known needs none and is answered all the same: a device that sends
+   * again hears that its run is safe. Rejects where Redis itself is all but full.
+   */
+  accept: (...submission: Parameters<Accept>) => Promise<Accepted | BacklogFull>;
+  /** Why nothing new is taken, for operators; null while there is room. */
+  fullness: () => string | null;
+  close: () => void;
+};
+
+const LOOK_EVERY_MS = 1000;
+/** A submission waits for no more before it is refused. */
+const LOOKS_FOR_ROOM = 5;
+/** What a delivery takes in Redis beside its texts, at most. */
+const OVERHEAD_BYTES = 3000;
+
+/** @param tell why it is full, each time that begins; null each time it ends */
+export function watchBacklog(
+  queue: Pick<TenantQueue, 'tenantId' | 'keys' | 'redis' | 'deliveries' | 'budget'>,
+  limits: BacklogLimits,
+  writesPerSecond: number,
+  clock: () => number,
+  tell: (fullness: string | null) => void,
+): BacklogWatch {
+  const { tenantId, keys, redis, deliveries, budget } = queue;
+  const readMemory = createMemoryReader(redis, keys);
+  let seen: Backlog | null = null;
+  let fullness: string | null = null;
+  /** Taken here and not seen yet; what other processes take meanwhile is what the rest of the memory is for. */
+  let underWayBytes = 0;
+  let unseenBytes = 0;
+  let newest: Promise<unknown> | null = null;
+  let looking: Promise<void> | null = null;
+
+  async function look(): Promise<void> {
+    const unseenBefore = unseenBytes;
+    const [memory, oldest, openBytes, { queued, delivering, waiting }, { holds }] = await Promise.all([
+      readMemory(),
+      deliveries.oldestOpen(),
+      deliveries.openBytes(),
+      deliveries.counts(),
+      budget.state(),
+    ]);
+    // One configuration that is held must not have the results of all others refused for their age.
+    const oldestOpenAt = tenantHold(holds) ? oldest.at : oldest.notParkedAt;
+    const backlog = { ...memory, oldestOpenAt, openBytes, openCount: queued + delivering + waiting };
+    const found = findFullness(backlog, limits, fullness !== null, clock());
+    if ((found === null) !== (fullness === null)) tell(found);
+    [seen, fullness] = [backlog, found];
+    unseenBytes -= unseenBefore;
+  }
+
+  /** One look at a time; while Redis does not answer, what was last known counts. */
+  function lookAgain(): Promise<void> {
+    if (redis.status !== 'ready') return Promise.resolve();
+    looking ??= look()
+      .catch(() => undefined)
+      .finally(() => (looking = null));
+    return looking;
+  }
+
+  const isCrowded = (share: number) => seen !== null && underWayBytes + unseenBytes > roomBytes(seen, limits) * share;
+
+  /** What is under way is guessed, and guessed high: once it is stored and seen, there may be room after all. */
+  async function lookClosely(): Promise<void> {
+    await newest?.catch(() => undefined);
+    await looking;
+    await lookAgain();
+  }
+
+  async function store(submission: Parameters<Accept>): Promise<Accepted> {
+    const bytes = estimateBytes(submission[0]);
+    underWayBytes += bytes;
+    if (isCrowded(0.5)) void lookAgain();
+    try {
+      return await deliveries.accept(...submission);
+    } finally {
+      underWayBytes -= bytes;
+      unseenBytes += bytes;
+    }
+  }
+
+  const ticking = setInterval(() => void lookAgain(), LOOK_EVERY_MS);
+  void lookAgain();
+
+  return {
+    accept: async (...submission) => {
+      const [run] = submission;
+      if (seen && isFull(toShare(seen))) throw new Error('Redis is nearly full');
+      // From the last question to storing nothing may wait: those who wait together would all take the same room.
+      for (let looks = 0; looks < LOOKS_FOR_ROOM && fullness === null && isCrowded(1); looks += 1) await lookClosely();
+      if (fullness !== null || isCrowded(1)) {
+        const known = await deliveries.find(identify(tenantId, run.deviceId, run.runId));
+        if (!known) return { kind: 'backlog-full', drainS: (seen?.openCount ?? 0) / writesPerSecond };
+      }
+      const stored = store(submission);
+      newest = stored;
+      return stored;
+    },
+    fullness: () => fullness,
+    close: () => clearInterval(ticking),
+  };
+}
+
+const toShare = ({ usedBytes, maxmemoryBytes }: Backlog) =>
+  maxmemoryBytes === null ? null : usedBytes / maxmemoryBytes;
+
+/** Rather too much: JSON escapes and UTF-8 may double a text. */
+function estimateBytes({ output = '', error = '' }: RunResult): number {
+  return OVERHEAD_BYTES + 2 * (output.length + error.length);
+}

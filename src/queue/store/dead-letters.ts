@@ -1,0 +1,138 @@
+// Dead letters: listed newest first, replayed under the same id, removed only when an operator says so.
+import { parseCursor, toCursor, type Place } from '../../domain/operations/dead-letter-position.ts';
+import { matches, type DeadLetterFilter } from '../../domain/operations/dead-letter.ts';
+import { isDeliveryId, replay, type Delivery } from '../../domain/delivery.ts';
+import type { Deliveries } from './deliveries.ts';
+import type { Keys } from '../redis/keys.ts';
+import { HEADER_LUA, LETTERS, type Stored } from './record.ts';
+import type { RedisConnection } from '../redis/connection.ts';
+import { NotOpened } from './payload-cipher.ts';
+import { defineScript } from '../redis/script.ts';
+
+export type DeadLetterPage = { deadLetters: Delivery[]; nextCursor: string | null };
+
+/** One delivery, or all that match. */
+export type Selection = { deliveryId: string } | { filter: DeadLetterFilter };
+
+export type DeadLetters = {
+  /**
+   * @param limit how many at most; a page may hold fewer and still have a next one
+   * @param cursor `nextCursor` of the page before
+   */
+  list: (filter: DeadLetterFilter, limit: number, cursor: string | null) => Promise<DeadLetterPage>;
+  count: (selection: Selection) => Promise<number>;
+  /** Back into the queue, history kept; one that is not dead any more is left alone. @returns how many went back */
+  replay: (selection: Selection, now: number) => Promise<number>;
+  /** Forgets them for good. @returns how many */
+  purge: (selection: Selection) => Promise<number>;
+};
+
+const PURGE = `${HEADER_LUA}
+local known = redis.call('GET', KEYS[1])
+local _, letter = header(known or '')
+if letter ~= '${LETTERS.dead}' then return 0, false end
+redis.call('DEL', KEYS[1])
+redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('HINCRBY', KEYS[3], 'dead', -1)
+return 1`;
+
+const SLICE = 200;
+/** How many a single page looks through for matches. */
+const LOOKED_THROUGH = 10_000;
+
+export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries: Deliveries): DeadLetters {
+  const purgeScript = defineScript(redis, 'purgeDeadLetter', PURGE);
+
+  /** Walks them newest first from a place on, in slices, whatever leaves the list meanwhile. */
+  async function* walk(from: Place | null): AsyncGenerator<{ stored: Stored; place: Place }[]> {
+    let place = from;
+    for (;;) {
+      const slice = await readSlice(place);
+      const last = slice.at(-1);
+      if (!last) return;
+      place = last;
+      const stored = await Promise.all(slice.map(({ id }) => deliveries.load(id).catch(unlessSealed)));
+      yield slice.flatMap((at, index) => {
+        const delivery = stored[index];
+        return delivery?.delivery.status === 'dead' ? [{ stored: delivery, place: at }] : [];
+      });
+    }
+  }
+
+  async function readSlice(after: Place | null): Promise<Place[]> {
+    const [from, offset] = after ? [String(after.diedAt), await countTies(after)] : ['+inf', 0];
+    const flat = await redis.zrevrangebyscore(keys.dead, from, '-inf', 'WITHSCORES', 'LIMIT', offset, SLICE);
+    return Array.from({ length: flat.length / 2 }, (_, index) => ({
+      id: flat[2 * index] ?? '',
+      diedAt: Number(flat[2 * index + 1]),
+    }));
+  }
+
+  /** How many that died in the same millisecond come before or at a place; the order among them is by id, downwards. */
+  async function countTies({ diedAt, id }: Place): Promise<number> {
+    const tied = await redis.zrangebyscore(keys.dead, diedAt, diedAt);
+    return tied.filter((other) => other >= id).length;
+  }
+
+  async function* select(selection: Selection): AsyncGenerator<Stored[]> {
+    if ('deliveryId' in selection) {
+      const stored = await deliveries.load(selection.deliveryId);
+      yield stored?.delivery.status === 'dead' ? [stored] : [];
+      return;
+    }
+    for await (const slice of walk(null)) {
+      yield slice.map(({ stored }) => stored).filter(({ delivery }) => matches(delivery, selection.filter));
+    }
+  }
+
+  async function forEach(selection: Selection, act: (stored: Stored) => Promise<boolean>): Promise<number> {
+    let done = 0;
+    for await (const slice of select(selection)) {
+      const results = await Promise.all(slice.map(act));
+      done += results.filter(Boolean).length;
+    }
+    return done;
+  }
+
+  const purge = async (id: string) => (await purgeScript([keys.delivery(id), keys.dead, keys.counts], [id])) === 1;
+
+  return {
+    list: async (filter, limit, cursor) => {
+      const deadLetters: Delivery[] = [];
+      let looked = 0;
+      for await (const slice of walk(cursor === null ? null : parseCursor(cursor))) {
+        for (const { stored, place } of slice) {
+          looked += 1;
+          if (matches(stored.delivery, filter)) deadLetters.push(stored.delivery);
+          if (deadLetters.length === limit || looked === LOOKED_THROUGH)
+            return { deadLetters, nextCursor: toCursor(place) };
+        }
+      }
+      return { deadLetters, nextCursor: null };
+    },
+    count: async (selection) => {
+      if (!('deliveryId' in selection)) return forEach(selection, () => Promise.resolve(true));
+      return (await redis.zscore(keys.dead, selection.deliveryId)) === null ? 0 : 1;
+    },
+    replay: async (selection, now) => {
+      const replayed = await forEach(selection, async (stored) => {
+        return (await deliveries.save(stored, replay(stored.delivery, now), now)).kind === 'saved';
+      });
+      await deliveries.feed();
+      return replayed;
+    },
+    purge: async (selection) => {
+      // One that no key opens can still be removed by its id.
+      if ('deliveryId' in selection) {
+        return isDeliveryId(selection.deliveryId) && (await purge(selection.deliveryId)) ? 1 : 0;
+      }
+      return forEach(selection, ({ delivery }) => purge(delivery.id));
+    },
+  };
+}
+
+/** One that is sealed by a key that is not known here is passed over; others are not lost for it. */
+function unlessSealed(error: unknown): null {
+  if (error instanceof NotOpened) return null;
+  throw error;
+}

@@ -1,0 +1,47 @@
+// Fingerprints: tell whether two submissions of a run say the same, and tell whoever reads Redis nothing of what they say.
+import { createHmac, hash } from 'node:crypto';
+import { isFirstFingerprint, toFirstTexts } from '../../domain/submission/first-fingerprint.ts';
+import type { Said } from '../../domain/submission/fingerprinted-text.ts';
+import { SECRET_ID_CHARACTERS, type FingerprintSecret, type FingerprintSecrets } from './fingerprint-secrets.ts';
+import type { Seal } from './payload-cipher.ts';
+
+export type MakeFingerprint = (said: Said) => string;
+
+export type Fingerprints = {
+  /** Resolves once it is known what they are made with. */
+  ready: () => Promise<MakeFingerprint>;
+  /** Whether one that was found in Redis, of this version or an earlier one, stands for what was said. */
+  isOf: (found: string, said: Said) => Promise<boolean>;
+};
+
+/** Then follow the id of the secret, the outline and the MAC; those of the first version have no dot. */
+const VERSION = '2.';
+const OUTLINE_AT = VERSION.length + SECRET_ID_CHARACTERS;
+/** 36 bits: they count only where the secret is lost. */
+const MAC_AT = OUTLINE_AT + 6;
+/** 96 bits: a device could only ever mistake its own run for another of its own. */
+const END = MAC_AT + 16;
+
+/** Fingerprints of the second version are `2.<secret id><outline><MAC>`, over what the device said, before masking. */
+export function createFingerprints(secrets: FingerprintSecrets, seal: Seal): Fingerprints {
+  return {
+    ready: async () => {
+      const secret = await secrets.current();
+      return (said) => make(secret, said);
+    },
+    isOf: async (found, said) => {
+      if (isFirstFingerprint(found)) return toFirstTexts(said).some((text) => seal.isFirstFingerprint(found, text));
+      if (!found.startsWith(VERSION)) return false;
+      const secret = await secrets.find(found.slice(VERSION.length, OUTLINE_AT));
+      return secret
+        ? found === make(secret, said)
+        : // Every key it was sealed under is gone. What can still be compared decides.
+          found.slice(OUTLINE_AT, MAC_AT) === hash('sha256', said.outline, 'base64url').slice(0, MAC_AT - OUTLINE_AT);
+    },
+  };
+}
+
+function make({ id, key }: FingerprintSecret, { text, outline }: Said): string {
+  const mac = createHmac('sha256', key).update(text).digest('base64url');
+  return `${VERSION}${id}${hash('sha256', outline, 'base64url')}`.slice(0, MAC_AT) + mac.slice(0, END - MAC_AT);
+}

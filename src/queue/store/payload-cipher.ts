@@ -1,0 +1,83 @@
+// Text sealed before Redis keeps it: AES-256-GCM under the first of several keys, opened by any of them; without a key, as it is.
+import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
+import { firstFingerprint, shorten } from '../../domain/submission/first-fingerprint.ts';
+
+export type Seal = {
+  /** @param id what the text belongs to, its delivery's id: under any other id it does not open */
+  seal: (plain: string, id: string) => string;
+  /** @throws NotOpened where none of the keys opens it, or it was changed, or it belongs to another id */
+  open: (sealed: string, id: string) => string;
+  /** Whether a fingerprint of the first version stands for this text, under any of the keys or from before there were any. */
+  isFirstFingerprint: (found: string, text: string) => boolean;
+};
+
+/** Sealed text that cannot be read. Its message names neither text nor key. */
+export class NotOpened extends Error {
+  constructor(reason: string) {
+    super(`a sealed record cannot be opened: ${reason}`);
+    this.name = 'NotOpened';
+  }
+}
+
+/** No JSON begins like this, so what was stored before there were keys is told apart. */
+const VERSION = 'sealed1';
+const ALGORITHM = 'aes-256-gcm';
+const NONCE_BYTES = 12;
+const TAG_BYTES = 16;
+const KEY_ID_BYTES = 6;
+
+type NamedKey = { id: string; key: Buffer };
+
+/**
+ * Makes the seal of `PAYLOAD_KEYS`. Sealed text is `sealed1.<key id>.<base64url of nonce, ciphertext and tag>`.
+ * @param keys 32 bytes each; the first seals, all open. None: text stays as it is. Text that was never sealed opens as
+ * it is, so that keys can be introduced while records without are still in Redis.
+ */
+export function createSeal(keys: readonly Buffer[]): Seal {
+  const named = keys.map((key) => ({ id: nameOf(key), key }));
+  const [first] = named;
+  return {
+    seal: first ? (plain, id) => sealWith(first, plain, id) : (plain) => plain,
+    open: (text, id) => (text.startsWith(`${VERSION}.`) ? openWith(named, text, id) : text),
+    isFirstFingerprint: (found, text) =>
+      found === firstFingerprint(text) || named.some((key) => found === firstFingerprintWith(key, text)),
+  };
+}
+
+function firstFingerprintWith({ key }: NamedKey, text: string): string {
+  return shorten(createHmac('sha256', key).update(`fingerprint\n${text}`).digest('base64url'));
+}
+
+/** Tells which key sealed a text, and nothing else about the key. */
+function nameOf(key: Buffer): string {
+  return createHmac('sha256', key).update('key id').digest().subarray(0, KEY_ID_BYTES).toString('base64url');
+}
+
+function sealWith({ id: keyId, key }: NamedKey, plain: string, id: string): string {
+  const nonce = randomBytes(NONCE_BYTES);
+  const cipher = createCipheriv(ALGORITHM, key, nonce).setAAD(associated(keyId, id));
+  const sealed = Buffer.concat([nonce, cipher.update(plain, 'utf8'), cipher.final(), cipher.getAuthTag()]);
+  return `${VERSION}.${keyId}.${sealed.toString('base64url')}`;
+}
+
+function openWith(keys: readonly NamedKey[], text: string, id: string): string {
+  const [, keyId = '', encoded = ''] = text.split('.');
+  const known = keys.find((key) => key.id === keyId);
+  if (!known) throw new NotOpened('none of PAYLOAD_KEYS is the key that sealed it');
+  const sealed = Buffer.from(encoded, 'base64url');
+  if (sealed.length < NONCE_BYTES + TAG_BYTES) throw new NotOpened('it is cut short');
+  const decipher = createDecipheriv(ALGORITHM, known.key, sealed.subarray(0, NONCE_BYTES), {
+    authTagLength: TAG_BYTES,
+  })
+    .setAAD(associated(keyId, id))
+    .setAuthTag(sealed.subarray(-TAG_BYTES));
+  try {
+    return decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
+  } catch {
+    throw new NotOpened('it was changed, or belongs to another delivery');
+  }
+}
+
+function associated(keyId: string, id: string): Buffer {
+  return Buffer.from(`${VERSION}.${keyId}.${id}`);
+}

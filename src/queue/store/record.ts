@@ -1,0 +1,162 @@
+// A delivery as Redis stores it: one string of a header that scripts read, what is known of it, and its run result.
+import { hash } from 'node:crypto';
+import { createDelivery, isTerminal } from '../../domain/delivery.ts';
+import type { Attempt, Delivery, LastFailure, Mark, Status, Uncertainty } from '../../domain/delivery.ts';
+import type { Note } from '../../domain/attempt/note.ts';
+import type { RunResult } from '../../domain/submission/run-result.ts';
+import type { Seal } from './payload-cipher.ts';
+
+/** A delivery as stored: its run result while it is needed, and the revision a save must name. */
+export type Stored = { delivery: Delivery; run: RunResult | null; rev: number };
+
+/** Where a delivery stands in line: the how-manieth of its rank it is. */
+export type Place = { rank: number; number: number };
+
+/** One letter each, so that a header stays short. */
+export const LETTERS: Record<Status, string> = {
+  queued: 'q',
+  delivering: 'g',
+  waiting: 'w',
+  delivered: 'd',
+  dead: 'x',
+  superseded: 's',
+};
+
+const STATUS_OF = Object.fromEntries(Object.entries(LETTERS).map(([status, letter]) => [letter, status as Status]));
+
+/**
+ * The header in Lua: revision, letter, instant of acceptance, rank, number in line, fingerprint and tags, and the key of
+ * the configuration (older records have none); the rest of the record follows on its own lines.
+ */
+export const HEADER_LUA = `
+local function header(record)
+  return string.match(record, '^(%d+) (%a) (%d+) (%d) (%d+) (%S+ %S+ %S+) ?(%S*)\\n')
+end
+local STATUS = {${Object.entries(LETTERS)
+  .map(([status, letter]) => `${letter}='${status}'`)
+  .join(',')}}`;
+
+/** No header is longer. */
+export const HEADER_BYTES = 128;
+
+/** So many attempts of a delivered run are remembered, the newest. */
+const ATTEMPTS_REMEMBERED = 8;
+
+type Tuple = [number: number, at: number, outcome: Attempt['outcome'], status: number | null, requestId: string | null];
+
+/** What a header does not say, as short as it can be: what is as in a new delivery is left out. */
+type Life = {
+  /** Run, device and configuration, where the run result is gone. */
+  of?: [runId: string, deviceId: string, hardwareConfigurationId: string] | undefined;
+  made?: number | undefined;
+  tries?: Tuple[] | undefined;
+  due?: number | undefined;
+  failing?: number | undefined;
+  mark?: Mark | undefined;
+  unsure?: Uncertainty | undefined;
+  failed?: LastFailure | undefined;
+  done?: number | undefined;
+  record?: string | undefined;
+  by?: string | undefined;
+  notes?: [code: Note['code'], at: number, by: string | null][] | undefined;
+  trace?: string | undefined;
+};
+
+/**
+ * The part of a record behind its header. What Graph has is not needed any more. What was superseded may be, so it names
+ * its run apart: a script can take the run result away.
+ * @param run its text, null where it is gone
+ */
+export function toBody(delivery: Delivery, run: string | null, { seal }: Seal): string {
+  const forgotten = run === null || delivery.status === 'delivered';
+  const life = JSON.stringify(toLife(delivery, forgotten || delivery.status === 'superseded'));
+  return `${life === '{}' ? '' : seal(life, delivery.id)}\n${forgotten ? '' : seal(run, delivery.id)}`;
+}
+
+function toLife(delivery: Delivery, named: boolean): Life {
+  const { runId, deviceId, hardwareConfigurationId, attempts, status } = delivery;
+  const kept = status === 'delivered' ? attempts.slice(-ATTEMPTS_REMEMBERED) : attempts;
+  const settled = isTerminal(status);
+  return {
+    of: named ? [runId, deviceId, hardwareConfigurationId] : undefined,
+    made: delivery.attemptsMade || undefined,
+    tries: kept.length === 0 ? undefined : kept.map(toTuple),
+    due: settled || delivery.dueAt === delivery.acceptedAt ? undefined : delivery.dueAt,
+    failing: settled ? undefined : (delivery.failingSince ?? undefined),
+    mark: delivery.mark ?? undefined,
+    unsure: delivery.uncertainty ?? undefined,
+    failed: delivery.lastFailure ?? undefined,
+    done: delivery.deliveredAt ?? undefined,
+    record: delivery.deviceRunStateId ?? undefined,
+    by: delivery.supersededBy ?? undefined,
+    notes: delivery.notes.length === 0 ? undefined : delivery.notes.map(({ code, at, by }) => [code, at, by]),
+    trace: delivery.traceparent ?? undefined,
+  };
+}
+
+const toTuple = ({ number, at, outcome, graphStatus, graphRequestId }: Attempt): Tuple => [
+  number,
+  at,
+  outcome,
+  graphStatus,
+  graphRequestId,
+];
+
+/** What the header alone says, for whoever has no key to read the rest. @throws Error where it is no record */
+export function parseHeader(id: string, tenantId: string, record: string): { base: Base; rev: number; place: Place } {
+  const [rev, letter = '', acceptedAt, rank, number] = record.slice(0, HEADER_BYTES).split(' ');
+  const status = STATUS_OF[letter];
+  if (status === undefined) throw new Error(`the record of delivery ${id} cannot be read`);
+  const place = { rank: Number(rank), number: Number(number) };
+  return { base: { id, tenantId, status, acceptedAt: Number(acceptedAt) }, rev: Number(rev), place };
+}
+
+/** @throws Error where it is no record, or sealed with a key that is not known here */
+export function parseRecord(id: string, tenantId: string, record: string, { open }: Seal): Stored & { place: Place } {
+  const { base, rev, place } = parseHeader(id, tenantId, record);
+  const [, life = '', run = ''] = record.split('\n');
+  const parsedRun = run === '' ? null : (JSON.parse(open(run, id)) as RunResult);
+  const parsedLife = life === '' ? {} : (JSON.parse(open(life, id)) as Life);
+  return { delivery: fromLife(base, parsedLife, parsedRun), run: parsedRun, rev, place };
+}
+
+type Base = Pick<Delivery, 'id' | 'tenantId' | 'status' | 'acceptedAt'>;
+
+function fromLife(base: Base, life: Life, run: RunResult | null): Delivery {
+  const [runId, deviceId, hardwareConfigurationId] = run
+    ? [run.runId, run.deviceId, run.hardwareConfigurationId]
+    : (life.of ?? ['', '', '']);
+  return {
+    ...createDelivery(base.tenantId, { runId, deviceId, hardwareConfigurationId }, base.acceptedAt),
+    ...base,
+    attemptsMade: life.made ?? 0,
+    attempts: (life.tries ?? []).map(([number, at, outcome, graphStatus, graphRequestId]) => ({
+      number,
+      at,
+      outcome,
+      graphStatus,
+      graphRequestId,
+    })),
+    dueAt: life.due ?? base.acceptedAt,
+    failingSince: life.failing ?? null,
+    mark: life.mark ?? null,
+    uncertainty: life.unsure ?? null,
+    lastFailure: life.failed ?? null,
+    deliveredAt: life.done ?? null,
+    deviceRunStateId: life.record ?? null,
+    // One that came back was changed by a script, which cannot open what is sealed.
+    supersededBy: base.status === 'superseded' ? (life.by ?? null) : null,
+    notes: (life.notes ?? []).map(([code, at, by]) => ({ code, at, by })),
+    traceparent: life.trace ?? null,
+  };
+}
+
+/** What stands for the run result in a record's header. */
+export function fingerprintOf(record: string): string {
+  return record.slice(0, HEADER_BYTES).split(' ')[5] ?? '';
+}
+
+/** What a search compares in place of a device or run id: it says nothing of them to whoever reads Redis. */
+export function tag(text: string): string {
+  return hash('sha256', text, 'base64url').slice(0, 6);
+}

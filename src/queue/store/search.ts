@@ -1,0 +1,69 @@
+// Finding deliveries by what an operator has at hand: an id, a device or a run. Walks all records in slices; nothing is indexed for it.
+import type { Cluster } from 'ioredis';
+import { isDeliveryId, type Delivery } from '../../domain/delivery.ts';
+import type { Keys } from '../redis/keys.ts';
+import { HEADER_BYTES, tag } from './record.ts';
+import type { Records } from './records.ts';
+import type { RedisConnection } from '../redis/connection.ts';
+import { defineQuery } from '../redis/script.ts';
+
+/** Newest first; `complete` is false where there may be more than were looked for, or time ran out. */
+export type SearchResult = { deliveries: Delivery[]; complete: boolean };
+
+export type Search = (text: string) => Promise<SearchResult>;
+
+/** One slice keeps Redis for about a millisecond. */
+const SLICE = 1000;
+const FOUND_AT_MOST = 50;
+const SEARCHED_FOR_MS = 5000;
+
+/** Of these records, those that carry a tag; the header has the device's and the run's. */
+const TAGGED = `
+local tagged = {}
+for _, key in ipairs(KEYS) do
+  local start = redis.call('GETRANGE', key, 0, ${HEADER_BYTES})
+  local device, run = string.match(start, '^%S+ %S+ %S+ %S+ %S+ %S+ (%S+) (%S+)[ \\n]')
+  if device == ARGV[1] or run == ARGV[1] then tagged[#tagged + 1] = key end
+end
+return tagged`;
+
+export function createSearch(redis: RedisConnection, keys: Keys, { find }: Records): Search {
+  const taggedScript = defineQuery(redis, 'taggedDeliveries', TAGGED);
+  const pattern = keys.delivery(`d${'?'.repeat(22)}`).replace(/[[\]\\*]/g, '\\$&');
+
+  async function load(found: readonly string[], text: string): Promise<Delivery[]> {
+    const ids = found.map((key) => key.slice(keys.delivery('').length));
+    const loaded = await Promise.all(ids.map(find));
+    return loaded.flatMap((delivery) =>
+      delivery && (delivery.deviceId === text || delivery.runId === text) ? delivery : [],
+    );
+  }
+
+  return async (text) => {
+    const exact = isDeliveryId(text) ? await find(text) : null;
+    if (exact) return { deliveries: [exact], complete: true };
+    const found: Delivery[] = [];
+    const giveUpAt = performance.now() + SEARCHED_FOR_MS;
+    for await (const slice of walk(redis, pattern)) {
+      if (slice.length > 0) found.push(...(await load((await taggedScript(slice, [tag(text)])) as string[], text)));
+      if (found.length >= FOUND_AT_MOST || performance.now() > giveUpAt) return newestFirst(found, false);
+    }
+    return newestFirst(found, true);
+  };
+}
+
+/** In a cluster all of a tenant's keys are with one node, but which one is only known to the cluster. */
+async function* walk(redis: RedisConnection, pattern: string): AsyncGenerator<string[]> {
+  for (const node of redis.isCluster ? (redis as Cluster).nodes('master') : [redis]) {
+    let cursor = '0';
+    do {
+      const [next, slice] = await node.scan(cursor, 'MATCH', pattern, 'COUNT', SLICE);
+      cursor = next;
+      yield slice;
+    } while (cursor !== '0');
+  }
+}
+
+function newestFirst(found: Delivery[], complete: boolean): SearchResult {
+  return { deliveries: found.toSorted((a, b) => b.acceptedAt - a.acceptedAt).slice(0, FOUND_AT_MOST), complete };
+}

@@ -1,0 +1,186 @@
+// BullMQ worker ⇄ work on a delivery: jobs in, done, put off or parked; watched, swept and fed.
+import { WaitingError, Worker, type Job } from 'bullmq';
+import type { Policy } from '../../domain/attempt/retry.ts';
+import type { Events } from '../../telemetry/events.ts';
+import type { Budget } from '../budget/budget.ts';
+import { createConsequences } from './tenant-effect.ts';
+import type { Deliveries } from '../store/deliveries.ts';
+import type { Facts } from '../budget/facts.ts';
+import { QUEUE_NAME, type Keys } from '../redis/keys.ts';
+import { createLocks } from './job-locks.ts';
+import type { Pacer } from '../budget/permit-queue.ts';
+import type { RedisConnection } from '../redis/connection.ts';
+import { createWatchdog } from './watchdog.ts';
+import { createWork, type Deliver, type Leaving } from './process-delivery.ts';
+
+export type ConsumerParts = {
+  redis: RedisConnection;
+  keys: Keys;
+  deliveries: Deliveries;
+  budget: Budget;
+  facts: Facts;
+  pacer: Pacer;
+  deliver: Deliver;
+  events: Events;
+  policy: Policy;
+  concurrency: number;
+  clock: () => number;
+  random: () => number;
+};
+
+export type Consumer = {
+  /** Whether it makes progress while work waits. */
+  isAlive: () => boolean;
+  /** Stops taking work, gives back what waits for its turn, and resolves when the attempts in hand have ended. */
+  close: () => Promise<void>;
+};
+
+/** A killed worker's deliveries come back after at most LOCK_MS + 2 × STALLED_CHECK_MS. */
+const LOCK_MS = 20_000;
+const STALLED_CHECK_MS = 10_000;
+/** A stalled job is never failed: the record says how often it was tried. */
+const NEVER = 1_000_000_000;
+/** After a defect or trouble with Redis a delivery is tried again after this. */
+const AFTER_TROUBLE_MS = 5000;
+const SWEEP_EVERY_MS = 5000;
+/** The line is fed at every turn; this is for what a worker that went away did not feed. */
+const FEED_EVERY_MS = 500;
+
+/** Starts consuming the deliveries of a tenant. */
+export function createConsumer(parts: ConsumerParts): Consumer {
+  const { deliveries, events, clock } = parts;
+  const stopping = new AbortController();
+  const work = createWork({
+    ...parts,
+    consequences: createConsequences(parts.budget, events, clock, parts.random),
+    giveBack: parts.budget.giveBack,
+    onTurn: () => void feed(),
+  });
+  /** Those that gave their job up, until it is gone. */
+  const leaving = new Set<string>();
+
+  async function process(job: Job, token = ''): Promise<void> {
+    const id = job.id ?? '';
+    const lockLost = locks.keep(id, token);
+    try {
+      const left = await work(id, { stop: stopping.signal, lockLost });
+      if (left) await leave(id, left);
+    } catch (error) {
+      if (stopping.signal.aborted && error === stopping.signal.reason) {
+        // Where it was chosen as a probe, another one may be.
+        await parts.budget.giveBack(id).catch(() => undefined);
+        await job.moveToWait(token);
+        throw new WaitingError();
+      }
+      // Somebody else has the job by now: it is theirs to move.
+      if (lockLost.aborted) throw new WaitingError();
+      events.defect(error, 'a delivery could not be worked on');
+      leaving.add(id);
+      await deliveries.putOff(id, AFTER_TROUBLE_MS);
+    } finally {
+      locks.release(id, token);
+    }
+  }
+
+  const upkeep = <T>(work: () => Promise<T>, onDone: (result: T) => void = () => undefined) => {
+    if (parts.redis.status !== 'ready') return Promise.resolve();
+    return work().then(onDone, (error: unknown) =>
+      events.redisTrouble(error instanceof Error ? error : new Error('upkeep of the queue failed')),
+    );
+  };
+
+  async function leave(id: string, left: Leaving): Promise<void> {
+    leaving.add(id);
+    if (left !== 'put-off') await deliveries.park(id, left.heldBy);
+  }
+
+  /** Its turn may have come again before its job was gone, and then it got none. */
+  function jobGone(id: string): void {
+    if (leaving.delete(id)) void upkeep(() => deliveries.wakeIfDue(id)).then(feed);
+  }
+
+  let feeding = false;
+  let hungry = false;
+  let nextFeeding: NodeJS.Timeout | undefined;
+
+  /** One feeding at a time; asked meanwhile, it feeds once more. It comes back when the next retry or probe is due. */
+  async function feed(): Promise<void> {
+    hungry = true;
+    if (feeding || stopping.signal.aborted) return;
+    feeding = true;
+    clearTimeout(nextFeeding);
+    while (hungry) {
+      hungry = false;
+      await upkeep(deliveries.promote, ({ nextInMs }) => {
+        if (nextInMs === 0) hungry = true;
+        else if (nextInMs !== null && nextInMs < FEED_EVERY_MS) nextFeeding = setTimeout(() => void feed(), nextInMs);
+      });
+    }
+    feeding = false;
+  }
+
+  let begun = 0;
+  let inHand = 0;
+
+  function startWorker(): Worker {
+    const worker = new Worker(QUEUE_NAME, count(process), {
+      connection: parts.redis,
+      prefix: parts.keys.root,
+      concurrency: parts.concurrency,
+      lockDuration: LOCK_MS,
+      skipLockRenewal: true,
+      stalledInterval: STALLED_CHECK_MS,
+      maxStalledCount: NEVER,
+      removeOnComplete: { count: 0 },
+      removeOnFail: { count: 0 },
+      skipVersionCheck: true,
+    });
+    worker.on('error', events.redisTrouble);
+    worker.on('completed', (job) => jobGone(job.id ?? ''));
+    return worker;
+  }
+
+  function count<T extends unknown[]>(work: (...args: T) => Promise<void>): (...args: T) => Promise<void> {
+    return (...args) => {
+      begun += 1;
+      inHand += 1;
+      return work(...args).finally(() => (inHand -= 1));
+    };
+  }
+
+  let worker = startWorker();
+  const locks = createLocks((...asked) => worker.extendJobLocks(...asked), LOCK_MS, events.redisTrouble);
+  const watchdog = createWatchdog({
+    countWaiting: () => (parts.redis.status === 'ready' ? deliveries.countFetchable() : Promise.resolve(0)),
+    hasRoom: () => inHand < parts.concurrency,
+    countBegun: () => begun,
+    onStarved: events.starved,
+    clock: () => performance.now(),
+    rebuild: async () => {
+      const old = worker;
+      worker = startWorker();
+      // Attempts in hand end by themselves; the old worker is not waited for, it may never close.
+      void old.close().catch(() => undefined);
+      await worker.waitUntilReady();
+    },
+  });
+
+  const sweep = () =>
+    upkeep(
+      () => deliveries.sweep(clock()),
+      (woken) => woken > 0 && events.woken(woken),
+    );
+  const timers = [setInterval(() => void sweep(), SWEEP_EVERY_MS), setInterval(() => void feed(), FEED_EVERY_MS)];
+
+  return {
+    isAlive: watchdog.isAlive,
+    close: async () => {
+      timers.forEach(clearInterval);
+      clearTimeout(nextFeeding);
+      watchdog.close();
+      stopping.abort();
+      await worker.close();
+      locks.close();
+    },
+  };
+}

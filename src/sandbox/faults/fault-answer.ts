@@ -1,0 +1,41 @@
+// The answer a fault asks for, in the voice of whoever was called: Graph, Intune behind it, or the token endpoint.
+import type { Answer } from '../server/answer.ts';
+import { authorityFaultAnswer } from '../authority/authority-error.ts';
+import type { Misbehaviour, ScriptedRetryAfter } from './fault.ts';
+import { challenge } from '../graph/graph.ts';
+import { shapedErrorAnswer } from '../graph/graph-error.ts';
+import type { Trace } from '../graph/graph-error.ts';
+import { isGraphOperation } from '../operation.ts';
+import type { Operation } from '../operation.ts';
+
+type FaultAnswer = Extract<Misbehaviour, { kind: 'answer' }>;
+
+/** Spells the fault out. */
+export function toFaultAnswer(fault: FaultAnswer, operation: Operation, trace: Trace): Answer {
+  const isOrdinary = fault.body === 'graph';
+  const answer =
+    isOrdinary && !isGraphOperation(operation)
+      ? authorityFaultAnswer(fault.status, trace)
+      : shapedErrorAnswer(fault.status, fault.body, 'An error has occurred.', trace);
+  if (fault.status === 401 && isGraphOperation(operation)) {
+    answer.headers['WWW-Authenticate'] = challenge(fault.challenge, trace.at);
+  }
+  if (fault.retryAfter === undefined) return answer;
+  return { ...answer, ...withRetryAfter(answer, fault.retryAfter, trace.at) };
+}
+
+function withRetryAfter(answer: Answer, asked: ScriptedRetryAfter, at: Date): Partial<Answer> {
+  const headers = (text: string) => ({ ...answer.headers, 'Retry-After': text });
+  switch (asked.spelling) {
+    case 'seconds':
+      return { headers: headers(asked.text), retryAfterMs: Number(asked.text) * 1000 };
+    case 'http-date': {
+      const until = new Date(Math.ceil(at.getTime() / 1000 + asked.seconds) * 1000);
+      return { headers: headers(until.toUTCString()), retryAfterMs: until.getTime() - at.getTime() };
+    }
+    case 'garbage':
+      return { headers: headers('soon') };
+    case 'huge':
+      return { headers: headers('99999999'), retryAfterMs: 99_999_999_000 };
+  }
+}

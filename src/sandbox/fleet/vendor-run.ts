@@ -1,0 +1,11 @@
+// What a vendor's BIOS tool leaves behind after one run, before the agent wraps it up as a run result.
+import type { RunState } from '../../graph/wire.ts';
+
+/** How a run went, in the fleet's own words; each vendor's tool tells it differently. */
+export type Course = 'success' | 'reboot-pending' | 'fail' | 'script-error' | 'not-applicable';
+
+/** What the agent reports of the tool: its exit code, or the state where an exit code would not tell it. */
+export type VendorRun = ({ exitCode: number } | { state: RunState }) & { output?: string; error?: string };
+
+/** One machine the fleet consists of. */
+export type Machine = { deviceId: string; deviceName: string; model: string; serial: string };

@@ -1,0 +1,77 @@
+// Graph's error envelope in the spellings that are seen in the wild, Intune's nested one included.
+import type { GraphError } from '../../graph/wire.ts';
+import { jsonAnswer } from '../server/answer.ts';
+import type { Answer } from '../server/answer.ts';
+
+/** What identifies one request in an error body. */
+export type Trace = { requestId: string; clientRequestId: string; at: Date };
+
+/** How an error body is spelt: properly, as Intune's backend does, without a code, or not as an error envelope at all. */
+export type BodyShape = 'graph' | 'intune' | 'empty-code' | 'html' | 'nothing' | 'invalid-json';
+
+const codeOf: Record<number, string> = {
+  400: 'BadRequest',
+  401: 'InvalidAuthenticationToken',
+  402: 'PaymentRequired',
+  403: 'Forbidden',
+  404: 'ResourceNotFound',
+  405: 'MethodNotAllowed',
+  409: 'Conflict',
+  413: 'RequestEntityTooLarge',
+  415: 'UnsupportedMediaType',
+  422: 'UnprocessableEntity',
+  429: 'TooManyRequests',
+  500: 'InternalServerError',
+  501: 'NotImplemented',
+  502: 'BadGateway',
+  503: 'ServiceUnavailable',
+  504: 'UnknownError',
+  507: 'InsufficientStorage',
+  509: 'BandwidthLimitExceeded',
+};
+
+/** An error in Graph's documented envelope. */
+export function graphErrorAnswer(status: number, message: string, trace: Trace, code = codeOf[status]): Answer {
+  const innerError = {
+    date: trace.at.toISOString().slice(0, 19),
+    'request-id': trace.requestId,
+    'client-request-id': trace.clientRequestId,
+  };
+  const body: GraphError = { error: { code: code ?? 'UnknownError', message, innerError } };
+  return jsonAnswer(status, body);
+}
+
+/** An error with the body misspelt in one of the known ways. */
+export function shapedErrorAnswer(status: number, shape: BodyShape, message: string, trace: Trace): Answer {
+  switch (shape) {
+    case 'graph':
+      return graphErrorAnswer(status, message, trace);
+    case 'empty-code':
+      return graphErrorAnswer(status, '', trace, '');
+    case 'intune':
+      return graphErrorAnswer(status, intuneMessage(message, trace), trace);
+    case 'html':
+      return { status, headers: { 'Content-Type': 'text/html' }, body: gatewayPage(status) };
+    case 'nothing':
+      return { status, headers: {}, body: '' };
+    case 'invalid-json':
+      return { status, headers: { 'Content-Type': 'application/json' }, body: '{"error":{"code":"Internal' };
+  }
+}
+
+function intuneMessage(message: string, trace: Trace): string {
+  return JSON.stringify({
+    _version: 3,
+    Message:
+      `${message} - Operation ID (for customer support): 00000000-0000-0000-0000-000000000000 - ` +
+      `Activity ID: ${trace.requestId} - Url: https://fef.amsub0102.manage.microsoft.com/HardwareConfiguration`,
+    CustomApiErrorPhrase: '',
+    RetryAfter: null,
+    ErrorSourceService: '',
+    HttpHeaders: '{}',
+  });
+}
+
+function gatewayPage(status: number): string {
+  return `<!DOCTYPE html><html><head><title>${status}</title></head><body><h1>${status}</h1><hr>Gateway</body></html>`;
+}

@@ -1,0 +1,113 @@
+// The five operations on one configuration's deviceRunStates, once the caller is known and allowed.
+import { randomUUID } from 'node:crypto';
+
+import type { HardwareConfigurationDeviceState, Page } from '../../graph/wire.ts';
+import { jsonAnswer, unchanged } from '../server/answer.ts';
+import type { Outcome } from '../server/answer.ts';
+import type { Call } from '../server/call.ts';
+import { formatDateTimeOffset, parseDateTimeOffset } from './date-time-offset.ts';
+import { graphErrorAnswer } from './graph-error.ts';
+import { listPage } from './listing.ts';
+import type { RunStateMembers, StoredRunState } from './run-state-store.ts';
+import type { World } from '../state.ts';
+import { bindBody } from './write-rules.ts';
+import type { BoundBody, Verb } from './write-rules.ts';
+
+const unsaid: Omit<RunStateMembers, 'id' | 'internalVersion' | 'lastStateUpdateDateTime' | 'configurationState'> = {
+  deviceName: null,
+  osVersion: null,
+  upn: null,
+  configurationOutput: null,
+  configurationError: null,
+  assignmentFilterIds: null,
+  userId: null,
+};
+
+export function createRunState(world: World, call: Call, configurationId: string): Outcome {
+  const body = readBody(call, 'create');
+  if ('answer' in body) return body;
+  const id = randomUUID();
+  const state: StoredRunState = {
+    configurationId,
+    createdAtMs: world.now(),
+    sequence: world.nextSequence++,
+    longestText: world.settings.longestText,
+    ...withInstant({ id, ...unsaid, ...body.members } as RunStateMembers),
+  };
+  world.store.add(state);
+  return { answer: jsonAnswer(201, entity(call, state)), effect: 'applied' };
+}
+
+export function listRunStates(world: World, call: Call, configurationId: string): Outcome {
+  const listing = listPage(world.store, configurationId, call.url.searchParams, {
+    ...world.settings,
+    visibleUntilMs: world.now() - world.settings.listLagMs,
+  });
+  if (listing.kind === 'refused') return unchanged(graphErrorAnswer(listing.status, listing.message, call.trace));
+  const page: Page<HardwareConfigurationDeviceState> = { value: listing.states.map(toShown) };
+  if (listing.skipToken !== undefined) {
+    const next = new URL(call.url);
+    next.searchParams.set('$skiptoken', listing.skipToken);
+    page['@odata.nextLink'] = next.href;
+  }
+  return unchanged(jsonAnswer(200, { '@odata.context': contextOf(call, configurationId), ...page }));
+}
+
+export function getRunState(world: World, call: Call, configurationId: string, id: string): Outcome {
+  const state = world.store.find(configurationId, id.toLowerCase());
+  return state === undefined ? notFound(call, id) : unchanged(jsonAnswer(200, entity(call, state)));
+}
+
+export function updateRunState(world: World, call: Call, configurationId: string, id: string): Outcome {
+  const state = world.store.find(configurationId, id.toLowerCase());
+  if (state === undefined) return notFound(call, id);
+  const body = readBody(call, 'update');
+  if ('answer' in body) return body;
+  const changed = { ...state, ...withInstant({ ...state.members, ...body.members }) };
+  world.store.remove(state);
+  world.store.add(changed);
+  return { answer: jsonAnswer(200, entity(call, changed)), effect: 'applied' };
+}
+
+export function deleteRunState(world: World, call: Call, configurationId: string, id: string): Outcome {
+  const state = world.store.find(configurationId, id.toLowerCase());
+  if (state === undefined) return notFound(call, id);
+  world.store.remove(state);
+  return { answer: { status: 204, headers: {}, body: '' }, effect: 'applied' };
+}
+
+function readBody(call: Call, verb: Verb): Extract<BoundBody, { kind: 'bound' }> | Outcome {
+  if (!/^application\/json\s*(;|$)/i.test(call.headers['content-type'] ?? '')) {
+    return unchanged(graphErrorAnswer(415, 'The Content-Type must be application/json.', call.trace));
+  }
+  const body = bindBody(call.body, verb);
+  return body.kind === 'bound' ? body : unchanged(graphErrorAnswer(400, body.message, call.trace));
+}
+
+function withInstant(members: RunStateMembers): Pick<StoredRunState, 'instantTicks' | 'members'> {
+  const instantTicks = parseDateTimeOffset(members.lastStateUpdateDateTime) ?? 0n;
+  return { instantTicks, members: { ...members, lastStateUpdateDateTime: formatDateTimeOffset(instantTicks) } };
+}
+
+function entity(call: Call, state: StoredRunState): Record<string, unknown> {
+  return { '@odata.context': `${contextOf(call, state.configurationId)}/$entity`, ...toShown(state) };
+}
+
+/** What Graph shows of a record: the store knows the whole texts, also where Graph does not. */
+function toShown({ members, longestText }: StoredRunState): RunStateMembers {
+  if (longestText === null) return members;
+  const { configurationOutput, configurationError } = members;
+  return {
+    ...members,
+    configurationOutput: configurationOutput?.slice(0, longestText) ?? null,
+    configurationError: configurationError?.slice(0, longestText) ?? null,
+  };
+}
+
+function contextOf(call: Call, configurationId: string): string {
+  return `${call.url.origin}/beta/$metadata#deviceManagement/hardwareConfigurations('${configurationId}')/deviceRunStates`;
+}
+
+function notFound(call: Call, id: string): Outcome {
+  return unchanged(graphErrorAnswer(404, `Resource '${id}' does not exist.`, call.trace));
+}

@@ -1,0 +1,54 @@
+// One request as the answering functions see it, with the names it will be traced by.
+import { randomUUID } from 'node:crypto';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+
+import type { Answer } from './answer.ts';
+import type { Trace } from '../graph/graph-error.ts';
+
+export type Call = {
+  method: string;
+  url: URL;
+  headers: IncomingHttpHeaders;
+  /** Empty until it was read. */
+  body: string;
+  trace: Trace;
+};
+
+const diagnostic = JSON.stringify({
+  ServerInfo: { DataCenter: 'Sandbox', Slice: 'E', Ring: '5', ScaleUnit: '000', RoleInstance: 'SB1' },
+});
+
+/** A call whose body is still to be read. */
+export function toCall(request: IncomingMessage, at: Date): Call {
+  const { method = 'GET', headers, url = '/' } = request;
+  const origin = `https://${headers.host ?? 'localhost'}`;
+  const requestId = randomUUID();
+  const clientRequestId = sentClientRequestId(headers) ?? requestId;
+  return {
+    method,
+    url: new URL(URL.canParse(origin + url) ? origin + url : 'https://localhost'),
+    headers,
+    body: '',
+    trace: { requestId, clientRequestId, at },
+  };
+}
+
+/** The id the caller gave its request, if it gave one. */
+export function sentClientRequestId(headers: IncomingHttpHeaders): string | undefined {
+  const sent = headers['client-request-id'];
+  return typeof sent === 'string' ? sent : undefined;
+}
+
+/** The answer with the headers that are on all of them. */
+export function withTrace(answer: Answer, { requestId, clientRequestId, at }: Trace): Answer {
+  const headers = {
+    'Cache-Control': 'no-store',
+    'Strict-Transport-Security': 'max-age=31536000',
+    'request-id': requestId,
+    'client-request-id': clientRequestId,
+    'x-ms-ags-diagnostic': diagnostic,
+    Date: at.toUTCString(),
+    ...answer.headers,
+  };
+  return { ...answer, headers };
+}

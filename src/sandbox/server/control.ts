@@ -1,0 +1,111 @@
+// The control listener's routes: plain HTTP on loopback, for curl, browsers and tests.
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
+
+import { jsonAnswer, textAnswer } from './answer.ts';
+import type { Answer } from './answer.ts';
+import { ScriptError } from '../faults/fault.ts';
+import { answerManagedIdentity } from '../authority/managed-identity.ts';
+import { parseChanges } from '../parse-changes.ts';
+import { readBody } from './read-body.ts';
+import type { Sandbox } from '../sandbox.ts';
+import { send } from './send.ts';
+import type { World } from '../state.ts';
+
+const index = `The runstate-bridge sandbox: Microsoft Graph and its token endpoint in miniature.
+
+GET  /stats         what was counted so far
+GET  /records       the stored run states; ?configurationId= &deviceName= &limit= (the newest so many)
+GET  /duplicates    groups of run states that say the same
+GET  /requests      the last requests; ?limit=
+POST /script        what the next requests meet, as text: next 3 creates: 504 after the write, 429 with Retry-After 1.5, 201
+POST /set           changes that last, as JSON: {"permission":"taken-away"} {"graph":"down"} {"limiter":{"writesPer20s":50}}
+POST /reset         forget everything that happened, and every change
+GET  /ca.pem        the certificate authority to trust
+GET  /environment   what a bridge needs to use this sandbox, as a .env file
+GET  /msi/token     the managed identity endpoint
+
+A script's line: next [count] target: fault, fault, …
+  target  create list get update delete write read request token discovery (or their plurals)
+  fault   ok 200 201 204 | any status from 400 to 599 | invalid_client | reset | hang | truncated | slow
+          then, if wanted: after the write · with Retry-After 2|1.5|date 3|garbage|huge · with claims
+          as html|nothing|invalid json|intune|empty code · in 500 ms
+`;
+
+/** The control server for a sandbox; not listening yet. */
+export function createControl(world: World, sandbox: Sandbox): Server {
+  return createServer((request, response) => {
+    answerControl(world, sandbox, request)
+      .catch((error: unknown) => textAnswer(500, `${String(error)}\n`))
+      .then((answer) => send(response, answer, 'whole', AbortSignal.abort()))
+      .catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
+  });
+}
+
+async function answerControl(world: World, sandbox: Sandbox, request: IncomingMessage): Promise<Answer> {
+  const url = new URL(request.url ?? '/', 'http://sandbox');
+  const { searchParams } = url;
+  switch (`${request.method ?? 'GET'} ${url.pathname}`) {
+    case 'GET /':
+      return textAnswer(200, index);
+    case 'GET /stats':
+      return jsonAnswer(200, sandbox.stats());
+    case 'GET /records':
+      return jsonAnswer(200, { records: newest(selectRecords(sandbox, searchParams), searchParams) });
+    case 'GET /duplicates':
+      return jsonAnswer(200, { duplicates: sandbox.duplicates() });
+    case 'GET /requests':
+      return jsonAnswer(200, { requests: newest(sandbox.requests(), searchParams) });
+    case 'POST /script':
+      return await change(request, (text) => sandbox.script(text));
+    case 'POST /set':
+      return await change(request, (text) => {
+        const parsed = parseChanges(text);
+        if (parsed.kind === 'refused') throw new ScriptError(parsed.message);
+        sandbox.set(parsed.changes);
+      });
+    case 'POST /reset':
+      sandbox.reset();
+      return { status: 204, headers: {}, body: '' };
+    case 'GET /ca.pem':
+      return { status: 200, headers: { 'Content-Type': 'application/x-pem-file' }, body: sandbox.caPem };
+    case 'GET /environment':
+      return textAnswer(200, toDotenv(sandbox.environment()));
+    case 'GET /msi/token':
+      return await answerManagedIdentity(world, searchParams, request.headers);
+    default:
+      return textAnswer(404, `Nothing here. GET / lists what there is.\n`);
+  }
+}
+
+async function change(request: IncomingMessage, make: (text: string) => void): Promise<Answer> {
+  const body = await readBody(request, 1024 * 1024);
+  if (body.kind !== 'read') return textAnswer(413, 'More than 1 MB.\n');
+  try {
+    make(body.text);
+    return { status: 204, headers: {}, body: '' };
+  } catch (error) {
+    if (error instanceof ScriptError) return textAnswer(400, `${error.message}\n`);
+    throw error;
+  }
+}
+
+function selectRecords(sandbox: Sandbox, searchParams: URLSearchParams) {
+  const configurationId = searchParams.get('configurationId')?.toLowerCase();
+  const deviceName = searchParams.get('deviceName');
+  return sandbox
+    .records()
+    .filter((record) => configurationId === undefined || record.configurationId.toLowerCase() === configurationId)
+    .filter((record) => deviceName === null || record.deviceName === deviceName);
+}
+
+function newest<T>(oldestFirst: T[], searchParams: URLSearchParams): T[] {
+  const limit = Number(searchParams.get('limit') ?? Infinity);
+  return limit >= 1 && limit < oldestFirst.length ? oldestFirst.slice(-limit) : oldestFirst;
+}
+
+function toDotenv(environment: Record<string, string>): string {
+  return Object.entries(environment)
+    .map(([name, value]) => `${name}=${value}\n`)
+    .join('');
+}

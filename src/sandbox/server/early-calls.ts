@@ -1,0 +1,30 @@
+// Who calls again before a Retry-After has passed, counted apart for reads and writes.
+import type { Access } from '../graph/limiter.ts';
+
+/** A call this soon after a refusal may have been on its way already. */
+const onItsWayMs = 100;
+
+export type EarlyCalls = ReturnType<typeof createEarlyCalls>;
+
+/** Remembers the longest "not before" in force for each kind of access. */
+export function createEarlyCalls() {
+  const pauses: Partial<Record<Access, { toldAtMs: number; untilMs: number }>> = {};
+  let count = 0;
+  return {
+    /** A call has come in. */
+    note: (access: Access, nowMs: number): void => {
+      const pause = pauses[access];
+      if (pause !== undefined && nowMs > pause.toldAtMs + onItsWayMs && nowMs < pause.untilMs) count += 1;
+    },
+    /** A caller was told to stay away for so long. */
+    tell: (access: Access, retryAfterMs: number, nowMs: number): void => {
+      const pause = pauses[access];
+      const stillPaused = pause !== undefined && pause.untilMs > nowMs;
+      pauses[access] = {
+        toldAtMs: stillPaused ? pause.toldAtMs : nowMs,
+        untilMs: Math.max(pause?.untilMs ?? 0, nowMs + retryAfterMs),
+      };
+    },
+    count: (): number => count,
+  };
+}

@@ -1,0 +1,104 @@
+// Everything the sandbox knows and remembers, handed to each part that needs some of it.
+import { createAccessTokens } from './authority/access-tokens.ts';
+import type { AccessTokens } from './authority/access-tokens.ts';
+import { createEarlyCalls } from './server/early-calls.ts';
+import type { EarlyCalls } from './server/early-calls.ts';
+import { parseFaultRates } from './faults/fault-rates.ts';
+import type { ParsedRate } from './faults/fault-rates.ts';
+import { emptyLimiter } from './graph/limiter.ts';
+import type { LimiterState } from './graph/limiter.ts';
+import { createRandom } from './random.ts';
+import type { Random } from './random.ts';
+import { createRequestLog } from './server/request-log.ts';
+import type { RequestLog } from './server/request-log.ts';
+import { createRunStateStore } from './graph/run-state-store.ts';
+import type { RunStateStore } from './graph/run-state-store.ts';
+import { createScript } from './faults/script.ts';
+import type { Script } from './faults/script.ts';
+import { applyChanges } from './settings.ts';
+import type { Changes, Settings } from './settings.ts';
+import { createTally } from './tally.ts';
+import type { Tally } from './tally.ts';
+
+/** A hardware configuration the sandbox's Graph knows. */
+export type HardwareConfiguration = {
+  id: string;
+  displayName: string;
+  description: string;
+  hardwareConfigurationFormat?: 'dell' | 'surface' | 'surfaceDock';
+  fileName: string;
+  version: number;
+};
+
+/** Who the app is. */
+export type Identity = { tenantId: string; clientId: string; clientSecret: string; managedIdentityHeader: string };
+
+export type World = {
+  readonly identity: Identity;
+  /** By id in lower case. */
+  readonly configurations: ReadonlyMap<string, HardwareConfiguration>;
+  readonly tokens: AccessTokens;
+  readonly store: RunStateStore;
+  readonly script: Script;
+  readonly log: RequestLog;
+  readonly now: () => number;
+  settings: Settings;
+  rates: ParsedRate[];
+  limiter: LimiterState;
+  random: Random;
+  tally: Tally;
+  earlyCalls: EarlyCalls;
+  nextSequence: number;
+};
+
+export type Beginning = {
+  identity: Identity;
+  configurations: readonly HardwareConfiguration[];
+  settings: Settings;
+  seed: number;
+  mostRequestsRemembered: number;
+  now: () => number;
+};
+
+/** A world in which nothing has happened yet. */
+export async function createWorld(beginning: Beginning): Promise<World> {
+  return {
+    identity: beginning.identity,
+    configurations: new Map(beginning.configurations.map((known) => [known.id.toLowerCase(), known])),
+    tokens: await createAccessTokens(beginning.identity, beginning.now),
+    store: createRunStateStore(),
+    script: createScript(),
+    log: createRequestLog(beginning.mostRequestsRemembered),
+    now: beginning.now,
+    ...freshStart(beginning),
+  };
+}
+
+/** Forgets everything that happened and every change; only the identity, the keys and the certificates stay. */
+export function resetWorld(world: World, beginning: Beginning): void {
+  world.store.clear();
+  world.script.clear();
+  world.log.clear();
+  Object.assign(world, freshStart(beginning));
+}
+
+/** Makes changes that hold from the next request on; throws a ScriptError, and makes none, when a fault is not understood. */
+export function changeWorld(world: World, changes: Changes): void {
+  const { tokens, ...lasting } = changes;
+  const settings = applyChanges(world.settings, lasting);
+  world.rates = parseFaultRates(settings.faults);
+  world.settings = settings;
+  if (tokens === 'revoked') world.tokens.revokeIssued();
+}
+
+function freshStart(beginning: Beginning) {
+  return {
+    settings: beginning.settings,
+    rates: parseFaultRates(beginning.settings.faults),
+    limiter: emptyLimiter,
+    random: createRandom(beginning.seed),
+    tally: createTally(),
+    earlyCalls: createEarlyCalls(),
+    nextSequence: 1,
+  };
+}

@@ -1,0 +1,196 @@
+// Everything the service ever tells: one event, one helper, one log line, one counter.
+import type { Delivery, Outcome } from '../domain/delivery.ts';
+import type { Hold } from '../domain/hold/hold.ts';
+import { remedyOfHold } from '../domain/hold/hold.ts';
+import type { Verdict } from '../domain/attempt/retry.ts';
+import type { RequestEnded } from '../graph/client.ts';
+import type { EntryTold } from '../http/routes/batch.ts';
+import type { RequestTold } from '../http/request/request.ts';
+import type { ConnectionRefused } from '../http/server.ts';
+import type { Logger } from './log.ts';
+import type { Metrics } from './metrics.ts';
+import type { Protections } from '../config/protections.ts';
+
+export type Tried = {
+  delivery: Delivery;
+  outcome: Outcome;
+  verdict: Verdict;
+  durationMs: number;
+};
+
+export type Events = ReturnType<typeof createEvents>;
+
+/** The shape of a request to Graph or its token endpoint that ended; status null where nothing was answered. */
+type GraphRequest = Parameters<RequestEnded>[0];
+
+const TROUBLE_TOLD_EVERY_MS = 1000;
+const TROUBLES_REMEMBERED = 100;
+const SUBMISSION_ROUTE = '/v1/run-results';
+const BATCH_ROUTE = '/v1/run-results/batch';
+
+/** What a line says in other words; a member without a value is not written. */
+const UNTOLD = { refusal: undefined, duplicate: undefined };
+
+/** Why, what is stopped, and whose. */
+const scopeOf = ({ reason, about, hardwareConfigurationId }: Hold) => ({
+  reason,
+  about,
+  ...(hardwareConfigurationId !== null && { hardwareConfigurationId }),
+});
+
+/** A traceparent's second part. */
+const parseTraceId = (traceparent: string) => traceparent.split('-')[1];
+
+/** Expected trouble is named, not traced. */
+function describeBriefly(error: unknown) {
+  return error instanceof Error
+    ? { name: error.name, message: error.message }
+    : { name: 'NotAnError', message: typeof error };
+}
+
+export function createEvents(log: Logger, metrics: Metrics) {
+  const toldAt = new Map<string, number>();
+
+  function isNews(trouble: string): boolean {
+    const now = performance.now();
+    if (now - (toldAt.get(trouble) ?? -Infinity) < TROUBLE_TOLD_EVERY_MS) return false;
+    if (toldAt.size > TROUBLES_REMEMBERED) toldAt.clear();
+    toldAt.set(trouble, now);
+    return true;
+  }
+
+  function submission(told: RequestTold | EntryTold): void {
+    const outcome = told.refusal ? 'refused' : told.duplicate ? 'duplicate' : 'accepted';
+    const code = told.refusal?.code ?? outcome;
+    log.info({ ...told, ...UNTOLD, outcome, code }, 'submission');
+    metrics.submissions.inc({ outcome, code });
+  }
+
+  return {
+    /** One line per request, one count per submission. Health checks and scrapes are told at debug only. */
+    answered: (told: RequestTold) => {
+      metrics.httpSeconds.observe(told.durationMs / 1000);
+      if (told.route === BATCH_ROUTE && !told.refusal) log.info({ ...told, ...UNTOLD }, 'batch');
+      else if (told.route === SUBMISSION_ROUTE || told.route === BATCH_ROUTE) submission(told);
+      else {
+        const code = told.refusal?.code ?? null;
+        log[told.status < 500 ? 'debug' : 'warn']({ ...told, ...UNTOLD, code }, 'request');
+      }
+    },
+    /** One submission of a batch that was answered. */
+    entry: (told: EntryTold) => submission(told),
+    /** What never became a request. Dropped connections come in crowds: all are counted, one line a second tells of them. */
+    connectionRefused: (told: Parameters<ConnectionRefused>[0]) => {
+      metrics.connectionsRefused.inc({ code: told.code });
+      if (told.requestId !== null || isNews(told.code)) log.info(told, 'connection refused');
+    },
+    backlog: (fullness: string | null) => {
+      if (fullness === null) log.info('there is room again: submissions are accepted');
+      else log.warn({ fullness }, 'backlog full: submissions are refused');
+    },
+    queueTrouble: (error: unknown) =>
+      log.warn({ trouble: describeBriefly(error) }, 'the queue did not answer a request'),
+    attempt: ({ delivery, outcome, verdict, durationMs }: Tried) => {
+      log.info(
+        {
+          deliveryId: delivery.id,
+          ...(delivery.traceparent !== null && { traceId: parseTraceId(delivery.traceparent) }),
+          tenantId: delivery.tenantId,
+          deviceId: delivery.deviceId,
+          hardwareConfigurationId: delivery.hardwareConfigurationId,
+          attempt: delivery.attemptsMade,
+          outcome: outcome.kind,
+          then: verdict.then,
+          graphStatus: outcome.graph?.status ?? null,
+          graphRequestId: outcome.graph?.requestId ?? null,
+          ...('detail' in outcome && { detail: outcome.detail }),
+          durationMs,
+        },
+        'attempt',
+      );
+      metrics.attempts.inc({ outcome: outcome.kind });
+      if (outcome.kind === 'found') metrics.uncertain.inc({ resolution: 'found' });
+      if (verdict.then === 'create-again') metrics.uncertain.inc({ resolution: 'recreated' });
+    },
+    delivered: (delivery: Delivery) =>
+      metrics.deliverySeconds.observe(Math.max(0, (delivery.deliveredAt ?? 0) - delivery.acceptedAt) / 1000),
+    dead: (delivery: Delivery) => {
+      const code = delivery.lastFailure?.code ?? 'unknown';
+      log.error(
+        { deliveryId: delivery.id, deviceId: delivery.deviceId, code, failure: delivery.lastFailure },
+        'dead letter',
+      );
+      metrics.dead.inc({ code });
+    },
+    throttled: (waitMs: number) => log.warn({ waitMs }, 'throttled: no worker calls Graph until this is over'),
+    throttleEnded: (told: { requestId: string; until: string }) => log.warn(told, 'throttle ended by an operator'),
+    held: (hold: Hold) =>
+      log.error(
+        { ...scopeOf(hold), detail: hold.detail, remedy: remedyOfHold(hold) },
+        hold.hardwareConfigurationId === null
+          ? 'held: nobody calls Graph until a probe succeeds'
+          : 'held: the deliveries of one hardware configuration are kept until a probe succeeds',
+      ),
+    probeFailed: (hold: Hold) =>
+      log.warn(
+        { ...scopeOf(hold), probes: hold.probes, nextProbeAt: new Date(hold.probeAt) },
+        'probe failed, still held',
+      ),
+    released: (hold: Hold, now: number) =>
+      log.info({ ...scopeOf(hold), heldMs: now - hold.since }, 'released: deliveries flow again'),
+    graphRequest: ({ operation, status, durationMs }: GraphRequest) => {
+      metrics.graphRequests.inc({ operation, status: status === null ? 'none' : String(status) });
+      metrics.graphSeconds.observe(durationMs / 1000);
+    },
+    deliveredTwice: (delivery: Delivery, otherId: string) => {
+      log.error(
+        { deliveryId: delivery.id, deviceRunStateId: delivery.deviceRunStateId, otherId },
+        'defect: a run may be in Graph twice',
+      );
+      metrics.defects.inc();
+    },
+    recordReplaced: (earlier: Delivery, later: Delivery) =>
+      log.warn(
+        {
+          deliveryId: earlier.id,
+          deviceId: earlier.deviceId,
+          deviceRunStateId: earlier.deviceRunStateId,
+          by: later.id,
+        },
+        'a record was replaced: Graph keeps one row per device',
+      ),
+    woken: (deliveries: number) => log.warn({ deliveries }, 'open deliveries had no job and were woken'),
+    starved: (starvedMs: number) =>
+      log.error({ starvedMs }, 'the worker fetches nothing although work waits; rebuilding it'),
+    stalled: (deliveryId: string) => log.warn({ deliveryId }, 'a worker went away in the middle of a delivery'),
+    /** Once a second for the same trouble: a client that retries at once would fill the log. */
+    redisTrouble: (error: Error) => {
+      if (isNews(error.message)) log.warn({ trouble: describeBriefly(error) }, 'redis trouble');
+    },
+    waitingForRedis: (waitingFor: string, waitedMs: number) => log.warn({ waitingFor, waitedMs }, 'waiting for redis'),
+    durability: (mode: string, detail: string) =>
+      log[mode === 'always' ? 'info' : 'warn']({ durability: mode, detail }, 'durability in force'),
+    output: {
+      dropped: () => metrics.logLinesDropped.inc(),
+      resumed: (lines: number) =>
+        log.warn({ lines }, 'log lines were dropped: nobody read them in time, or they could not be written'),
+    },
+    certificatesRead: (paths: readonly string[], error: unknown) =>
+      error === null
+        ? log.info({ paths }, 'certificates read again')
+        : log.error({ paths, trouble: describeBriefly(error) }, 'new certificates cannot be used; the old ones stay'),
+    signingKeysTrouble: (error: unknown) =>
+      log.warn({ trouble: describeBriefly(error) }, 'the keys Entra signs tokens with could not be fetched'),
+    protections: (protections: Protections) => log.info(protections, 'optional protections'),
+    variablesIgnored: (variables: readonly string[]) =>
+      log.warn({ variables }, 'ignored: Kubernetes set these for a service of that name'),
+    tracingIgnored: (faults: readonly string[]) => log.warn({ faults }, 'tracing: variables that are passed over'),
+    tracingTrouble: (error: unknown) => {
+      if (isNews('tracing')) log.warn({ trouble: describeBriefly(error) }, 'traces could not be sent');
+    },
+    defect: (error: unknown, what: string) => {
+      log.error({ error }, `defect: ${what}`);
+      metrics.defects.inc();
+    },
+  };
+}

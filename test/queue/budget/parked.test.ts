@@ -1,0 +1,193 @@
+// What one configuration's hold keeps: out of the way without a job, probed one at a time, back in front when it ends, lost by nobody.
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { begin, supersede } from '../../../src/domain/delivery.ts';
+import { keyOfHold } from '../../../src/domain/hold/hold.ts';
+import type { TenantQueue } from '../../../src/queue/tenant.ts';
+import { asking, failed, judge, ONE, OTHER, works } from '../../support/hold.ts';
+import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { aRun, openTestQueue } from '../../support/tenant.ts';
+import { until } from '../../support/until.ts';
+
+const HELD = keyOfHold('create', ONE);
+
+let redis: TestRedis;
+let queue: TenantQueue;
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.close());
+beforeEach(async () => {
+  await redis.client.flushall();
+  queue = await openTestQueue(redis, { writesPer20s: 100, holdProbeMs: 50 });
+});
+afterEach(() => queue.close());
+
+async function accept(number: number, hardwareConfigurationId = ONE): Promise<string> {
+  const accepted = await queue.deliveries.accept(aRun(number, { hardwareConfigurationId }), 1000 + number);
+  if (accepted.kind !== 'accepted') throw new Error(accepted.kind);
+  return accepted.delivery.id;
+}
+
+/** Of one configuration alone: another one is created meanwhile. */
+async function holdOne(): Promise<void> {
+  await judge(queue.budget, works, { configuration: OTHER });
+  await judge(queue.budget, failed('forbidden', '403'), { id: 'first' });
+}
+const release = () => judge(queue.budget, works, { probes: [HELD] });
+
+const jobs = () => redis.client.lrange(`${queue.keys.root}:deliveries:wait`, 0, -1).then((ids) => ids.toReversed());
+const parked = () => redis.client.zrange(queue.keys.parked(HELD), '0', '-1');
+/** As a worker does when a job is done. */
+async function takeJob(): Promise<string> {
+  const id = await redis.client.rpop(`${queue.keys.root}:deliveries:wait`);
+  if (id === null) throw new Error('no job');
+  await redis.client.del(`${queue.keys.root}:deliveries:${id}`);
+  return id;
+}
+async function feedAll(): Promise<void> {
+  while ((await queue.deliveries.promote()).nextInMs === 0);
+}
+
+describe('while one configuration is held', () => {
+  test('2,000 of its results in front · are parked without a job · and the others have theirs at once', async () => {
+    await holdOne();
+    await Promise.all(Array.from({ length: 2000 }, (_, number) => accept(number)));
+    const sound = await Promise.all(Array.from({ length: 40 }, (_, number) => accept(5000 + number, OTHER)));
+    await feedAll();
+    const probes = (await jobs()).filter((id) => !sound.includes(id));
+    expect(probes.length).toBeLessThanOrEqual(1);
+    expect((await jobs()).filter((id) => sound.includes(id))).toEqual(sound.slice(0, 10));
+    expect((await parked()).length + probes.length).toBe(2000);
+    const { parked: counted } = await queue.budget.state();
+    expect(counted[HELD]).toBe((await parked()).length);
+    expect(await queue.deliveries.counts()).toMatchObject({ queued: 2040, dead: 0 });
+    expect(await queue.deliveries.oldestOpen()).toMatchObject({ at: 1000 });
+  });
+
+  test('its probe · is another of its deliveries each time · one at a time', async () => {
+    const ids = await Promise.all([1, 2, 3].map((number) => accept(number)));
+    for (const id of ids) expect(await takeJob()).toBe(id);
+    await holdOne();
+    for (const id of ids) await queue.deliveries.park(id, HELD);
+    const probed: string[] = [];
+    for (let turn = 0; turn < 3; turn += 1) {
+      await until('a probe is chosen', async () => (await queue.deliveries.feed()) > 0);
+      expect(await jobs()).toHaveLength(1);
+      expect(await queue.deliveries.feed()).toBe(0);
+      const id = await takeJob();
+      probed.push(id);
+      const permit = await until('its turn', async () => {
+        const turned = await queue.budget.take('write', asking(id));
+        return turned.go && turned;
+      });
+      expect(permit.probes).toEqual([HELD]);
+      await judge(queue.budget, failed('forbidden', '403'), { id, probes: permit.probes });
+      expect(await queue.budget.take('write', asking(id))).toEqual({ go: false, heldBy: HELD });
+      await queue.deliveries.park(id, HELD);
+    }
+    expect(new Set(probed).size).toBe(3);
+  });
+
+  test('a worker killed with the probe · leaves it in work · and another takes it up or chooses anew', async () => {
+    await holdOne();
+    const id = await accept(1);
+    await until('it is chosen', async () => (await queue.deliveries.feed()) > 0);
+    await takeJob();
+    expect(await parked()).toEqual([]);
+    expect(await queue.deliveries.sweep(Date.now() + 60_000)).toBe(1);
+    expect(await jobs()).toEqual([id]);
+  });
+
+  test('a superseded one · leaves · and is chosen no more', async () => {
+    await holdOne();
+    const [first, second] = [await accept(1), await accept(2)];
+    await feedAll();
+    const newer = await accept(3, OTHER);
+    const all = [...(await parked()), ...(await jobs())].filter((id) => id !== newer);
+    expect(all.toSorted()).toEqual([first, second].toSorted());
+    for (const id of all) {
+      const stored = await queue.deliveries.load(id);
+      if (!stored) throw new Error('not stored');
+      const saved = await queue.deliveries.save(stored, supersede(stored.delivery, newer), 5);
+      expect(saved.kind).toBe('saved');
+    }
+    expect(await parked()).toEqual([]);
+    expect(await redis.client.zrange(queue.keys.inWork, '0', '-1')).toEqual([newer]);
+  });
+
+  test('one that was to be parked as the hold ended · is tried again at once', async () => {
+    const id = await accept(1);
+    await takeJob();
+    await holdOne();
+    await release();
+    await queue.deliveries.park(id, HELD);
+    expect(await parked()).toEqual([]);
+    await until('it has a job again', async () => (await queue.deliveries.feed()) === 1);
+    expect(await jobs()).toEqual([id]);
+  });
+});
+
+describe('once the hold has ended', () => {
+  test('what was parked · goes before who came later · oldest first, and places in line stay right', async () => {
+    await holdOne();
+    const early = await Promise.all(Array.from({ length: 450 }, (_, number) => accept(number)));
+    await feedAll();
+    await Promise.all(Array.from({ length: 20 }, (_, number) => accept(900 + number, OTHER)));
+    await release();
+    await feedAll();
+    await redis.client.del(`${queue.keys.root}:deliveries:wait`);
+    const [, , line = ''] = queue.keys.line;
+    const waiting = await redis.client.lrange(line, 0, -1);
+    const inFront = waiting.filter((id) => early.includes(id));
+    expect(inFront.length).toBeGreaterThanOrEqual(440);
+    expect(waiting.slice(0, inFront.length)).toEqual(early.filter((id) => inFront.includes(id)));
+    expect(await redis.client.keys(`${queue.keys.root}:parked*`)).toEqual([]);
+    expect(await redis.client.exists(queue.keys.released)).toBe(0);
+    const { ahead } = await queue.deliveries
+      .accept(aRun(9999, { hardwareConfigurationId: OTHER }), 9999)
+      .then((answer) => {
+        if (answer.kind !== 'accepted') throw new Error(answer.kind);
+        return answer;
+      });
+    expect(ahead).toBeGreaterThanOrEqual(waiting.length);
+  });
+
+  test('one that was tried before · comes back among those put off · and is tried again', async () => {
+    const id = await accept(1);
+    await takeJob();
+    const stored = await queue.deliveries.load(id);
+    const marked = stored && (await queue.deliveries.save(stored, begin(stored.delivery, 5), 5));
+    if (marked?.kind !== 'saved') throw new Error('not marked');
+    const waiting = { ...marked.stored.delivery, status: 'waiting' as const, mark: null, dueAt: 5 };
+    expect((await queue.deliveries.save(marked.stored, waiting, 6)).kind).toBe('saved');
+    await holdOne();
+    await queue.deliveries.park(id, HELD);
+    await release();
+    await until('it has a job again', async () => (await queue.deliveries.feed()) === 1);
+    expect(await jobs()).toEqual([id]);
+  });
+});
+
+test('retries that are due in crowds · have a share of the room · and new ones get theirs', async () => {
+  for (let number = 0; number < 100; number += 1) {
+    const id = await accept(number, OTHER);
+    await redis.client.lrem(`${queue.keys.root}:deliveries:wait`, 0, id);
+    await redis.client.del(`${queue.keys.root}:deliveries:${id}`);
+    const stored = await queue.deliveries.load(id);
+    const marked = stored && (await queue.deliveries.save(stored, begin(stored.delivery, 5), 5));
+    if (marked?.kind !== 'saved') throw new Error('not marked');
+    const waiting = { ...marked.stored.delivery, status: 'waiting' as const, mark: null, dueAt: 6 };
+    expect((await queue.deliveries.save(marked.stored, waiting, 5)).kind).toBe('saved');
+    await queue.deliveries.feed();
+  }
+  await redis.client.del(`${queue.keys.root}:deliveries:wait`);
+  const fresh = await Promise.all(Array.from({ length: 30 }, (_, number) => accept(500 + number, OTHER)));
+  await until(
+    'all retries are due',
+    async () => (await redis.client.zcount(queue.keys.putOff, '-inf', Date.now())) > 80,
+  );
+  await feedAll();
+  expect((await jobs()).filter((id) => fresh.includes(id))).toHaveLength(10);
+  expect(await redis.client.scard(queue.keys.retrying)).toBeLessThanOrEqual(4);
+});

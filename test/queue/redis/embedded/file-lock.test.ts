@@ -1,0 +1,89 @@
+// A lock that the kernel keeps: one holder, handed down to a child, released by its death; with each program that can lock.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync } from 'node:fs';
+import { mkdtemp, rm, symlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  findLocker,
+  findProgram,
+  openLockFile,
+  tryLock,
+  type Locker,
+} from '../../../../src/queue/redis/embedded/file-lock.ts';
+
+let directory: string;
+let opened: number[];
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'runstate-lock-'));
+  opened = [];
+});
+afterEach(async () => {
+  opened.forEach((fd) => closeSync(fd));
+  await rm(directory, { recursive: true, force: true });
+});
+
+function open(): number {
+  const fd = openLockFile(join(directory, 'lock'));
+  opened.push(fd);
+  return fd;
+}
+
+/** A machine that has this program and no other. */
+async function lockerOf(program: string): Promise<Locker> {
+  const path = await findProgram(program, ['/usr/bin', '/bin']);
+  await symlink(path ?? '', join(directory, program));
+  return findLocker([directory]);
+}
+
+const PROGRAMS = await Promise.all(
+  ['flock', 'perl'].map(async (program) => ({ program, missing: !(await findProgram(program, ['/usr/bin', '/bin'])) })),
+);
+
+describe.each(PROGRAMS)('with $program', ({ program, missing }) => {
+  test.skipIf(missing)('one exclusive holder · or many shared ones', async () => {
+    const locker = await lockerOf(program);
+    const [first, second, third] = [open(), open(), open()];
+    expect(await tryLock(first, 'shared', locker)).toBe(true);
+    expect(await tryLock(second, 'shared', locker)).toBe(true);
+    expect(await tryLock(third, 'exclusive', locker)).toBe(false);
+    closeSync(opened.shift() ?? 0);
+    expect(await tryLock(second, 'exclusive', locker)).toBe(true);
+    expect(await tryLock(third, 'shared', locker)).toBe(false);
+  });
+
+  test.skipIf(missing)('handed to a child · the child’s, until it is killed', async () => {
+    const locker = await lockerOf(program);
+    const mine = open();
+    expect(await tryLock(mine, 'exclusive', locker)).toBe(true);
+    const child = spawn('sleep', ['600'], { stdio: ['ignore', 'ignore', 'ignore', mine] });
+    closeSync(opened.shift() ?? 0);
+    const other = open();
+    expect(await tryLock(other, 'exclusive', locker)).toBe(false);
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+    expect(await tryLock(other, 'exclusive', locker)).toBe(true);
+  });
+
+  test.skipIf(missing)('twenty that try at once · one has it', async () => {
+    const locker = await lockerOf(program);
+    const got = await Promise.all(Array.from({ length: 20 }, () => tryLock(open(), 'exclusive', locker)));
+    expect(got.filter(Boolean)).toHaveLength(1);
+  });
+});
+
+test('a machine with neither · is told what to install', async () => {
+  await expect(findLocker([directory])).rejects.toThrow(
+    /needs the program flock.*install util-linux, or set REDIS_URL/,
+  );
+});
+
+test('a file system without locks · is no “somebody has it”', async () => {
+  const locker = { path: '/bin/sh', args: () => ['-c', 'echo "flock: 3: No locks available" >&2; exit 1'] };
+  await expect(tryLock(open(), 'exclusive', locker)).rejects.toThrow(
+    'files in DATA_DIR cannot be locked: flock: 3: No locks available',
+  );
+});

@@ -1,0 +1,205 @@
+// Waiting for the next attempt: by Redis's clock alone, no longer than was meant when that steps, whatever earlier versions left.
+import { Queue } from 'bullmq';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { begin, type Delivery } from '../../../src/domain/delivery.ts';
+import { createDeliveries, type Deliveries } from '../../../src/queue/store/deliveries.ts';
+import { openFingerprintSecrets } from '../../../src/queue/store/fingerprint-secrets.ts';
+import { createFingerprints } from '../../../src/queue/store/fingerprints.ts';
+import { createKeys, QUEUE_NAME } from '../../../src/queue/redis/keys.ts';
+import { connect, disconnect, settled, type RedisConnection } from '../../../src/queue/redis/connection.ts';
+import { createSeal } from '../../../src/queue/store/payload-cipher.ts';
+import { scriptClock, setTime } from '../../support/redis-clock.ts';
+import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { aRun, POLICY } from '../../support/tenant.ts';
+
+const T = Date.UTC(2026, 10, 23, 10);
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
+const keys = createKeys('runstate', 'default');
+const policy = { ...POLICY, backoff: { baseMs: 1000, capMs: 300_000 } };
+
+let redis: TestRedis;
+let connection: RedisConnection;
+let queue: Queue;
+let deliveries: Deliveries;
+let now: number;
+
+beforeAll(async () => {
+  redis = await startTestRedis();
+});
+afterAll(() => redis.close());
+beforeEach(async () => {
+  await redis.client.flushall();
+  connection = connect(redis.config, 'work', () => undefined);
+  await settled(connection);
+  scriptClock(connection);
+  queue = new Queue(QUEUE_NAME, { connection, prefix: keys.root, skipVersionCheck: true });
+  const settings = {
+    priority: 'fifo' as const,
+    supersede: false,
+    dedupeWindowMs: DAY_MS,
+    writesPer20s: 100,
+    holdProbeMs: 2000,
+    policy,
+  };
+  const seal = createSeal([]);
+  const prints = createFingerprints(openFingerprintSecrets(connection, keys.fingerprintSecrets, []), seal);
+  deliveries = createDeliveries(connection, queue, keys, 'default', seal, prints, settings, () => now);
+  await clockShows(T);
+});
+afterEach(async () => {
+  await queue.close();
+  await disconnect(connection);
+});
+
+async function clockShows(instant: number): Promise<void> {
+  now = instant;
+  await setTime(connection, instant);
+}
+const pass = (ms: number) => clockShows(now + ms);
+
+async function accept(number: number, at = now): Promise<Delivery> {
+  const accepted = await deliveries.accept(aRun(number), at);
+  if (accepted.kind !== 'accepted') throw new Error(accepted.kind);
+  return accepted.delivery;
+}
+
+/** A worker takes its job, tries, and puts it off. */
+async function tryInVain(number: number, waitMs: number): Promise<string> {
+  const { id } = await accept(number);
+  await queue.remove(id);
+  const stored = await deliveries.load(id);
+  const marked = stored && (await deliveries.save(stored, begin(stored.delivery, now), now));
+  if (marked?.kind !== 'saved') throw new Error('not marked');
+  const waiting = { ...marked.stored.delivery, status: 'waiting' as const, mark: null, dueAt: now + waitMs };
+  expect((await deliveries.save(marked.stored, waiting, now)).kind).toBe('saved');
+  return id;
+}
+
+const jobs = async () => (await queue.getJobs(['waiting'])).map(({ id }) => id);
+
+describe('a delivery put off', () => {
+  test('gets its job when its time has come · and not before', async () => {
+    const id = await tryInVain(1, 60_000);
+    await pass(59_000);
+    expect(await deliveries.feed()).toBe(0);
+    expect(await deliveries.waitMs(id)).toBe(1000);
+    expect(await deliveries.sweep(now)).toBe(0);
+    await pass(1000);
+    expect(await deliveries.feed()).toBe(1);
+    expect(await deliveries.waitMs(id)).toBe(0);
+    expect(await jobs()).toEqual([id]);
+  });
+
+  test('does not take the place of one that could be created', async () => {
+    for (let number = 1; number <= 10; number += 1) await tryInVain(number, 60_000);
+    for (let number = 11; number <= 25; number += 1) await accept(number);
+    expect(await jobs()).toHaveLength(10);
+  });
+
+  test.each([-HOUR_MS, -90_000, -5000])(
+    'while Redis’s clock steps by %d ms · waits for what was left of its wait · and no longer',
+    async (stepMs) => {
+      const id = await tryInVain(1, 60_000);
+      await deliveries.feed();
+      await pass(20_000);
+      await deliveries.feed();
+      await pass(stepMs);
+      expect(await deliveries.feed()).toBe(0);
+      expect(await deliveries.waitMs(id)).toBe(40_000);
+      await pass(40_000);
+      expect(await deliveries.feed()).toBe(1);
+    },
+  );
+
+  test('after such a step · keeps its place before others that are put off', async () => {
+    const first = await tryInVain(1, 60_000);
+    await pass(-HOUR_MS);
+    const second = await tryInVain(2, 70_000);
+    expect([await deliveries.waitMs(first), await deliveries.waitMs(second)]).toEqual([60_000, 70_000]);
+    await pass(60_000);
+    expect(await deliveries.feed()).toBe(1);
+    expect(await jobs()).toEqual([first]);
+  });
+
+  test('while Redis’s clock steps forward · is tried sooner', async () => {
+    const id = await tryInVain(1, 60_000);
+    await pass(HOUR_MS);
+    expect(await deliveries.feed()).toBe(1);
+    expect(await jobs()).toEqual([id]);
+  });
+
+  test('that ended, or was forgotten · is put off no more', async () => {
+    const [ended, gone] = [await tryInVain(1, 60_000), await tryInVain(2, 60_000)];
+    const stored = await deliveries.load(ended);
+    if (!stored) throw new Error('not stored');
+    await deliveries.save(stored, { ...stored.delivery, status: 'dead' }, now);
+    await connection.del(keys.delivery(gone));
+    await deliveries.forget(gone);
+    expect(await connection.zcard(keys.putOff)).toBe(0);
+  });
+
+  test('for trouble that is not its own · gets its job after that', async () => {
+    const { id } = await accept(1);
+    await queue.remove(id);
+    await deliveries.putOff(id, 5000);
+    expect(await deliveries.sweep(now + HOUR_MS)).toBe(0);
+    await pass(5000);
+    expect(await deliveries.feed()).toBe(1);
+    expect(await jobs()).toEqual([id]);
+  });
+});
+
+describe('what an earlier version left', () => {
+  /** As it put jobs off: by its own wall clock. */
+  async function delayJob(id: string, aheadMs: number): Promise<void> {
+    await queue.remove(id);
+    await queue.add('deliver', {}, { jobId: id, delay: aheadMs });
+  }
+
+  test('a run accepted by a clock a day ahead, its job put off for that long · is created at once', async () => {
+    const { id } = await accept(1, T + DAY_MS);
+    await delayJob(id, DAY_MS);
+    await deliveries.sweep(now);
+    await pass(1);
+    expect(await deliveries.feed()).toBe(1);
+    expect(await deliveries.waitMs(id)).toBe(0);
+    expect(await jobs()).toEqual([id]);
+  });
+
+  test('a run accepted by a clock four minutes ahead · is created at once', async () => {
+    const { id } = await accept(1, T + 240_000);
+    await delayJob(id, 240_000);
+    await deliveries.sweep(now);
+    await pass(1);
+    expect(await deliveries.feed()).toBe(1);
+  });
+
+  test('an attempt put off for as long as it may be · waits for what is left', async () => {
+    const id = await tryInVain(1, 200_000);
+    await connection.del(keys.putOff);
+    await delayJob(id, 200_000);
+    await deliveries.sweep(now);
+    const left = await deliveries.waitMs(id);
+    expect(left).toBeGreaterThan(190_000);
+    expect(left).toBeLessThanOrEqual(200_000);
+    expect(await connection.zcard(queue.toKey('delayed'))).toBe(0);
+  });
+
+  test('an attempt put off for longer than any may be · was put off by a wrong clock · and is due', async () => {
+    const id = await tryInVain(1, DAY_MS);
+    await connection.del(keys.putOff);
+    await delayJob(id, DAY_MS);
+    await deliveries.sweep(now);
+    await pass(1);
+    expect(await deliveries.feed()).toBe(1);
+    expect(await jobs()).toEqual([id]);
+  });
+
+  test('a run from the future without a job · is swept as any other', async () => {
+    const { id } = await accept(1, T + DAY_MS);
+    await queue.remove(id);
+    expect(await deliveries.sweep(now)).toBe(1);
+    expect(await jobs()).toEqual([id]);
+  });
+});
