@@ -55,8 +55,6 @@ export async function startPrometheus(ports: Record<string, number>): Promise<Te
     return answer.data;
   }
 
-  const instant = <T>(expr: string) => ask<{ result: T[] }>(`query?query=${encodeURIComponent(expr)}`);
-
   const isReady = () =>
     fetch(`${url}/-/ready`).then(
       ({ ok }) => ok,
@@ -66,9 +64,11 @@ export async function startPrometheus(ports: Record<string, number>): Promise<Te
     throw new Error(said, { cause: error });
   });
   return {
-    query: async (expr) => (await instant<Sample>(expr)).result,
-    countScrapes: async (range) =>
-      (await instant<{ values: unknown[] }>(range)).result.map(({ values }) => values.length),
+    query: async (expr) => (await ask<{ result: Sample[] }>(instant(expr))).result,
+    countScrapes: async (range) => {
+      const { result } = await ask<{ result: { values: unknown[] }[] }>(instant(range));
+      return result.map(({ values }) => values.length);
+    },
     rules: async () => (await ask<{ groups: { rules: Rule[] }[] }>('rules')).groups.flatMap(({ rules }) => rules),
     close: async () => {
       const gone = once(server, 'close');
@@ -78,6 +78,8 @@ export async function startPrometheus(ports: Record<string, number>): Promise<Te
     },
   };
 }
+
+const instant = (expr: string) => `query?query=${encodeURIComponent(expr)}`;
 
 /** The configuration with addresses of this machine in place of names, and every quarter minute made half a second. */
 function adapt(config: string, ports: Record<string, number>): string {
