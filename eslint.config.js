@@ -19,7 +19,7 @@ export default tseslint.config(
     },
   },
   {
-    files: ['src/http/dashboard/*.js'],
+    files: ['src/http/dashboard/page/*.js'],
     languageOptions: {
       globals: Object.fromEntries(
         ['document', 'fetch', 'getComputedStyle', 'history', 'location', 'matchMedia', 'setTimeout']

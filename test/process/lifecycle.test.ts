@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { jsonLines } from '../support/printed.ts';
 
-const fixture = fileURLToPath(new URL('support/lifecycle-fixture.ts', import.meta.url));
+const fixture = fileURLToPath(new URL('../support/lifecycle-fixture.ts', import.meta.url));
 
 /** Runs the fixture; `says` waits for a line with this message, `ended` for its exit code and everything it said. */
 function run(manner: string, graceMs = 5000, drainMs = 0) {

@@ -29,7 +29,7 @@ export type DashboardParts = PasswordParts &
     dashboard: DashboardSource | null;
   };
 
-const STATIC = fileURLToPath(new URL('./', import.meta.url));
+const STATIC = fileURLToPath(new URL('./page/', import.meta.url));
 const UPLOT = join(dirname(fileURLToPath(import.meta.resolve('uplot/package.json'))), 'dist');
 /** Every file the page is made of, and where it is. */
 const FILES: Record<string, string> = {

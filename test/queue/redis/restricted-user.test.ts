@@ -203,7 +203,8 @@ test('the documented rights · hold every command of ours and of the scripts of 
   expect(run).toHaveLength(11);
   for (const { content } of run) note(content, /rcall\(\s*["'](\w+)["']/g);
   const room = new URL('../../../src/queue/', import.meta.url);
-  for (const file of readdirSync(room).filter((name) => !name.startsWith('embedded'))) {
+  for (const file of readdirSync(room, { recursive: true, encoding: 'utf8' })) {
+    if (!/\.(ts|lua)$/.test(file) || file.includes('embedded')) continue;
     const text = readFileSync(new URL(file, room), 'utf8');
     note(text, /redis\.call\('(\w+)'/g);
     note(text, /\bredis\s*\.(\w+)\(/g);
