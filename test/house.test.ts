@@ -3,10 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { cruise, type ICruiseResult, type IForbiddenRuleType } from 'dependency-cruiser';
 import { expect, test } from 'vitest';
 
-const EDGES = ['http', 'queue', 'graph', 'sandbox'];
-/** Files under src/ that any room may use; they know the domain and each other. */
-const FOYER =
-  '^src/(cannot-start|config|deadline|environment|events|graph-config|identity-config|log|metrics|redis-config|secret)\\.ts$';
+/** Files and folders side by side. */
+const MOST_IN_A_ROOM = 15;
+const EDGES = ['http', 'queue', 'graph'];
 
 const only = (name: string, from: object, allowed: string[]): IForbiddenRuleType => ({
   name,
@@ -22,12 +21,7 @@ const owned = (npm: string, owners: string): IForbiddenRuleType => ({
 });
 
 const RULES: IForbiddenRuleType[] = [
-  {
-    name: 'no cycles at run time',
-    severity: 'error',
-    from: {},
-    to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
-  },
+  { name: 'no circles, not even of types', severity: 'error', from: {}, to: { circular: true } },
   { name: 'nobody imports a main', severity: 'error', from: {}, to: { path: '/main\\.ts$' } },
   {
     name: 'the domain has nothing of Node’s but a hash',
@@ -35,17 +29,44 @@ const RULES: IForbiddenRuleType[] = [
     from: { path: '^src/domain' },
     to: { dependencyTypes: ['core'], pathNot: '^(node:)?crypto$' },
   },
-  only('the domain knows itself, zod and a hash', { path: '^src/domain' }, ['^src/domain', '^node_modules/zod/']),
-  ...EDGES.filter((edge) => edge !== 'sandbox').map((edge) =>
-    only(`${edge} knows the domain and itself`, { path: `^src/${edge}/` }, [
-      `^src/${edge}/`,
-      '^src/domain',
-      FOYER,
+  only('the domain knows itself, zod and a hash', { path: '^src/domain/' }, ['^src/domain/', '^node_modules/zod/']),
+  only('the configuration knows the domain and itself', { path: '^src/config/' }, [
+    '^src/(config|domain)/',
+    '^node_modules',
+  ]),
+  ...EDGES.map((edge) =>
+    only(`${edge} knows the domain, the configuration and itself`, { path: `^src/${edge}/` }, [
+      `^src/(${edge}|domain|config)/`,
       '^node_modules',
     ]),
   ),
-  only('the sandbox shares no code with the product', { path: '^src/sandbox' }, [
-    '^src/sandbox',
+  only('telemetry implements what edges report', { path: '^src/telemetry/' }, [
+    '^src/(telemetry|domain|config|http|queue|graph)/',
+    '^node_modules',
+  ]),
+  {
+    name: 'telemetry borrows only types from edges',
+    severity: 'error',
+    from: { path: '^src/telemetry/' },
+    to: { path: '^src/(http|queue|graph)/', dependencyTypesNot: ['type-only'] },
+  },
+  only('a process starts before anything of its own is known', { path: '^src/process/' }, [
+    '^src/(process|telemetry|domain|config|http|queue)/',
+    '^node_modules',
+  ]),
+  only('a device knows the domain and itself', { path: '^src/device/' }, ['^src/(device|domain)/', '^node_modules']),
+  only('the doctor is given facts', { path: '^src/doctor/' }, [
+    '^src/(doctor|domain|config|http|queue|graph)/',
+    '^node_modules',
+  ]),
+  {
+    name: 'the doctor borrows only types from edges',
+    severity: 'error',
+    from: { path: '^src/doctor/' },
+    to: { path: '^src/(http|queue|graph)/', dependencyTypesNot: ['type-only'] },
+  },
+  only('the sandbox shares no code with the product', { path: '^src/sandbox/' }, [
+    '^src/sandbox/',
     '^src/graph/wire\\.ts$',
     '^node_modules',
   ]),
@@ -64,9 +85,9 @@ const RULES: IForbiddenRuleType[] = [
   owned('@azure/identity', '^src/graph/'),
   owned('@azure/msal-node', '^src/graph/'),
   owned('undici', '^src/graph/'),
-  owned('prom-client', '^src/metrics'),
-  owned('pino', '^src/log'),
-  owned('@opentelemetry', '^src/tracing'),
+  owned('prom-client', '^src/telemetry/'),
+  owned('pino', '^src/telemetry/'),
+  owned('@opentelemetry', '^src/telemetry/'),
 ];
 
 test('imports · run from the edges to the core · and nowhere else', async () => {
@@ -91,6 +112,19 @@ test('imports · run from the edges to the core · and nowhere else', async () =
   expect(modules.filter(({ source }) => /^(src|workers)\//.test(source)).length).toBeGreaterThan(20);
   expect(modules.some(({ source }) => source.startsWith('node_modules/bullmq/'))).toBe(true);
 }, 60_000);
+
+test('a folder · is one room · of about a dozen things', () => {
+  const folders = ['src', 'workers']
+    .flatMap((room) => readdirSync(room, { recursive: true, withFileTypes: true }))
+    .filter((entry) => !/\.md$/.test(entry.name))
+    .map(({ parentPath }) => parentPath);
+  const sizes = folders.reduce(
+    (counts, path) => counts.set(path, (counts.get(path) ?? 0) + 1),
+    new Map<string, number>(),
+  );
+  expect([...sizes].filter(([, size]) => size > MOST_IN_A_ROOM)).toEqual([]);
+  expect(readdirSync('src').filter((name) => name.includes('.'))).toEqual(['main.ts']);
+});
 
 test('every source file · says on line 1 what it is · in one comment', () => {
   const files = ['src', 'workers', 'test', 'bench', 'setup', 'bin']

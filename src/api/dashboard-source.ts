@@ -1,5 +1,5 @@
 // The overview the dashboard shows: sampled all the time, put together at most once a second however many look.
-import { within } from '../deadline.ts';
+import pTimeout from 'p-timeout';
 import { countCauses, type Cause } from '../domain/operations/dead-causes.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import { flowAt, remember, stillSince, toHistory, type Sample } from '../domain/operations/flow.ts';
@@ -62,7 +62,7 @@ function watchOverview({ queue, writesPer20s: startPer20s, readiness, fullness, 
 
   async function count(): Promise<Counts> {
     if (queue.redis.status !== 'ready') throw new Error('Redis is not connected');
-    return within(deliveries.counts(), ANSWER_WITHIN_MS);
+    return pTimeout(deliveries.counts(), { milliseconds: ANSWER_WITHIN_MS });
   }
 
   async function sample(): Promise<void> {
@@ -80,7 +80,7 @@ function watchOverview({ queue, writesPer20s: startPer20s, readiness, fullness, 
 
   async function read(): Promise<Overview> {
     const counts = await count();
-    const [oldest, { holds, parked, throttle, writesPer20s }, ended, dead, { checks }] = await within(
+    const [oldest, { holds, parked, throttle, writesPer20s }, ended, dead, { checks }] = await pTimeout(
       Promise.all([
         deliveries.oldestOpen(),
         budget.state(),
@@ -88,7 +88,7 @@ function watchOverview({ queue, writesPer20s: startPer20s, readiness, fullness, 
         readCauses(counts.dead),
         readiness(),
       ]),
-      ANSWER_WITHIN_MS,
+      { milliseconds: ANSWER_WITHIN_MS },
     );
     const now = clock();
     const present = toSample(counts, now);

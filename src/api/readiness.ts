@@ -1,5 +1,5 @@
 // What a process says of itself: readiness by checks, status for operators, and the gauges a scrape reads.
-import { within } from '../deadline.ts';
+import pTimeout from 'p-timeout';
 import { STATUSES } from '../domain/delivery.ts';
 import { drainSeconds } from '../domain/operations/forecast.ts';
 import {
@@ -46,7 +46,7 @@ export function createHealth(
   /** Asks only where Redis is there: a worker's commands would wait for it, one more with every question. */
   async function ask<T>(question: () => Promise<T>): Promise<T> {
     if (queue.redis.status !== 'ready') throw new Error('Redis is not connected');
-    return within(question(), CHECK_WITHIN_MS);
+    return pTimeout(question(), { milliseconds: CHECK_WITHIN_MS });
   }
 
   async function readiness(): Promise<Readiness> {
@@ -70,7 +70,7 @@ export function createHealth(
       if (isFull(redis.memoryUsed)) return { status: 'failing', checks };
       return { status: Object.values(checks).every(({ ok }) => ok) ? 'ok' : 'degraded', checks };
     } catch (error) {
-      const waitingFor = await within(queue.explainSilence(), CHECK_WITHIN_MS).catch(() => null);
+      const waitingFor = await pTimeout(queue.explainSilence(), { milliseconds: CHECK_WITHIN_MS }).catch(() => null);
       const why = waitingFor === null ? '' : `: waiting for ${waitingFor}`;
       return { status: 'failing', checks: { redis: { ok: false, detail: `${describeTrouble(error)}${why}` } } };
     }

@@ -30,7 +30,7 @@ import {
   TraceIdRatioBasedSampler,
   TracerProvider,
 } from '@opentelemetry/sdk-trace';
-import { within } from '../deadline.ts';
+import pTimeout from 'p-timeout';
 import { isFailure } from '../domain/attempt/conclusion.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import type { RequestTold } from '../http/request/request.ts';
@@ -99,7 +99,7 @@ export function createSdkTracer(
       span.end(endedAt);
     },
     close: async () => {
-      await within(provider.shutdown(), Math.min(FLUSH_WITHIN_MS, graceMs / 4)).catch(onTrouble);
+      await pTimeout(provider.shutdown(), { milliseconds: Math.min(FLUSH_WITHIN_MS, graceMs / 4) }).catch(onTrouble);
     },
   };
 }

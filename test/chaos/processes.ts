@@ -3,7 +3,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { join } from 'node:path';
-import { within } from '../../src/deadline.ts';
+import pTimeout from 'p-timeout';
 
 const ROOT = join(import.meta.dirname, '../..');
 const START_WITHIN_MS = 60_000;
@@ -64,7 +64,7 @@ export function supervise(
       if (!toldToEnd.has(started)) surprises.push(`${name} ended by itself: ${String(code ?? signal)}`);
       portKnown.resolve(0);
     });
-    return (listening = within(portKnown.promise, START_WITHIN_MS));
+    return (listening = pTimeout(portKnown.promise, { milliseconds: START_WITHIN_MS }));
   }
 
   return {
@@ -77,7 +77,7 @@ export function supervise(
       toldToEnd.add(ending);
       const gone = once(ending, 'exit');
       ending.kill(signal);
-      await within(gone, STOP_WITHIN_MS).catch(async () => {
+      await pTimeout(gone, { milliseconds: STOP_WITHIN_MS }).catch(async () => {
         surprises.push(`${name} did not end within ${STOP_WITHIN_MS} ms of ${signal}`);
         ending.kill('SIGKILL');
         await gone;

@@ -5,7 +5,7 @@ import { createWriteStream, existsSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import { within } from '../../deadline.ts';
+import pTimeout from 'p-timeout';
 
 export type Child = {
   url: string;
@@ -43,7 +43,7 @@ export async function startChild(
   });
   failed.catch(() => undefined);
 
-  const port = await within(Promise.race([readPort(child.stdout), failed]), START_WITHIN_MS);
+  const port = await pTimeout(Promise.race([readPort(child.stdout), failed]), { milliseconds: START_WITHIN_MS });
   return {
     url: `http://127.0.0.1:${port}`,
     failed,

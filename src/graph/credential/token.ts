@@ -1,7 +1,7 @@
 // The app-permission token: @azure/identity, one request at a time, refreshed early, renewed when Graph refuses it.
 import type { TokenCredential } from '@azure/identity';
 import type { GraphConfig } from '../../config/graph.ts';
-import { within } from '../../deadline.ts';
+import pTimeout from 'p-timeout';
 import type { Failure } from '../../domain/attempt/failure.ts';
 import type { RequestEnded } from '../client.ts';
 import { createCredential } from './credential.ts';
@@ -50,7 +50,7 @@ export function createTokenSource(config: GraphConfig, clock: () => number, ende
     last.exchange = null;
     try {
       credential ??= createCredential(config, (exchange) => (last.exchange = exchange));
-      const token = await within(credential.getToken(config.scope), TOKEN_TIMEOUT_MS);
+      const token = await pTimeout(credential.getToken(config.scope), { milliseconds: TOKEN_TIMEOUT_MS });
       if (token === null) throw new Error('the credential gave no token');
       const now = clock();
       const lifeMs = token.expiresOnTimestamp - now;

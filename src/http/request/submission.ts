@@ -1,6 +1,6 @@
 // One submission: a run result parsed and accepted, and its receipt; or why it is not.
 import type { Response } from 'express';
-import { within } from '../../deadline.ts';
+import pTimeout from 'p-timeout';
 import type { Delivery } from '../../domain/delivery.ts';
 import { findExcess } from '../../domain/submission/json-bounds.ts';
 import { writeInstant } from '../../domain/submission/instant.ts';
@@ -68,7 +68,7 @@ export function beginSubmissions(parts: SubmissionParts, res: Response): Submiss
   const traceparent = traceOf(res)?.parent ?? null;
 
   const queue = <T>(asked: Promise<T>): Promise<T> =>
-    within(asked, giveUpAt - performance.now()).catch((error: unknown) => {
+    pTimeout(asked, { milliseconds: Math.max(0, giveUpAt - performance.now()) }).catch((error: unknown) => {
       parts.onQueueTrouble(error);
       throw queueUnavailable('nothing is promised; send it again later', random);
     });

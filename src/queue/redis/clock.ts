@@ -1,5 +1,5 @@
 // Redis's clock as a process knows it: asked every second, and kept in between by a clock that only goes forward.
-import { within } from '../../deadline.ts';
+import pTimeout from 'p-timeout';
 import type { RedisConnection } from './connection.ts';
 import { defineQuery } from './script.ts';
 
@@ -43,7 +43,10 @@ export async function openRedisClock(
     asking = true;
     const askedAt = elapsed();
     try {
-      const [seconds, micros] = (await within(timeScript([key], []), ANSWER_WITHIN_MS)) as [string, string];
+      const [seconds, micros] = (await pTimeout(timeScript([key], []), { milliseconds: ANSWER_WITHIN_MS })) as [
+        string,
+        string,
+      ];
       const answeredAt = elapsed();
       const time = Number(seconds) * 1000 + Number(micros) / 1000;
       // Redis read its clock somewhere between question and answer: what is known stays, unless it lies outside.

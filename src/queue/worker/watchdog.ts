@@ -1,5 +1,5 @@
 // Notices a worker that stopped fetching while work waits: rebuilds it, and says so when that does not help.
-import { within } from '../../deadline.ts';
+import pTimeout from 'p-timeout';
 
 export type Watched = {
   /** Jobs that a worker could fetch now. */
@@ -37,7 +37,7 @@ export function createWatchdog(watched: Watched): Watchdog {
   let rebuilt = false;
 
   async function look(): Promise<void> {
-    const waiting = await within(watched.countWaiting(), LOOK_EVERY_MS).catch(() => null);
+    const waiting = await pTimeout(watched.countWaiting(), { milliseconds: LOOK_EVERY_MS }).catch(() => null);
     // Redis away is no fault of the worker's: it cannot fetch, and a new one could not either.
     const starved = waiting !== null && waiting > 0 && watched.hasRoom() && watched.countBegun() === begun;
     begun = watched.countBegun();

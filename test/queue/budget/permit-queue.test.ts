@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { createPacer } from '../../../src/queue/budget/permit-queue.ts';
 import type { Turn } from '../../../src/queue/budget/budget.ts';
 import { asking } from '../../support/hold.ts';
-import { within } from '../../../src/deadline.ts';
+import pTimeout from 'p-timeout';
 
 const GO: Turn = { go: true, probes: [], hadFailures: false };
 const never = new AbortController().signal;
@@ -14,7 +14,7 @@ test.each(Array.from({ length: 8 }, (_, ticks) => [ticks]))(
     const pacer = createPacer({ take: () => Promise.resolve(GO) });
     await pacer.turn('write', asking(), never);
     for (let tick = 0; tick < ticks; tick += 1) await Promise.resolve();
-    expect(await within(pacer.turn('write', asking(), never), 1000)).toEqual(GO);
+    expect(await pTimeout(pacer.turn('write', asking(), never), { milliseconds: 1000 })).toEqual(GO);
   },
 );
 

@@ -1,6 +1,6 @@
 // Access tokens that Entra issued for this service, to relays and operators: whose they are, and which roles they carry.
 import { createRemoteJWKSet, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
-import { within } from '../../../deadline.ts';
+import pTimeout from 'p-timeout';
 import type { EntraConfig } from '../../../config/identity.ts';
 import { signingKeysUrl, toIssuers } from './tenant.ts';
 
@@ -58,7 +58,7 @@ export function createVerifyToken(
       return { kind: 'unknown', reason: 'no signing keys a moment ago' };
     try {
       const verifying = jwtVerify(token, keys, { ...options, currentDate: new Date(clock()) });
-      const { payload } = await within(verifying, KEYS_WITHIN_MS);
+      const { payload } = await pTimeout(verifying, { milliseconds: KEYS_WITHIN_MS });
       renewEarly();
       return toProof(payload, config.tenantId);
     } catch (error) {
