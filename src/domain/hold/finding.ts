@@ -10,7 +10,7 @@ export type Finding =
   | { says: 'reached' }
   /** It was our own doing. */
   | { says: 'nothing' }
-  /** Graph takes creates and judges them; this one it did not carry out. */
+  /** Graph took the request and decided on it, so whatever stopped such requests is over; it did not do what was asked. */
   | { says: 'judged' }
   | Failing;
 
@@ -46,7 +46,7 @@ export function toFinding(outcome: Outcome, operation: Operation): Finding {
     case 'inconclusive':
       return { says: 'works' };
     case 'conflict':
-      return { says: operation === 'create' ? 'judged' : 'reached' };
+      return { says: 'judged' };
     case 'throttled':
       return { says: 'reached' };
     case 'unauthenticated':
@@ -64,7 +64,7 @@ export function toFinding(outcome: Outcome, operation: Operation): Finding {
       return failing('graph-unavailable', operation, {});
     case 'rejected':
       return operation === 'look'
-        ? { says: 'reached' }
+        ? { says: 'judged' }
         : failing('all-rejected', operation, {
             deliveries: REJECTIONS_UNTIL_HOLD,
             reached: true,

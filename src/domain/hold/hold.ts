@@ -80,6 +80,13 @@ const ONE_CONFIGURATION =
 export const remedyOfHold = ({ reason, hardwareConfigurationId }: Pick<Hold, 'reason' | 'hardwareConfigurationId'>) =>
   hardwareConfigurationId === null ? REMEDIES[reason] : `${ONE_CONFIGURATION} ${REMEDIES[reason]}`;
 
+/** A configuration's hold that nothing probed for this long after its probe was due keeps nothing back any more. */
+export const FORGOTTEN_AFTER_MS = 3_600_000;
+
+/** Whether a configuration's hold is over because none of its deliveries is left to probe it. */
+export const isForgotten = ({ hardwareConfigurationId, probeAt }: Hold, now: number): boolean =>
+  hardwareConfigurationId !== null && now - probeAt > FORGOTTEN_AFTER_MS;
+
 const isOfTenant = ({ hardwareConfigurationId }: Hold) => hardwareConfigurationId === null;
 
 /** The hold that stops all of a tenant's creates; null where there is none. */

@@ -1,7 +1,7 @@
 // Who is held for what: what is known of the way to Graph + one outcome → holds that begin, go on or end, of everybody or of one configuration.
 import type { Outcome } from '../delivery.ts';
 import { toFinding, type Failing } from './finding.ts';
-import { configurationKey, keyOfHold, type Hold, type HoldKey, type Operation } from './hold.ts';
+import { configurationKey, isForgotten, keyOfHold, type Hold, type HoldKey, type Operation } from './hold.ts';
 
 /** Failures that are alike, of whom: no more than are needed to believe them. */
 export type Tally = { deliveries: string[]; configurations: string[]; count: number };
@@ -106,7 +106,7 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
     judged.knowledge.worked[own] = now;
   }
 
-  /** A rejection says that Graph takes creates and judges them: nothing else that stopped them goes on. */
+  /** Graph decided on the request: only a hold about its decisions can go on. */
   function answered(): void {
     for (const key of [own, operation]) {
       judged.trustBut(key, 'all-rejected');
@@ -189,7 +189,7 @@ export function giveBack(knowledge: Knowledge, deliveryId: string, now: number):
 /** What is known, to be changed step by step, and what happened on the way. */
 function begin(before: Knowledge, now: number) {
   const knowledge: Knowledge = {
-    holds: { ...before.holds },
+    holds: Object.fromEntries(Object.entries(before.holds).filter(([, hold]) => !isForgotten(hold, now))),
     suspicions: recent(before.suspicions, now),
     worked: Object.fromEntries(Object.entries(before.worked).filter(([, at]) => now - at < WITNESS_MS)),
   };

@@ -1,5 +1,5 @@
 // What is known of the way to Graph, shared by all workers: read, judged here, and stored unless somebody was faster.
-import type { Hold, HoldKey } from '../../domain/hold/hold.ts';
+import { isForgotten, type Hold, type HoldKey } from '../../domain/hold/hold.ts';
 import { giveBack, judge, type Evidence, type Judgement, type Knowledge } from '../../domain/hold/judge.ts';
 import { CHANGE_HOLDS, READ_HOLDS } from './hold-scripts.ts';
 import type { Keys } from '../redis/keys.ts';
@@ -64,7 +64,10 @@ export function createHolds(redis: RedisConnection, keys: Keys, holdProbeMs: num
     giveBack: async (deliveryId) => {
       await change(({ knowledge, now }) => ({ knowledge: giveBack(knowledge, deliveryId, now) }));
     },
-    list: async () => Object.values((await read()).knowledge.holds),
+    list: async () => {
+      const { knowledge, now } = await read();
+      return Object.values(knowledge.holds).filter((hold) => !isForgotten(hold, now));
+    },
     countParked: async () => {
       const sets = (await redis.smembers(keys.parkedSets)) as HoldKey[];
       const counts = await Promise.all(sets.map((set) => redis.zcard(keys.parked(set))));

@@ -4,7 +4,14 @@ import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../../src/domain/delivery.ts';
 import { FAILURES_UNTIL_HOLD, REJECTIONS_UNTIL_HOLD, toFinding } from '../../../src/domain/hold/finding.ts';
 import { FAILURE_KINDS, type Failure } from '../../../src/domain/attempt/failure.ts';
-import { keyOfHold, summariseHolds, tenantHold, type HoldKey, type Operation } from '../../../src/domain/hold/hold.ts';
+import {
+  FORGOTTEN_AFTER_MS,
+  keyOfHold,
+  summariseHolds,
+  tenantHold,
+  type HoldKey,
+  type Operation,
+} from '../../../src/domain/hold/hold.ts';
 import {
   giveBack,
   judge,
@@ -378,6 +385,24 @@ const outcomes = [
   rejected(404),
   rejected(422),
 ];
+test.each<[string, Failure]>([
+  ['404: the configuration is gone', rejected(404, 'ResourceNotFound')],
+  ['400', rejected()],
+  ['409', conflict],
+])('a lookup that Graph decides on · %s · ends what held lookups for another reason', (_, answer) => {
+  const { knowledge } = play([[forbidden, A, { operation: 'look' }]]);
+  const probes = Object.keys(knowledge.holds) as HoldKey[];
+  expect(probes).toHaveLength(2);
+  expect(held(play([[answer, A, { operation: 'look', probes }]], knowledge))).toEqual([]);
+});
+
+test('a configuration’s hold that nothing is left to probe · is forgotten after an hour · the tenant’s is not', () => {
+  const { knowledge } = play([[forbidden, A]]);
+  const later = (at: number) => held(play([[delayed, B, { at }]], knowledge));
+  expect(later(1000 + PROBE_MS + FORGOTTEN_AFTER_MS)).toHaveLength(2);
+  expect(later(1001 + PROBE_MS + FORGOTTEN_AFTER_MS)).toEqual(['create all: forbidden']);
+});
+
 const step = fc.record({
   outcome: fc.constantFrom(...outcomes),
   of: fc.constantFrom(A, B, C),
