@@ -1,5 +1,6 @@
 // A worker, wired: env → config → queue → Graph → consumer → close.
-import { createGraphClient, type RequestEnded } from '../src/graph/client.ts';
+import { createGraphClient } from '../src/graph/client.ts';
+import type { RequestEnded } from '../src/graph/request-ended.ts';
 import { createLookUp } from '../src/graph/lookup/look-up.ts';
 import { createTokenSource } from '../src/graph/credential/token.ts';
 import { createHealthApp } from '../src/http/app.ts';

@@ -3,10 +3,8 @@ import { z } from 'zod';
 import { parseBasePath } from '../domain/submission/base-path.ts';
 import { PRIORITIES } from '../domain/order.ts';
 import { identityVariables } from './identity.ts';
-import { redisVariables } from './redis.ts';
+import { redisVariables, type Address } from './redis.ts';
 import { toSecret } from './secret.ts';
-
-export type Address = { host: string; port: number };
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];

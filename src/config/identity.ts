@@ -2,7 +2,6 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseDeviceIdRule, type DeviceIdRule } from '../domain/submission/device-certificate.ts';
-import type { Environment } from './environment.ts';
 
 export type Subnet = { address: string; prefix: number };
 
@@ -64,6 +63,8 @@ export const identityVariables = {
     .optional(),
 };
 
+type IdentityEnvironment = z.infer<z.ZodObject<typeof identityVariables>> & { AZURE_TENANT_ID?: string | undefined };
+
 /** What the API cannot do without, given what else is set. */
 export function missingIdentity(env: Record<string, unknown>): string[] {
   const { AZURE_TENANT_ID: tenantId = '', DEVICE_ID_FROM_CERT: rule } = env;
@@ -84,7 +85,7 @@ export function missingIdentity(env: Record<string, unknown>): string[] {
   ];
 }
 
-export function toIdentity(env: Environment, authorityHost: string): IdentityConfig {
+export function toIdentity(env: IdentityEnvironment, authorityHost: string): IdentityConfig {
   const tenantId = env.AZURE_TENANT_ID?.toLowerCase() ?? '';
   return {
     tls:
@@ -98,7 +99,7 @@ export function toIdentity(env: Environment, authorityHost: string): IdentityCon
   };
 }
 
-function toDevices(env: Environment, tenantId: string): IdentityConfig['devices'] {
+function toDevices(env: IdentityEnvironment, tenantId: string): IdentityConfig['devices'] {
   const rule = parseDeviceIdRule(env.DEVICE_ID_FROM_CERT);
   if (env.DEVICE_CA_FILE === undefined || !rule) return null;
   return {

@@ -1,8 +1,9 @@
 // Where Redis is, which of its databases, and as whom it is reached.
 import { readFileSync } from 'node:fs';
 import { z } from 'zod';
-import type { Address, Environment } from './environment.ts';
 import { toSecret, type Secret } from './secret.ts';
+
+export type Address = { host: string; port: number };
 
 /** As whom data nodes and sentinels are reached, and whether by TLS; what an address says itself comes before it. */
 export type RedisAccess = { username: string | null; password: RedisPassword | null; tls: boolean };
@@ -49,6 +50,14 @@ export const redisVariables = {
   REDIS_TLS: z.enum(['on', 'off'], { error: 'must be one of on, off' }).default('off'),
 };
 
+type RedisEnvironment = z.infer<z.ZodObject<typeof redisVariables>> & {
+  REDIS_SENTINELS?: Address[] | undefined;
+  REDIS_SENTINEL_NAME?: string | undefined;
+  REDIS_CLUSTER?: Address[] | undefined;
+  REDIS_PREFIX: string;
+  DATA_DIR: string;
+};
+
 /** Which variables about Redis are missing, or contradict each other. */
 export function missingRedis(env: Record<string, unknown>): string[] {
   const faults: string[] = [];
@@ -63,11 +72,11 @@ export function missingRedis(env: Record<string, unknown>): string[] {
   return faults;
 }
 
-export function toRedis(env: Environment): RedisConfig {
+export function toRedis(env: RedisEnvironment): RedisConfig {
   return { ...toTopology(env), prefix: env.REDIS_PREFIX, access: toAccess(env) };
 }
 
-function toTopology(env: Environment) {
+function toTopology(env: RedisEnvironment) {
   if (env.REDIS_URL) return { kind: 'single' as const, url: env.REDIS_URL };
   if (env.REDIS_CLUSTER) return { kind: 'cluster' as const, nodes: env.REDIS_CLUSTER };
   if (env.REDIS_SENTINELS) {
@@ -76,7 +85,7 @@ function toTopology(env: Environment) {
   return { kind: 'embedded' as const, directory: env.DATA_DIR };
 }
 
-function toAccess(env: Environment): RedisAccess {
+function toAccess(env: RedisEnvironment): RedisAccess {
   const { REDIS_PASSWORD: value, REDIS_PASSWORD_FILE: path } = env;
   const given = value ? ({ kind: 'given', value } as const) : null;
   return {

@@ -4,10 +4,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { SubmitOutcome } from './outcome.ts';
 import { submit } from './agent.ts';
 import type { Agent } from './agent.ts';
-import type { Random } from '../sandbox/random.ts';
 
 export type Persistence = {
-  random: Random;
+  /** A number in [0, 1), like Math.random. */
+  random: () => number;
   /** After so long the agent gives up and keeps its last outcome. */
   giveUpAfterMs: number;
   firstBackoffMs?: number;

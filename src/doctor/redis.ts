@@ -1,5 +1,5 @@
 // Will Redis keep what a 202 promises: what is read off its facts.
-import { isFull } from '../queue/redis/health.ts';
+import { isFull } from '../domain/operations/backlog.ts';
 import type { ExaminedRedis, RedisFacts } from '../queue/redis/inspect.ts';
 import { failed, ok, warning, type Finding } from './finding.ts';
 

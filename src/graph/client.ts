@@ -17,17 +17,9 @@ import { readPage, type Page } from './lookup/page.ts';
 import { proxyFor } from './proxy.ts';
 import type { Token, TokenSource } from './credential/token.ts';
 import { watchStandstill } from './standstill.ts';
+import type { RequestEnded } from './request-ended.ts';
 import { createTransport, type Passage } from './transport.ts';
 import type { HardwareConfigurationDeviceState, HardwareConfigurationDeviceStateCreate } from './wire.ts';
-
-/** A request ended: what it was for, what was answered (null: nothing), how long it took. */
-export type RequestEnded = (request: {
-  operation: 'create' | 'list' | 'token';
-  status: number | null;
-  durationMs: number;
-  /** What finds a request to Graph again: the id it was sent with, and the one it was answered with. */
-  ids?: { client: string; graph: string | null };
-}) => void;
 
 export type PageOfStates = Page & { kind: 'page'; requestId: string | null };
 

@@ -3,7 +3,7 @@ import type { Delivery, Outcome } from '../domain/delivery.ts';
 import type { Hold } from '../domain/hold/hold.ts';
 import { remedyOfHold } from '../domain/hold/hold.ts';
 import type { Verdict } from '../domain/attempt/retry.ts';
-import type { RequestEnded } from '../graph/client.ts';
+import type { RequestEnded } from '../graph/request-ended.ts';
 import type { EntryTold } from '../http/routes/batch.ts';
 import type { RequestTold } from '../http/request/request.ts';
 import type { ConnectionRefused } from '../http/server.ts';

@@ -1,6 +1,6 @@
 // Tracing, where it was asked for: a device's submission, the attempts that follow from it, the requests each sends.
 import type { Delivery, Outcome } from '../domain/delivery.ts';
-import type { RequestEnded } from '../graph/client.ts';
+import type { RequestEnded } from '../graph/request-ended.ts';
 import type { StartTrace } from '../http/request/trace.ts';
 import type { AskedTracing } from '../config/tracing.ts';
 

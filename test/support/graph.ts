@@ -5,7 +5,8 @@ import { dirname } from 'node:path';
 import type { GraphConfig } from '../../src/config/graph.ts';
 import { toSecret } from '../../src/config/secret.ts';
 import type { DeviceRunState } from '../../src/domain/device-run-state.ts';
-import { createGraphClient, type RequestEnded } from '../../src/graph/client.ts';
+import { createGraphClient } from '../../src/graph/client.ts';
+import type { RequestEnded } from '../../src/graph/request-ended.ts';
 import { createTokenSource } from '../../src/graph/credential/token.ts';
 import { createSandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts';
 

@@ -17,11 +17,16 @@ export type BacklogLimits = { maxBytes: number | null; maxAgeMs: number | null }
 
 /** Submissions fill Redis so far and no further: workers need the rest to finish what is there. */
 const SHARE_OF_MAXMEMORY = 0.8;
+/** Beyond this share of `maxmemory` nothing at all is taken: workers need room to finish what is there. */
+const FULL = 0.95;
 /** Once full, room begins this much below a limit: a backlog at its limit would open and close all day. */
 const REOPENS_AT = 0.95;
 
 const MIB = 1_048_576;
 const HOUR_MS = 3_600_000;
+
+/** @param memoryUsed a share of `maxmemory`; null where Redis has no such limit */
+export const isFull = (memoryUsed: number | null): boolean => memoryUsed !== null && memoryUsed >= FULL;
 
 /** How much more may be stored; infinite where nobody set a limit. */
 export function roomBytes({ openBytes, usedBytes, maxmemoryBytes }: Backlog, { maxBytes }: BacklogLimits): number {

@@ -3,7 +3,7 @@ import type { TokenCredential } from '@azure/identity';
 import type { GraphConfig } from '../../config/graph.ts';
 import pTimeout from 'p-timeout';
 import type { Failure } from '../../domain/attempt/failure.ts';
-import type { RequestEnded } from '../client.ts';
+import type { RequestEnded } from '../request-ended.ts';
 import { createCredential } from './credential.ts';
 import { diagnoseCredential, statusOf, type TokenExchange } from './credential-failure.ts';
 import { readWait } from '../retry-after.ts';

@@ -74,11 +74,6 @@ export function watchDurability(redis: RedisConnection, tell: (durability: Durab
   if (redis.status === 'ready') onReady();
 }
 
-/** Beyond this share of `maxmemory` nothing at all is taken: workers need room to finish what is there. */
-const FULL = 0.95;
-
-export const isFull = (memoryUsed: number | null): boolean => memoryUsed !== null && memoryUsed >= FULL;
-
 export type Memory = {
   usedBytes: number;
   /** Null where there is no such limit. */

@@ -1,10 +1,10 @@
 // The watch over the backlog: looks once a second, and sooner where much comes in, so that submissions never fill Redis.
-import { findFullness, roomBytes, type Backlog, type BacklogLimits } from '../../domain/operations/backlog.ts';
+import { findFullness, isFull, roomBytes, type Backlog, type BacklogLimits } from '../../domain/operations/backlog.ts';
 import { identify } from '../../domain/delivery.ts';
 import { tenantHold } from '../../domain/hold/hold.ts';
 import type { RunResult } from '../../domain/submission/run-result.ts';
 import type { Accept, Accepted } from './acceptance.ts';
-import { createMemoryReader, isFull } from '../redis/health.ts';
+import { createMemoryReader } from '../redis/health.ts';
 import type { TenantQueue } from '../tenant.ts';
 
 /** Nothing was stored; `drainS` is how long what waits takes at the present pace. */

@@ -8,9 +8,24 @@ import { ScriptError } from '../faults/fault.ts';
 import { answerManagedIdentity } from '../authority/managed-identity.ts';
 import { parseChanges } from '../parse-changes.ts';
 import { readBody } from './read-body.ts';
-import type { Sandbox } from '../sandbox.ts';
+import type { RequestRecord, RunStateRecord } from '../records.ts';
 import { send } from './send.ts';
+import type { Changes } from '../settings.ts';
 import type { World } from '../state.ts';
+import type { Stats } from '../stats.ts';
+
+/** What these routes show and change. */
+type Controlled = {
+  caPem: string;
+  stats: () => Stats;
+  records: () => RunStateRecord[];
+  duplicates: () => RunStateRecord[][];
+  requests: () => RequestRecord[];
+  script: (text: string) => void;
+  set: (changes: Changes) => void;
+  reset: () => void;
+  environment: () => Record<string, string>;
+};
 
 const index = `The runstate-bridge sandbox: Microsoft Graph and its token endpoint in miniature.
 
@@ -33,7 +48,7 @@ A script's line: next [count] target: fault, fault, …
 `;
 
 /** The control server for a sandbox; not listening yet. */
-export function createControl(world: World, sandbox: Sandbox): Server {
+export function createControl(world: World, sandbox: Controlled): Server {
   return createServer((request, response) => {
     answerControl(world, sandbox, request)
       .catch((error: unknown) => textAnswer(500, `${String(error)}\n`))
@@ -42,7 +57,7 @@ export function createControl(world: World, sandbox: Sandbox): Server {
   });
 }
 
-async function answerControl(world: World, sandbox: Sandbox, request: IncomingMessage): Promise<Answer> {
+async function answerControl(world: World, sandbox: Controlled, request: IncomingMessage): Promise<Answer> {
   const url = new URL(request.url ?? '/', 'http://sandbox');
   const { searchParams } = url;
   switch (`${request.method ?? 'GET'} ${url.pathname}`) {
@@ -90,7 +105,7 @@ async function change(request: IncomingMessage, make: (text: string) => void): P
   }
 }
 
-function selectRecords(sandbox: Sandbox, searchParams: URLSearchParams) {
+function selectRecords(sandbox: Controlled, searchParams: URLSearchParams) {
   const configurationId = searchParams.get('configurationId')?.toLowerCase();
   const deviceName = searchParams.get('deviceName');
   return sandbox

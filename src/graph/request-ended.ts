@@ -1,0 +1,10 @@
+// What is reported of each request to Graph or the token endpoint when it ended.
+
+/** A request ended: what it was for, what was answered (null: nothing), how long it took. */
+export type RequestEnded = (request: {
+  operation: 'create' | 'list' | 'token';
+  status: number | null;
+  durationMs: number;
+  /** What finds a request to Graph again: the id it was sent with, and the one it was answered with. */
+  ids?: { client: string; graph: string | null };
+}) => void;
