@@ -143,6 +143,14 @@ describe('beside a signature', () => {
   });
 });
 
+test('beside a signature by a proxy · a good token · decides', async () => {
+  const proxys = {
+    'Signature-Input': 'p=("@authority");keyid="https://proxy.example/keys/1";alg="ed25519"',
+    Signature: 'p=:AAAA:',
+  };
+  expect((await submit(await authority.issue(RELAY), world, BODY, proxys)).status).toBe(202);
+});
+
 describe('a token', () => {
   const nowS = Math.floor(Date.now() / 1000);
   const v1 = { iss: `https://sts.windows.net/${TENANT}/`, azp: undefined, appid: APP_ID, ver: '1.0' };
