@@ -1,15 +1,14 @@
 // Another Microsoft Graph and token endpoint, independent of the sandbox: no $filter, other paging, and answers that get lost.
-import { execFile } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { promisify } from 'node:util';
+import { createAuthority } from './certificates.ts';
 
 type OtherRecord = {
   id: string;
@@ -174,13 +173,16 @@ export async function startOtherGraph(
   };
 }
 
+/** Good since yesterday: the clocks of those who look at it may be hours behind. @returns it, with who signed it beside it */
 async function createCertificate(directory: string): Promise<{ cert: string; key: string }> {
-  const [key, cert] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')];
-  const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1';
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  const args = ['req', '-x509', ...curve, '-days', '2', '-subj', '/CN=localhost', '-addext', names];
-  await promisify(execFile)('openssl', [...args, '-keyout', key, '-out', cert]);
-  return { cert: await readFile(cert, 'utf8'), key: await readFile(key, 'utf8') };
+  const authority = await createAuthority({ subject: 'CN=The other Graph' });
+  await writeFile(join(directory, 'certificate.pem'), authority.pem);
+  const { pem, keyPem } = await authority.issue({
+    subject: 'CN=localhost',
+    names: [{ type: 'dns', value: 'localhost' }],
+    purposes: null,
+  });
+  return { cert: pem, key: keyPem };
 }
 
 /** Instants as this Graph writes them: always seven digits. Of long texts it may show no more than the end. */
