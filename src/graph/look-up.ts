@@ -123,13 +123,14 @@ export function createLookUp(
     first: PageOfStates,
     signal: AbortSignal,
   ): Promise<Reading | null> {
-    let isIgnored = false;
+    const foreign = { isSeen: false };
     const onForeign = () => {
-      isIgnored = true;
+      foreign.isSeen = true;
       facts.note('$filter', false);
     };
     const reading = await readAlone(state, { first, onForeign }, signal);
-    if (isIgnored || reading.failure) return reading;
+    // Whoever ignores the filter lists everything.
+    if (foreign.isSeen || reading.failure) return reading;
     if (reading.records.length > 0) {
       facts.note('$filter', true);
       return reading;
