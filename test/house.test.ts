@@ -6,7 +6,7 @@ import { expect, test } from 'vitest';
 const EDGES = ['http', 'queue', 'graph', 'sandbox'];
 /** Files under src/ that any room may use; they know the domain and each other. */
 const FOYER =
-  '^src/(cannot-start|config|deadline|environment|events|graph-config|identity-config|log|metrics|redis-config|secret)\\.ts$';
+  '^src/(cannot-start|config|deadline|environment|events|graph-config|identity-config|log|metrics|redis-config|secret|setting-file)\\.ts$';
 
 const only = (name: string, from: object, allowed: string[]): IForbiddenRuleType => ({
   name,
