@@ -1,4 +1,5 @@
 // A worker, wired: env → config → queue → Graph → consumer → close.
+import { describeSubject } from '../src/config/graph.ts';
 import { createGraphClient } from '../src/graph/client.ts';
 import type { RequestEnded } from '../src/graph/request-ended.ts';
 import { createLookUp } from '../src/graph/lookup/look-up.ts';
@@ -14,6 +15,7 @@ import { openTenantQueue } from '../src/queue/tenant.ts';
 import { createHealth, untilStopped } from '../src/api/readiness.ts';
 import { cannotListen } from '../src/process/start-checks.ts';
 import { createDeliver } from './deliver.ts';
+import { openGraphFacts } from './graph-facts.ts';
 
 const { config, log, metrics, events, tracer, lifecycle } = await beginProcess('worker');
 const { host, port, concurrency } = config.worker;
@@ -30,16 +32,23 @@ const tokens = createTokenSource(config.graph, Date.now, requestEnded);
 const graph = createGraphClient(config.graph, tokens, queue.clock.latest, requestEnded);
 lifecycle.opened('graph', graph.close);
 
+const facts = openGraphFacts(queue.facts, describeSubject(config.graph), queue.clock.now, events.queueTrouble);
+lifecycle.opened('graph facts', facts.close);
+
 const pacer = createPacer(queue.budget);
 const deliver = createDeliver({
   create: graph.create,
-  find: createLookUp(graph, pacer.furtherPage, () => performance.now()),
+  find: createLookUp(graph, pacer.furtherPage, () => performance.now(), { facts: facts.options }),
   claimable: createClaimable(queue),
 });
 const consumer = createConsumer({
   ...queue,
   pacer,
-  deliver: (delivery, run, signal) => tracer.attempt(delivery, () => deliver(delivery, run, signal)),
+  deliver: async (delivery, run, signal) => {
+    const outcome = await tracer.attempt(delivery, () => deliver(delivery, run, signal));
+    facts.attempted(outcome);
+    return outcome;
+  },
   events,
   policy: config.delivery.policy,
   concurrency,

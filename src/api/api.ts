@@ -13,6 +13,7 @@ import { openRevocations } from '../queue/devices/revocations.ts';
 import { openTenantQueue } from '../queue/tenant.ts';
 import { openDashboard } from './dashboard-source.ts';
 import { createHealth, untilStopped } from './readiness.ts';
+import { openFetchKeys } from './signing-keys.ts';
 import { cannotListen } from '../process/start-checks.ts';
 
 const { config, log, metrics, events, tracer, lifecycle } = await beginProcess('api');
@@ -33,6 +34,7 @@ const identities = await openIdentities(config, revocations.isRevoked, {
   clock: Date.now,
   random: Math.random,
   told: { reloaded: events.certificatesRead, signingKeysTrouble: events.signingKeysTrouble },
+  openFetchKeys: () => openFetchKeys(config),
 });
 lifecycle.opened('identities', identities.close);
 

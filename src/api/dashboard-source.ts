@@ -4,6 +4,7 @@ import { countCauses, type Cause } from '../domain/operations/dead-causes.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import { flowAt, remember, stillSince, toHistory, type Sample } from '../domain/operations/flow.ts';
 import { drainSeconds } from '../domain/operations/forecast.ts';
+import { describeGraphFacts, stillKnown } from '../domain/operations/graph-facts.ts';
 import { partialHolds, summariseHolds, tenantHold } from '../domain/hold/hold.ts';
 import { describeOutlook } from '../domain/operations/outlook.ts';
 import type { DashboardSource } from '../http/dashboard/dashboard.ts';
@@ -80,13 +81,14 @@ function watchOverview({ queue, writesPer20s: startPer20s, readiness, fullness, 
 
   async function read(): Promise<Overview> {
     const counts = await count();
-    const [oldest, { holds, parked, throttle, writesPer20s }, ended, dead, { checks }] = await pTimeout(
+    const [oldest, { holds, parked, throttle, writesPer20s }, ended, dead, { checks }, facts] = await pTimeout(
       Promise.all([
         deliveries.oldestOpen(),
         budget.state(),
         deliveries.latest(LATEST_LOOKED_AT),
         readCauses(counts.dead),
         readiness(),
+        queue.facts.read(),
       ]),
       { milliseconds: ANSWER_WITHIN_MS },
     );
@@ -135,6 +137,7 @@ function watchOverview({ queue, writesPer20s: startPer20s, readiness, fullness, 
         used: Math.min(1, flow.outPerSecond / writesPerSecond),
       },
       holds: toHoldViews(holds, parked),
+      graph: describeGraphFacts(stillKnown(facts, now)),
       deadLetters: {
         total: counts.dead,
         counted: dead.counted,

@@ -2,6 +2,7 @@
 import pTimeout from 'p-timeout';
 import { STATUSES } from '../domain/delivery.ts';
 import { drainSeconds } from '../domain/operations/forecast.ts';
+import { stillKnown } from '../domain/operations/graph-facts.ts';
 import {
   HOLD_REASONS,
   partialHolds,
@@ -11,6 +12,7 @@ import {
   tenantHold,
   type Hold,
 } from '../domain/hold/hold.ts';
+import { toGraphFactsView } from './graph-facts-view.ts';
 import { countHeldConfigurations, countParked, toHoldViews } from './hold-view.ts';
 import type { Check, Readiness, Status } from '../http/response/response-schemas.ts';
 import type { HealthParts } from '../http/routes/health.ts';
@@ -106,9 +108,10 @@ export function createHealth(
   }
 
   async function status(): Promise<Status> {
-    const [{ durability }, { counts, holds, parked, throttle, ...backlogged }] = await Promise.all([
+    const [{ durability }, { counts, holds, parked, throttle, ...backlogged }, facts] = await Promise.all([
       ask(() => inspectRedis(queue.redis)),
       read(),
+      ask(() => queue.facts.read()),
     ]);
     const { queued, delivering, waiting, delivered, dead } = counts;
     const tenant: Status['tenants'][number] = {
@@ -128,6 +131,7 @@ export function createHealth(
               },
             ]),
       ],
+      graph: toGraphFactsView(stillKnown(facts, clock())),
     };
     return { tenants: [tenant], durability };
   }

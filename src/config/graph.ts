@@ -88,3 +88,9 @@ function toCredential(env: Environment): CredentialConfig | null {
   }
   return env.IDENTITY_ENDPOINT === undefined ? null : { kind: 'managed-identity', clientId: clientId ?? null };
 }
+
+/** Whose Graph this is, in one line: what was seen of it says nothing of another tenant's, or of another Graph. */
+export function describeSubject({ baseUrl, credential }: Pick<GraphConfig, 'baseUrl' | 'credential'>): string {
+  const tenantId = credential === null || credential.kind === 'managed-identity' ? null : credential.tenantId;
+  return tenantId === null ? baseUrl : `${baseUrl} ${tenantId.toLowerCase()}`;
+}

@@ -1,7 +1,7 @@
 // Where Redis is, which of its databases, and as whom it is reached.
-import { readFileSync } from 'node:fs';
 import { z } from 'zod';
 import { toSecret, type Secret } from './secret.ts';
+import { readSettingFile } from './setting-file.ts';
 
 export type Address = { host: string; port: number };
 
@@ -45,7 +45,7 @@ export const redisVariables = {
   REDIS_PASSWORD: notBlank.transform((text) => toSecret(text.trim())).optional(),
   REDIS_PASSWORD_FILE: z
     .string()
-    .refine(holdsPassword, 'must name a file that can be read and is not blank')
+    .refine(holdsPassword, 'must name a regular file that can be read, is not blank and has at most 1 MiB')
     .optional(),
   REDIS_TLS: z.enum(['on', 'off'], { error: 'must be one of on, off' }).default('off'),
 };
@@ -97,7 +97,7 @@ function toAccess(env: RedisEnvironment): RedisAccess {
 
 /** @throws Error where its file cannot be read */
 export function readPassword(password: RedisPassword): string {
-  return password.kind === 'given' ? password.value.reveal() : readFileSync(password.path, 'utf8').trim();
+  return password.kind === 'given' ? password.value.reveal() : readSettingFile(password.path).trim();
 }
 
 function holdsPassword(path: string): boolean {

@@ -1,4 +1,5 @@
 // Does Graph answer, does its clock agree, is the hardware configuration there, and may records be created.
+import { describeGraphFacts, type GraphFacts, type Learned } from '../domain/operations/graph-facts.ts';
 import type { Answered } from '../graph/inspect.ts';
 import type { Probed } from '../graph/write-probe.ts';
 import { failed, ok, skipped, warning, type Finding } from './finding.ts';
@@ -40,7 +41,7 @@ export function judgeConfiguration({ failure, status, body }: Answered, id: stri
   return ok(check, `${id} exists${typeof displayName === 'string' ? `: ${displayName}` : ''}`);
 }
 
-export function judgeProbe(probed: Probed, deviceName: string): Finding {
+export function judgeProbe(probed: Probed, deviceName: string, configurationId: string): Finding {
   const check = 'write-probe';
   switch (probed.kind) {
     case 'clean':
@@ -57,7 +58,26 @@ export function judgeProbe(probed: Probed, deviceName: string): Finding {
       return warning(
         check,
         `this tenant takes records, but the one that was created could not be deleted: ${probed.failure.detail}`,
-        `Left behind with deviceName ${deviceName}. Delete ${probed.recordUrl}`,
+        `Record ${probed.recordId} stays behind in hardware configuration ${configurationId}, with deviceName ${deviceName}. ` +
+          `Delete ${probed.recordUrl}; where Graph refuses that too, it stays and does no harm.`,
       );
   }
+}
+
+/** What a probe adds to what is known of the tenant's Graph. */
+export function learnFromProbe(probed: Probed, now: number): Learned {
+  const createProven = { holds: true, at: now };
+  if (probed.kind === 'clean') return { createProven, deleteByKeyTaken: { holds: true, at: now } };
+  if (probed.kind !== 'left-behind') return {};
+  const isRefused = ['rejected', 'route-not-served'].includes(probed.failure.kind);
+  return { createProven, ...(isRefused && { deleteByKeyTaken: { holds: false, at: now } }) };
+}
+
+/** Whether anything was ever created there: reading proves nothing about that. */
+export function judgeFacts(facts: GraphFacts | null, probeConfigurationId: string | null): Finding {
+  const check = 'graph-creates';
+  if (facts?.createProven) return ok(check, describeGraphFacts(facts).join('; '));
+  const known = facts ? describeGraphFacts(facts).join('; ') : 'what workers found out cannot be read from Redis';
+  const how = probeConfigurationId === null ? '; --write-probe GUID creates one record, and settles it' : '';
+  return skipped(check, `${known}${how}`);
 }

@@ -16,10 +16,12 @@ export type Probed =
   /** It may be there, and cannot be found. */
   | { kind: 'uncertain'; collectionUrl: string; failure: Failure }
   /** It is there, and could not be deleted. */
-  | { kind: 'left-behind'; recordUrl: string; failure: Failure };
+  | { kind: 'left-behind'; recordId: string; recordUrl: string; failure: Failure };
 
 const DELETE_TRIES = 3;
 const DELETE_AGAIN_AFTER_MS = 500;
+/** By these a delete is refused for good. */
+const REFUSALS: readonly Failure['kind'][] = ['forbidden', 'rejected', 'route-not-served', 'conflict'];
 
 /** @param deviceName what the record is found by, should it stay behind */
 export async function probeWrite(
@@ -45,22 +47,28 @@ export async function probeWrite(
     if (outcome.kind === 'created' || outcome.kind === 'found') return await remove(outcome.deviceRunStateId);
     if (outcome.kind === 'absent') throw new Error('a create says nothing of absence');
     if (outcome.kind !== 'uncertain') return { kind: 'refused', failure: outcome };
-    const looked = await createLookUp(client, () => Promise.resolve(), clock)(state, signal);
-    const [recordId] = looked.kind === 'records' ? looked.ids : [];
+    const [recordId] = await look();
     return recordId === undefined ? { kind: 'uncertain', collectionUrl, failure: outcome } : await remove(recordId);
   } finally {
     await client.close();
+  }
+
+  async function look(): Promise<string[]> {
+    const looked = await createLookUp(client, () => Promise.resolve(), clock)(state, signal);
+    return looked.kind === 'records' ? looked.ids : [];
   }
 
   async function remove(recordId: string): Promise<Probed> {
     const recordUrl = `${collectionUrl}/${encodeURIComponent(recordId)}`;
     for (let tries = 1; ; tries++) {
       const token = await tokens.get();
-      if (!token.ok) return { kind: 'left-behind', recordUrl, failure: token.failure };
+      if (!token.ok) return { kind: 'left-behind', recordId, recordUrl, failure: token.failure };
       const { failure, status } = await ask('DELETE', recordUrl, token.value, config, clock);
-      if (failure === null || status === 404) return { kind: 'clean', recordId };
-      if (tries === DELETE_TRIES || failure.kind === 'forbidden' || failure.kind === 'rejected') {
-        return { kind: 'left-behind', recordUrl, failure };
+      if (failure === null) return { kind: 'clean', recordId };
+      // 404 says that it is gone, or that nobody serves its address: then it is still listed.
+      if (status === 404 && !(await look()).includes(recordId)) return { kind: 'clean', recordId };
+      if (tries === DELETE_TRIES || REFUSALS.includes(failure.kind)) {
+        return { kind: 'left-behind', recordId, recordUrl, failure };
       }
       await delay(DELETE_AGAIN_AFTER_MS);
     }

@@ -29,6 +29,8 @@ const LIMITS = {
   requireHostHeader: false,
   /** Most of them idle, kept alive by a proxy; requests in hand have a limit of their own. */
   maxConnections: 10_000,
+  /** Requests sent before the answer to an earlier one on their connection, on all connections. */
+  maxPipelined: 1000,
 };
 
 /** How long a sender has to read its last answer, before it is hung up on. */
@@ -66,10 +68,12 @@ export async function listen(
   limits: Partial<Limits> = {},
   tls: Tls | null = null,
 ): Promise<Listener> {
-  const { maxConnections, unmovedTimeout, ...settings } = { ...LIMITS, ...limits };
-  const answer: RequestListener = (req, res) => app(req, res, () => onRefused(refuseUnrouted(res)));
+  const { maxConnections, maxPipelined, unmovedTimeout, ...settings } = { ...LIMITS, ...limits };
+  const answer = inTurn((req, res) => app(req, res, () => onRefused(refuseUnrouted(res))), maxPipelined);
   const server = tls ? createTlsServer(tls, settings, answer) : createServer(settings, answer);
   server.maxConnections = maxConnections;
+  // Who is done sending is still answered; Node's types do not know the switch.
+  Object.assign(server, { httpAllowHalfOpen: true });
   const drop = () => {
     onRefused({ requestId: null, code: 'connection-dropped' });
     // Whoever says nothing makes room for the next one that does.
@@ -126,12 +130,52 @@ function followAnswers(server: Server): UnderWay {
   return underWay;
 }
 
+/**
+ * Takes up a request when the one before it on its connection is answered and its answer gone out. A sender can ask for
+ * thousands of answers in one packet; made all at once for somebody who reads none of them, they would fill the memory.
+ */
+function inTurn(answer: RequestListener, mostWaiting: number): RequestListener {
+  const lines = new WeakMap<Duplex, Parameters<RequestListener>[]>();
+  let waiting = 0;
+
+  function takeUp(line: Parameters<RequestListener>[], ...[req, res]: Parameters<RequestListener>): void {
+    res.once('close', () => {
+      if (req.socket.destroyed) waiting -= line.splice(0).length;
+      const next = line.shift();
+      if (!next) {
+        lines.delete(req.socket);
+        return;
+      }
+      waiting -= 1;
+      takeUp(line, ...next);
+    });
+    answer(req, res);
+  }
+
+  return (req, res) => {
+    const line = lines.get(req.socket);
+    if (!line) {
+      const first: Parameters<RequestListener>[] = [];
+      lines.set(req.socket, first);
+      takeUp(first, req, res);
+      return;
+    }
+    if (req.socket.destroyed) return;
+    if (waiting >= mostWaiting) {
+      req.socket.destroy();
+      return;
+    }
+    waiting += 1;
+    line.push([req, res]);
+  };
+}
+
 /** Hangs up where nothing moves, unless an answer is still being made: that has deadlines of its own. */
 function cutUnmoved(server: Server, underWay: UnderWay, timeoutMs: number): void {
   server.setTimeout(timeoutMs);
   server.on('timeout', (socket: Socket) => {
-    const isWorkedOn = underWay.get(socket)?.some((answer) => !isMade(answer)) ?? false;
-    if (isWorkedOn) socket.setTimeout(timeoutMs);
+    const [answer] = underWay.get(socket) ?? [];
+    if (answer && !isMade(answer)) socket.setTimeout(timeoutMs);
     else socket.destroy();
   });
 }

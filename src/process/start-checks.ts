@@ -1,13 +1,14 @@
 // What the environment names on this machine – files, a directory, a port –, looked at before anything is opened.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
-import { accessSync, constants, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { dirname, resolve } from 'node:path';
 import { createSecureContext } from 'node:tls';
 import { CannotStart } from '../config/cannot-start.ts';
 import type { Role } from '../config/config.ts';
 import { directoryFault } from '../queue/redis/embedded/directory.ts';
+import { NoSettingFile, readSettingFile } from '../config/setting-file.ts';
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -23,6 +24,7 @@ const REASONS: Record<string, string> = {
   EROFS: 'the file system is read-only',
   ELOOP: 'its links lead in a circle',
   ENAMETOOLONG: 'its path is too long',
+  ENXIO: 'it is a socket or a device',
 };
 const LISTEN_REASONS: Record<string, string> = {
   EADDRINUSE: 'another process has it',
@@ -101,15 +103,13 @@ function makeDirectory(path: string): void {
   }
 }
 
-/** A regular file: it is read again and again. */
 function readText(given: Variables, name: string): { text: string | null; faults: string[] } {
   const path = given[name];
   if (path === undefined) return { text: null, faults: [] };
   try {
-    const kind = statSync(path);
-    if (!kind.isFile()) return { text: null, faults: [`${name} is ${kind.isDirectory() ? 'a directory' : 'no file'}`] };
-    return { text: readFileSync(path, 'utf8'), faults: [] };
+    return { text: readSettingFile(path), faults: [] };
   } catch (error) {
+    if (error instanceof NoSettingFile) return { text: null, faults: [`${name} is ${error.message}`] };
     return { text: null, faults: [`${name} cannot be read: ${reasonOf(error, REASONS)}`] };
   }
 }

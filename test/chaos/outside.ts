@@ -1,8 +1,11 @@
 // The Graph of a run: the sandbox with its moods, or the other one; what the campaign needs of either.
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
-import { startOtherGraph } from '../support/other-graph.ts';
+import { startOtherGraph, TROUBLES } from '../support/other-graph.ts';
 import type { GraphRecord } from './oracle.ts';
-import { GRAPH_KINDS, MACHINE_KINDS, type Kind } from './plan.ts';
+import { COMMON_GRAPH_KINDS, GRAPH_KINDS, MACHINE_KINDS, type Filter, type Kind, type TROUBLE_KINDS } from './plan.ts';
+
+/** Which configurations are in trouble, and in which. */
+export type Troubles = ReadonlyMap<string, (typeof TROUBLE_KINDS)[number]>;
 
 export type Outside = {
   port: number;
@@ -12,6 +15,10 @@ export type Outside = {
   records: () => GraphRecord[];
   /** Faults given so far, by their words. */
   faults: () => Record<string, number>;
+  /** What it does with `$filter` as long as no mood says otherwise. */
+  begin: (filter: Filter) => void;
+  /** Exactly these are in trouble. */
+  troubles: (troubles: Troubles) => void;
   /** Takes on exactly these moods. */
   moods: (kinds: ReadonlySet<Kind>) => void;
   revokeTokens: () => void;
@@ -22,6 +29,8 @@ type Settings = Parameters<Sandbox['set']>[0];
 type Rates = NonNullable<Settings['faults']>;
 
 const PLENTY = 1_000_000;
+/** Of longer texts no more is shown where texts are shortened: a long part, and less than the campaign's long outputs. */
+const LONGEST_TEXT = 500;
 const CALM: Settings = {
   permission: 'granted',
   secret: 'valid',
@@ -30,7 +39,7 @@ const CALM: Settings = {
   limiter: { writesPer20s: PLENTY, anyPer20s: PLENTY, retryAfter: 'seconds', timeScale: 10 },
   latencyMs: [0, 30],
   listLagMs: 0,
-  filterSupport: 'yes',
+  longestText: null,
   pageSize: 100,
   tokenLifetimeS: 3599,
   refreshInS: null,
@@ -60,6 +69,8 @@ const MOODS: Partial<Record<Kind, { settings?: Settings; faults?: Rates }>> = {
   },
   'list-lag': { settings: { listLagMs: 1500 } },
   'no-filter': { settings: { filterSupport: '400' } },
+  'filter-fails': { settings: { filterSupport: '500' } },
+  'shortened-texts': { settings: { longestText: LONGEST_TEXT } },
   'small-pages': { settings: { filterSupport: '501', pageSize: 4 } },
   'slow-graph': { settings: { latencyMs: [50, 900] } },
   'short-tokens': { settings: { tokenLifetimeS: 3, refreshInS: 1 } },
@@ -69,12 +80,19 @@ const MOODS: Partial<Record<Kind, { settings?: Settings; faults?: Rates }>> = {
   'token-errors': { faults: { tokens: { 500: 0.2, 503: 0.2, reset: 0.2, '429 with Retry-After 1': 0.1 } } },
 };
 
+const TROUBLE_OF = {
+  'configuration-forbidden': 'forbidden',
+  'configuration-failing': 'failing',
+  'configuration-unserved': 'unserved',
+} as const;
+
 /** Credential trouble is only met by whoever needs a new token. */
 export const REVOKING: readonly Kind[] = ['tokens-revoked', 'secret-revoked', 'token-endpoint-down', 'token-errors'];
 
 export async function openSandbox(seed: number): Promise<Outside & { kinds: readonly Kind[] }> {
   const sandbox = await createSandbox({ seed, faults: ALWAYS, mostRequestsRemembered: 10 });
   sandbox.set(CALM);
+  let calm = CALM;
   const faults: Record<string, number> = {};
   sandbox.subscribe(({ fault, operation }) => {
     if (fault !== null) faults[`${operation}: ${fault}`] = (faults[`${operation}: ${fault}`] ?? 0) + 1;
@@ -90,10 +108,18 @@ export async function openSandbox(seed: number): Promise<Outside & { kinds: read
     configurationIds: sandbox.configurationIds,
     records: () => sandbox.records(),
     faults: () => faults,
+    begin: (filter) => {
+      calm = { ...CALM, filterSupport: filter === 'works' ? 'yes' : filter };
+      sandbox.set(calm);
+    },
+    troubles: (troubles) =>
+      sandbox.set({
+        troubles: Object.fromEntries(Array.from(troubles, ([id, kind]) => [id, TROUBLE_OF[kind]] as const)),
+      }),
     moods: (kinds) => {
       const moods = [...kinds].flatMap((kind) => MOODS[kind] ?? []);
       const limiter = Object.assign({}, CALM.limiter, ...moods.map(({ settings }) => settings?.limiter)) as object;
-      const settings = Object.assign({}, CALM, ...moods.map((mood) => mood.settings)) as Settings;
+      const settings = Object.assign({}, calm, ...moods.map((mood) => mood.settings)) as Settings;
       sandbox.set({ ...settings, limiter, faults: combine([ALWAYS, ...moods.map((mood) => mood.faults ?? {})]) });
     },
     revokeTokens: () => sandbox.set({ tokens: 'revoked' }),
@@ -109,13 +135,34 @@ function combine(all: readonly Rates[]): Rates {
   return combined;
 }
 
-/** The Graph that shares nothing with the sandbox: it has its own faults, and no moods. */
+/** The Graph that shares nothing with the sandbox: it has its own faults, and few moods. */
 export async function openOtherGraph(seed: number): Promise<Outside & { kinds: readonly Kind[] }> {
-  const graph = await startOtherGraph(seed);
+  const graph = await startOtherGraph(seed, { configurations: 3 });
+  let beginning: Filter = 'works';
   return {
     ...graph,
-    kinds: MACHINE_KINDS,
-    moods: () => undefined,
+    kinds: [...MACHINE_KINDS, ...COMMON_GRAPH_KINDS],
+    begin: (filter) => {
+      beginning = filter;
+      graph.set({ filter: OTHER_FILTERS[filter] });
+    },
+    troubles: (troubles) => {
+      for (const id of graph.configurationIds) {
+        const kind = troubles.get(id);
+        graph.trouble(id, kind === undefined ? null : TROUBLES[TROUBLE_OF[kind]]);
+      }
+    },
+    moods: (kinds) => {
+      const isRefused = kinds.has('no-filter') && 'refused';
+      const isFailing = kinds.has('filter-fails') && 'failing';
+      graph.set({
+        filter: isRefused || isFailing || OTHER_FILTERS[beginning],
+        longestText: kinds.has('shortened-texts') ? LONGEST_TEXT : null,
+      });
+    },
     revokeTokens: () => undefined,
   };
 }
+
+/** It knows no filters: where one would work, it passes over it. */
+const OTHER_FILTERS = { works: 'ignored', 'finds-nothing': 'finds-nothing' } as const;

@@ -4,9 +4,11 @@ import {
   createPlan,
   EMBEDDED_KINDS,
   GRAPH_KINDS,
+  FILTERS,
   isBeyondTolerance,
   MACHINE_KINDS,
   MACHINERY,
+  TROUBLE_KINDS,
   type Kind,
   type Plan,
 } from './plan.ts';
@@ -36,6 +38,19 @@ test('plans · hold every kind of disturbance and of submission between them', (
   expect(submissions.some(({ copies }) => copies > 1)).toBe(true);
   expect(submissions.some(({ clockSkewS }) => isBeyondTolerance(clockSkewS))).toBe(true);
   expect(submissions.some(({ clockSkewS }) => clockSkewS !== 0 && !isBeyondTolerance(clockSkewS))).toBe(true);
+});
+
+test('plans · put each configuration into each trouble, and nothing else in any · and meet every filter', () => {
+  const plans = Array.from({ length: 200 }, (_, seed) => planOf(seed + 1));
+  const disturbances = plans.flatMap((plan) => plan.disturbances);
+  for (const trouble of TROUBLE_KINDS) {
+    const met = disturbances.filter(({ kind }) => kind === trouble).map(({ configurationId }) => configurationId);
+    expect(new Set(met).size).toBe(2);
+    expect(met).not.toContain(null);
+  }
+  const others = disturbances.filter(({ kind }) => !(TROUBLE_KINDS as readonly Kind[]).includes(kind));
+  expect(others.every(({ configurationId }) => configurationId === null)).toBe(true);
+  expect(new Set(plans.map(({ filter }) => filter))).toEqual(new Set(FILTERS));
 });
 
 test('plans for the embedded Redis · disturb nothing that needs a proxy before it', () => {

@@ -23,14 +23,18 @@ export const MACHINE_KINDS = [
   'graph-lost-replies',
   'graph-refuse',
 ] as const;
+/** What one configuration alone may be in for a while. */
+export const TROUBLE_KINDS = ['configuration-forbidden', 'configuration-failing', 'configuration-unserved'] as const;
+/** What either Graph can play. */
+export const COMMON_GRAPH_KINDS = [...TROUBLE_KINDS, 'no-filter', 'filter-fails', 'shortened-texts'] as const;
 export const GRAPH_KINDS = [
+  ...COMMON_GRAPH_KINDS,
   'graph-down',
   'throttle',
   'throttle-unsaid',
   'server-errors',
   'lost-answers',
   'list-lag',
-  'no-filter',
   'small-pages',
   'slow-graph',
   'tokens-revoked',
@@ -53,7 +57,18 @@ export const EMBEDDED_KINDS = [
 export type Kind = (typeof MACHINE_KINDS)[number] | (typeof EMBEDDED_KINDS)[number] | (typeof GRAPH_KINDS)[number];
 
 /** `at` counts from the start of the run, in milliseconds. */
-export type Disturbance = { at: number; forMs: number; kind: Kind; party: Party };
+export type Disturbance = {
+  at: number;
+  forMs: number;
+  kind: Kind;
+  party: Party;
+  /** Which one is in trouble; null where all are met. */
+  configurationId: string | null;
+};
+
+/** What a service does with `$filter` from the beginning, while nothing disturbs it. */
+export const FILTERS = ['works', 'finds-nothing'] as const;
+export type Filter = (typeof FILTERS)[number];
 
 export type Submission = {
   at: number;
@@ -70,6 +85,7 @@ export type Plan = {
   concurrency: number;
   /** How far each process's wall clock is ahead of Redis's. */
   clockAheadS: Record<Party, number>;
+  filter: Filter;
   submissions: Submission[];
   disturbances: Disturbance[];
   /** After this everything is mended. */
@@ -103,6 +119,9 @@ export const MACHINERY = {
 /** Four minutes, and hours, to either side; half of the clocks are right. */
 const CLOCKS_AHEAD_S = [0, 0, 0, 0, 240, -240, 4 * 3600, -4 * 3600] as const;
 
+/** So many runs meet a service whose `$filter` is taken and finds nothing. */
+const BLIND_FILTER_SHARE = 0.25;
+
 const SUBMITTING_MS = 9000;
 /** So many submissions come at a moment when something is about to happen. */
 const TIMELY_SHARE = 0.7;
@@ -128,13 +147,18 @@ const DURATIONS: Record<Kind, readonly [number, number]> = {
   'graph-stall': [300, 2500],
   'graph-lost-replies': [100, 2500],
   'graph-refuse': [300, 2500],
+  'configuration-forbidden': [2000, 9000],
+  'configuration-failing': [2000, 9000],
+  'configuration-unserved': [2000, 9000],
+  'no-filter': [2000, 8000],
+  'filter-fails': [2000, 8000],
+  'shortened-texts': [2000, 9000],
   'graph-down': [500, 2500],
   throttle: [500, 4000],
   'throttle-unsaid': [300, 1500],
   'server-errors': [500, 3000],
   'lost-answers': [1000, 6000],
   'list-lag': [2000, 8000],
-  'no-filter': [2000, 8000],
   'small-pages': [2000, 8000],
   'slow-graph': [1000, 5000],
   'tokens-revoked': [0, 0],
@@ -144,6 +168,8 @@ const DURATIONS: Record<Kind, readonly [number, number]> = {
   'token-endpoint-down': [500, 3000],
   'token-errors': [500, 3000],
 };
+
+const isTrouble = (kind: Kind): boolean => (TROUBLE_KINDS as readonly Kind[]).includes(kind);
 
 export function createPlan(options: PlanOptions): Plan {
   const random = createRandom(options.seed);
@@ -160,13 +186,14 @@ export function createPlan(options: PlanOptions): Plan {
       'worker-1': pick(random, CLOCKS_AHEAD_S),
       'worker-2': pick(random, CLOCKS_AHEAD_S),
     },
+    filter: random() < BLIND_FILTER_SHARE ? 'finds-nothing' : 'works',
     submissions: submissions.sort((a, b) => a.at - b.at),
     disturbances: disturbances.sort((a, b) => a.at - b.at),
     lengthMs: options.machinery.lengthMs,
   };
 }
 
-function planDisturbance(random: Random, { kinds, machinery }: PlanOptions): Disturbance {
+function planDisturbance(random: Random, { kinds, machinery, configurationIds }: PlanOptions): Disturbance {
   const choices = random() < machinery.share ? machinery.kinds : kinds;
   const kind = choices[wholeNumber(random, 0, choices.length - 1)] ?? 'kill';
   const [shortest, longest] = DURATIONS[kind];
@@ -181,6 +208,9 @@ function planDisturbance(random: Random, { kinds, machinery }: PlanOptions): Dis
     kind,
     forMs: Math.min(wholeNumber(random, shortest, longest), machinery.lengthMs - at),
     party: pick(random, parties),
+    configurationId: isTrouble(kind)
+      ? (configurationIds[wholeNumber(random, 0, configurationIds.length - 1)] ?? null)
+      : null,
   };
 }
 
@@ -191,6 +221,7 @@ function planRestart(random: Random, { at }: Disturbance): Disturbance {
     kind: pick(random, ['kill', 'terminate']),
     forMs: wholeNumber(random, 100, 1000),
     party: pick(random, PARTIES),
+    configurationId: null,
   };
 }
 
@@ -258,10 +289,10 @@ function planSkew(random: Random): number {
 export const isBeyondTolerance = (clockSkewS: number): boolean => Math.abs(clockSkewS) >= SKEW.beyond[0];
 
 /** A disturbance in words, for a timeline. */
-export function describeDisturbance({ at, forMs, kind, party }: Disturbance): string {
+export function describeDisturbance({ at, forMs, kind, party, configurationId }: Disturbance): string {
   const aimed = /^(kill|terminate|pause|clock-step|redis-(cut|stall|lost|refuse)|graph-(cut|stall|lost|refuse))/.test(
     kind,
   );
   const lasting = forMs === 0 ? '' : ` for ${forMs} ms`;
-  return `${String(at).padStart(6)} ms  ${kind}${aimed ? ` ${party}` : ''}${lasting}`;
+  return `${String(at).padStart(6)} ms  ${kind}${aimed ? ` ${party}` : ''}${configurationId === null ? '' : ` ${configurationId}`}${lasting}`;
 }

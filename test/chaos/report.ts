@@ -21,7 +21,7 @@ export function describeViolations(run: RunReport, replay: string): string {
   return [
     `  again with: ${replay}`,
     `  logs: ${directory}`,
-    `  timeline (concurrency ${plan.concurrency}, clocks ahead by ${JSON.stringify(plan.clockAheadS)} s):`,
+    `  timeline (concurrency ${plan.concurrency}, $filter ${plan.filter}, clocks ahead by ${JSON.stringify(plan.clockAheadS)} s):`,
     ...plan.disturbances.map((disturbance) => `    ${describeDisturbance(disturbance)}`),
     ...shown.slice(0, MOST_SHOWN).map((what) => `  ! ${what}`),
     ...(shown.length > MOST_SHOWN ? [`  … and ${shown.length - MOST_SHOWN} more`] : []),

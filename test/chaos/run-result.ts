@@ -22,6 +22,8 @@ const STATES = ['unknown', 'success', 'fail', 'scriptError', 'pending', 'notAppl
 const EXIT_CODES = [0, 3010, 1641, 1, -1, 2147483647, -2147483648] as const;
 const OFFSETS = ['Z', '+00:00', '+05:30', '-08:00', '+14:00', '-00:30'] as const;
 const UPNS = [undefined, null, 'a.nowak@contoso.example', "r.o'brien@contoso.example"] as const;
+/** As vendors' tools write: longer than a store may keep. */
+const LONG_OUTPUT = Array.from({ length: 60 }, (_, line) => `setting ${line}: applied, was ${line % 3}`).join('\r\n');
 const OUTPUTS = [
   undefined,
   '',
@@ -31,6 +33,7 @@ const OUTPUTS = [
   '😀 Ünïcode "quoted" \\ \t end',
   'null',
   'x'.repeat(20_000),
+  LONG_OUTPUT,
 ] as const;
 
 /** @param number tells this run apart from every other of the plan */

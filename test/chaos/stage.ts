@@ -1,8 +1,8 @@
 // Everything a run plays on: Redis, Graph, a proxy on every way between, the three processes; and how each disturbance is done.
 import { connect } from 'node:net';
 import { createFakeClock, MISSING_FAKETIME, type FakeClock } from '../support/fake-clock.ts';
-import { REVOKING, type Outside } from './outside.ts';
-import { PARTIES, type Disturbance, type Kind, type Party } from './plan.ts';
+import { REVOKING, type Outside, type Troubles } from './outside.ts';
+import { PARTIES, type Disturbance, type Filter, type Kind, type Party } from './plan.ts';
 import { supervise, type Supervised } from './processes.ts';
 import { createProxy, type Proxy } from './proxy.ts';
 import { openEmbeddedRedis, openRedisApart } from './redis-behind.ts';
@@ -26,6 +26,7 @@ export type StageOptions = {
   groupKey: Uint8Array;
   operatorToken: string;
   concurrency: number;
+  filter: Filter;
   clockAheadS: Record<Party, number>;
 };
 
@@ -43,10 +44,11 @@ export type Stage = {
 };
 
 type Way = Partial<Record<'end', Act>> & { begin: Act };
-type Act = (party: Party) => unknown;
+type Act = (party: Party, disturbance: Disturbance) => unknown;
 
 export async function openStage(options: StageOptions): Promise<Stage> {
   const { outside, directory } = options;
+  outside.begin(options.filter);
   // An embedded Redis has the clock of whoever started it.
   const hasClocks = MISSING_FAKETIME === null && options.redis !== 'embedded';
   const clockAheadS = hasClocks ? options.clockAheadS : { api: 0, 'worker-1': 0, 'worker-2': 0 };
@@ -79,6 +81,17 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     moods.set(kind, (moods.get(kind) ?? 0) + change);
     outside.moods(new Set([...moods].filter(([, count]) => count > 0).map(([name]) => name)));
   };
+  let inTrouble: Disturbance[] = [];
+  /** The one that began last counts, where several are of one configuration. */
+  const troubled = (now: Disturbance[]) => {
+    inTrouble = now;
+    outside.troubles(new Map(now.map(({ configurationId, kind }) => [configurationId ?? '', kind])) as Troubles);
+  };
+  const troubling: Way = {
+    begin: (_, disturbance) => troubled([...inTrouble, disturbance]),
+    end: (_, disturbance) => troubled(inTrouble.filter((other) => other !== disturbance)),
+  };
+
   let redisDown: Promise<void> = Promise.resolve();
 
   let pauses = 0;
@@ -112,6 +125,9 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       begin: () => Promise.all([redis.kill(), ...PARTIES.map((party) => processes[party].end('SIGKILL'))]),
       end: () => Promise.all(PARTIES.map((party) => processes[party].start())),
     },
+    'configuration-forbidden': troubling,
+    'configuration-failing': troubling,
+    'configuration-unserved': troubling,
     'script-flush': { begin: redis.forgetScripts },
     'redis-cut': { begin: (party) => toRedis[party].cut() },
     'redis-stall': { begin: (party) => toRedis[party].stall('everything'), end: (party) => toRedis[party].resume() },
@@ -123,16 +139,18 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     'graph-refuse': { begin: (party) => refuse(toGraph[party]), end: (party) => toGraph[party].refuse(false) },
   };
 
-  async function begin({ kind, party }: Disturbance): Promise<void> {
+  async function begin(disturbance: Disturbance): Promise<void> {
+    const { kind, party } = disturbance;
     const way = machinery[kind];
-    if (way) await way.begin(party);
+    if (way) await way.begin(party, disturbance);
     else mood(kind, 1);
     if (REVOKING.includes(kind)) outside.revokeTokens();
   }
 
-  async function end({ kind, party }: Disturbance): Promise<void> {
+  async function end(disturbance: Disturbance): Promise<void> {
+    const { kind, party } = disturbance;
     const way = machinery[kind];
-    if (way) await way.end?.(party);
+    if (way) await way.end?.(party, disturbance);
     else mood(kind, -1);
   }
 
@@ -151,6 +169,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     mend: async () => {
       moods.clear();
       outside.moods(new Set());
+      troubled([]);
       redis.signal('SIGCONT');
       for (const proxy of proxies) {
         proxy.resume();

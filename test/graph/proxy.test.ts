@@ -1,7 +1,4 @@
 // The way to Graph and to the token endpoint: both through HTTPS_PROXY, with what was surely not sent told from what may have been.
-import { once } from 'node:events';
-import { createServer, type IncomingMessage } from 'node:http';
-import { connect, type AddressInfo, type Socket } from 'node:net';
 import { describe, expect, test } from 'vitest';
 import type { ProxyConfig } from '../../src/config/graph.ts';
 import { createGraphClient } from '../../src/graph/client.ts';
@@ -9,6 +6,7 @@ import { ask, configurationUrl, obtainToken } from '../../src/graph/inspect.ts';
 import { proxyFor } from '../../src/graph/proxy.ts';
 import { toSecret } from '../../src/config/secret.ts';
 import { freePort, startGraph } from '../support/graph.ts';
+import { startTunnelProxy, type Tunnel } from '../support/tunnel-proxy.ts';
 
 const PROXY = 'http://proxy.example:3128';
 const configured = (exempt: string[] = [], url = PROXY): ProxyConfig => ({ url: toSecret(url), exempt });
@@ -45,49 +43,12 @@ describe('NO_PROXY', () => {
   });
 });
 
-type Tunnel = (request: IncomingMessage, socket: Socket) => void;
-
-/** A proxy that opens tunnels to this machine whatever host is asked for, and notes whom it was asked for. */
-async function startProxy(port: number, tunnel?: Tunnel) {
-  const asked: string[] = [];
-  const sockets = new Set<Socket>();
-  const server = createServer((_, response) => void response.writeHead(405).end());
-  server.on('connection', (socket: Socket) => {
-    sockets.add(socket);
-    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
-  });
-  server.on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => {
-    asked.push(`${request.url ?? ''} ${request.headers['proxy-authorization'] ?? '-'}`);
-    if (tunnel) {
-      tunnel(request, socket);
-      return;
-    }
-    const upstream = connect(Number((request.url ?? '').split(':').at(-1)) || port, '127.0.0.1', () => {
-      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
-      upstream.write(head);
-      upstream.pipe(socket).pipe(upstream);
-    });
-    upstream.on('error', () => socket.destroy());
-  });
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return {
-    port: (server.address() as AddressInfo).port,
-    asked,
-    [Symbol.asyncDispose]: async () => {
-      sockets.forEach((socket) => socket.destroy());
-      server.close();
-      await once(server, 'close');
-    },
-  };
-}
-
 const through = (port: number, exempt: string[] = [], credentials = '') =>
   configured(exempt, `http://${credentials}127.0.0.1:${port}`);
 
 describe('with a proxy', () => {
   test('token and create · both go through it · with its credentials', async () => {
-    await using proxy = await startProxy(0);
+    await using proxy = await startTunnelProxy();
     await using graph = await startGraph({ config: { proxy: through(proxy.port, [], 'user:p%40ss@') } });
     const created = await graph.create(graph.state({ deviceName: 'behind-a-proxy' }));
     expect(created.kind).toBe('created');
@@ -98,14 +59,14 @@ describe('with a proxy', () => {
   });
 
   test('a host that NO_PROXY names · is dialled directly · by both', async () => {
-    await using proxy = await startProxy(0);
+    await using proxy = await startTunnelProxy();
     await using graph = await startGraph({ config: { proxy: through(proxy.port, ['localhost']) } });
     expect((await graph.create(graph.state({ deviceName: 'beside-the-proxy' }))).kind).toBe('created');
     expect(proxy.asked).toEqual([]);
   });
 
   test('the doctor · takes the same way', async () => {
-    await using proxy = await startProxy(0);
+    await using proxy = await startTunnelProxy();
     await using graph = await startGraph({ config: { proxy: through(proxy.port) } });
     const obtained = await obtainToken(graph.config, Date.now);
     expect(obtained.kind).toBe('token');
@@ -130,7 +91,7 @@ describe('a proxy that opens no tunnel · nothing was sent', () => {
 
   test.each(TUNNELS)('%s', async (_what, tunnel) => {
     await using graph = await startGraph();
-    await using proxy = await startProxy(0, tunnel);
+    await using proxy = await startTunnelProxy(tunnel);
     const config = { ...graph.config, proxy: through(proxy.port), attemptTimeoutMs: 2000 };
     const client = createGraphClient(config, graph.tokens, Date.now, () => undefined);
     const outcome = await client.create(

@@ -1,9 +1,11 @@
 // What is wrong outside of the project, at the start of real processes: 78, by the variable's name, all of it together, no defect.
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { createServer, type AddressInfo, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { createAuthority } from '../support/certificates.ts';
 import { GROUP_KEY } from '../support/device.ts';
@@ -35,6 +37,7 @@ beforeAll(async () => {
     writeFile(file('empty'), '\n'),
     mkdir(file('folder')),
     mkdir(file('closed')),
+    promisify(execFile)('mkfifo', [file('pipe')]),
   ]);
   await chmod(file('closed'), 0o500);
 });
@@ -162,6 +165,21 @@ test.each(BROKEN)('%s · the %s · ends with 78 · and names its variable', asyn
   expect({ code: failed.code, names: failed.names }).toEqual({ code: 78, names });
   expect(failed.said).not.toMatch(/defect/i);
   expect(failed.said.replaceAll(/^Warning: Ignoring extra certs.*$/gm, '')).not.toMatch(/marked|\/proc|\/dev\/zero/);
+});
+
+const PIPED: [string, Role, Record<string, string>][] = [
+  ['REDIS_PASSWORD_FILE', 'api', {}],
+  ['REDIS_PASSWORD_FILE', 'worker', {}],
+  ['AZURE_CLIENT_SECRET_FILE', 'worker', credential],
+  ['AZURE_CLIENT_CERTIFICATE_PATH', 'worker', credential],
+  ['AZURE_FEDERATED_TOKEN_FILE', 'worker', credential],
+  ['DEVICE_CA_FILE', 'api', { TRUSTED_PROXIES: '10.0.0.1' }],
+];
+
+test.each(PIPED)('%s of the %s · is a pipe nobody writes to · ends with 78', async (name, role, env) => {
+  const failed = await fail(role, { ...env, [name]: file('pipe') });
+  expect({ code: failed.code, names: failed.names }).toEqual({ code: 78, names: [name] });
+  expect(failed.said).not.toMatch(/defect|marked/i);
 });
 
 test('all that is wrong · of variables, files and ports · is told together', async () => {

@@ -17,6 +17,7 @@ import { openRevocations, type Revocations } from '../../src/queue/devices/revoc
 import { openTenantQueue, type TenantQueue } from '../../src/queue/tenant.ts';
 import { openDashboard } from '../../src/api/dashboard-source.ts';
 import { createHealth } from '../../src/api/readiness.ts';
+import { openFetchKeys } from '../../src/api/signing-keys.ts';
 import { GROUP_KEY, OLD_GROUP_KEY } from './device.ts';
 import type { TestRedis } from './redis.ts';
 import { until } from './until.ts';
@@ -72,6 +73,7 @@ export async function startTestApp(
     clock,
     random,
     told: { reloaded: events.certificatesRead, signingKeysTrouble: events.signingKeysTrouble },
+    openFetchKeys: () => openFetchKeys(config),
   });
   const health = createHealth(queue, metrics, clock, backlog);
   const { fullness } = backlog;

@@ -1,15 +1,14 @@
 // Another Microsoft Graph and token endpoint, independent of the sandbox: no $filter, other paging, and answers that get lost.
-import { execFile } from 'node:child_process';
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
-import { promisify } from 'node:util';
+import { createAuthority } from './certificates.ts';
 
 type OtherRecord = {
   id: string;
@@ -45,6 +44,11 @@ export const TROUBLES = {
   rejecting: (method) => (method === 'POST' ? refusal(400) : null),
 } satisfies Record<string, Trouble>;
 
+/** What it does with `$filter`: it pages by an option of its own and knows no other. */
+export type OtherFilter = 'ignored' | 'refused' | 'failing' | 'finds-nothing';
+/** `longestText`: of longer outputs and errors, records made from now on show only the end. */
+export type OtherSettings = { filter: OtherFilter; longestText: number | null };
+
 export type OtherGraphOptions = { configurations?: number; lostShare?: number };
 
 const UNSAID = { osVersion: null, upn: null, configurationOutput: null, configurationError: null };
@@ -59,7 +63,10 @@ export async function startOtherGraph(
   const creates: { at: number; configurationId: string; status: number | null }[] = [];
   const directory = await mkdtemp(join(tmpdir(), 'runstate-other-graph-'));
   const tls = await createCertificate(directory);
+  const settings: OtherSettings = { filter: 'ignored', longestText: null };
   const records: OtherRecord[] = [];
+  /** Of which records only so much is shown. */
+  const shortened = new Map<OtherRecord, number>();
   const tokens = new Set<string>();
   const faults: Record<string, number> = {};
   const dice = createDice(seed);
@@ -110,19 +117,25 @@ export async function startOtherGraph(
     const id = `${configurationId}_${randomUUID()}`;
     const record = { ...UNSAID, ...members, id, configurationId } as OtherRecord;
     records.push(record);
-    if (dice() >= lostShare) return { status: 201, json: show(record) };
+    if (settings.longestText !== null) shortened.set(record, settings.longestText);
+    if (dice() >= lostShare) return { status: 201, json: show(record, shortened.get(record)) };
     const lost = dice() < 0.5 ? '504' : 'reset';
     faults[`create: ${lost} after the write`] = (faults[`create: ${lost} after the write`] ?? 0) + 1;
     return lost === '504' ? refusal(504) : 'nothing';
   }
 
-  /** Pages by an opaque number; every query option but its own is ignored. */
+  /** Pages by an opaque number; every query option but its own and `$filter` is ignored. */
   function list(configurationId: string, url: URL): Response {
+    if (url.searchParams.has('$filter')) {
+      if (settings.filter === 'refused') return refusal(400);
+      if (settings.filter === 'failing') return refusal(500);
+      if (settings.filter === 'finds-nothing') return { status: 200, json: { value: [] } };
+    }
     const from = Number(url.searchParams.get('from') ?? 0);
     const all = records.filter((record) => record.configurationId === configurationId);
     const next = new URL(`${url.origin}${url.pathname}?from=${from + PAGE}`);
     const json = {
-      value: all.slice(from, from + PAGE).map(show),
+      value: all.slice(from, from + PAGE).map((record) => show(record, shortened.get(record))),
       ...(from + PAGE < all.length && { '@odata.nextLink': next.href }),
     };
     return { status: 200, json };
@@ -147,6 +160,7 @@ export async function startOtherGraph(
       if (trouble) troubles.set(configurationId, trouble);
       else troubles.delete(configurationId);
     },
+    set: (changes: Partial<OtherSettings>) => void Object.assign(settings, changes),
     /** Every create that arrived, and how it was answered; null where its answer was lost. */
     creates: () => creates,
     records: () => records,
@@ -159,23 +173,28 @@ export async function startOtherGraph(
   };
 }
 
+/** Good since yesterday: the clocks of those who look at it may be hours behind. @returns it, with who signed it beside it */
 async function createCertificate(directory: string): Promise<{ cert: string; key: string }> {
-  const [key, cert] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')];
-  const names = 'subjectAltName=DNS:localhost,IP:127.0.0.1';
-  const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes'];
-  const args = ['req', '-x509', ...curve, '-days', '2', '-subj', '/CN=localhost', '-addext', names];
-  await promisify(execFile)('openssl', [...args, '-keyout', key, '-out', cert]);
-  return { cert: await readFile(cert, 'utf8'), key: await readFile(key, 'utf8') };
+  const authority = await createAuthority({ subject: 'CN=The other Graph' });
+  await writeFile(join(directory, 'certificate.pem'), authority.pem);
+  const { pem, keyPem } = await authority.issue({
+    subject: 'CN=localhost',
+    names: [{ type: 'dns', value: 'localhost' }],
+    purposes: null,
+  });
+  return { cert: pem, key: keyPem };
 }
 
-/** Instants as this Graph writes them: always seven digits. */
-function show(record: OtherRecord): object {
+/** Instants as this Graph writes them: always seven digits. Of long texts it may show no more than the end. */
+function show(record: OtherRecord, longestText = Infinity): object {
   const [, seconds = '', fraction = '', offset = ''] =
     /^(.{19})(?:\.(\d+))?(.*)$/.exec(record.lastStateUpdateDateTime) ?? [];
   const utc = new Date(Date.parse(seconds + offset)).toISOString().slice(0, 19);
   return {
     ...record,
     configurationId: undefined,
+    configurationOutput: record.configurationOutput?.slice(-longestText) ?? null,
+    configurationError: record.configurationError?.slice(-longestText) ?? null,
     lastStateUpdateDateTime: `${utc}.${fraction.padEnd(7, '0')}Z`,
     assignmentFilterIds: null,
   };

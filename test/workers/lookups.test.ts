@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { remedyOfHold } from '../../src/domain/hold/hold.ts';
 import { createEvents } from '../../src/telemetry/events.ts';
 import { createLookUp } from '../../src/graph/lookup/look-up.ts';
 import { createLog } from '../../src/telemetry/log.ts';
@@ -106,6 +107,38 @@ test('eight lost creates while $filter fails · all are found in the plain listi
   expect((await world.queue.budget.state()).holds).toEqual([]);
 });
 
+test('lost creates while $filter finds nothing whatever there is · are found in the listing · not created again', async () => {
+  await using world = await start((query, records) => ({
+    json: { value: query.startsWith('$filter') ? [] : records },
+  }));
+  const ids = await Promise.all([1, 2, 3, 4, 5].map(world.accept));
+  const ended = await Promise.all(ids.map(world.ends));
+  expect(ended.map(({ status }) => status)).toEqual(ids.map(() => 'delivered'));
+  expect(world.created()).toBe(5);
+});
+
+test('a lost create while no listing is served · waits for that under its true name · and is found once one is', async () => {
+  let isServed = false;
+  const words = 'No OData route exists that match template ~/x with http verb GET for request /y.';
+  const unserved = { status: 400, json: { error: { code: 'No method match route template', message: words } } };
+  await using world = await start(
+    (_query, records) => (isServed ? { json: { value: records } } : unserved),
+    (number) => (number === 1 ? 'lost' : 'ok'),
+  );
+  const lost = await world.accept(1);
+  const hold = await until('lookups are held', async () => (await world.queue.budget.state()).holds.at(0));
+  expect(hold).toMatchObject({
+    reason: 'route-not-served',
+    about: 'look',
+    detail: expect.stringContaining('400') as string,
+  });
+  expect(remedyOfHold(hold)).toContain('lookups');
+  isServed = true;
+  expect(await world.ends(lost)).toMatchObject({ status: 'delivered', deviceRunStateId: 'record-1' });
+  await until('the hold has ended', async () => (await world.queue.budget.state()).holds.length === 0);
+  expect(world.created()).toBe(1);
+});
+
 describe('a lost create · is found and not created again · in few requests', () => {
   test.each<[how: string, listing: Listing]>([
     ['pages in a circle', (_query, records) => ({ json: { value: records, '@odata.nextLink': '?page=1' } })],
@@ -181,7 +214,8 @@ test('a create that collides · with something else · is dead after three looku
     () => 'other',
   );
   expect(await world.ends(await world.accept(1))).toMatchObject({ status: 'dead', lastFailure: { code: 'graph-409' } });
-  expect([world.created(), world.lists().length]).toEqual([1, 3]);
+  // Each lookup asks with $filter and reads the listing; once a record is sought to try the filter on.
+  expect([world.created(), world.lists().length]).toEqual([1, 7]);
 });
 
 test('a worker that stops while it reads a listing without an end · ends at once · and gives the delivery back', async () => {

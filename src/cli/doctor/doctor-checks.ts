@@ -3,17 +3,19 @@ import { randomBytes } from 'node:crypto';
 import { getCACertificates } from 'node:tls';
 import { CannotStart } from '../../config/cannot-start.ts';
 import type { RedisConfig } from '../../config/redis.ts';
-import type { GraphConfig } from '../../config/graph.ts';
+import { describeSubject, type GraphConfig } from '../../config/graph.ts';
 import { examineConfiguration, type Environment, type Scope } from '../../doctor/configuration.ts';
 import { judgeDeviceKeys } from '../../doctor/device-keys.ts';
 import { failed, ok, skipped, type Finding } from '../../doctor/finding.ts';
-import { judgeConfiguration, judgeGraph, judgeProbe } from '../../doctor/graph.ts';
+import { judgeConfiguration, judgeFacts, judgeGraph, judgeProbe, learnFromProbe } from '../../doctor/graph.ts';
 import { judgeRedis } from '../../doctor/redis.ts';
 import { judgeToken } from '../../doctor/token.ts';
 import { ask, configurationUrl, obtainToken } from '../../graph/inspect.ts';
 import { probeWrite } from '../../graph/write-probe.ts';
+import { stillKnown, withLearned, type Learned } from '../../domain/operations/graph-facts.ts';
 import { readGiven } from '../../config/variables.ts';
 import { examineDirectory, examineRedis, tryEmbedded } from '../../queue/redis/inspect.ts';
+import { addKeptFacts, readKeptFacts } from '../../queue/budget/kept-facts.ts';
 import { findFileFaults } from '../../process/start-checks.ts';
 
 export type Round = { scope: Scope; configurationId: string | null; probeConfigurationId: string | null };
@@ -29,7 +31,7 @@ export async function* examine(env: Environment, round: Round): AsyncGenerator<F
   if (redis) yield* examineAnyRedis(redis);
   else yield skipped('redis', 'the configuration does not tell where it is');
   if (round.scope === 'api') yield skipped('graph', 'the API does not call Graph');
-  else if (graph) yield* examineGraph(graph, round);
+  else if (graph) yield* examineGraph(graph, redis, round);
   else yield skipped('graph', 'the configuration does not tell where it is, or has no credential');
 }
 
@@ -82,6 +84,7 @@ async function* examineEmbedded(directory: string): AsyncGenerator<Finding> {
 
 async function* examineGraph(
   config: GraphConfig,
+  redis: RedisConfig | null,
   { configurationId, probeConfigurationId }: Round,
 ): AsyncGenerator<Finding> {
   const obtained = await obtainToken(config, clock);
@@ -95,8 +98,15 @@ async function* examineGraph(
   for (const id of new Set([configurationId, probeConfigurationId])) {
     if (id !== null) yield judgeConfiguration(await get(configurationUrl(config, id)), id);
   }
+  let learned: Learned = {};
   if (probeConfigurationId !== null) {
     const deviceName = `runstate-bridge-doctor-${randomBytes(4).toString('hex')}`;
-    yield judgeProbe(await probeWrite(config, probeConfigurationId, deviceName, clock), deviceName);
+    const probed = await probeWrite(config, probeConfigurationId, deviceName, clock);
+    yield judgeProbe(probed, deviceName, probeConfigurationId);
+    learned = learnFromProbe(probed, clock());
   }
+  const subject = describeSubject(config);
+  if (redis && Object.keys(learned).length > 0) await addKeptFacts(redis, subject, learned);
+  const kept = redis && (await readKeptFacts(redis, subject));
+  yield judgeFacts(withLearned(kept && stillKnown(kept, clock()), learned), probeConfigurationId);
 }

@@ -1,6 +1,7 @@
 // `doctor`: can this environment deliver? Every check with its result, what was seen, and a remedy.
 import { worst, type Finding, type Result } from '../../doctor/finding.ts';
 import type { Scope } from '../../doctor/configuration.ts';
+import { toVerdict } from '../../doctor/verdict.ts';
 import { confirm } from '../operator/confirm.ts';
 import { examine } from './doctor-checks.ts';
 import { EXIT } from '../exit.ts';
@@ -15,12 +16,6 @@ const EXIT_OF: Record<Result, number> = {
   skipped: EXIT.ok,
   warning: EXIT.degraded,
   failed: EXIT.failed,
-};
-const VERDICTS: Record<Result, string> = {
-  ok: 'This environment can deliver.',
-  skipped: 'This environment can deliver.',
-  warning: 'This environment can deliver, with the warnings above.',
-  failed: 'This environment cannot deliver as it should: see what failed above.',
 };
 
 /** Prints findings as they come; the exit code tells the worst. */
@@ -47,7 +42,7 @@ export async function runDoctor(flags: DoctorFlags): Promise<void> {
   }
   const result = worst(findings);
   if (json) printJson({ result, findings });
-  else print('', VERDICTS[result]);
+  else print('', ...toVerdict(findings, flags.for));
   const unusable = findings.some(({ check, result: of }) => check === 'configuration' && of === 'failed');
   process.exitCode = unusable ? EXIT.config : EXIT_OF[result];
 }

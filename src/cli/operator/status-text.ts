@@ -1,5 +1,7 @@
 // How the bridge is, as a person reads it: a screen, or one line.
+import { describeGraphFacts } from '../../domain/operations/graph-facts.ts';
 import { toText } from '../../domain/operations/history.ts';
+import { fromGraphFactsView } from '../../api/graph-facts-view.ts';
 import type { Status } from '../../http/response/response-schemas.ts';
 import { levelOf, type Level, type Situation } from './bridge-status.ts';
 import { toTable } from '../table.ts';
@@ -26,6 +28,7 @@ export function toScreen(situation: Situation, url: string): string[] {
     // A hold stands below with its remedy; the readiness check of the same name would say it twice.
     ...troubles.filter(([name]) => name !== 'graph' || !status).map(([name, { detail }]) => `${name}: ${detail}`),
     ...(status?.tenants.flatMap(toHolds) ?? []),
+    ...(status?.tenants.map(toGraphFacts) ?? []),
   ];
 }
 
@@ -71,6 +74,9 @@ function toHolds({ id, holds }: Tenant): string[] {
     return [`${what} since ${at}, ${reason}: ${detail}`, `  → ${remedy}`];
   });
 }
+
+const toGraphFacts = ({ id, graph }: Tenant) =>
+  `Graph of ${id}: ${describeGraphFacts(fromGraphFactsView(graph)).join('; ')}`;
 
 function span(seconds: number): string {
   if (seconds === 0) return '–';

@@ -76,9 +76,19 @@ export const REMEDIES: Record<HoldReason, string> = {
 const ONE_CONFIGURATION =
   'Only this configuration’s run results are kept back; those of all others flow. If it alone is refused, see in Intune whether it exists, is assigned, and is in the app’s scope.';
 
+/** What is said in place of the remedy of a route that is not served, where it is the one that lookups take. */
+const NO_LISTING =
+  'The tenant’s Intune does not list device run states at this address, so lookups for creates whose answer was lost cannot be made. Check that GRAPH_CLOUD and GRAPH_BASE_URL name the beta version of the tenant’s cloud. Then GET them by hand (Graph Explorer, /deviceManagement/hardwareConfigurations/{id}/deviceRunStates): 200 means the route is served and this hold ends by itself; the same answer means Intune does not serve it to this tenant. Then open a support case with Microsoft Intune and name the request id. Purge nothing: everything is kept, and probes go on.';
+
 /** What to do about a hold, for an operator. */
-export const remedyOfHold = ({ reason, hardwareConfigurationId }: Pick<Hold, 'reason' | 'hardwareConfigurationId'>) =>
-  hardwareConfigurationId === null ? REMEDIES[reason] : `${ONE_CONFIGURATION} ${REMEDIES[reason]}`;
+export function remedyOfHold({
+  reason,
+  about,
+  hardwareConfigurationId,
+}: Pick<Hold, 'reason' | 'about' | 'hardwareConfigurationId'>): string {
+  const remedy = reason === 'route-not-served' && about === 'look' ? NO_LISTING : REMEDIES[reason];
+  return hardwareConfigurationId === null ? remedy : `${ONE_CONFIGURATION} ${remedy}`;
+}
 
 /** A configuration's hold that nothing probed for this long after its probe was due keeps nothing back any more. */
 export const FORGOTTEN_AFTER_MS = 3_600_000;

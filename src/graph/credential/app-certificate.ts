@@ -1,6 +1,6 @@
 // The app registration's certificate: private key and certificate of one PEM file, checked before Entra sees them.
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { NoSettingFile, readSettingFile } from '../../config/setting-file.ts';
 
 /** The file is missing, or does not hold what Entra takes; the message names it. */
 export class CertificateFileError extends Error {
@@ -18,11 +18,8 @@ const PRIVATE_KEY = /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----[\s\S]+?-----END (?:
  * @param password of an encrypted key
  * @throws CertificateFileError
  */
-export async function readAppCertificate(path: string, password: string | null): Promise<string> {
-  const pem = await readFile(path, 'utf8').catch((error: unknown) => {
-    const { code = 'unreadable' } = error as NodeJS.ErrnoException;
-    throw new CertificateFileError(path, `cannot be read (${code})`, error);
-  });
+export function readAppCertificate(path: string, password: string | null): string {
+  const pem = readFileAt(path);
   const [first, ...chain] = pem.match(CERTIFICATES) ?? [];
   if (first === undefined) throw new CertificateFileError(path, 'holds no certificate in PEM');
   const [keyPem] = PRIVATE_KEY.exec(pem) ?? [];
@@ -38,6 +35,16 @@ export async function readAppCertificate(path: string, password: string | null):
     throw new CertificateFileError(path, 'the private key does not belong to the first certificate');
   }
   return [key.export({ type: 'pkcs8', format: 'pem' }).toString().trim(), first, ...chain].join('\n');
+}
+
+function readFileAt(path: string): string {
+  try {
+    return readSettingFile(path);
+  } catch (error) {
+    if (error instanceof NoSettingFile) throw new CertificateFileError(path, `is ${error.message}`, error);
+    const { code = 'unreadable' } = error as NodeJS.ErrnoException;
+    throw new CertificateFileError(path, `cannot be read (${code})`, error);
+  }
 }
 
 function readKey(path: string, pem: string, password: string | null): KeyObject {

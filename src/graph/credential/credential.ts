@@ -1,5 +1,4 @@
 // The app registration's credential: which one the environment holds, and the way its requests take.
-import { readFile } from 'node:fs/promises';
 import { Agent } from 'node:https';
 import {
   ClientCertificateCredential,
@@ -10,6 +9,7 @@ import {
 import { ManagedIdentityApplication } from '@azure/msal-node';
 import { HttpsProxyAgent } from 'https-proxy-agent';
 import type { CredentialConfig, GraphConfig, ProxyConfig } from '../../config/graph.ts';
+import { readSettingFile } from '../../config/setting-file.ts';
 import { readAppCertificate } from './app-certificate.ts';
 import type { TokenExchange } from './credential-failure.ts';
 import { proxyFor } from '../proxy.ts';
@@ -69,7 +69,7 @@ function createFileSecretCredential(
 ): TokenCredential {
   return {
     getToken: async (scopes) => {
-      const secret = (await readFile(secretPath, 'utf8')).trim();
+      const secret = readSettingFile(secretPath).trim();
       return new ClientSecretCredential(tenantId, clientId, secret, options).getToken(scopes);
     },
   };
@@ -82,7 +82,7 @@ function createFileCertificateCredential(
 ): TokenCredential {
   return {
     getToken: async (scopes) => {
-      const certificate = await readAppCertificate(certificatePath, password?.reveal() ?? null);
+      const certificate = readAppCertificate(certificatePath, password?.reveal() ?? null);
       return new ClientCertificateCredential(tenantId, clientId, { certificate }, options).getToken(scopes);
     },
   };

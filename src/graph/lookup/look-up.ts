@@ -2,6 +2,7 @@
 import type { DeviceRunState } from '../../domain/device-run-state.ts';
 import type { Failure } from '../../domain/attempt/failure.ts';
 import { matchingRecords } from '../../domain/attempt/matching-records.ts';
+import { sameName } from '../../domain/attempt/text-agreement.ts';
 import type { GraphClient, PageOfStates } from '../client.ts';
 import { createFacts, type Facts } from './facts.ts';
 import { createQueryOptions, isRefusal } from './query-options.ts';
@@ -24,6 +25,10 @@ export type LookUpSettings = { facts?: Facts; bounds?: Bounds };
 
 /** A lookup shares Graph's limit for requests of any kind with all others, so it reads so much and goes on later. */
 const BOUNDS: Bounds = { pages: 50, timeoutMs: 60_000 };
+/** A filter that could not be tried, since there was nothing to try it on, is tried again after this. */
+const TRY_FILTER_EVERY_MS = 60_000;
+/** What a filter finds under such a name says nothing about names with quotes, other scripts or signs in them. */
+const USUAL_NAME = /^[\w .-]*$/;
 
 /** Makes the look-up of one tenant. */
 export function createLookUp(
@@ -55,12 +60,12 @@ export function createLookUp(
     return page;
   }
 
-  type Start = { first: PageOfStates; ordered?: boolean; filtered?: boolean };
+  type Start = { first: PageOfStates; ordered?: boolean; onForeign?: () => void };
 
-  function walkFrom({ first, ordered = false, filtered = false }: Start, readers: Readers, starts: string[]) {
+  function walkFrom(start: Start, readers: Readers, starts: string[]) {
+    const { first, ordered = false, onForeign = () => undefined } = start;
     // Services that take an option and ignore it are read like those that refuse it.
     const onDisorder = () => facts.note('$orderby', false);
-    const onForeign = () => filtered && facts.note('$filter', false);
     return walk({ list, pace, bounds, readers, starts, first, ordered, onDisorder, onForeign });
   }
 
@@ -112,11 +117,63 @@ export function createLookUp(
     return concernsEveryone(first) ? first : null;
   }
 
+  /** Null where the filter finds nothing, which may be all it ever does. */
+  async function readFiltered(
+    state: DeviceRunState,
+    first: PageOfStates,
+    signal: AbortSignal,
+  ): Promise<Reading | null> {
+    const foreign = { isSeen: false };
+    const onForeign = () => {
+      foreign.isSeen = true;
+      facts.note('$filter', false);
+    };
+    const reading = await readAlone(state, { first, onForeign }, signal);
+    // Whoever ignores the filter lists everything.
+    if (foreign.isSeen || reading.failure) return reading;
+    if (reading.records.length > 0) {
+      facts.note('$filter', true);
+      return reading;
+    }
+    return (await isFilterTrusted(state, signal)) ? reading : null;
+  }
+
+  let trying: Promise<unknown> = Promise.resolve();
+  let tryAgainAt = -Infinity;
+
+  /** Whether a record the filter does not find is not there: only where it is known to find records that are. */
+  async function isFilterTrusted(state: DeviceRunState, signal: AbortSignal): Promise<boolean> {
+    if (!USUAL_NAME.test(state.deviceName)) return false;
+    const tried = trying.then(async () => {
+      if (facts.taken('$filter') !== null || clock() < tryAgainAt) return;
+      tryAgainAt = clock() + TRY_FILTER_EVERY_MS;
+      await tryFilter(state, signal);
+    });
+    trying = tried.catch(() => undefined);
+    await unlessAborted(tried, signal);
+    return facts.taken('$filter') === true;
+  }
+
+  /** Asks it for a record that is there. */
+  async function tryFilter(state: DeviceRunState, signal: AbortSignal): Promise<void> {
+    await pace(signal);
+    const page = await list(addressesOf(state).plain, signal);
+    const known = page.kind === 'page' && page.records.find(({ deviceName }) => deviceName)?.deviceName;
+    if (!known) return;
+    await pace(signal);
+    const answer = await list(addressesOf({ ...state, deviceName: known }).filtered, signal);
+    if (answer.kind !== 'page') return;
+    const isFound = answer.records.some(({ deviceName }) => sameName(deviceName, known));
+    const isForeign = answer.records.some(({ deviceName }) => !!deviceName && !sameName(deviceName, known));
+    if (isFound || answer.next === null) facts.note('$filter', isFound && !isForeign);
+  }
+
   async function readFromStart(state: DeviceRunState, signal: AbortSignal): Promise<Reading | Failure> {
     const mayFilter = facts.taken('$filter') !== false;
     const first = await options.ask('$filter', () => list(addressesOf(state).filtered, signal));
-    if (first?.kind === 'page') return readAlone(state, { first, filtered: true }, signal);
-    if (first) return first;
+    if (first && first.kind !== 'page') return first;
+    const filtered = first && (await readFiltered(state, first, signal));
+    if (filtered) return filtered;
     if (mayFilter) await pace(signal);
     const reading = await join(state, signal);
     if (reading.failure === null) options.worksWithout('$filter');
@@ -139,9 +196,11 @@ export function createLookUp(
 /** Those of one configuration who will read its listing together, and when the reading before got under way. */
 type Group = { gathering: Gathering | null; started: Promise<void> };
 
-/** A lookup that is refused tells nothing of the record, unless the configuration is gone. */
+/** A lookup that is refused tells nothing of the record, unless the configuration is gone or no listing is served. */
 function asLookUpFailure(failure: Failure): Failure {
-  return isRefusal(failure) ? { kind: 'uncertain', detail: failure.detail, graph: failure.graph } : failure;
+  return isRefusal(failure) && failure.kind !== 'route-not-served'
+    ? { kind: 'uncertain', detail: failure.detail, graph: failure.graph }
+    : failure;
 }
 
 async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -22,7 +22,8 @@ export function createQueryOptions(facts: Facts): QueryOptions {
       const answer = await list();
       if (answer.kind === 'page') {
         failures.delete(option);
-        facts.note(option, true);
+        // A filter that is answered may still find nothing: it is known to be taken by what it finds.
+        if (option !== '$filter') facts.note(option, true);
         return answer;
       }
       if (isRefusal(answer)) {

@@ -154,9 +154,12 @@ async function follow({ list, pace, bounds, readers, starts, first, ordered, ...
   }
 }
 
-/** Else it says something about one page only: the way to Graph is good, for the page before came. */
+/**
+ * Else it says something about one page only: the way to Graph is good, for the page before came. So it is with a link
+ * that no route is served for; that the listing itself is not served is told by its first page.
+ */
 export function concernsEveryone({ kind }: Failure): boolean {
-  return kind !== 'uncertain' && kind !== 'rejected' && kind !== 'conflict';
+  return kind !== 'uncertain' && kind !== 'rejected' && kind !== 'conflict' && kind !== 'route-not-served';
 }
 
 const tooLong = (pages: number, next: string): Unread => ({

@@ -39,6 +39,8 @@ export type Overview = {
     hardwareConfigurationId?: string;
     deliveries?: number;
   }[];
+  /** What this tenant's Graph was seen to take, in phrases. */
+  graph: string[];
   deadLetters: { total: number; counted: number; causes: CauseView[] };
   latest: EndedView[];
   slowest: EndedView[];

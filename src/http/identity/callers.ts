@@ -49,7 +49,8 @@ const RETRY_AFTER_S = { least: 2, spread: 28 };
 
 /**
  * Makes the check of callers. The first proof a request carries decides, in this order: the operator token, a signature,
- * an Entra token, a certificate; one that is not good is not made up for by another.
+ * an Entra token, a certificate; one that is not good is not made up for by another. Signatures by others, as proxies add
+ * them, are none: those whose key's id is no device's, and beside a certificate those that name another than its device.
  */
 export function createCallers(parts: CallerParts): Callers {
   const { verifySignature, verifyOperator, verifyCertificate, verifyToken, isRevoked, random } = parts;
@@ -58,17 +59,16 @@ export function createCallers(parts: CallerParts): Callers {
     const { authorization } = req.headers;
     if (accept.includes('operator') && verifyOperator?.(authorization) === true) return { kind: 'operator' };
     const bearer = readBearer(authorization);
-    const signed = accept.includes('device') && isSigned(req);
-    if (verifyToken && bearer !== null && !signed) {
+    const signed = accept.includes('device') && isSigned(req) ? verifyAny(req, urlsOf(req, res), hasBody) : UNSIGNED;
+    if (verifyToken && bearer !== null && !signed.ok && signed.signedBy === null) {
       return identifyApp(res, await verifyToken(bearer), accept, hint);
     }
     if (!accept.includes('device')) throw unknown(res, 'no operator’s token', hint);
-    return identifyDevice(req, res, signed, hasBody, hint);
+    return identifyDevice(req, res, signed, hint);
   }
 
-  function identifyDevice(req: Req, res: Response, signed: boolean, hasBody: boolean, hint: string): Caller {
-    const certified = signed ? null : (verifyCertificate?.(req) ?? null);
-    const proof = certified ?? verifyAny(req, urlsOf(req, res), hasBody);
+  function identifyDevice(req: Req, res: Response, signed: Proof, hint: string): Caller {
+    const proof = signed.ok ? signed : preferCertificate(signed, verifyCertificate?.(req) ?? null);
     if (!proof.ok) throw unknown(res, proof.reason, hint);
     if (isRevoked(proof.deviceId)) throw unknown(res, 'the device is revoked', hint);
     res.locals['deviceId'] = proof.deviceId;
@@ -124,6 +124,15 @@ export function createCallers(parts: CallerParts): Callers {
       }
     },
   };
+}
+
+const UNSIGNED: Proof = { ok: false, reason: 'a signature header is missing', signedBy: null };
+
+/** A certificate counts beside a signature that is not good where that is not its device's own. */
+function preferCertificate(signed: Exclude<Proof, { ok: true }>, certified: Proof | null): Proof {
+  if (certified === null || signed.signedBy === undefined) return signed;
+  if (signed.signedBy === null) return certified;
+  return certified.ok && certified.deviceId !== signed.signedBy ? certified : signed;
 }
 
 const isSigned = ({ headers }: Req) => headers['signature'] !== undefined || headers['signature-input'] !== undefined;

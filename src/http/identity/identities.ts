@@ -2,6 +2,7 @@
 import { createVerifyOperator } from './operator-token.ts';
 import type { Config } from '../../config/config.ts';
 import { createCallers, type Callers, type CallerParts } from './callers.ts';
+import type { FetchKeys } from './entra/token.ts';
 import { createReloaded, type ReloadTold } from './watched-files.ts';
 import { createVerifySignature } from './signature/signature.ts';
 import { createTargetsOf } from './signature/signed-target.ts';
@@ -22,11 +23,19 @@ type Told = {
   signingKeysTrouble: (error: unknown) => void;
 };
 
+type IdentityParts = {
+  clock: () => number;
+  random: () => number;
+  told: Told;
+  /** Only where tokens are taken. */
+  openFetchKeys: () => Promise<FetchKeys>;
+};
+
 /** @throws CannotStart where a certificate or key cannot be used */
 export async function openIdentities(
   { http, identity }: Pick<Config, 'http' | 'identity'>,
   isRevoked: (deviceId: string) => boolean,
-  { clock, random, told }: { clock: () => number; random: () => number; told: Told },
+  { clock, random, told, openFetchKeys }: IdentityParts,
 ): Promise<Identities> {
   const devices =
     identity.devices && (await openDevices(identity.devices, identity.trustedProxies, clock, told.reloaded));
@@ -40,9 +49,7 @@ export async function openIdentities(
     ),
     verifyOperator,
     verifyCertificate: devices?.verify ?? null,
-    verifyToken:
-      identity.entra &&
-      (await import('./entra/token.ts')).createVerifyToken(identity.entra, clock, told.signingKeysTrouble),
+    verifyToken: identity.entra && (await openTokens(identity.entra, clock, told.signingKeysTrouble, openFetchKeys)),
     isRevoked,
     random,
   });
@@ -55,6 +62,16 @@ export async function openIdentities(
       devices?.authorities.close();
     },
   };
+}
+
+async function openTokens(
+  entra: NonNullable<Config['identity']['entra']>,
+  clock: () => number,
+  onTrouble: (error: unknown) => void,
+  openFetchKeys: IdentityParts['openFetchKeys'],
+) {
+  const { createVerifyToken } = await import('./entra/token.ts');
+  return createVerifyToken(entra, clock, onTrouble, await openFetchKeys());
 }
 
 /** What reads certificates takes a while to load: only where devices have some. */

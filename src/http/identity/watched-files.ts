@@ -1,6 +1,7 @@
 // Something read from files, read again when they change; what cannot be used is told once and changes nothing.
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { CannotStart } from '../../config/cannot-start.ts';
+import { readSettingFile } from '../../config/setting-file.ts';
 
 export type Reloaded<T> = {
   current: () => T;
@@ -25,7 +26,7 @@ export function createReloaded<T>(
   parse: (texts: readonly string[]) => T,
   tell: ReloadTold,
 ): Reloaded<T> {
-  const read = () => parse(paths.map((path) => readFileSync(path, 'utf8')));
+  const read = () => parse(paths.map(readSettingFile));
   const listeners: ((value: T) => void)[] = [];
   let known = describe(paths);
   let seen = known;

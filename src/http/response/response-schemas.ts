@@ -94,6 +94,26 @@ const holdSchema = z.object({
   deliveries: count.optional().describe('How many that hold keeps back; they also count in their status.'),
 });
 
+const seenAt = instant.nullable().describe('Since when that is known; null where it is not.');
+
+const graphFactsSchema = z
+  .object({
+    createProven: z.boolean().describe('Whether a create has succeeded; its time is the first one’s.'),
+    createProvenAt: seenAt,
+    filterTaken: z
+      .boolean()
+      .nullable()
+      .describe('Whether lookups may ask with `$filter`. A refusal is forgotten after an hour.'),
+    filterTakenAt: seenAt,
+    orderByTaken: z.boolean().nullable().describe('The same of `$orderby`.'),
+    orderByTakenAt: seenAt,
+    deleteByKeyTaken: z.boolean().nullable().describe('Whether a write probe of the doctor could delete its record.'),
+    deleteByKeyTakenAt: seenAt,
+    oneRowPerDevice: z.boolean().describe('Whether a create replaced the record of the device’s result before.'),
+    oneRowPerDeviceAt: seenAt,
+  })
+  .describe('What this tenant’s Graph was seen to take. What is not known is null.');
+
 const tenantStatusSchema = z.object({
   id: z.string(),
   counts: z.object({ queued: count, delivering: count, waiting: count, delivered: count, dead: count }),
@@ -101,6 +121,7 @@ const tenantStatusSchema = z.object({
   budgetWritesPerSecond: seconds,
   drainSeconds: seconds.describe('How long the backlog takes at the allowed pace.'),
   holds: z.array(holdSchema),
+  graph: graphFactsSchema,
 });
 
 export const statusSchema = z

@@ -34,7 +34,7 @@ export type Keys = {
   contest: (contest: string) => string;
   /** Which delivery a record in Graph belongs to. */
   record: (deviceRunStateId: string) => string;
-  /** What was seen of the tenant's Graph, by when it was seen last. */
+  /** What was seen of the tenant's Graph and when, and of which Graph and tenant that is. */
   facts: string;
   budget: string;
   /** The secret that fingerprints are made with, sealed under each key of the environment. */

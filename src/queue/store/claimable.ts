@@ -9,6 +9,6 @@ export function createClaimable({ deliveries, facts }: Pick<TenantQueue, 'delive
     const unclaimed = await deliveries.unclaimed(ids, deliveryId);
     if (unclaimed.length > 0 || ids.length === 0) return unclaimed;
     const { oneRowPerDevice } = await facts.read();
-    return oneRowPerDevice === null ? [] : [...ids];
+    return oneRowPerDevice?.holds ? [...ids] : [];
   };
 }

@@ -148,14 +148,14 @@ export function createWork(parts: WorkParts): Work {
     const ownerId = (await deliveries.findOwner(outcome.deviceRunStateId)) ?? '';
     const owner = await deliveries.load(ownerId);
     const { oneRowPerDevice } = await facts.read();
-    if (owner && !isReplaced(owner.delivery, outcome, stored.delivery, oneRowPerDevice !== null))
+    if (owner && !isReplaced(owner.delivery, outcome, stored.delivery, oneRowPerDevice?.holds === true))
       return { kind: 'claimed' };
     if (owner) {
       // Said first: at no time do two deliveries believe that the record is theirs.
       const note = { code: 'record-replaced', at: now, by: delivery.id } as const;
       const noted = await deliveries.save(owner, withNote(owner.delivery, note), now);
       if (noted.kind === 'stale') return { kind: 'claimed' };
-      if (outcome.kind === 'created') await facts.note('oneRowPerDevice', now);
+      if (outcome.kind === 'created') await facts.note('oneRowPerDevice', { holds: true, at: now });
       events.recordReplaced(owner.delivery, delivery);
     }
     return deliveries.save(stored, delivery, now, ownerId);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { examine, type Round } from '../../../src/cli/doctor/doctor-checks.ts';
+import type { Finding } from '../../../src/doctor/finding.ts';
 import { startEmbeddedRedis } from '../../../src/queue/redis/embedded/embedded.ts';
 import { createSandbox, type Sandbox } from '../../../src/sandbox/sandbox.ts';
 import { runCli } from '../../support/cli.ts';
@@ -29,6 +30,7 @@ beforeAll(async () => {
 afterEach(async () => {
   aheadMs = 0;
   sandbox.reset();
+  await redis.client.del('runstate:{default}:facts');
   await redis.client.config('SET', 'appendonly', 'yes', 'appendfsync', 'always', 'maxmemory-policy', 'noeviction');
 });
 afterAll(async () => {
@@ -45,16 +47,23 @@ const environment = (changes: Record<string, string> = {}): Record<string, strin
   ...changes,
 });
 
+async function findingsOf(round: Round): Promise<Finding[]> {
+  const findings: Finding[] = [];
+  for await (const finding of examine(environment(), round)) findings.push(finding);
+  return findings;
+}
+
 /** Every finding that is not well, as `result check`. */
 async function troubles(changes: Record<string, string> = {}, round: Partial<Round> = {}): Promise<string[]> {
   const lines: string[] = [];
   for await (const { check, result } of examine(environment(changes), { ...ROUND, ...round })) {
     if (result !== 'ok') lines.push(`${result} ${check}`);
   }
-  return lines;
+  // Nothing was created here, unless a test says so.
+  return lines.filter((line) => line !== 'skipped graph-creates');
 }
 
-test('an environment that can deliver · passes every check', async () => {
+test('an environment that can deliver · passes every check · but for creates, which nobody tried', async () => {
   const [configurationId = ''] = sandbox.configurationIds;
   const checks: string[] = [];
   for await (const { check, result } of examine(environment(), { ...ROUND, configurationId })) {
@@ -79,7 +88,9 @@ test('an environment that can deliver · passes every check', async () => {
       'graph',
       'graph-clock',
       'graph-configuration',
-    ].map((check) => `ok ${check}`),
+    ]
+      .map((check) => `ok ${check}`)
+      .concat('skipped graph-creates'),
   );
 });
 
@@ -227,6 +238,52 @@ describe('Graph', () => {
   });
 });
 
+describe('whether creates are taken', () => {
+  const creates = async (changes: Record<string, string> = {}, round: Partial<Round> = {}) => {
+    for await (const { check, result, detail } of examine(environment(changes), { ...ROUND, ...round })) {
+      if (check === 'graph-creates') return `${result}: ${detail}`;
+    }
+    return null;
+  };
+  const probeConfigurationId = '1d5c8a52-7e0f-4f1b-9a6d-3c2b1e0f9a81';
+
+  test('nothing was created yet · is not proven · until a probe was, for good', async () => {
+    expect(await creates()).toMatch(/^skipped: no create has succeeded yet; --write-probe GUID/);
+    expect(await creates({}, { probeConfigurationId })).toMatch(/^ok: it takes creates .*deletes a record by its id/);
+    expect(await creates()).toMatch(/^ok: it takes creates/);
+  });
+
+  test('a worker created something · it is proven · for that tenant and Graph alone', async () => {
+    const subject = `${sandbox.graphBaseUrl} ${sandbox.tenantId}`;
+    await redis.client.hset('runstate:{default}:facts', { of: subject, createProven: '1:1764331200000' });
+    expect(await creates()).toBe('ok: it takes creates (since 2025-11-28 12:00:00 UTC)');
+    await redis.client.hset('runstate:{default}:facts', { of: 'https://graph.microsoft.com/beta another' });
+    expect(await creates()).toMatch(/^skipped: .*; --write-probe GUID/);
+    expect(await creates({}, { probeConfigurationId })).toMatch(/^ok: it takes creates/);
+    expect(await redis.client.hget('runstate:{default}:facts', 'createProven')).toBe('1:1764331200000');
+  });
+
+  test('a probe that is refused · proves nothing', async () => {
+    sandbox.script('next create: 403');
+    expect(await creates({}, { probeConfigurationId })).toMatch(/^skipped: no create has succeeded yet$/);
+  });
+
+  test.each(['400 as intune', '403', '404', '405', '501'])(
+    'a delete that is answered %s · says which record stays behind, and where',
+    async (fault) => {
+      sandbox.script(`next 3 deletes: ${fault}`);
+      const findings = await findingsOf({ ...ROUND, probeConfigurationId });
+      const [record] = sandbox.records();
+      const { result, remedy } = findings.find(({ check }) => check === 'write-probe') ?? {};
+      expect(result).toBe('warning');
+      expect(remedy).toContain(`Record ${record?.id} stays behind in hardware configuration ${probeConfigurationId}`);
+      const graph = await redis.client.hgetall('runstate:{default}:facts');
+      expect(graph['createProven']).toMatch(/^1:/);
+      expect(graph['deleteByKeyTaken'] ?? 'unknown').toMatch(fault === '403' ? /unknown/ : /^0:/);
+    },
+  );
+});
+
 describe('as a command', () => {
   const run = (args: string[], changes: Record<string, string> = {}) =>
     runCli(['doctor', ...args], { env: environment(changes) });
@@ -239,7 +296,9 @@ describe('as a command', () => {
       run([], { PORT: 'eighty' }),
     ]);
     expect(codes.map(({ code }) => code)).toEqual([0, 4, 1, 78]);
-    expect(codes[0].stdout).toMatch(/\n\nThis environment can deliver\.\n$/);
+    expect(codes[0].stdout).not.toContain('can deliver');
+    expect(codes[0].stdout).toContain('Proven: Redis takes writes, the app gets a token, the token has the permission');
+    expect(codes[0].stdout).toMatch(/Not proven: that this tenant takes creates\.\n--write-probe GUID settles it/);
   }, 30_000);
 
   test('JSON · holds every finding · and nothing it prints is a secret', async () => {
@@ -271,5 +330,6 @@ describe('as a command', () => {
     expect(sandbox.stats().byOperation['create'] ?? 0).toBe(0);
     const { code, stdout } = await run(['--write-probe', id, '--yes', '--for', 'worker']);
     expect([code, stdout]).toEqual([0, expect.stringMatching(/^ok +write-probe +this tenant takes records: /m)]);
+    expect(stdout).toMatch(/\n\nThis environment can deliver\.\n$/);
   }, 30_000);
 });

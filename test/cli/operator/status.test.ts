@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toScreen } from '../../../src/cli/operator/status-text.ts';
 import { levelOf, type Situation } from '../../../src/cli/operator/bridge-status.ts';
+import { toGraphFactsView } from '../../../src/api/graph-facts-view.ts';
 import type { TenantQueue } from '../../../src/queue/tenant.ts';
 import { holdAll, release } from '../../support/hold.ts';
 import { runCli, startCli } from '../../support/cli.ts';
@@ -90,6 +91,13 @@ test('watched · a line for each change, also while the bridge is away · and Ct
   expect(stdout.trim().split('\n').length).toBeLessThan(10);
 }, 40_000);
 
+const UNSEEN = toGraphFactsView({
+  createProven: null,
+  filterTaken: null,
+  orderByTaken: null,
+  deleteByKeyTaken: null,
+  oneRowPerDevice: null,
+});
 const PACE = { budgetWritesPerSecond: 5, drainSeconds: 1 };
 
 test('nothing changes · one line · however often it looks', async () => {
@@ -98,7 +106,7 @@ test('nothing changes · one line · however often it looks', async () => {
     const ready = request.url === '/readyz';
     if (ready) looks += 1;
     const counts = { queued: 3, delivering: 0, waiting: 0, delivered: 0, dead: 0 };
-    const tenant = { id: 'default', counts, holds: [], oldestQueuedAgeSeconds: looks, ...PACE };
+    const tenant = { id: 'default', counts, holds: [], oldestQueuedAgeSeconds: looks, graph: UNSEEN, ...PACE };
     response.end(JSON.stringify(ready ? { status: 'ok', checks: {} } : { tenants: [tenant], durability: 'always' }));
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -135,6 +143,7 @@ describe('in words', () => {
     budgetWritesPerSecond: 5,
     drainSeconds: 14_400,
     holds: [],
+    graph: UNSEEN,
   };
   const answers = (changes: object = {}): Situation => ({
     kind: 'answers',
@@ -161,6 +170,16 @@ describe('in words', () => {
 
   test('a backlog · is told with its age and end · in units a person reads', () => {
     expect(toScreen(answers(), 'http://b').join('\n')).toMatch(/│ 5000 +│.*│ 5 min +│ 5\/s +│ 4 h +│/);
+  });
+
+  test('what Graph takes · is told with since when · and what nobody knows is not', () => {
+    expect(toScreen(answers(), 'http://b')).toContain('Graph of default: no create has succeeded yet');
+    const at = '2026-11-24T10:00:00.000Z';
+    const graph = { ...UNSEEN, createProven: true, createProvenAt: at, filterTaken: false, filterTakenAt: at };
+    expect(toScreen(answers({ graph }), 'http://b')).toContain(
+      'Graph of default: it takes creates (since 2026-11-24 10:00:00 UTC); ' +
+        'it does not take $filter: lookups read whole listings (seen 2026-11-24 10:00:00 UTC)',
+    );
   });
 
   test('a weakness · is named with its detail · and degrades', () => {

@@ -206,7 +206,7 @@ describe('a certificate file', () => {
     ['broken.pem', null, 'cannot be read'],
     ['broken-certificate.pem', null, 'cannot be read'],
     ['missing.pem', null, 'ENOENT'],
-    ['.', null, 'EISDIR'],
+    ['.', null, 'is a directory'],
   ])('%s · with password %j · is refused here, by its name', async (name, password, problem) => {
     const token = await tokenFor(credential(name, password));
     expect(token).toMatchObject({ ok: false, failure: { kind: 'credential-refused' } });

@@ -135,6 +135,127 @@ describe('$filter fails while the plain listing works', () => {
   });
 });
 
+describe('$filter is answered and finds nothing', () => {
+  const filters = (name: string) => `?$filter=deviceName eq '${name}'`;
+  const nothing = { value: [] };
+
+  test('whatever there is · what it does not find is sought in the listing · and it is asked no more', async () => {
+    const graph = lookUp((what) => (filtered(what) ? nothing : { value: [other(1, { deviceName: 'e' }), ours] }));
+    expect(await graph.look()).toMatchObject({ kind: 'records', ids: ['ours'] });
+    expect(graph.asked).toEqual([filters('d'), 'all', filters('e'), '?$orderby=lastStateUpdateDateTime desc']);
+    expect(graph.turns.taken).toBe(3);
+    expect(graph.facts).toContainEqual({ option: '$filter', taken: false });
+    graph.asked.length = 0;
+    expect(await graph.look()).toMatchObject({ ids: ['ours'] });
+    expect(graph.asked).toEqual(['?$orderby=lastStateUpdateDateTime desc']);
+  });
+
+  test('and finds what is known to be there · it is believed · for all who ask, after one trial', async () => {
+    const graph = lookUp((what) => {
+      if (filtered(what)) return what.includes("'e'") ? { value: [other(1, { deviceName: 'E' })] } : nothing;
+      return { value: [other(1, { deviceName: 'e' })], ...next('?more=1') };
+    });
+    const found = await Promise.all(Array.from({ length: 8 }, () => graph.look()));
+    expect(found).toEqual(found.map(() => ({ kind: 'records', ids: [], requestId: 'q' })));
+    expect(graph.asked).toHaveLength(8 + 2);
+    expect(graph.facts).toEqual([{ option: '$filter', taken: true }]);
+    graph.clock.now += 3_600_001;
+    expect(await graph.look()).toMatchObject({ ids: [] });
+    expect(graph.asked).toHaveLength(8 + 2 + 3);
+  });
+
+  test('after it found something · it is believed at once', async () => {
+    const graph = lookUp((what, times) => (filtered(what) && times === 1 ? { value: [other(1)] } : nothing));
+    for (let look = 0; look < 3; look++) expect(await graph.look()).toMatchObject({ kind: 'records', ids: [] });
+    expect(graph.asked).toEqual([filters('d'), filters('d'), filters('d')]);
+  });
+
+  test.each([
+    ['there is nothing to try it on', { value: [] }, []],
+    ['the listing goes on without a name', { value: [{ id: 'x' }], ...next('?p=2') }, [ours]],
+  ])('and %s · the listing decides · and the filter is neither trusted nor given up', async (_why, first, second) => {
+    const graph = lookUp((what) => (filtered(what) ? nothing : what === '?p=2' ? { value: second } : first));
+    for (let look = 0; look < 3; look++) {
+      expect(await graph.look()).toMatchObject({ kind: 'records', ids: second.map(({ id }) => id) });
+    }
+    expect(graph.facts.filter(({ option }) => option === '$filter')).toEqual([]);
+    // It is tried once a minute.
+    expect(graph.asked.filter((what) => what === 'all')).toHaveLength(1);
+  });
+
+  test('over pages without an end · the listing is read · and nothing goes on from the filter', async () => {
+    const graph = lookUp((what, times) => {
+      if (filtered(what) || what.startsWith('?skip')) return { value: [], ...next(`?skip=${times}${what.length}`) };
+      return { value: [ours] };
+    });
+    expect(await graph.look()).toEqual({ kind: 'records', ids: ['ours'], requestId: 'q' });
+  });
+
+  test('while the listing fails · nothing is told of the record', async () => {
+    const graph = lookUp((what) => (filtered(what) ? nothing : failure(503)));
+    for (let look = 0; look < 3; look++) expect(await graph.look()).toMatchObject({ kind: 'uncertain' });
+  });
+
+  test.each(["O'Brien", 'Büro 4', '端末', 'A&B', '50%'])(
+    'though it finds usual names · for %j the listing decides',
+    async (deviceName) => {
+      const mine = { ...ours, deviceName };
+      const graph = lookUp((what) => {
+        if (filtered(what)) return what.includes("'e'") ? { value: [other(1, { deviceName: 'e' })] } : nothing;
+        return { value: [other(1, { deviceName: 'e' }), mine] };
+      });
+      expect(await graph.look({ ...sought, deviceName: 'f' })).toMatchObject({ ids: [] });
+      expect(await graph.look({ ...sought, deviceName })).toMatchObject({ ids: ['ours'] });
+    },
+  );
+
+  test('the one who tries it leaves · the next one tries', async () => {
+    const hung = Promise.withResolvers<object>();
+    const graph = lookUp((what, times) => {
+      if (filtered(what)) return what.includes("'e'") ? { value: [other(1, { deviceName: 'e' })] } : nothing;
+      return times === 1 ? hung.promise : { value: [other(1, { deviceName: 'e' })] };
+    });
+    const leaving = new AbortController();
+    const left = graph.find(sought, leaving.signal, null);
+    await until('it tries', () => graph.asked.includes('all'));
+    const waits = graph.look();
+    leaving.abort();
+    await expect(left).rejects.toThrow();
+    hung.resolve({ value: [] });
+    expect(await waits).toMatchObject({ kind: 'records', ids: [] });
+  });
+});
+
+describe('links that no route is served for', () => {
+  const unserved: Failure = { kind: 'route-not-served', detail: '400', graph: null };
+
+  test('a further page · is no word about the tenant · and where it was kept, the listing is read anew', async () => {
+    const graph = lookUp(
+      plainly((what, times) => {
+        if (what === '?p=2') return unserved;
+        return times === 1 ? { value: [other(1)], ...next('?p=2') } : { value: [other(1), ours] };
+      }),
+    );
+    const first = await graph.look();
+    expect(first).toMatchObject({ kind: 'records', ids: [], unread: { next: `${STATES}?p=2` } });
+    expect(await graph.look(sought, `${STATES}?p=2`)).toMatchObject({ kind: 'records', ids: ['ours'] });
+  });
+
+  test('one with a query option · is gone without', async () => {
+    const graph = lookUp((what) => (what === 'all' ? { value: [ours] } : unserved));
+    expect(await graph.look()).toMatchObject({ kind: 'records', ids: ['ours'] });
+    expect(graph.facts).toEqual([
+      { option: '$filter', taken: false },
+      { option: '$orderby', taken: false },
+    ]);
+  });
+
+  test('the listing itself · is told as what it is', async () => {
+    const graph = lookUp(() => unserved);
+    expect(await graph.look()).toMatchObject({ kind: 'route-not-served' });
+  });
+});
+
 describe('a listing that does not end · is read to where it repeats itself · and judged by that', () => {
   test.each<[how: string, answer: (what: string, times: number) => Answer, atMost: number]>([
     ['a page that leads to itself', () => ({ value: [ours], ...next(STATES) }), 1],

@@ -214,6 +214,53 @@ describe('whose word is taken', () => {
   });
 });
 
+describe('beside signatures by others', () => {
+  const proxySays = (keyId: string, alg = 'ed25519') => ({
+    'Signature-Input': `proxy_sig=("@authority" "client-cert");created=1700000000;keyid="${keyId}";alg="${alg}"`,
+    Signature: 'proxy_sig=:AAAA:',
+  });
+
+  test.each([
+    ['a key’s address', 'https://proxy.example/keys/1', 'ed25519'],
+    ['a name that a device could have', 'proxy-1', 'ed25519'],
+    ['such a name and the devices’ algorithm', 'proxy-1', 'hmac-sha256'],
+  ])('that name %s · a certificate · is the device', async (_what, keyId, alg) => {
+    const headers = { 'Client-Cert': clientCert(device), ...proxySays(keyId, alg) };
+    const answer = await submit('rfc9440', headers);
+    expect(answer.status).toBe(202);
+    expect((await submit('rfc9440', { ...headers, ...sign({ body: BODY, deviceId: 'another' }) })).status).toBe(403);
+  });
+
+  test('that name nobody · without a certificate · nobody is known', async () => {
+    await expectUnknown('rfc9440', proxySays('https://proxy.example/keys/1'), 'keyid is no device id');
+    await expectUnknown(
+      'untrusted',
+      { 'Client-Cert': clientCert(device), ...proxySays('k:1') },
+      'keyid is no device id',
+    );
+  });
+
+  test('a certificate that is not good · stays so', async () => {
+    const stranger = await (await createAuthority()).issue();
+    await expectUnknown(
+      'rfc9440',
+      { 'Client-Cert': clientCert(stranger), ...proxySays('k:1') },
+      'the certificate is of no authority we know',
+    );
+  });
+
+  test('more than are read, or that cannot be read · are refused · whatever the certificate', async () => {
+    const many = Array.from({ length: 9 }, (_, at) => at);
+    const headers = {
+      'Client-Cert': clientCert(device),
+      'Signature-Input': many.map((at) => `p${at}=("@authority");keyid="k:${at}"`).join(', '),
+      Signature: many.map((at) => `p${at}=:AAAA:`).join(', '),
+    };
+    await expectUnknown('rfc9440', headers, 'there are more than 8 signatures');
+    await expectUnknown('rfc9440', { ...headers, Signature: 'x=!' }, 'the signature headers cannot be read');
+  });
+});
+
 describe('a header that cannot be read', () => {
   test.each<[string, () => Headers]>([
     ['empty', () => ({ 'Client-Cert': '' })],

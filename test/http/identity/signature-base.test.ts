@@ -238,6 +238,44 @@ describe('the address a client asked for', () => {
     expect(new Set(bases({ headers: forwarded }, '@scheme'))).toEqual(new Set(['http']));
   });
 
+  test.each<[string, Record<string, string>, string]>([
+    ['Forwarded', { forwarded: 'for=10.0.0.9;host=Bridge.example;proto=https' }, 'https://bridge.example'],
+    ['Forwarded with a port', { forwarded: 'Host="bridge.example:8443" ; Proto=HTTPS' }, 'https://bridge.example:8443'],
+    ['Forwarded of IPv6', { forwarded: 'for="[::1]:1";proto=https;host="[2001:DB8::1]"' }, 'https://[2001:db8::1]'],
+    [
+      'Forwarded by two',
+      { forwarded: 'host=first.example;proto=https, host=inner;proto=http' },
+      'https://first.example',
+    ],
+    ['both kinds', { forwarded: 'proto=http', 'x-forwarded-proto': 'https', 'x-forwarded-host': 'b' }, 'https://b'],
+    ['a port', { 'x-forwarded-proto': 'https', 'x-forwarded-port': '8443' }, 'https://internal:8443'],
+    ['a host and a port', { 'x-forwarded-host': 'b', 'x-forwarded-port': '8080' }, 'http://b:8080'],
+    ['a port of its own', { 'x-forwarded-host': 'b:80', 'x-forwarded-port': '8080' }, 'http://b:8080'],
+    ['a default port', { 'x-forwarded-proto': 'https', 'x-forwarded-port': '443' }, 'https://internal'],
+    ['ports of two', { 'x-forwarded-host': '[::1], y', 'x-forwarded-port': '8080, 80' }, 'http://[::1]:8080'],
+  ])('as a trusted proxy says by %s · counts · from nobody else', (_what, fields, origin) => {
+    const headers = { host: ['internal'], ...Object.fromEntries(Object.entries(fields).map(([k, v]) => [k, [v]])) };
+    expect(bases({ headers, from: PROXY }, '@target-uri')).toContain(`${origin}/v1/x?q`);
+    expect(bases({ headers, from: PROXY }, '@authority')).toContain(origin.replace(/^https?:\/\//, ''));
+    expect(bases({ headers, from: PROXY }, '@scheme')).toContain(origin.replace(/:.*/, ''));
+    expect([...new Set(bases({ headers }, '@target-uri'))]).toEqual(['http://internal/v1/x?q']);
+  });
+
+  test.each<Record<string, string>>([
+    { forwarded: 'host="internal' },
+    { forwarded: 'host=b x;proto=https' },
+    { forwarded: 'host="b/x"' },
+    { forwarded: '=;;' },
+    { forwarded: '' },
+    { 'x-forwarded-port': '' },
+    { 'x-forwarded-port': '-1' },
+    { 'x-forwarded-port': '443443' },
+    { 'x-forwarded-host': '' },
+  ])('a trusted proxy’s %j · is passed over', (fields) => {
+    const headers = { host: ['internal'], ...Object.fromEntries(Object.entries(fields).map(([k, v]) => [k, [v]])) };
+    expect([...new Set(bases({ headers, from: PROXY }, '@target-uri'))]).toEqual(['http://internal/v1/x?q']);
+  });
+
   test.each(['', 'javascript', 'ftp', 'https://x'])(
     'a trusted proxy’s X-Forwarded-Proto of %j · is passed over',
     (proto) => {

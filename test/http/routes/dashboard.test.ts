@@ -153,6 +153,7 @@ describe('the overview', () => {
       backlog: { open: 0, oldestAgeSeconds: 0, drainSeconds: 0 },
       budget: { writesPerSecond: 5, startWritesPerSecond: 5, used: 0 },
       holds: [],
+      graph: ['no create has succeeded yet'],
       deadLetters: { total: 0, counted: 0, causes: [] },
       latest: [],
       slowest: [],

@@ -259,6 +259,13 @@ test('two requests in one go · are answered in order · on one connection', asy
   expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 202', 'HTTP/1.1 200']);
 });
 
+test('a sender that says it is done, behind its requests · hears every answer · and the connection ends', async () => {
+  const socket = await openSocket(listener.port);
+  socket.end(wire(length).repeat(3));
+  const text = await readAll(socket);
+  expect(text.match(/HTTP\/1\.1 \d+/g)).toEqual(['HTTP/1.1 202', 'HTTP/1.1 200', 'HTTP/1.1 200']);
+});
+
 test('a port that is taken · is an error of the caller’s · and not waited for', async () => {
   await expect(listen(world.app, '127.0.0.1', listener.port, world.connectionRefused)).rejects.toThrow('EADDRINUSE');
 });
@@ -291,7 +298,7 @@ test('closing · lets what is under way finish · and takes nothing new', async 
   agent.destroy();
 });
 
-test('a caller that hangs up before its answer · is told of as such · and not counted as accepted', async () => {
+test('a caller that resets its connection before its answer · is told of as such · and not counted as accepted', async () => {
   const accepted = await world.counted('accepted');
   const { promise: arrived, resolve: arrive } = Promise.withResolvers<undefined>();
   const { promise: left, resolve: leave } = Promise.withResolvers<undefined>();
@@ -310,7 +317,7 @@ test('a caller that hangs up before its answer · is told of as such · and not 
     const socket = await openSocket(closing.port);
     socket.write(wire({ ...length, 'X-Request-Id': 'hung-up' }));
     await arrived;
-    socket.destroy();
+    socket.resetAndDestroy();
     await left;
     expect(await world.told('hung-up')).toMatchObject({
       status: 400,
@@ -368,6 +375,38 @@ test('a caller that does not read · is cut · and one that is slow to be answer
   expect(answered(await readAll(deaf.resume()).catch(() => 'cut'))).toBeLessThan(300);
   deaf.destroy();
   await impatient.close();
+});
+
+test('many requests in one go, and nobody reads · are taken up one after the other · those that are read all answered', async () => {
+  let made = 0;
+  const app: App = (_req, res) => {
+    made += 1;
+    res.end(MUCH);
+  };
+  const patient = await listen(app, '127.0.0.1', 0, world.connectionRefused);
+  const deaf = await openDeaf(patient.port);
+  const asked = await openSocket(patient.port);
+  asked.write('GET /much HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(50));
+  asked.end();
+  expect(answered(await readAll(asked))).toBe(50);
+  // What fits into the buffers on the way counts as gone out.
+  expect(made - 50).toBeLessThan(100);
+  deaf.destroy();
+  await patient.close();
+});
+
+test('more requests that wait for others of their connection than there is room for · end it · and leave room for others', async () => {
+  const narrow = await listen(talk, '127.0.0.1', 0, world.connectionRefused, { maxPipelined: 10 });
+  for (let time = 0; time < 3; time += 1) {
+    const greedy = await openSocket(narrow.port);
+    greedy.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(12));
+    expect(answered(await readAll(greedy))).toBe(0);
+  }
+  const modest = await openSocket(narrow.port);
+  modest.write('GET /much HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(11));
+  modest.end();
+  expect(answered(await readAll(modest))).toBe(11);
+  await narrow.close();
 });
 
 test('closing · does not wait for callers that do not read', async () => {

@@ -93,7 +93,7 @@ test('three runs of one device · are each created once · and each but the last
   expect(await notesOf(second)).toMatchObject([{ code: 'record-replaced', by: third }]);
   expect(await notesOf(third)).toEqual([]);
   expect(await queue.deliveries.findOwner('row-PC')).toBe(third);
-  expect(Math.abs(((await queue.facts.read()).oneRowPerDevice ?? 0) - queue.clock.now())).toBeLessThan(60_000);
+  expect(Math.abs(((await queue.facts.read()).oneRowPerDevice?.at ?? 0) - queue.clock.now())).toBeLessThan(60_000);
 });
 
 test('a create whose answer was lost · before it is known that rows are replaced · is created once more and no more', async () => {
@@ -107,7 +107,7 @@ test('a create whose answer was lost · before it is known that rows are replace
 });
 
 test('a create whose answer was lost · where rows are known to be replaced · is found in the row that says what it said', async () => {
-  await queue.facts.note('oneRowPerDevice', 1);
+  await queue.facts.note('oneRowPerDevice', { holds: true, at: 1 });
   const first = await accept('first');
   await delivered(first);
   lost.add('second');

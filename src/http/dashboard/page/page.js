@@ -48,6 +48,7 @@ function show(overview) {
     'used-text',
     `${toPercent(budget.used)} used${isAsBegun ? '' : `; began at ${toRate(budget.startWritesPerSecond)}`}`,
   );
+  setText('graph-facts', overview.graph.join(' · '));
   setText('dead', toCount(counts.dead));
   showDeadLetters(overview.deadLetters, at);
   showEnded('latest', overview.latest, at);

@@ -1,5 +1,5 @@
 // Access tokens that Entra issued for this service, to relays and operators: whose they are, and which roles they carry.
-import { createRemoteJWKSet, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
+import { createRemoteJWKSet, customFetch, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
 import pTimeout from 'p-timeout';
 import type { EntraConfig } from '../../../config/identity.ts';
 import { signingKeysUrl, toIssuers } from './tenant.ts';
@@ -11,6 +11,9 @@ export type TokenProof =
   | { kind: 'unknown'; reason: string };
 
 export type VerifyToken = (token: string) => Promise<TokenProof>;
+
+/** How the signing keys are fetched: by whoever knows the way out. */
+export type FetchKeys = (url: string, options: { signal: AbortSignal }) => Promise<Response>;
 
 /** A caller hears no within 2 s. */
 const KEYS_WITHIN_MS = 1500;
@@ -27,10 +30,12 @@ export function createVerifyToken(
   config: EntraConfig,
   clock: () => number,
   onTrouble: (error: unknown) => void,
+  fetchKeys: FetchKeys,
 ): VerifyToken {
   const keys = createRemoteJWKSet(signingKeysUrl(config), {
     timeoutDuration: KEYS_WITHIN_MS,
     cacheMaxAge: KEYS_GOOD_FOR_MS,
+    [customFetch]: fetchKeys,
   });
   const options = {
     algorithms: [ALGORITHM],

@@ -21,11 +21,11 @@ export type SignedRequest = {
 
 /**
  * The device that proved itself, and the Content-Digest it signed, if any; or why it is not known: the reason goes to
- * the log, callers all hear the same.
+ * the log, callers all hear the same. `signedBy` is the device that a signature names which is not good, and null where
+ * every signature says that it is no device's.
  */
-export type Proof = { ok: true; deviceId: string; contentDigest?: string } | { ok: false; reason: string };
-
-const unsigned = (reason: string): Proof => ({ ok: false, reason });
+export type Proof =
+  { ok: true; deviceId: string; contentDigest?: string } | { ok: false; reason: string; signedBy?: string | null };
 
 /**
  * Makes the check of device signatures. The structures are read by a library, the rest is here: one that does all of
@@ -42,10 +42,11 @@ export function createVerifySignature(
   return ({ request, url, hasBody }) => {
     const message = toMessage(request);
     const { contentDigest = '' } = message;
-    if (hasBody && contentDigest === '') return unsigned('a signature header is missing');
     const read = readSignedHeaders(request.headers);
-    if (!read.ok) return read;
+    if (!read.ok) return { ok: false, reason: read.reason, ...(read.isOthers === true && { signedBy: null }) };
     const { components, deviceId, parameters, bytes } = read.signature;
+    const unsigned = (reason: string): Proof => ({ ok: false, reason, signedBy: deviceId });
+    if (hasBody && contentDigest === '') return unsigned('a signature header is missing');
     const fault = findFault(read.signature, hasBody, clock() / 1000);
     if (fault !== null) return unsigned(fault);
     const tried = new Set<string | null>();

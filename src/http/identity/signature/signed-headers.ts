@@ -19,8 +19,8 @@ export type DeviceSignature = {
   bytes: Uint8Array;
 };
 
-/** Read, or why not. */
-export type ReadHeaders = { ok: true; signature: DeviceSignature } | { ok: false; reason: string };
+/** Read, or why not; `isOthers` where every signature says that it is no device's. */
+export type ReadHeaders = { ok: true; signature: DeviceSignature } | { ok: false; reason: string; isOthers?: boolean };
 
 /** RFC 8941 structures, as far as they are used here; the library's own types do not resolve. */
 type InnerList = [components: [name: unknown, Parameters][], Parameters];
@@ -51,9 +51,10 @@ export function readSignedHeaders(headers: IncomingMessage['headers']): ReadHead
     return { ok: false, reason: `there are more than ${MOST_SIGNATURES} signatures` };
   }
   const all = Array.from(inputs).flatMap(([label, input]) => readSignature(input, signatures.get(label)?.[0]) ?? []);
-  if (all.length === 0) return { ok: false, reason: 'no signature is complete' };
   const signature = all.find(isDevice);
-  return signature ? { ok: true, signature } : { ok: false, reason: 'keyid is no device id' };
+  if (signature) return { ok: true, signature };
+  const isOthers = !Array.from(inputs.values()).some(([, parameters]) => isDeviceId(parameters.get('keyid')));
+  return { ok: false, reason: all.length === 0 ? 'no signature is complete' : 'keyid is no device id', isOthers };
 }
 
 function readPlainly(headers: IncomingMessage['headers']): DeviceSignature | null {
@@ -90,8 +91,8 @@ function readSignature(input: Dictionary extends ReadonlyMap<string, infer Membe
   return signature;
 }
 
-const isDevice = (signature: AnySignature): signature is DeviceSignature =>
-  deviceIdSchema.safeParse(signature.deviceId).success;
+const isDevice = (signature: AnySignature): signature is DeviceSignature => isDeviceId(signature.deviceId);
+const isDeviceId = (keyId: unknown) => deviceIdSchema.safeParse(keyId).success;
 
 function isInnerList(member: [unknown, Parameters]): member is InnerList {
   return Array.isArray(member[0]);

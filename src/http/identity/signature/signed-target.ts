@@ -28,31 +28,57 @@ type Scheme = keyof typeof DEFAULT_PORT;
 const ABSOLUTE = /^(https?):\/\/([^/?#]*)(.*)$/i;
 const AUTHORITY = /^[^\s/?#@\\,]+$/;
 
-/** @param isProxy whose word about the scheme and host that its caller saw is taken */
+/** @param isProxy whose word about the scheme, host and port that its caller saw is taken */
 export function createTargetsOf(isProxy: IsTrustedProxy): TargetsOf {
   return (request, url) => {
     const { headers, headersDistinct, socket } = request;
     const [, ownScheme, ownAuthority, rest = url] = ABSOLUTE.exec(url) ?? [];
     const seen = socket instanceof TLSSocket ? 'https' : 'http';
+    const own = ownAuthority ?? headers.host;
     const forwarded = isProxy(socket.remoteAddress) ? readForwarded(headersDistinct) : null;
-    const scheme = forwarded?.scheme ?? toScheme(ownScheme) ?? seen;
-    const authorities = new Set(
-      [forwarded?.authority, ownAuthority ?? headers.host].filter((one) => one !== undefined),
-    );
-    const toTargets = (authority?: string) => describe({ url, rest, scheme, authority });
-    return authorities.size === 0 ? toTargets() : Array.from(authorities).flatMap(toTargets);
+    const schemes = forwarded && forwarded.schemes.length > 0 ? forwarded.schemes : [toScheme(ownScheme) ?? seen];
+    const authorities = withPort([...(forwarded?.authorities ?? []), own], forwarded?.port);
+    const toTargets = (authority?: string) => schemes.flatMap((scheme) => describe({ url, rest, scheme, authority }));
+    return authorities.length === 0 ? toTargets() : authorities.flatMap(toTargets);
   };
 }
 
-/** What the first proxy saw, where there are several. */
-function readForwarded(headers: NodeJS.Dict<string[]>): {
-  scheme?: Scheme | undefined;
-  authority?: string | undefined;
-} {
-  const [proto, host] = ['x-forwarded-proto', 'x-forwarded-host'].map((name) =>
+type Forwarded = { schemes: Scheme[]; authorities: (string | undefined)[]; port: string | undefined };
+
+/** What the first proxy saw, where there are several: as RFC 7239 has it, and in the fields that were there before. */
+function readForwarded(headers: NodeJS.Dict<string[]>): Forwarded {
+  const [proto, host, port] = ['x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-port'].map((name) =>
     headers[name]?.[0]?.split(',')[0]?.trim(),
   );
-  return { scheme: toScheme(proto), authority: host !== undefined && AUTHORITY.test(host) ? host : undefined };
+  const element = readFirstElement(headers['forwarded']?.[0] ?? '');
+  return {
+    schemes: [...new Set([element.get('proto'), proto].map(toScheme))].filter((one) => one !== undefined),
+    authorities: [element.get('host'), host],
+    port: port !== undefined && /^\d{1,5}$/.test(port) ? port : undefined,
+  };
+}
+
+/** `name=value` or `name="quoted"`, separated by semicolons; a comma begins what the next proxy says. */
+const PAIR = /[ \t]*(?:([\w-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*)))?[ \t]*(;|,|$)/y;
+
+/** What cannot be read says nothing. */
+function readFirstElement(value: string): Map<string, string> {
+  const element = new Map<string, string>();
+  PAIR.lastIndex = 0;
+  for (let separator: string | undefined = ';'; separator === ';';) {
+    const [, name, quoted, bare = '', next] = PAIR.exec(value) ?? [];
+    if (next === undefined) return new Map();
+    if (name !== undefined) element.set(name.toLowerCase(), quoted?.replaceAll(/\\(.)/g, '$1') ?? bare);
+    separator = next;
+  }
+  return element;
+}
+
+/** Each as it is, and with the port that a proxy was asked at: many pass the host on without it, or with their own. */
+function withPort(authorities: readonly (string | undefined)[], port: string | undefined): string[] {
+  const plain = authorities.filter((one) => one !== undefined && AUTHORITY.test(one)) as string[];
+  const ported = port === undefined ? [] : plain.map((one) => `${one.replace(/:\d*$/, '')}:${port}`);
+  return [...new Set([...plain, ...ported])];
 }
 
 function toScheme(text: string | undefined): Scheme | undefined {

@@ -14,6 +14,7 @@ import {
   type Mood,
   type SigningAuthority,
 } from '../../../support/signing-authority.ts';
+import { startTunnelProxy, type Tunnel } from '../../../support/tunnel-proxy.ts';
 import { until } from '../../../support/until.ts';
 
 const RELAY = 'RunResults.Submit';
@@ -141,6 +142,14 @@ describe('beside a signature', () => {
     const answer = await submit(await authority.issue(RELAY), world, BODY, bad);
     expect(answer).toMatchObject({ status: 401, body: { code: 'unauthenticated' } });
   });
+});
+
+test('beside a signature by a proxy · a good token · decides', async () => {
+  const proxys = {
+    'Signature-Input': 'p=("@authority");keyid="https://proxy.example/keys/1";alg="ed25519"',
+    Signature: 'p=:AAAA:',
+  };
+  expect((await submit(await authority.issue(RELAY), world, BODY, proxys)).status).toBe(202);
 });
 
 describe('a token', () => {
@@ -312,6 +321,38 @@ describe('the authority’s keys', () => {
     const fresh = await open();
     expect((await status(await authority.issue(OPERATE), fresh)).status).toBe(200);
     expect((await status(old, fresh)).status).toBe(401);
+  });
+});
+
+describe('the signing keys, where there is a proxy', () => {
+  const credentials = `Basic ${Buffer.from('user:p@ss').toString('base64')}`;
+
+  test.each(['HTTPS_PROXY', 'https_proxy'])('of %s · are fetched through it · with its credentials', async (name) => {
+    await using proxy = await startTunnelProxy();
+    const fresh = await open({ [name]: `http://user:p%40ss@127.0.0.1:${proxy.port}` });
+    expect((await status(await authority.issue(OPERATE), fresh)).status).toBe(200);
+    expect(proxy.asked).toEqual([`${new URL(authority.env['AZURE_AUTHORITY_HOST'] ?? '').host} ${credentials}`]);
+  });
+
+  test('and NO_PROXY names the authority · are fetched directly', async () => {
+    await using proxy = await startTunnelProxy();
+    const fresh = await open({ HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, NO_PROXY: 'localhost' });
+    expect((await status(await authority.issue(OPERATE), fresh)).status).toBe(200);
+    expect(proxy.asked).toEqual([]);
+  });
+
+  test.each<[how: string, tunnel: Tunnel]>([
+    ['opens no tunnel', (_, socket) => socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n')],
+    ['never answers', () => undefined],
+  ])('that %s · cannot be fetched · and nobody goes round it', async (_how, tunnel) => {
+    await using proxy = await startTunnelProxy(tunnel);
+    const fresh = await open({ HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` });
+    const before = authority.asked();
+    const startedAt = performance.now();
+    expect((await submit(await authority.issue(RELAY), fresh)).status).toBe(503);
+    expect(performance.now() - startedAt).toBeLessThan(2000);
+    expect([proxy.asked.length, authority.asked()]).toEqual([1, before]);
+    expect(fresh.lines.some(({ msg }) => msg === 'the keys Entra signs tokens with could not be fetched')).toBe(true);
   });
 });
 

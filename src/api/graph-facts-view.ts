@@ -1,0 +1,30 @@
+// What is known of a tenant's Graph as operators are told: each fact, and since when it is known.
+import { GRAPH_FACTS, type GraphFact, type GraphFacts } from '../domain/operations/graph-facts.ts';
+
+/** These have no third answer: what was not seen does not hold. */
+const HOLD_WHEN_SEEN: readonly GraphFact[] = ['createProven', 'oneRowPerDevice'];
+
+export type GraphFactsView = Record<'createProven' | 'oneRowPerDevice', boolean> &
+  Record<Exclude<GraphFact, 'createProven' | 'oneRowPerDevice'>, boolean | null> &
+  Record<`${GraphFact}At`, string | null>;
+
+export function toGraphFactsView(facts: GraphFacts): GraphFactsView {
+  const members = GRAPH_FACTS.flatMap((fact) => {
+    const seen = facts[fact];
+    const unseen = HOLD_WHEN_SEEN.includes(fact) ? false : null;
+    return [
+      [fact, seen?.holds ?? unseen],
+      [`${fact}At`, seen ? new Date(seen.at).toISOString() : null],
+    ];
+  });
+  return Object.fromEntries(members) as GraphFactsView;
+}
+
+/** What such an answer says, for whoever puts it into words. */
+export function fromGraphFactsView(view: GraphFactsView): GraphFacts {
+  const facts = GRAPH_FACTS.map((fact) => {
+    const at = view[`${fact}At`];
+    return [fact, at === null ? null : { holds: view[fact] === true, at: Date.parse(at) }];
+  });
+  return Object.fromEntries(facts) as GraphFacts;
+}

@@ -1,0 +1,22 @@
+// A fetch that takes the same way out as requests to Graph: directly, or through the proxy of HTTPS_PROXY, but for the hosts of NO_PROXY.
+import { fetch as fetchBy } from 'undici';
+import type { ProxyConfig } from '../config/graph.ts';
+import { proxyFor } from './proxy.ts';
+import { createAgent, rootCause } from './transport.ts';
+
+export type Fetch = (url: string, options: { signal: AbortSignal }) => Promise<Response>;
+
+/**
+ * Rejects with why, where no answer came.
+ * @param url of what is asked for; all that is fetched is on the same host
+ */
+export function createFetch(url: string, proxy: ProxyConfig | null, timeoutMs: number): Fetch {
+  const dispatcher = createAgent(timeoutMs, proxyFor(url, proxy));
+  return async (asked, options) => {
+    try {
+      return await fetchBy(asked, { ...options, dispatcher });
+    } catch (error) {
+      throw rootCause(error);
+    }
+  };
+}

@@ -1,0 +1,41 @@
+// A proxy as HTTPS_PROXY names one: it opens tunnels, or refuses to, and notes whom it was asked for.
+import { once } from 'node:events';
+import { createServer, type IncomingMessage } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+
+export type Tunnel = (request: IncomingMessage, socket: Socket) => void;
+
+/** A proxy that opens tunnels to this machine whatever host is asked for, and notes whom it was asked for. */
+export async function startTunnelProxy(tunnel?: Tunnel) {
+  const asked: string[] = [];
+  const sockets = new Set<Socket>();
+  const server = createServer((_, response) => void response.writeHead(405).end());
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.on('error', () => undefined).on('close', () => sockets.delete(socket));
+  });
+  server.on('connect', (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    asked.push(`${request.url ?? ''} ${request.headers['proxy-authorization'] ?? '-'}`);
+    if (tunnel) {
+      tunnel(request, socket);
+      return;
+    }
+    const upstream = connect(Number((request.url ?? '').split(':').at(-1)), '127.0.0.1', () => {
+      socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+      upstream.write(head);
+      upstream.pipe(socket).pipe(upstream);
+    });
+    upstream.on('error', () => socket.destroy());
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    asked,
+    [Symbol.asyncDispose]: async () => {
+      sockets.forEach((socket) => socket.destroy());
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}

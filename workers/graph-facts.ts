@@ -1,0 +1,81 @@
+// What this tenant's Graph takes, as one worker knows it: the memory of its lookups, kept in Redis with all workers' and read back.
+import type { Outcome } from '../src/domain/delivery.ts';
+import { stillKnown, type GraphFact, type GraphFacts, type Seen } from '../src/domain/operations/graph-facts.ts';
+import { createFacts, QUERY_OPTIONS, type Facts, type QueryOption } from '../src/graph/lookup/facts.ts';
+import type { Facts as StoredFacts } from '../src/queue/budget/facts.ts';
+
+export type WorkerFacts = {
+  /** What lookups ask with. */
+  options: Facts;
+  /** Hears of every attempt; the first one that is in Graph proves that creates are taken. */
+  attempted: (outcome: Outcome) => void;
+  close: () => void;
+};
+
+const READ_EVERY_MS = 5000;
+const FACT_OF: Record<QueryOption, GraphFact> = { $filter: 'filterTaken', $orderby: 'orderByTaken' };
+
+/**
+ * @param subject whose facts these are: what is kept of another Graph or tenant is forgotten
+ * @param clock the one of all processes
+ */
+export function openGraphFacts(
+  stored: Pick<StoredFacts, 'note' | 'read' | 'concern'>,
+  subject: string,
+  clock: () => number,
+  onTrouble: (error: unknown) => void,
+): WorkerFacts {
+  let concerned: Promise<void> | null = null;
+  let isProven = false;
+  let reading = false;
+  const options = createFacts(clock, ({ option, taken }, at) => {
+    keep(FACT_OF[option], { holds: taken, at }).catch(onTrouble);
+  });
+
+  /** Once, before anything is kept. */
+  function concern(): Promise<void> {
+    return (concerned ??= stored.concern(subject).catch((error: unknown) => {
+      concerned = null;
+      throw error;
+    }));
+  }
+
+  async function keep(fact: GraphFact, seen: Seen): Promise<void> {
+    await concern();
+    await stored.note(fact, seen);
+  }
+
+  function recall(facts: GraphFacts): void {
+    for (const option of QUERY_OPTIONS) {
+      const seen = facts[FACT_OF[option]];
+      if (seen) options.recall({ option, taken: seen.holds }, seen.at);
+    }
+  }
+
+  async function readBack(): Promise<void> {
+    if (reading) return;
+    reading = true;
+    try {
+      await concern();
+      recall(stillKnown(await stored.read(), clock()));
+    } finally {
+      reading = false;
+    }
+  }
+
+  const readsAgain = setInterval(() => void readBack().catch(onTrouble), READ_EVERY_MS);
+  void readBack().catch(onTrouble);
+
+  return {
+    options,
+    attempted: ({ kind }) => {
+      if (isProven || (kind !== 'created' && kind !== 'found')) return;
+      isProven = true;
+      keep('createProven', { holds: true, at: clock() }).catch((error: unknown) => {
+        isProven = false;
+        onTrouble(error);
+      });
+    },
+    close: () => clearInterval(readsAgain),
+  };
+}
