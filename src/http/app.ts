@@ -11,7 +11,8 @@ import { limitHead } from './request/limit-head.ts';
 import { createHealthRoutes, type HealthParts } from './routes/health.ts';
 import { limitInFlight, type InFlightParts } from './request/in-flight.ts';
 import { createErrorHandler, Refused } from './response/problem.ts';
-import { createRequestLog, type RequestTold } from './request/request.ts';
+import { createRequestLog } from './request/request.ts';
+import type { RequestSummary } from './request/request-summary.ts';
 import { createOperatorRoutes, type OperatorParts } from './routes/operators.ts';
 import { createThrottleRoutes, type ThrottleParts } from './routes/throttle.ts';
 import { postRunResult, RUN_RESULT } from './routes/run-results.ts';
@@ -30,7 +31,7 @@ export type AppParts = BatchParts &
   BasePathParts &
   HealthParts & {
     /** An answer went out. */
-    onAnswer: (told: RequestTold) => void;
+    onAnswer: (told: RequestSummary) => void;
     onDefect: (error: unknown) => void;
   };
 

@@ -9,7 +9,8 @@ import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
 import { takeOverOutput, type Outlet } from '../telemetry/output.ts';
 import { describeProtections } from '../config/protections.ts';
 import { findListenFaults, findOutsideFaults } from './start-checks.ts';
-import { openTracer, type Tracer } from '../telemetry/tracing.ts';
+import type { Tracer } from '../telemetry/tracer.ts';
+import { openTracer } from '../telemetry/tracing.ts';
 import { parseTracing } from '../config/tracing.ts';
 
 export type Process = {

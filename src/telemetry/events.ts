@@ -1,22 +1,15 @@
 // Everything the service ever tells: one event, one helper, one log line, one counter.
-import type { Delivery, Outcome } from '../domain/delivery.ts';
+import type { Delivery } from '../domain/delivery.ts';
 import type { Hold } from '../domain/hold/hold.ts';
 import { remedyOfHold } from '../domain/hold/hold.ts';
-import type { Verdict } from '../domain/attempt/retry.ts';
 import type { RequestEnded } from '../graph/request-ended.ts';
-import type { EntryTold } from '../http/routes/batch.ts';
-import type { RequestTold } from '../http/request/request.ts';
+import type { BatchEntrySummary } from '../http/routes/batch.ts';
+import type { RequestSummary } from '../http/request/request-summary.ts';
 import type { ConnectionRefused } from '../http/server.ts';
+import type { AttemptEnded, ConsumerEvents } from '../queue/worker/consumer-events.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
 import type { Protections } from '../config/protections.ts';
-
-export type Tried = {
-  delivery: Delivery;
-  outcome: Outcome;
-  verdict: Verdict;
-  durationMs: number;
-};
 
 export type Events = ReturnType<typeof createEvents>;
 
@@ -59,7 +52,7 @@ export function createEvents(log: Logger, metrics: Metrics) {
     return true;
   }
 
-  function submission(told: RequestTold | EntryTold): void {
+  function submission(told: RequestSummary | BatchEntrySummary): void {
     const outcome = told.refusal ? 'refused' : told.duplicate ? 'duplicate' : 'accepted';
     const code = told.refusal?.code ?? outcome;
     log.info({ ...told, ...UNTOLD, outcome, code }, 'submission');
@@ -68,7 +61,7 @@ export function createEvents(log: Logger, metrics: Metrics) {
 
   return {
     /** One line per request, one count per submission. Health checks and scrapes are told at debug only. */
-    answered: (told: RequestTold) => {
+    answered: (told: RequestSummary) => {
       metrics.httpSeconds.observe(told.durationMs / 1000);
       if (told.route === BATCH_ROUTE && !told.refusal) log.info({ ...told, ...UNTOLD }, 'batch');
       else if (told.route === SUBMISSION_ROUTE || told.route === BATCH_ROUTE) submission(told);
@@ -78,7 +71,7 @@ export function createEvents(log: Logger, metrics: Metrics) {
       }
     },
     /** One submission of a batch that was answered. */
-    entry: (told: EntryTold) => submission(told),
+    entry: (told: BatchEntrySummary) => submission(told),
     /** What never became a request. Dropped connections come in crowds: all are counted, one line a second tells of them. */
     connectionRefused: (told: Parameters<ConnectionRefused>[0]) => {
       metrics.connectionsRefused.inc({ code: told.code });
@@ -90,7 +83,7 @@ export function createEvents(log: Logger, metrics: Metrics) {
     },
     queueTrouble: (error: unknown) =>
       log.warn({ trouble: describeBriefly(error) }, 'the queue did not answer a request'),
-    attempt: ({ delivery, outcome, verdict, durationMs }: Tried) => {
+    attempt: ({ delivery, outcome, verdict, durationMs }: AttemptEnded) => {
       log.info(
         {
           deliveryId: delivery.id,
@@ -192,5 +185,5 @@ export function createEvents(log: Logger, metrics: Metrics) {
       log.error({ error }, `defect: ${what}`);
       metrics.defects.inc();
     },
-  };
+  } satisfies ConsumerEvents & Record<string, unknown>;
 }

@@ -33,9 +33,9 @@ import {
 import pTimeout from 'p-timeout';
 import { isFailure } from '../domain/attempt/conclusion.ts';
 import type { Delivery } from '../domain/delivery.ts';
-import type { RequestTold } from '../http/request/request.ts';
+import type { RequestSummary } from '../http/request/request-summary.ts';
 import type { Sampling, TracingConfig } from '../config/tracing.ts';
-import type { Tracer } from './tracing.ts';
+import type { Tracer } from './tracer.ts';
 
 /** Whoever waits for the process to end waits no longer for a collector. */
 const FLUSH_WITHIN_MS = 2000;
@@ -149,7 +149,7 @@ function toAttributes({ id, tenantId, hardwareConfigurationId, attemptsMade, mar
   };
 }
 
-function endSubmission(span: Span, { requestId, status, refusal, duplicate, deliveryId }: RequestTold): void {
+function endSubmission(span: Span, { requestId, status, refusal, duplicate, deliveryId }: RequestSummary): void {
   span.setAttributes({
     'http.response.status_code': status,
     'runstate.request_id': requestId,

@@ -1,21 +1,8 @@
 // Tracing, where it was asked for: a device's submission, the attempts that follow from it, the requests each sends.
-import type { Delivery, Outcome } from '../domain/delivery.ts';
-import type { RequestEnded } from '../graph/request-ended.ts';
-import type { StartTrace } from '../http/request/trace.ts';
 import type { AskedTracing } from '../config/tracing.ts';
+import type { Tracer } from './tracer.ts';
 
-export type Tracer = {
-  /** Begins the trace of a submission, or takes part in its caller's; null where nothing is traced. */
-  startTrace: StartTrace | null;
-  /** Traces an attempt, and what is sent within it. */
-  attempt: (delivery: Delivery, attempt: () => Promise<Outcome>) => Promise<Outcome>;
-  /** A request ended; told within an attempt it is part of that. */
-  request: RequestEnded;
-  /** Sends what is not sent yet, within a time. */
-  close: () => Promise<void>;
-};
-
-export type TracingTold = {
+export type TracingEvents = {
   /** What the environment asks for and does not get. */
   ignored: (faults: readonly string[]) => void;
   /** Spans could not be sent. */
@@ -38,7 +25,7 @@ export async function openTracer(
   { config, ignored }: AskedTracing,
   process: string,
   graceMs: number,
-  told: TracingTold,
+  told: TracingEvents,
 ): Promise<Tracer> {
   if (ignored.length > 0) told.ignored(ignored);
   if (config === null) return NOTHING;

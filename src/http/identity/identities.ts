@@ -3,7 +3,7 @@ import { createVerifyOperator } from './operator-token.ts';
 import type { Config } from '../../config/config.ts';
 import { createCallers, type Callers, type CallerParts } from './callers.ts';
 import type { FetchKeys } from './entra/token.ts';
-import { createReloaded, type ReloadTold } from './watched-files.ts';
+import { createReloaded, type OnReload } from './watched-files.ts';
 import { createVerifySignature } from './signature/signature.ts';
 import { createTargetsOf } from './signature/signed-target.ts';
 import { createTls, type Tls } from './certificate/tls.ts';
@@ -18,7 +18,7 @@ export type Identities = {
 };
 
 type Told = {
-  reloaded: ReloadTold;
+  reloaded: OnReload;
   /** The keys that Entra signs with could not be fetched. */
   signingKeysTrouble: (error: unknown) => void;
 };
@@ -79,7 +79,7 @@ async function openDevices(
   { authoritiesFile, rule, header }: NonNullable<Config['identity']['devices']>,
   trustedProxies: Config['identity']['trustedProxies'],
   clock: () => number,
-  tell: ReloadTold,
+  tell: OnReload,
 ) {
   const { parseAuthorities } = await import('./certificate/authorities.ts');
   const { createVerifyCertificate } = await import('./certificate/client-certificate.ts');

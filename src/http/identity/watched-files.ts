@@ -11,7 +11,7 @@ export type Reloaded<T> = {
 };
 
 /** The files were read again; the error says why what is in them is not used. */
-export type ReloadTold = (paths: readonly string[], error: unknown) => void;
+export type OnReload = (paths: readonly string[], error: unknown) => void;
 
 const LOOK_EVERY_MS = 500;
 
@@ -24,7 +24,7 @@ const LOOK_EVERY_MS = 500;
 export function createReloaded<T>(
   paths: readonly string[],
   parse: (texts: readonly string[]) => T,
-  tell: ReloadTold,
+  tell: OnReload,
 ): Reloaded<T> {
   const read = () => parse(paths.map(readSettingFile));
   const listeners: ((value: T) => void)[] = [];

@@ -3,30 +3,13 @@ import { randomUUID } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import { REFUSALS, type Refusal } from '../../domain/submission/refusal.ts';
 import { Refused } from '../response/problem.ts';
+import type { RequestSummary } from './request-summary.ts';
 import { traceOf } from './trace.ts';
 
-/** A request that was answered. */
-export type RequestTold = {
-  requestId: string;
-  /** Where it is traced. */
-  traceId?: string;
-  method: string;
-  /** The route's pattern, never the path: it may hold anything. Null where no route matched. */
-  route: string | null;
-  status: number;
-  durationMs: number;
-  deviceId: string | null;
-  /** The app that called with a token of Entra's. */
-  appId: string | null;
-  deliveryId: string | null;
-  duplicate: boolean;
-  refusal: Refusal | null;
-  /** Why a caller is not known; for the log only. */
-  reason: string | null;
-};
-
 /** What routes leave for the report. */
-type Locals = Partial<Pick<RequestTold, 'deviceId' | 'appId' | 'deliveryId' | 'duplicate' | 'refusal' | 'reason'>> & {
+type Locals = Partial<
+  Pick<RequestSummary, 'deviceId' | 'appId' | 'deliveryId' | 'duplicate' | 'refusal' | 'reason'>
+> & {
   requestId: string;
 };
 
@@ -36,7 +19,7 @@ const HUNG_UP: Refusal = { code: 'bad-request', detail: 'the caller hung up befo
 const ID = /^[\w.-]{1,64}$/;
 
 /** Takes over a proxy's X-Request-Id where it is harmless, else makes one. */
-export function createRequestLog(onAnswer: (told: RequestTold) => void): RequestHandler {
+export function createRequestLog(onAnswer: (told: RequestSummary) => void): RequestHandler {
   return (req, res, next) => {
     const startedAt = performance.now();
     const given = req.headers['x-request-id'];
@@ -51,7 +34,7 @@ export function createRequestLog(onAnswer: (told: RequestTold) => void): Request
       const route = (req.route as { path?: string } | undefined)?.path ?? null;
       const durationMs = Math.round((performance.now() - startedAt) * 1000) / 1000;
       const trace = traceOf(res);
-      const told: RequestTold = {
+      const told: RequestSummary = {
         requestId,
         ...(trace && { traceId: trace.id }),
         method: req.method,

@@ -1,14 +1,14 @@
 // The trace a submission is part of: begun with its head, ended with its answer, known to its log line.
 import type { IncomingHttpHeaders } from 'node:http';
 import type { RequestHandler, Response } from 'express';
-import type { RequestTold } from './request.ts';
+import type { RequestSummary } from './request-summary.ts';
 
 export type Trace = {
   /** The trace's id, the caller's where it brought one. */
   id: string;
   /** W3C Trace Context of the submission, for what follows from it. */
   parent: string;
-  end: (told: RequestTold) => void;
+  end: (told: RequestSummary) => void;
 };
 
 export type StartTrace = (headers: IncomingHttpHeaders, method: string, route: string) => Trace;

@@ -8,7 +8,7 @@ import { beginSubmissions, type SubmissionParts, type Submissions } from '../req
 import { submitterOf, type Submitter } from '../request/submitter.ts';
 
 /** One entry of a batch, answered. */
-export type EntryTold = {
+export type BatchEntrySummary = {
   requestId: string;
   entry: number;
   deviceId: string | null;
@@ -20,7 +20,7 @@ export type EntryTold = {
 export type BatchParts = SubmissionParts &
   ReadParts & {
     maxBatchBytes: number;
-    onEntry: (told: EntryTold) => void;
+    onEntry: (told: BatchEntrySummary) => void;
   };
 
 const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson'];

@@ -1,7 +1,6 @@
 // BullMQ worker ⇄ work on a delivery: jobs in, done, put off or parked; watched, swept and fed.
 import { WaitingError, Worker, type Job } from 'bullmq';
 import type { Policy } from '../../domain/attempt/retry.ts';
-import type { Events } from '../../telemetry/events.ts';
 import type { Budget } from '../budget/budget.ts';
 import { createConsequences } from './tenant-effect.ts';
 import type { Deliveries } from '../store/deliveries.ts';
@@ -10,6 +9,7 @@ import { QUEUE_NAME, type Keys } from '../redis/keys.ts';
 import { createLocks } from './job-locks.ts';
 import type { Pacer } from '../budget/permit-queue.ts';
 import type { RedisConnection } from '../redis/connection.ts';
+import type { ConsumerEvents } from './consumer-events.ts';
 import { createWatchdog } from './watchdog.ts';
 import { createWork, type Deliver, type Leaving } from './process-delivery.ts';
 
@@ -21,7 +21,7 @@ export type ConsumerParts = {
   facts: Facts;
   pacer: Pacer;
   deliver: Deliver;
-  events: Events;
+  events: ConsumerEvents;
   policy: Policy;
   concurrency: number;
   clock: () => number;

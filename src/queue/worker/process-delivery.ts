@@ -6,7 +6,7 @@ import { withNote } from '../../domain/attempt/note.ts';
 import { isReplaced } from '../../domain/attempt/replacement.ts';
 import type { Circumstances, Policy, Verdict } from '../../domain/attempt/retry.ts';
 import type { RunResult } from '../../domain/submission/run-result.ts';
-import type { Events } from '../../telemetry/events.ts';
+import type { DeliveryEvents } from './consumer-events.ts';
 import type { HoldKey } from '../../domain/hold/hold.ts';
 import type { Budget } from '../budget/budget.ts';
 import type { Deliveries } from '../store/deliveries.ts';
@@ -26,7 +26,7 @@ export type WorkParts = {
   deliver: Deliver;
   consequences: Consequences;
   giveBack: Budget['giveBack'];
-  events: Events;
+  events: DeliveryEvents;
   policy: Policy;
   /** A slot of the budget was used: there is room for the next in line. */
   onTurn: () => void;

@@ -1,7 +1,7 @@
 // What an outcome means for everyone: Graph's “not before”, and holds of the tenant or of one configuration that begin, go on or end.
 import type { Delivery, Outcome } from '../../domain/delivery.ts';
 import { keyOfHold, type Operation } from '../../domain/hold/hold.ts';
-import type { Events } from '../../telemetry/events.ts';
+import type { TenantEvents } from './consumer-events.ts';
 import type { Budget } from '../budget/budget.ts';
 import type { Going } from '../budget/permit-queue.ts';
 
@@ -13,7 +13,7 @@ const WORKS_TOLD_EVERY_MS = 1000;
 
 export function createConsequences(
   budget: Pick<Budget, 'judge' | 'throttle' | 'calm'>,
-  events: Events,
+  events: TenantEvents,
   clock: () => number,
   random: () => number,
 ): Consequences {

@@ -3,7 +3,7 @@ import { constants } from 'node:crypto';
 import type { Server, ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
-import { createReloaded, type Reloaded, type ReloadTold } from '../watched-files.ts';
+import { createReloaded, type Reloaded, type OnReload } from '../watched-files.ts';
 
 export type Tls = {
   options: ServerOptions;
@@ -25,7 +25,7 @@ const OLD_CONNECTIONS_END_AFTER_MS = 2000;
 export function createTls(
   files: { certificateFile: string; keyFile: string },
   authorities: Reloaded<{ pem: string }> | null,
-  tell: ReloadTold,
+  tell: OnReload,
 ): Tls {
   const identity = createReloaded([files.certificateFile, files.keyFile], parseIdentity, tell);
   const context = (): SecureContextOptions => ({

@@ -1,0 +1,38 @@
+// What a consumer reports about deliveries, holds and itself; telemetry implements it.
+import type { Delivery, Outcome } from '../../domain/delivery.ts';
+import type { Hold } from '../../domain/hold/hold.ts';
+import type { Verdict } from '../../domain/attempt/retry.ts';
+
+/** An attempt that ended, and what follows from it. */
+export type AttemptEnded = { delivery: Delivery; outcome: Outcome; verdict: Verdict; durationMs: number };
+
+/** What becomes of one delivery. */
+export type DeliveryEvents = {
+  attempt: (ended: AttemptEnded) => void;
+  delivered: (delivery: Delivery) => void;
+  dead: (delivery: Delivery) => void;
+  /** A worker disappeared in the middle of an attempt. */
+  stalled: (deliveryId: string) => void;
+  /** A defect: Graph has two records for one run. */
+  deliveredTwice: (delivery: Delivery, otherDeviceRunStateId: string) => void;
+  /** Graph replaced the record of an earlier delivery with that of a later one. */
+  recordReplaced: (earlier: Delivery, later: Delivery) => void;
+};
+
+/** What an outcome changes for every delivery of the tenant. */
+export type TenantEvents = {
+  throttled: (waitMs: number) => void;
+  held: (hold: Hold) => void;
+  probeFailed: (hold: Hold) => void;
+  released: (hold: Hold, now: number) => void;
+};
+
+export type ConsumerEvents = DeliveryEvents &
+  TenantEvents & {
+    /** Open deliveries had no job and were given one. */
+    woken: (deliveries: number) => void;
+    /** Jobs wait, but the worker fetches none. */
+    starved: (starvedMs: number) => void;
+    redisTrouble: (error: Error) => void;
+    defect: (error: unknown, what: string) => void;
+  };

@@ -1,0 +1,15 @@
+// A tracer: the trace of a submission, of the attempts that follow from it, and of the requests each attempt sends.
+import type { Delivery, Outcome } from '../domain/delivery.ts';
+import type { RequestEnded } from '../graph/request-ended.ts';
+import type { StartTrace } from '../http/request/trace.ts';
+
+export type Tracer = {
+  /** Begins the trace of a submission, or takes part in its caller's; null where nothing is traced. */
+  startTrace: StartTrace | null;
+  /** Traces an attempt, and what is sent within it. */
+  attempt: (delivery: Delivery, attempt: () => Promise<Outcome>) => Promise<Outcome>;
+  /** A request ended; told within an attempt it is part of that. */
+  request: RequestEnded;
+  /** Sends what is not sent yet, within a time. */
+  close: () => Promise<void>;
+};
