@@ -9,12 +9,20 @@ import { environmentSchema } from '../src/config/environment.ts';
 import { FAILURE_KINDS } from '../src/domain/attempt/failure.ts';
 import { HOLD_REASONS } from '../src/domain/hold/hold.ts';
 import { REFUSALS } from '../src/domain/submission/refusal.ts';
+import { runResultSchema } from '../src/domain/submission/run-result.ts';
+import { createOpenApi } from '../src/http/openapi/document.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 import { defaultIdentity } from '../src/sandbox/graph/default-tenant.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const PAGES = readdirSync(join(ROOT, 'docs')).filter((file) => file.endsWith('.md'));
-const DOCUMENTS = ['README.md', 'CHANGELOG.md', ...PAGES.map((file) => `docs/${file}`)];
+const DOCUMENTS = [
+  'README.md',
+  'CONTRIBUTING.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+  ...PAGES.map((file) => `docs/${file}`),
+];
 
 const read = (document: string) => readFileSync(join(ROOT, document), 'utf8');
 
@@ -33,27 +41,42 @@ function table(document: string, heading: string): Record<string, string>[] {
 
 const codes = (cell = '') => [...cell.matchAll(/`([^`]+)`/g)].map(([, code]) => code ?? '');
 
-describe('README', () => {
-  test('configuration · names every variable · with its default', () => {
+describe('docs/configuration.md', () => {
+  test('variables · every one · with its default', () => {
     const defaults = environmentSchema.parse({}) as Record<string, string | number | undefined>;
-    const rows = table('README.md', 'Configuration').map(({ variable, default: byDefault = '' }) => [
+    const rows = table('docs/configuration.md', 'Variables').map(({ variable, default: byDefault = '' }) => [
       codes(variable).join(),
       /^(–|by cloud)$/.test(byDefault) ? 'none' : codes(byDefault).join(),
     ]);
     const expected = Object.keys(environmentSchema.shape).map((name) => [name, String(defaults[name] ?? 'none')]);
     expect(rows.sort()).toEqual(expected.sort());
   });
+});
+
+describe('docs/api.md', () => {
+  test('routes · every one · with its method', () => {
+    const rows = table('docs/api.md', 'The HTTP API').flatMap(({ route }) => codes(route));
+    const expected = Object.entries(createOpenApi().paths ?? {}).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(rows.sort()).toEqual(expected.sort());
+  });
+
+  test('members · every one of a run result · once', () => {
+    const members = table('docs/api.md', 'Members of a run result').flatMap(({ member }) => codes(member));
+    expect(members.sort()).toEqual(Object.keys(runResultSchema.shape).sort());
+  });
 
   test('answers · hold every refusal · with its status', () => {
-    const rows = table('README.md', 'Answers').flatMap(({ status, code }) =>
+    const rows = table('docs/api.md', 'Answers').flatMap(({ status, code }) =>
       codes(code).map((name) => [name, Number(status)]),
     );
     const expected = Object.entries(REFUSALS).map(([code, { status }]) => [code, status]);
     expect(rows.sort()).toEqual(expected.sort());
   });
 
-  test('when Graph says no · every kind of failure · once', () => {
-    const kinds = table('README.md', 'When Graph says no').flatMap(({ kind }) => codes(kind));
+  test('when Graph does not create the record · every kind of failure · once', () => {
+    const kinds = table('docs/api.md', 'When Graph does not create the record').flatMap(({ kind }) => codes(kind));
     expect(kinds.sort()).toEqual([...FAILURE_KINDS].sort());
   });
 });
@@ -110,4 +133,9 @@ describe('links', () => {
     });
     expect(broken).toEqual([]);
   });
+});
+
+test.each(DOCUMENTS)('%s · every file it names · is there', (document) => {
+  const named = [...read(document).matchAll(/`((?:src|workers|test|bench|setup|observability|docs)\/[\w./-]+)`/g)];
+  expect(named.map(([, path = '']) => path).filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
 });

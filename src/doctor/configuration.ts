@@ -38,7 +38,7 @@ export function examineConfiguration(env: Environment, scope: Scope, extraCertif
 
 function judgeFaults(faults: string[]): Finding {
   if (faults.length === 0) return ok('configuration', 'every variable that is set is well-formed, none is missing');
-  return failed('configuration', faults.join('; '), 'Correct these variables; the README has the form of each.');
+  return failed('configuration', faults.join('; '), 'Correct these variables; docs/configuration.md describes each.');
 }
 
 function judgeOperatorToken(env: Environment, scope: Scope): Finding[] {
