@@ -32,7 +32,7 @@ const WORD = String.raw`pass[_-]?w[o0]rds?|passwd|pass[_-]?phrases?|passcodes?|p
 /** What may follow the word within a name: `PasswordOld`, `pwd2`; not `PasswordLength`, `PasswordSet`, `pwdfile`. */
 const SUFFIX = String.raw`(?:[._-]?(?:old|new|current|previous|plain|text|plaintext|clear|secure|string|value|admin|setup|system|sys|hdd|bios|uefi|owner|user|master|list|array|candidates?|bytes|input|to[_-]?set|for[_-]?[a-z]{1,12}|str|enc|param|arg|entry|field|confirm(?:ation)?|again|repeat|retype|\d{1,3}))*`;
 /** Which one of several: `passwords[0]`, `Password #2`. */
-const INDEX = String.raw`(?:\[\d{1,3}\]|[ \t]?#\d{1,3}|(?<!\bpass)[ \t]\d{1,2}(?=[ \t]*[:=(]))?`;
+const INDEX = String.raw`(?:\[\d{1,3}\]|[ \t]?#\d{1,3}(?=[ \t]*[:=(])|(?<!\bpass)[ \t]\d{1,2}(?=[ \t]*[:=(]))?`;
 const NAME = new RegExp(String.raw`(?:${WORD})${SUFFIX}${INDEX}(?![\p{L}\p{N}_])(?!-(?:\p{L}))`, 'giu');
 
 /** Variables are named `$BiosPW` as well; without a sign of a variable or an option the two letters mean nothing. */
