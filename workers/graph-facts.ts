@@ -1,6 +1,6 @@
 // What this tenant's Graph takes, as one worker knows it: the memory of its lookups, kept in Redis with all workers' and read back.
 import type { Outcome } from '../src/domain/delivery.ts';
-import { stillKnown, type GraphFact, type GraphFacts, type Seen } from '../src/domain/graph-facts.ts';
+import { stillKnown, type GraphFact, type GraphFacts, type Seen } from '../src/domain/operations/graph-facts.ts';
 import { createFacts, QUERY_OPTIONS, type Facts, type QueryOption } from '../src/graph/lookup/facts.ts';
 import type { Facts as StoredFacts } from '../src/queue/budget/facts.ts';
 

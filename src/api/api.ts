@@ -13,7 +13,7 @@ import { openRevocations } from '../queue/devices/revocations.ts';
 import { openTenantQueue } from '../queue/tenant.ts';
 import { openDashboard } from './dashboard-source.ts';
 import { createHealth, untilStopped } from './readiness.ts';
-import { openFetchKeys } from '../signing-keys.ts';
+import { openFetchKeys } from './signing-keys.ts';
 import { cannotListen } from '../process/start-checks.ts';
 
 const { config, log, metrics, events, tracer, lifecycle } = await beginProcess('api');

@@ -4,7 +4,7 @@ import { countCauses, type Cause } from '../domain/operations/dead-causes.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import { flowAt, remember, stillSince, toHistory, type Sample } from '../domain/operations/flow.ts';
 import { drainSeconds } from '../domain/operations/forecast.ts';
-import { describeGraphFacts, stillKnown } from '../domain/graph-facts.ts';
+import { describeGraphFacts, stillKnown } from '../domain/operations/graph-facts.ts';
 import { partialHolds, summariseHolds, tenantHold } from '../domain/hold/hold.ts';
 import { describeOutlook } from '../domain/operations/outlook.ts';
 import type { DashboardSource } from '../http/dashboard/dashboard.ts';

@@ -2,7 +2,7 @@
 import { within } from '../deadline.ts';
 import { STATUSES } from '../domain/delivery.ts';
 import { drainSeconds } from '../domain/operations/forecast.ts';
-import { stillKnown } from '../domain/graph-facts.ts';
+import { stillKnown } from '../domain/operations/graph-facts.ts';
 import {
   HOLD_REASONS,
   partialHolds,
@@ -12,7 +12,7 @@ import {
   tenantHold,
   type Hold,
 } from '../domain/hold/hold.ts';
-import { toGraphFactsView } from '../graph-facts-view.ts';
+import { toGraphFactsView } from './graph-facts-view.ts';
 import { countHeldConfigurations, countParked, toHoldViews } from './hold-view.ts';
 import type { Check, Readiness, Status } from '../http/response/response-schemas.ts';
 import type { HealthParts } from '../http/routes/health.ts';

@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import type { Address, Environment } from './environment.ts';
 import { toSecret, type Secret } from './secret.ts';
-import { readSettingFile } from '../setting-file.ts';
+import { readSettingFile } from './setting-file.ts';
 
 /** As whom data nodes and sentinels are reached, and whether by TLS; what an address says itself comes before it. */
 export type RedisAccess = { username: string | null; password: RedisPassword | null; tls: boolean };

@@ -1,5 +1,5 @@
 // Does Graph answer, does its clock agree, is the hardware configuration there, and may records be created.
-import { describeGraphFacts, type GraphFacts, type Learned } from '../domain/graph-facts.ts';
+import { describeGraphFacts, type GraphFacts, type Learned } from '../domain/operations/graph-facts.ts';
 import type { Answered } from '../graph/inspect.ts';
 import type { Probed } from '../graph/write-probe.ts';
 import { failed, ok, skipped, warning, type Finding } from './finding.ts';

@@ -8,7 +8,7 @@ import { createSecureContext } from 'node:tls';
 import { CannotStart } from '../config/cannot-start.ts';
 import type { Role } from '../config/config.ts';
 import { directoryFault } from '../queue/redis/embedded/directory.ts';
-import { NoSettingFile, readSettingFile } from '../setting-file.ts';
+import { NoSettingFile, readSettingFile } from '../config/setting-file.ts';
 
 type Variables = Readonly<Record<string, string>>;
 

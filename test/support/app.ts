@@ -17,7 +17,7 @@ import { openRevocations, type Revocations } from '../../src/queue/devices/revoc
 import { openTenantQueue, type TenantQueue } from '../../src/queue/tenant.ts';
 import { openDashboard } from '../../src/api/dashboard-source.ts';
 import { createHealth } from '../../src/api/readiness.ts';
-import { openFetchKeys } from '../../src/signing-keys.ts';
+import { openFetchKeys } from '../../src/api/signing-keys.ts';
 import { GROUP_KEY, OLD_GROUP_KEY } from './device.ts';
 import type { TestRedis } from './redis.ts';
 import { until } from './until.ts';

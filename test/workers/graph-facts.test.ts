@@ -1,6 +1,6 @@
 // What a tenant's Graph takes, learnt by one worker: kept in Redis, shown by the API, known to the next worker from its start.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { REFUSAL_REMEMBERED_MS } from '../../src/domain/graph-facts.ts';
+import { REFUSAL_REMEMBERED_MS } from '../../src/domain/operations/graph-facts.ts';
 import { statusSchema } from '../../src/http/response/response-schemas.ts';
 import type { TenantQueue } from '../../src/queue/tenant.ts';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';

@@ -12,10 +12,10 @@ import { judgeRedis } from '../../doctor/redis.ts';
 import { judgeToken } from '../../doctor/token.ts';
 import { ask, configurationUrl, obtainToken } from '../../graph/inspect.ts';
 import { probeWrite } from '../../graph/write-probe.ts';
-import { stillKnown, withLearned, type Learned } from '../../domain/graph-facts.ts';
+import { stillKnown, withLearned, type Learned } from '../../domain/operations/graph-facts.ts';
 import { readGiven } from '../../config/variables.ts';
 import { examineDirectory, examineRedis, tryEmbedded } from '../../queue/redis/inspect.ts';
-import { addKeptFacts, readKeptFacts } from '../../queue/kept-facts.ts';
+import { addKeptFacts, readKeptFacts } from '../../queue/budget/kept-facts.ts';
 import { findFileFaults } from '../../process/start-checks.ts';
 
 export type Round = { scope: Scope; configurationId: string | null; probeConfigurationId: string | null };

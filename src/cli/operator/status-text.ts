@@ -1,7 +1,7 @@
 // How the bridge is, as a person reads it: a screen, or one line.
-import { describeGraphFacts } from '../../domain/graph-facts.ts';
+import { describeGraphFacts } from '../../domain/operations/graph-facts.ts';
 import { toText } from '../../domain/operations/history.ts';
-import { fromGraphFactsView } from '../../graph-facts-view.ts';
+import { fromGraphFactsView } from '../../api/graph-facts-view.ts';
 import type { Status } from '../../http/response/response-schemas.ts';
 import { levelOf, type Level, type Situation } from './bridge-status.ts';
 import { toTable } from '../table.ts';

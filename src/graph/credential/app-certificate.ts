@@ -1,6 +1,6 @@
 // The app registration's certificate: private key and certificate of one PEM file, checked before Entra sees them.
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
-import { NoSettingFile, readSettingFile } from '../../setting-file.ts';
+import { NoSettingFile, readSettingFile } from '../../config/setting-file.ts';
 
 /** The file is missing, or does not hold what Entra takes; the message names it. */
 export class CertificateFileError extends Error {

@@ -9,7 +9,7 @@ import {
 import { ManagedIdentityApplication } from '@azure/msal-node';
 import { HttpsProxyAgent } from 'https-proxy-agent';
 import type { CredentialConfig, GraphConfig, ProxyConfig } from '../../config/graph.ts';
-import { readSettingFile } from '../../setting-file.ts';
+import { readSettingFile } from '../../config/setting-file.ts';
 import { readAppCertificate } from './app-certificate.ts';
 import type { TokenExchange } from './credential-failure.ts';
 import { proxyFor } from '../proxy.ts';

@@ -1,5 +1,5 @@
 // What this tenant's Graph was found to take: asked once, remembered for a while, and reported to whoever keeps it longer.
-import { REFUSAL_REMEMBERED_MS } from '../../domain/graph-facts.ts';
+import { REFUSAL_REMEMBERED_MS } from '../../domain/operations/graph-facts.ts';
 
 /** OData query options that a service may refuse, ignore or fail over. */
 export const QUERY_OPTIONS = ['$filter', '$orderby'] as const;

@@ -1,7 +1,7 @@
 // Something read from files, read again when they change; what cannot be used is told once and changes nothing.
 import { statSync } from 'node:fs';
 import { CannotStart } from '../../config/cannot-start.ts';
-import { readSettingFile } from '../../setting-file.ts';
+import { readSettingFile } from '../../config/setting-file.ts';
 
 export type Reloaded<T> = {
   current: () => T;

@@ -1,5 +1,5 @@
 // What was seen of a tenant's Graph, with when: kept by all processes together.
-import { GRAPH_FACTS, type GraphFact, type GraphFacts, type Seen } from '../../domain/graph-facts.ts';
+import { GRAPH_FACTS, type GraphFact, type GraphFacts, type Seen } from '../../domain/operations/graph-facts.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { defineQuery } from '../redis/script.ts';

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toScreen } from '../../../src/cli/operator/status-text.ts';
 import { levelOf, type Situation } from '../../../src/cli/operator/bridge-status.ts';
-import { toGraphFactsView } from '../../../src/graph-facts-view.ts';
+import { toGraphFactsView } from '../../../src/api/graph-facts-view.ts';
 import type { TenantQueue } from '../../../src/queue/tenant.ts';
 import { holdAll, release } from '../../support/hold.ts';
 import { runCli, startCli } from '../../support/cli.ts';

@@ -1,10 +1,10 @@
 // What Redis keeps of a tenant's Graph, for a diagnosis: read, and added to by what the diagnosis found out.
-import type { GraphFact, GraphFacts, Learned } from '../domain/graph-facts.ts';
-import type { RedisConfig } from '../config/redis.ts';
-import { createFacts, type Facts } from './budget/facts.ts';
-import { createKeys } from './redis/keys.ts';
-import { connect, disconnect, settled } from './redis/connection.ts';
-import { ENVIRONMENT_TENANT } from './tenant.ts';
+import type { GraphFact, GraphFacts, Learned } from '../../domain/operations/graph-facts.ts';
+import type { RedisConfig } from '../../config/redis.ts';
+import { createFacts, type Facts } from './facts.ts';
+import { createKeys } from '../redis/keys.ts';
+import { connect, disconnect, settled } from '../redis/connection.ts';
+import { ENVIRONMENT_TENANT } from '../tenant.ts';
 
 /** Null where Redis cannot be asked, or keeps what was seen of another Graph or tenant. */
 export function readKeptFacts(config: RedisConfig, subject: string): Promise<GraphFacts | null> {

@@ -6,8 +6,8 @@ import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { parseConfig } from '../src/config/config.ts';
-import { readSettingFile } from '../src/setting-file.ts';
+import { parseConfig } from '../../src/config/config.ts';
+import { readSettingFile } from '../../src/config/setting-file.ts';
 
 let directory: string;
 let socket: Server;

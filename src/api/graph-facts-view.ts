@@ -1,5 +1,5 @@
 // What is known of a tenant's Graph as operators are told: each fact, and since when it is known.
-import { GRAPH_FACTS, type GraphFact, type GraphFacts } from './domain/graph-facts.ts';
+import { GRAPH_FACTS, type GraphFact, type GraphFacts } from '../domain/operations/graph-facts.ts';
 
 /** These have no third answer: what was not seen does not hold. */
 const HOLD_WHEN_SEEN: readonly GraphFact[] = ['createProven', 'oneRowPerDevice'];

@@ -1,5 +1,5 @@
 // What a tenant's Graph was seen to take: what is proven, what was refused, since when – and the words for it.
-import { toText } from './operations/history.ts';
+import { toText } from './history.ts';
 
 /**
  * `createProven`: a create succeeded; its time is the first one's. `oneRowPerDevice`: a create was answered with the id of a
