@@ -4,6 +4,7 @@ import { guid, port, url, whole } from './arguments.ts';
 import type { BenchFlags } from './simulate/bench.ts';
 import type { DemoFlags } from './demo/demo.ts';
 import type { DoctorFlags } from './doctor/doctor.ts';
+import { describeProfiles, PROFILE_NAMES } from '../sandbox/profiles/named.ts';
 import { EXIT } from './exit.ts';
 import { complaining } from './operator/operator.ts';
 import { complain, print, watchOutput } from './out.ts';
@@ -41,6 +42,8 @@ program
   .option('--tls-directory <path>', 'where its certificate authority (ca.pem) is kept')
   .option('--writes-per-20s <n>', 'its throttle limit', whole(1, 1_000_000), 100)
   .addOption(new Option('--filter <support>', 'whether it takes $filter').choices(['yes', '400', '501']).default('yes'))
+  .addOption(new Option('--profile <name>', 'in which way this tenant differs').choices(PROFILE_NAMES))
+  .addHelpText('after', `\nProfiles:\n${describeProfiles()}`)
   .action(async (flags: SandboxFlags) => (await import('./sandbox.ts')).runSandbox(flags));
 
 program

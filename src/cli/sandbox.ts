@@ -1,6 +1,7 @@
 // `sandbox`: Graph and its token endpoint in miniature, in the foreground.
 import { once } from 'node:events';
 import { resolve } from 'node:path';
+import type { ProfileName } from '../sandbox/profiles/named.ts';
 import { createSandbox } from '../sandbox/sandbox.ts';
 import { print } from './out.ts';
 import { createStopping } from './stop-signal.ts';
@@ -13,6 +14,7 @@ export type SandboxFlags = {
   tlsDirectory?: string;
   writesPer20s: number;
   filter: 'yes' | '400' | '501';
+  profile?: ProfileName;
 };
 
 export async function runSandbox(flags: SandboxFlags): Promise<void> {
@@ -25,6 +27,7 @@ export async function runSandbox(flags: SandboxFlags): Promise<void> {
     controlPort: flags.controlPort,
     limiter: { writesPer20s: flags.writesPer20s },
     filterSupport: flags.filter,
+    profile: flags.profile ?? null,
     ...(flags.hostName !== undefined && { hostNames: [flags.hostName] }),
     ...(flags.tlsDirectory !== undefined && { tlsDirectory: resolve(flags.tlsDirectory) }),
   });
@@ -33,6 +36,7 @@ export async function runSandbox(flags: SandboxFlags): Promise<void> {
   for (const [name, value] of Object.entries(sandbox.environment())) print(`${name}=${value}`);
   print();
   print(`Hardware configurations it knows: ${sandbox.configurationIds.join(' ')}`);
+  if (flags.profile !== undefined) print(`Its profile: ${flags.profile}`);
   print(`What it remembers, and how to make it misbehave: ${sandbox.controlUrl}`);
   await stopped;
   await sandbox.close();

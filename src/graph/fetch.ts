@@ -14,7 +14,8 @@ export function createFetch(url: string, proxy: ProxyConfig | null, timeoutMs: n
   const dispatcher = createAgent(timeoutMs, proxyFor(url, proxy));
   return async (asked, options) => {
     try {
-      return await fetchBy(asked, { ...options, dispatcher });
+      const { status, headers, body } = await fetchBy(asked, { ...options, dispatcher });
+      return new Response(body, { status, headers: [...headers] });
     } catch (error) {
       throw rootCause(error);
     }

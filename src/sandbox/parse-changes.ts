@@ -1,6 +1,7 @@
 // Changes to the settings as they arrive from outside: checked by name and value, every fault reported.
 import { z } from 'zod';
 
+import { PROFILE_NAMES } from './profiles/named.ts';
 import type { Changes } from './settings.ts';
 import { TROUBLES } from './trouble.ts';
 
@@ -32,6 +33,7 @@ const schema = z
     latencyMs: z.tuple([notNegative, notNegative]),
     listLagMs: notNegative,
     filterSupport: z.enum(['yes', '400', '500', '501', 'finds-nothing']),
+    profile: z.enum(PROFILE_NAMES).nullable(),
     troubles: z.record(z.string(), z.enum(TROUBLES)),
     longestText: positive.nullable(),
     pageSize: positive,

@@ -15,7 +15,7 @@ import { applyChanges, defaultSettings } from './settings.ts';
 import type { Changes, Settings } from './settings.ts';
 import { readStats } from './stats.ts';
 import type { Stats } from './stats.ts';
-import { changeWorld, createWorld, resetWorld } from './state.ts';
+import { changeWorld, createWorld, resetWorld, scriptWorld } from './state.ts';
 import type { Beginning, HardwareConfiguration } from './state.ts';
 
 /** Everything is optional; the settings are where the sandbox starts and what `reset` goes back to. */
@@ -61,7 +61,7 @@ export type Sandbox = {
   requests(): RequestRecord[];
   /** Hears of each request as it is logged, just before it is answered; returns how to stop. */
   subscribe(listener: (request: RequestRecord) => void): () => void;
-  /** Adds lines to the script (grammar: `parseScript`, `parseFault`); throws a ScriptError when it cannot be understood. */
+  /** Adds lines to the script, or turns to a profile (grammar: `parseScript`, `parseFault`, `scriptWorld`); throws a ScriptError when it cannot be understood. */
   script(text: string): void;
   /** Makes changes that hold from the next request on. */
   set(changes: Changes): void;
@@ -103,7 +103,7 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
     duplicates: () => world.store.duplicates().map((group) => group.map(toRecord)),
     requests: () => world.log.all().map(toRequestRecord),
     subscribe: (listener) => world.log.subscribe((request) => listener(toRequestRecord(request))),
-    script: (text) => world.script.add(text),
+    script: (text) => scriptWorld(world, text),
     set: (changes) => changeWorld(world, changes),
     stats: () => readStats(world),
     reset: () => resetWorld(world, beginning),

@@ -2,6 +2,7 @@
 import type { FaultRates } from './faults/fault-rates.ts';
 import type { LimiterSettings } from './graph/limiter.ts';
 import type { FilterSupport } from './graph/listing.ts';
+import type { ProfileName } from './profiles/named.ts';
 import type { Trouble } from './trouble.ts';
 
 export type Settings = {
@@ -26,6 +27,8 @@ export type Settings = {
   /** How long a new record stays invisible in lists. */
   listLagMs: number;
   filterSupport: FilterSupport;
+  /** In which way this tenant's Graph differs from the documented one; null is not at all. */
+  profile: ProfileName | null;
   /** Configurations whose run states are answered in a way of their own, by id. */
   troubles: Readonly<Record<string, Trouble>>;
   /** Of longer outputs and errors a record made from now on shows only so many characters; null shows all. */
@@ -53,6 +56,7 @@ export const defaultSettings: Settings = {
   latencyMs: [0, 0],
   listLagMs: 0,
   filterSupport: 'yes',
+  profile: null,
   troubles: {},
   longestText: null,
   pageSize: 100,

@@ -7,6 +7,8 @@ import { parseFaultRates } from './faults/fault-rates.ts';
 import type { ParsedRate } from './faults/fault-rates.ts';
 import { emptyLimiter } from './graph/limiter.ts';
 import type { LimiterState } from './graph/limiter.ts';
+import { ScriptError } from './faults/fault.ts';
+import { isProfileName, PROFILE_NAMES } from './profiles/named.ts';
 import { createRandom } from './random.ts';
 import type { Random } from './random.ts';
 import { createRequestLog } from './server/request-log.ts';
@@ -89,6 +91,24 @@ export function changeWorld(world: World, changes: Changes): void {
   world.rates = parseFaultRates(settings.faults);
   world.settings = settings;
   if (tokens === 'revoked') world.tokens.revokeIssued();
+}
+
+const profileLine = /^profile (\S+)$/i;
+
+/**
+ * Adds a script's lines, and turns to a profile where a line says so, as `profile no-create` or `profile none`; throws a
+ * ScriptError, and does neither, when one is not understood.
+ */
+export function scriptWorld(world: World, text: string): void {
+  const lines = text.split(/[;\n]/).map((line) => line.trim().replace(/\s+/g, ' '));
+  const names = lines.flatMap((line) => profileLine.exec(line)?.[1]?.toLowerCase() ?? []);
+  const unknown = names.find((name) => name !== 'none' && !isProfileName(name));
+  if (unknown !== undefined) {
+    throw new ScriptError(`"${unknown}" is no profile: say none, ${PROFILE_NAMES.join(', ')}`);
+  }
+  world.script.add(lines.filter((line) => !profileLine.test(line)).join('\n'));
+  const name = names.at(-1);
+  if (name !== undefined) changeWorld(world, { profile: isProfileName(name) ? name : null });
 }
 
 function freshStart(beginning: Beginning) {

@@ -7,6 +7,7 @@ import { conclude } from '../../src/domain/attempt/conclusion.ts';
 import { begin } from '../../src/domain/delivery.ts';
 import { deriveDeviceKey } from '../../src/domain/submission/device-key.ts';
 import type { TenantQueue } from '../../src/queue/tenant.ts';
+import { PROFILE_NAMES } from '../../src/sandbox/profiles/named.ts';
 import { runCli as run } from '../support/cli.ts';
 import { startApi, type TestProcess } from '../support/process.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
@@ -177,6 +178,12 @@ describe('dead letters', () => {
     expect([wrong.code, wrong.stdout]).toEqual([65, '']);
   });
 });
+
+test('a profile of the sandbox · nobody knows · is wrong use, with those there are · and the help tells what each does', async () => {
+  const [wrong, help] = await Promise.all([run(['sandbox', '--profile', 'no-such']), run(['sandbox', '--help'])]);
+  expect([wrong.code, wrong.stderr]).toEqual([64, expect.stringMatching(/'no-such' is invalid.*no-create, no-filter/)]);
+  for (const name of PROFILE_NAMES) expect(help.stdout).toMatch(new RegExp(`^  ${name} +\\S`, 'm'));
+}, 30_000);
 
 test('the demo · delivers every device once · and says so by exit 0', async () => {
   const { code, stdout } = await run(['demo', '--once', '--devices', '12', '--time-scale', '20'], {

@@ -34,13 +34,15 @@ const LOST_SHARE = 0.1;
 type Response = { status: number; json: object };
 
 /** How one configuration is answered while something is wrong with it; null where it is answered as usual. */
-export type Trouble = (method: 'POST' | 'GET') => Response | null;
+export type Trouble = (method: 'POST' | 'GET') => Response | 'hang' | null;
 
 export const TROUBLES = {
   forbidden: () => refusal(403),
   failing: () => refusal(500),
   /** As Intune answers on documented routes that its services do not serve. */
   unserved: (method) => (method === 'POST' ? unserved() : null),
+  /** Creates are never answered, and not carried out. */
+  hanging: (method) => (method === 'POST' ? 'hang' : null),
   rejecting: (method) => (method === 'POST' ? refusal(400) : null),
 } satisfies Record<string, Trouble>;
 
@@ -79,6 +81,7 @@ export async function startOtherGraph(
     const url = new URL(request.url ?? '/', `https://${request.headers.host ?? 'localhost'}`);
     const body = await text(request);
     const made = respond(request, url, body);
+    if (made === 'hang') return;
     if (made === 'nothing') {
       response.socket?.destroy();
       return;
@@ -87,7 +90,7 @@ export async function startOtherGraph(
     response.end(JSON.stringify(made.json));
   }
 
-  function respond(request: IncomingMessage, url: URL, body: string): Response | 'nothing' {
+  function respond(request: IncomingMessage, url: URL, body: string): Response | 'nothing' | 'hang' {
     if (url.pathname === `/${TENANT}/v2.0/.well-known/openid-configuration`) return describe(url.origin);
     if (url.pathname === `/${TENANT}/oauth2/v2.0/token`) return issue(new URLSearchParams(body));
     if (!tokens.has(request.headers.authorization?.replace(/^Bearer /, '') ?? '')) return refusal(401);
@@ -98,7 +101,7 @@ export async function startOtherGraph(
     const troubled = troubles.get(configurationId)?.(method) ?? null;
     if (method === 'GET') return troubled ?? list(configurationId, url);
     const made = troubled ?? create(configurationId, body);
-    creates.push({ at: performance.now(), configurationId, status: made === 'nothing' ? null : made.status });
+    creates.push({ at: performance.now(), configurationId, status: typeof made === 'string' ? null : made.status });
     return made;
   }
 

@@ -1,12 +1,11 @@
 // BIOS passwords, as vendor tools and scripts echo them: masked before anything is stored.
+import { findEncoded } from './encoded.ts';
+import { findRepeated } from './repeated.ts';
 import { findNamedSecrets } from './secret-names.ts';
+import { findInViews } from './views.ts';
 import { MASK, type Range } from './values.ts';
 import { findCallSecrets, findSecureStrings } from './vendor-calls.ts';
 import { findToolSecrets } from './vendor-tools.ts';
-
-/** Every form has one of these; most texts have none and need no closer look. */
-const ANY_WORD =
-  /pass|pwd|pw\b|kennwort|token|securestring|credential|encryptionkey|sechandle|setattribute|setbios|savebios|discardbios|defaultsettings|buildandsign|x509certificate2|\[501\]|[-/]p[=:]|<(?:utf-16|kbd)\/>|(?:ascii|scancode),|thinkbiosconfig/i;
 
 /**
  * Masks what looks like a BIOS password – on a command line, in a script's source or in a file of settings – and leaves every
@@ -14,12 +13,14 @@ const ANY_WORD =
  * @param text a run's output or error, of any length
  */
 export function maskBiosPasswords(text: string): string {
-  if (!ANY_WORD.test(text)) return text;
-  return mask(
-    text,
-    [findNamedSecrets, findCallSecrets, findSecureStrings, findToolSecrets].flatMap((find) => find(text)),
-  );
+  const said = findInViews(text, findSecrets);
+  const found = [...said, ...findEncoded(text, hasSecret)];
+  return found.length === 0 ? text : mask(text, [...found, ...findRepeated(text, said)]);
 }
+
+const FINDERS = [findNamedSecrets, findCallSecrets, findSecureStrings, findToolSecrets];
+const findSecrets = (text: string): Range[] => FINDERS.flatMap((find) => find(text));
+const hasSecret = (text: string): boolean => findInViews(text, findSecrets).some(([start, end]) => end > start);
 
 /** How HP's tools mark an encoded password; the mark itself is no secret. */
 const MARK = /^(["'“”]?)<(?:utf-16|kbd)\/>/i;
@@ -28,16 +29,22 @@ function withoutMark(text: string, [start, end]: Range): Range {
   const [mark = '', quote = ''] = MARK.exec(text.slice(start, Math.min(end, start + 12))) ?? [];
   if (mark === '') return [start, end];
   const from = start + mark.length;
-  const to = end - quote.length;
+  const to = quote !== '' && /["'“”]/.test(text.slice(end - 1, end)) ? end - 1 : end;
   // An empty text behind the mark is joined to another one, or no password at all.
   return to > from ? [from, to] : [start, start - 1];
 }
+
+/** Nothing is left but marks, or a call, around what was masked before. */
+const isMasked = (part: string): boolean =>
+  part.length > MASK.length &&
+  part.includes(MASK) &&
+  /^(?:[^\p{L}\p{N}]|\$[\w.]+\()*$/u.test(part.replaceAll(MASK, ''));
 
 /** Replaces the ranges, those that overlap by one mask. */
 function mask(text: string, ranges: Range[]): string {
   const sorted = ranges
     .map((range) => withoutMark(text, range))
-    .filter(([start, end]) => end >= start)
+    .filter(([start, end]) => end >= start && !isMasked(text.slice(start, Math.min(end, start + 4096))))
     .sort((a, b) => a[0] - b[0] || b[1] - a[1]);
   const parts: string[] = [];
   let done = 0;

@@ -3,6 +3,7 @@ import {
   closingLength,
   DASH,
   isOption,
+  MASK,
   quoteAt,
   readBare,
   readQuoted,
@@ -11,19 +12,35 @@ import {
   skipSpace,
 } from './values.ts';
 import type { Range, Reading } from './values.ts';
+import { looksMadeUp } from './made-up.ts';
+import {
+  endsSoon,
+  isBareList,
+  isDirectory,
+  isMadeUpAt,
+  readBareList,
+  readBelow,
+  readComplaint,
+  readMarkup,
+  readSentence,
+  readValueBefore,
+  tagLength,
+} from './sentences.ts';
 
 /** What a name of a password ends in; `bypass` and its like are other words. */
-const WORD = String.raw`passwords?|passwd|passphrases?|passcode|passwort|kennwort|pwds?|(?<!by|com|sur|tres|under|over)pass|authorizationtoken|encryptionkey|sechandle`;
+const WORD = String.raw`pass[_-]?w[o0]rds?|passwd|pass[_-]?phrases?|passcodes?|passkeys?|passw[oö]rter|passwort|kennwort|pwds?|pswd?|(?<!by|com|sur|tres|under|over)pass|secrets?|authorizationtoken|encryptionkey|sechandle|(?:(?<![\p{L}\p{N}])|(?<=bios|uefi|admin|setup|user|system|sys|hdd|supervisor|master|owner|old|new|current|[_-]))pw`;
 /** What may follow the word within a name: `PasswordOld`, `pwd2`; not `PasswordLength`, `PasswordSet`, `pwdfile`. */
-const SUFFIX = String.raw`(?:[_-]?(?:old|new|current|previous|plain|text|plaintext|clear|secure|string|value|admin|setup|system|sys|hdd|bios|uefi|owner|user|master|\d{1,3}))*`;
-const NAME = new RegExp(String.raw`(?:${WORD})${SUFFIX}(?![\p{L}\p{N}_])(?!-(?:\p{L}))`, 'giu');
+const SUFFIX = String.raw`(?:[._-]?(?:old|new|current|previous|plain|text|plaintext|clear|secure|string|value|admin|setup|system|sys|hdd|bios|uefi|owner|user|master|list|array|candidates?|bytes|input|to[_-]?set|for[_-]?[a-z]{1,12}|str|enc|param|arg|entry|field|confirm(?:ation)?|again|repeat|retype|\d{1,3}))*`;
+/** Which one of several: `passwords[0]`, `Password #2`. */
+const INDEX = String.raw`(?:\[\d{1,3}\]|[ \t]?#\d{1,3}(?=[ \t]*[:=(])|(?<!\bpass)[ \t]\d{1,2}(?=[ \t]*[:=(]))?`;
+const NAME = new RegExp(String.raw`(?:${WORD})${SUFFIX}${INDEX}(?![\p{L}\p{N}_])(?!-(?:\p{L}))`, 'giu');
 
 /** Variables are named `$BiosPW` as well; without a sign of a variable or an option the two letters mean nothing. */
 const SHORT = /(?:(?<=[$-])|(?<=[$-][a-z]{0,24}))pw(?![\p{L}\p{N}_])/giu;
 
 /** Words that say how a password is, where one might stand. */
 const STATE =
-  /(?:not?|none|null|nil|true|false|yes|on|off|set|unset|notset|is|was|are|were|has|had|have|must|should|can|cannot|could|may|will|would|did|does|do|and|or|for|to|in|of|with|the|a|an|at|by|if|when|enabled?|disabled?|installed|present|absent|missing|empty|blank|required|changed?|cleared|unchanged|protected|invalid|valid|incorrect|correct|wrong|accepted|rejected|refused|failed|failure|fail|error|success|successful|successfully|succeeded|completed?|done|ok|unknown|n\/a|returned|returns|threw|exited|exit|ended|already|policy|check|checked|prompt|please|provided|supplied|given|found|ja|nein|nicht|gesetzt|aktiviert|deaktiviert|oui|non|si|sí)(?=[.,;:)]*(?:\s|$))/iuy;
+  /(?:not?|none|null|nil|true|false|yes|on|off|set|unset|notset|is|was|are|were|has|had|have|must|should|can|cannot|could|may|will|would|did|does|do|and|or|for|to|in|of|with|the|a|an|at|by|if|when|enabled?|disabled?|installed|present|absent|missing|empty|blank|required|changed?|cleared|unchanged|protected|invalid|valid|incorrect|correct|wrong|accepted|rejected|refused|failed|failure|fail|error|success|successful|successfully|succeeded|completed?|done|ok|unknown|n\/a|skipped|verified|matche[sd]|match|mismatch|mismatched|supported|unsupported|optional|default|hidden|shown|expired|active|inactive|locked|unlocked|frozen|configured|pending|took|takes|finished|started|running|cannot|returned|returns|threw|exited|exit|ended|already|policy|check|checked|prompt|please|provided|supplied|given|found|ja|nein|nicht|gesetzt|aktiviert|deaktiviert|oui|non|si|sí)(?=[.,;:)"'”’\]}]*(?:\s|$))/iuy;
 
 const SIGN = new RegExp(`[${DASH}]`, 'u');
 const LETTER = /[\p{L}\p{N}_]/u;
@@ -75,9 +92,13 @@ function toSite(text: string, wordAt: number, end: number): Site {
     return { name, start, end, form: 'slash', quote: quoteBefore(text, start - 1) };
   if (before === '\\' || before === '/' || /env:$/i.test(text.slice(Math.max(0, start - 4), start)))
     return { name, start, end, form: 'path', quote: '' };
-  if (before === '$' || before === '%' || before === ':') return { name, start, end, form: 'variable', quote: '' };
-  if (before === '<' || text.slice(start - 4, start) === '&lt;')
+  if (
+    before === '<' ||
+    /<\/?[\w.-]{1,32}:$/.test(text.slice(Math.max(0, start - 35), start)) ||
+    text.slice(start - 4, start) === '&lt;'
+  )
     return { name, start, end, form: 'element', quote: '' };
+  if (before === '$' || before === '%' || before === ':') return { name, start, end, form: 'variable', quote: '' };
   return { name, start, end, form: 'bare', quote: quoteBefore(text, start) };
 }
 
@@ -90,10 +111,14 @@ function quoteBefore(text: string, at: number): string {
   return '';
 }
 
+/** PowerShell’s own words behind the name of a property: `Exception setting "Password": "Access denied"`. */
+const EXCEPTION = /Exception (?:setting|getting|calling) ["'“]?$/i;
+
 function readSite(text: string, site: Site): Reading | null {
   const { form, end } = site;
+  if (EXCEPTION.test(text.slice(Math.max(0, site.start - 24), site.start))) return null;
   if (form === 'dash' || form === 'slash') return readOption(text, site) ?? readNamedValue(text, end);
-  if (form === 'element') return readElement(text, end);
+  if (form === 'element') return readElement(text, end) ?? readMarkup(text, site);
   if (VERB.test(site.name)) {
     const called = readCall(text, site.name, end);
     if (called) return called;
@@ -102,7 +127,11 @@ function readSite(text: string, site: Site): Reading | null {
     readQuotedName(text, site) ??
     ((form === 'path' && site.name !== 'password') || isTarget(text, site) ? readTarget(text, end) : null) ??
     readAssigned(text, site) ??
-    readNamedValue(text, end)
+    readNamedValue(text, end) ??
+    readValueBefore(text, site) ??
+    readMarkup(text, site) ??
+    readComplaint(text, site) ??
+    readSentence(text, site)
   );
 }
 
@@ -110,7 +139,7 @@ function readSite(text: string, site: Site): Reading | null {
 function readOption(text: string, site: Site): Reading | null {
   const { end, quote } = site;
   const closed = closingLength(text, end, quote);
-  if (closed > 0) return readArgument(text, end + closed);
+  if (closed > 0) return readArgument(text, end + closed) ?? readJoined(text, end, quote);
   const signAt = skipBlanks(text, end);
   const sign = text[signAt] ?? '';
   if (sign === '=' || sign === ':') return readBehindSign(text, site, signAt + 1);
@@ -119,7 +148,7 @@ function readOption(text: string, site: Site): Reading | null {
   if (valueAt === end || valueAt >= text.length || isOption(text, valueAt)) return null;
   const isWord = /passw|passphrase|passcode/.test(site.name);
   if (PUNCTUATION.test(text.slice(valueAt, valueAt + 8))) return null;
-  if (site.form === 'slash' && !isWord) return readValues(text, valueAt, false);
+  if (site.form === 'slash' && !isWord) return readValues(text, valueAt, isMadeUpAt(text, valueAt));
   STATE.lastIndex = valueAt;
   if (STATE.test(text)) return null;
   return readValues(text, valueAt, true);
@@ -129,6 +158,8 @@ function readOption(text: string, site: Site): Reading | null {
 function readBehindSign(text: string, site: Site, behind: number): Reading | null {
   const valueAt = skipSpace(text, behind);
   if (valueAt >= text.length) return null;
+  const joined = readJoined(text, behind, site.quote);
+  if (joined) return joined;
   // Behind a space or a line end it may be the next option, where this one was given nothing.
   if (valueAt > behind && isOption(text, valueAt)) return null;
   if (site.quote !== '' && quoteAt(text, valueAt) === '') {
@@ -137,6 +168,18 @@ function readBehindSign(text: string, site: Site, behind: number): Reading | nul
   }
   return readValues(text, valueAt, true);
 }
+
+/** `"--setuppwd=" + "x"`, `"--setuppwd={0}" -f "x"`: what is put into a quoted text that does not hold it itself. */
+function readJoined(text: string, at: number, quote: string): Reading | null {
+  const isEmpty = quote !== '' && closingLength(text, at, quote) > 0;
+  if (!isEmpty && !/^["']?[{%]/.test(text.slice(at, at + 2))) return null;
+  const join = isEmpty ? JOIN : FORMAT;
+  join.lastIndex = isEmpty ? at + closingLength(text, at, quote) : at;
+  const found = join.exec(text)?.[0];
+  return found === undefined ? null : readValues(text, join.lastIndex, text.startsWith(MASK, join.lastIndex));
+}
+const JOIN = /[ \t]*[+&.][ \t]*/y;
+const FORMAT = new RegExp(String.raw`[^"'“”\r\n]{1,200}["'“”]\)?[ \t]*(?:[${DASH}]f|%|,|\.format)[ \t]*\(?`, 'iy');
 
 /** To where the quotation marks around a whole option end – `"pass=two words"` – or the next option in them begins. */
 function quotedTo(text: string, at: number, quote: string): number | null {
@@ -163,13 +206,17 @@ function readQuotedName(text: string, site: Site): Reading | null {
   const { end } = site;
   const closing = quoteAt(text, end);
   if (closing === '' || !isBehindQuote(text, site, closing)) return null;
-  let here = skipSpace(text, end + closing.length);
+  let here = skipSpace(
+    text,
+    end + closing.length + (INDEXED.exec(text.slice(end + closing.length, end + closing.length + 24))?.[0].length ?? 0),
+  );
   const sign = /(?:=>|[:=,])/y;
   sign.lastIndex = here;
   const found = sign.exec(text)?.[0];
   if (found === undefined) return null;
   here = skipSpace(text, here + found.length);
   const isMember = found !== ',';
+  if (/^(?:\[\s*\]|\{\s*\})/.test(text.slice(here, here + 8))) return null;
   const reading = readValues(text, here, isMember);
   if (!reading || reading.ranges.length === 0) return null;
   // `"name": "SetupPassword", "value": "x"`: what follows is a key.
@@ -182,6 +229,9 @@ function readQuotedName(text: string, site: Site): Reading | null {
   return reading;
 }
 
+/** `$table["Password"] = "x"`, `.Parameters["NewPassword"].Value = "x"` */
+const INDEXED = /^\](?:\.\w{1,16})?(?=[ \t]*=)/;
+
 /** Whether the name is all, or the end, of a quoted text of few words. */
 function isBehindQuote(text: string, { start }: Site, closing: string): boolean {
   if (quoteBefore(text, start) !== '') return true;
@@ -193,23 +243,30 @@ function isBehindQuote(text: string, { start }: Site, closing: string): boolean 
 /** `$BiosPassword = "x"`, `setuppwd=x`, `password: x`, `export BIOS_PWD=x` */
 function readAssigned(text: string, site: Site): Reading | null {
   const { end, form, quote, name } = site;
-  const signAt = skipBlanks(text, end);
+  const signAt = skipBlanks(text, end + (/^[}%]/.test(text.slice(end, end + 1)) ? 1 : 0));
   const sign = text[signAt] ?? '';
   if (sign !== '=' && sign !== ':') return null;
   const isPass = /(?:^|[^a-z_])pass$/.test(name);
   if (isPass && form === 'bare' && quote === '' && quoteAt(text, end + 1) === '') return null;
   if (form === 'bare' && quote !== '' && sign === '=') return readBehindSign(text, site, signAt + 1);
   if (text[signAt + 1] === '=' || text[signAt + 1] === ':') return null;
-  const valueAt = skipBlanks(text, signAt + 1);
+  if (closingLength(text, signAt + 1, quote) > 0) return readJoined(text, signAt + 1, quote);
+  const valueAt = skipBlanks(text, signAt + 1) + tagLength(text, skipBlanks(text, signAt + 1));
+  const below = readBelow(text, site, valueAt);
+  if (below) return below;
+  if (isBareList(text, valueAt)) return readBareList(text, valueAt);
+  if (isDirectory(text, site, valueAt)) return null;
   const values = readValues(text, valueAt, false);
   if (values && values.ranges.length > 0) return values;
   STATE.lastIndex = valueAt;
   if (valueAt >= text.length || STATE.test(text) || /[\s*<([{]/.test(text[valueAt] ?? ' ')) return null;
   const bare = readBare(text, valueAt);
   if (!bare) return null;
-  const isFirst = startsLine(text, site);
-  if (isFirst && sign === '=' && form === 'bare') return readRest(text, valueAt);
   const isTight = sign === '=' && valueAt === end + 1;
+  if (!isTight && /^(?:[-–—.?]+|\d{1,2})$/.test(text.slice(...bare))) return null;
+  const isFirst = startsLine(text, site);
+  if (isFirst && looksMadeUp(text.slice(...bare)) && endsSoon(text, bare[1])) return readRest(text, valueAt);
+  if (isFirst && sign === '=' && form === 'bare') return readRest(text, valueAt);
   return isTight || (isFirst && endsLine(text, bare[1])) ? { ranges: [bare], end: bare[1] } : null;
 }
 
@@ -238,14 +295,14 @@ function readTarget(text: string, end: number): Reading | null {
 }
 
 /** What stands alone where a value might: `AdminPassword : Not Set`. */
-const PUNCTUATION = /^(?:[|;,:=)\]}>&–—-]+(?:\s|$)|[;,)\]}])/;
+const PUNCTUATION = /^(?:[|;,:=)\]}>&–—~-]+(?:\s|$)|[;,)\]}]|\.{2,}(?:\s|$))/;
 
 const isTarget = (text: string, { start }: Site): boolean =>
   /(?:\bsetx|\b(?:set|new)-item|\bsi|-path)[ \t]+[^\s|;]{0,40}$/i.test(text.slice(Math.max(0, start - 64), start));
 
 /** `-Name SetupPassword -Value x`, `name="SetupPassword" value="x"`, `Name = "Setup Password"; Value = "x"` */
 const VALUE_MEMBER = new RegExp(
-  String.raw`\\*["']?[)\]]?[ \t]*[,;]?\s*[${DASH}]?\\*["']?(?:new)?-?(?:value|val|data|newvalue|currentvalue|attributevalue)\\*["']?(?:[ \t]*[=:]|(?=[ \t]))\s*`,
+  String.raw`\\*["']?[)\]]?[ \t]*[,;]?\s*(?:(?:[${DASH}/](?:t|type|propertytype|scope)[ \t]+\w{1,24}|["']?(?:type|datatype|kind|xsi:type)["']?[ \t]*[:=][ \t]*["'][\w:.-]{1,32}["'])[ \t]*,?\s*){0,2}(?:/d[ \t]+|[${DASH}]?\\*["']?(?:new)?-?(?:value|val|data|newvalue|currentvalue|attributevalue)\\*["']?(?:[ \t]*[=:]|(?=[ \t]))\s*)`,
   'iuy',
 );
 

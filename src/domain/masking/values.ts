@@ -9,21 +9,24 @@ export type Reading = { ranges: Range[]; end: number };
 /** A list, its brackets included, is read no further than this, so that no text makes the search slow. */
 const LONGEST_LIST = 2000;
 const LONGEST_QUOTED = 1024;
+const LONGEST_BARE = 2048;
 
 /** Blanks as consoles, word processors and web pages write them. */
 const BLANKS = /[ \t\u00a0\u2000-\u200b\u202f\u3000]*/y;
-/** A command line that goes on in the next line: behind a backtick, caret or backslash. */
-const CONTINUED = /(?:[ \t\u00a0]*[`^\\]?[ \t]*\r?\n)/y;
+/** A command line that goes on in the next line, behind a backtick, caret or backslash; consoles and error records begin it with a mark. */
+const CONTINUED =
+  /(?:[ \t\u00a0]*[`^\\]?[ \t]*\r?\n(?:>>[ \t]?|[ \t]{0,8}\+[ \t]|[ \t]{0,8}\d{0,6}[ \t]{0,4}\|[ \t])?)/y;
 
 const DOUBLE = '"“”„‟«»';
 const SINGLE = "'‘’‚‛‹›";
 /** A quotation mark as shells, JSON, XML and word processors write it. */
 const OPENING = new RegExp(
-  String.raw`\\*"|\\+'|[\`^]"|&(?:quot|apos|#34|#39|#x22|#x27);|\\+u002[27]|[${DOUBLE}${SINGLE}]`,
-  'iy',
+  String.raw`"{2,3}(?=[\p{L}\p{N}])|\\*"|\\+'|[\x60^]"|&(?:quot|apos|#34|#39|#x22|#x27);|\\+u002[27]|[${DOUBLE}${SINGLE}]`,
+  'iyu',
 );
 /** The end of a bare value: a quotation mark in its middle belongs to it, one at its end to what is around it. */
-const BARE = /(?:&(?!quot;|apos;|#34;|#39;|#x22;|#x27;|lt;|gt;)|[^\s"'“”„&])+(?:["'](?=[^\s"',;)}\]])[^\s"']+)*/iy;
+const BARE =
+  /(?:&(?!quot;|apos;|#34;|#39;|#x22;|#x27;|lt;|gt;)|[\\`][ \t](?=[\p{L}\p{N}])|[^\s"'“”„&])+(?:["'](?=[^\s"',;)}\]])[^\s"']+)*/iuy;
 
 function match(pattern: RegExp, text: string, at: number): string {
   pattern.lastIndex = at;
@@ -82,8 +85,23 @@ function closingIn(text: string, quote: string, from: number, to: number): Range
 /** Whether a quoted text goes on here: what ends one is followed by a space or by punctuation. */
 const isInner = (text: string, at: number): boolean => at < text.length && !/[\s,;:)}\]|&<>+]/.test(text[at] ?? '');
 
+/** PowerShell’s texts of several lines: `@"`, lines, `"@` at the beginning of one. */
+const HERE = /@(["'])[ \t]*\r?\n/y;
+
+function readHere(text: string, at: number): { outer: Range; inner: Range } | null {
+  const opened = match(HERE, text, at);
+  if (opened === '') return null;
+  const from = at + opened.length;
+  const within = text.slice(from, from + LONGEST_QUOTED);
+  const closed = within.search(opened[1] === '"' ? /^"@/m : /^'@/m);
+  const to = from + (closed < 0 ? within.length : closed);
+  return { outer: [at, closed < 0 ? to : to + 2], inner: [from, to] };
+}
+
 /** The quoted text that begins here, with what its marks enclose; it may be broken once by a console's line end. */
 export function readQuoted(text: string, at: number): { outer: Range; inner: Range } | null {
+  const here = text[at] === '@' ? readHere(text, at) : null;
+  if (here) return here;
   const quote = quoteAt(text, at);
   if (quote === '') return null;
   const from = at + quote.length;
@@ -115,7 +133,7 @@ export function closingLength(text: string, at: number, quote: string): number {
 /** The bare value that begins here; null where there is none. */
 export function readBare(text: string, at: number): Range | null {
   if (text.startsWith(MASK, at)) return [at, at + MASK.length];
-  const found = match(BARE, text, at);
+  const found = match(BARE, text.slice(at, at + LONGEST_BARE), 0);
   return found === '' ? null : [at, at + found.length];
 }
 
@@ -190,6 +208,7 @@ function readList(text: string, opened: number, from: number, closing: string): 
     const char = text[at] ?? '';
     const quoted = readQuoted(text, at);
     if (text.startsWith(MASK, at)) {
+      ranges.push([at, at + MASK.length]);
       at += MASK.length;
     } else if (isOption(text, at) && /[\r\n][ \t]*$/.test(text.slice(Math.max(from, at - 32), at))) {
       // A list that was never closed, and the next line's command.

@@ -21,6 +21,8 @@ const METHODS: Record<string, { args?: number[]; from?: number; parts?: number[]
   pscredential: { from: 1 },
   networkcredential: { args: [1] },
   x509certificate2: { args: [1] },
+  // PowerShell turns a password into bytes for Dell's methods
+  getbytes: { args: [0] },
   // Microsoft Surface, SEMM: BuildAndSignSignerProvisioningPackage(key, password, newKey, newPassword, …) and its like
   buildandsign: { args: [1, 3] },
 };
@@ -32,7 +34,7 @@ const METHOD = new RegExp(
 
 /** Between a method's name and its argument where it is not called with brackets. */
 const INDIRECT =
-  /\\*["']?[ \t]*(?:[-–]\w+[ \t]*|@\{[ \t]*\w*[ \t]*=?[ \t]*|\w+[ \t]*=[ \t]*|call[ \t]+\w+[ \t]*|[ \t])*/iy;
+  /\\*["']?[ \t]*(?:[-–]\w+[ \t]*|@?\([ \t]*|@\{[ \t]*\w*[ \t]*=?[ \t]*|\w+[ \t]*=[ \t]*|call[ \t]+\w+[ \t]*|[ \t])*/iy;
 
 const LONGEST_CALL = 2000;
 
@@ -145,37 +147,54 @@ function pickParts(text: string, [start, end]: Range, wanted: number[]): Range[]
   return ranges;
 }
 
-/** `ConvertTo-SecureString "x" -AsPlainText`, `"x" | ConvertTo-SecureString …` */
+/** `ConvertTo-SecureString "x" -AsPlainText`, `"x", "y" | ConvertTo-SecureString …` */
 export function findSecureStrings(text: string): Range[] {
   const ranges: Range[] = [];
   for (const { index, 0: name } of text.matchAll(/ConvertTo-SecureString/gi)) {
-    const before = text.slice(Math.max(0, index - 600), index).trimEnd();
-    const piped = before.endsWith('|')
-      ? /(?:("[^"\r\n]{1,512}"|'[^'\r\n]{1,512}')|([^\s"'|;()]{1,512}))[ \t]*\|$/.exec(before)
-      : null;
-    const value = piped?.[1] ?? piped?.[2];
-    if (piped && value !== undefined) {
-      const start = Math.max(0, index - 600) + piped.index;
-      ranges.push([start, start + value.length]);
-    }
-    let here = skipSpace(text, index + name.length);
-    for (let words = 0; words < 6 && here < text.length; words += 1) {
-      const option = /[-–—][a-z]+(?::|(?=\s))/iy;
-      option.lastIndex = here;
-      const length = option.exec(text)?.[0].length ?? 0;
-      if (length > 0) {
-        here = skipSpace(text, here + length);
-        continue;
-      }
-      if (isOption(text, here)) break;
-      const quoted = readQuoted(text, here)?.outer;
-      const range = quoted ?? (/[()|;,{}]/.test(text[here] ?? '(') ? null : readBare(text, here));
-      if (!range) break;
-      ranges.push(range);
-      const next = skipSpace(text, range[1]);
-      if (next === range[1] && quoteAt(text, next) === '') break;
-      here = next;
-    }
+    ranges.push(...readPiped(text, index), ...readGiven(text, index + name.length));
+  }
+  for (const { index, 1: value = '' } of text.matchAll(CHARACTERS)) ranges.push([index, index + value.length]);
+  return ranges;
+}
+
+/** Put into a secure string letter by letter. */
+const CHARACTERS = /("[^"\r\n]{1,256}"|'[^'\r\n]{1,256}')(?=(?:\)?\.ToCharArray\(\))?[^"'\r\n]{0,100}AppendChar)/gi;
+const PIPED = /(?:("[^"\r\n]{1,256}"|'[^'\r\n]{1,256}')|([^\s"'|;(),]{1,256}))\)*[ \t]*([|,])\s*$/;
+const LONGEST_PIPED = 300;
+
+/** What stands before the pipe: the last value, and those that commas join to it. */
+function readPiped(text: string, at: number): Range[] {
+  const ranges: Range[] = [];
+  for (let here = at; ranges.length < 4;) {
+    const from = Math.max(0, here - LONGEST_PIPED);
+    const before = text.slice(from, here).trimEnd();
+    if (!before.endsWith(ranges.length === 0 ? '|' : ',')) break;
+    const found = PIPED.exec(before);
+    const value = found?.[1] ?? found?.[2];
+    if (!found || value === undefined) break;
+    here = from + found.index;
+    ranges.push([here, here + value.length]);
   }
   return ranges;
+}
+
+const SWITCH = /[-–—][a-z]+(?::|(?=\s))/iy;
+const GROUPING = /[$@]?\((?=[\s($@]*["'“])/y;
+
+/** Behind the name: switches are passed over, the first value is the password. */
+function readGiven(text: string, from: number): Range[] {
+  let here = skipSpace(text, from);
+  if (here === from && quoteAt(text, here) === '') return [];
+  for (let words = 0; words < 6 && here < text.length; words += 1) {
+    SWITCH.lastIndex = here;
+    const length = SWITCH.exec(text)?.[0].length ?? 0;
+    if (length === 0) break;
+    here = skipSpace(text, here + length);
+  }
+  for (GROUPING.lastIndex = here; GROUPING.exec(text); GROUPING.lastIndex = here)
+    here = skipSpace(text, GROUPING.lastIndex);
+  if (isOption(text, here)) return [];
+  const quoted = readQuoted(text, here)?.outer;
+  const range = quoted ?? (/[()|;,{}:]/.test(text[here] ?? '(') ? null : readBare(text, here));
+  return range ? [range] : [];
 }

@@ -5,6 +5,7 @@ import {
   EPISODE_HEAT,
   EPISODE_HEAT_AMID_NOISE,
   MOST_NOISE,
+  MOVED_BY,
   NOISE,
   NOISE_AFTER_FULL,
   NOISE_PROVEN,
@@ -45,9 +46,7 @@ export function createNoise(now: number): Noise {
 export const isNoisy = ({ noise }: Noise) => noise >= NOISE;
 
 /** Too far from the refusals before to be a limit's. */
-export function isAlone(pace: Noise): boolean {
-  return pace.heat < (isNoisy(pace) ? EPISODE_HEAT_AMID_NOISE : EPISODE_HEAT);
-}
+export const isAlone = (pace: Noise) => pace.heat < (isNoisy(pace) ? EPISODE_HEAT_AMID_NOISE : EPISODE_HEAT);
 
 /** One more slot was given. */
 export function cool<N extends Noise>(pace: N): N {
@@ -85,12 +84,13 @@ export function suspectNoise<N extends Noise>(before: N, per20s: number, until: 
 /** An episode whose wait ends then, and that leaves such a ceiling. */
 export function meetLimit<N extends Noise>(before: N, ceilingPer20s: number, isFull: boolean, until: number): N {
   const provenNow = prove(before, until);
-  const isVoid = before.hasMetLimit === 0 || before.provenPer20s * (1 - VOID_BELOW) > ceilingPer20s;
+  const voidBelow = isFull ? VOID_BELOW : MOVED_BY;
+  const isVoid = before.hasMetLimit === 0 || before.provenPer20s * (1 - voidBelow) > ceilingPer20s;
   const isAnew = isVoid || provenNow > 0;
   return {
     ...before,
     hasMetLimit: 1,
-    noise: isFull ? before.noise * NOISE_AFTER_FULL : before.noise,
+    noise: isVoid ? 0 : isFull ? before.noise * NOISE_AFTER_FULL : before.noise,
     provenPer20s: isVoid ? 0 : provenNow > 0 ? provenNow : before.provenPer20s,
     provingWrites: isAnew ? 0 : Math.max(0, before.provingWrites - 1),
     provingSince: isAnew ? until : before.provingSince,

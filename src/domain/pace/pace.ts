@@ -26,6 +26,7 @@ import {
   LEAST_PER_20S,
   LONE_FALL,
   LONGEST_FULL_MS,
+  LONGEST_LONE_WAIT_MS,
   LONE_FALL_AMID_NOISE,
   LONGEST_WINDOW_MS,
   LONGEST_RETURN_MS,
@@ -194,14 +195,20 @@ function skipAll(pace: Pace, ms: number): Pace {
   };
 }
 
-/** Everyone waits. A refusal that is not alone is a limit's; so is one that is told when to come back. */
+/** Everyone waits. A refusal that is not alone is a limit's; so is one that is told when to come back, until it is proven noise. */
 function throttle(before: Pace, { waitMs, told }: { waitMs: number; told: boolean }, now: number): Pace {
-  const pace = skipUnused({ ...before, heat: before.heat + 1 }, now);
-  const isStopped = isNoisy(pace) || pace.hasMetLimit === 0 || pace.grownMs <= pace.returnMs;
-  const isFollowUp = now < pace.resumeAt || now < pace.throttledAt + followedMs(pace);
-  if (!told && !isFollowUp && isStopped && isAlone(pace)) return refusedAlone(pace, waitMs, now);
+  const met = skipUnused({ ...before, heat: before.heat + 1 }, now);
+  const isFollowUp = now < met.resumeAt || now < met.throttledAt + followedMs(met);
+  const isFull = isStillFull(met.triedWrites) || (told && waitMs > LONGEST_LONE_WAIT_MS);
+  if (isFollowUp || isFull || !isAlone(met)) return episode(met, { waitMs, told, isFollowUp }, now);
+  const pace = isReturning(met) ? suspectNoise(met, onCurve(met), now + waitMs) : met;
+  const isUnproven = !told && (isReturning(met) || met.hasMetLimit === 0);
+  if (isNoisy(pace) || isUnproven) return refusedAlone(met, pace, now + waitMs, now);
   return episode(pace, { waitMs, told, isFollowUp }, now);
 }
+
+/** On its way back to the ceiling: a limit refuses what goes beyond that. */
+const isReturning = (pace: Pace) => pace.hasMetLimit === 1 && pace.grownMs <= pace.returnMs;
 
 /** Refusals within a window are one episode; longer only as long as nothing was taken. */
 function followedMs({ hasMetLimit, spanWrites }: Pace): number {
@@ -209,26 +216,24 @@ function followedMs({ hasMetLimit, spanWrites }: Pace): number {
 }
 
 /** One refusal is no proof of a lower limit: a short wait, a little less, and on it goes. */
-function refusedAlone(before: Pace, waitMs: number, now: number): Pace {
-  const until = now + waitMs;
-  const isReturning = before.hasMetLimit === 1 && before.grownMs <= before.returnMs;
-  const pace = isReturning ? suspectNoise(before, onCurve(before), until) : before;
+function refusedAlone(before: Pace, pace: Pace, until: number, now: number): Pace {
   const slotAt = Math.max(pace.slotAt, until);
   const stillMs = Math.max(0, until - Math.max(now, pace.slotAt));
   return {
     ...skip(discount(pace), stillMs),
     spanWrites: Math.max(0, pace.spanWrites - 1),
     spanSince: pace.spanSince + stillMs,
-    ceilingPer20s: isReturning || isNoisy(pace) ? afterLone(before, pace) : pace.ceilingPer20s,
+    ceilingPer20s: isReturning(before) || isNoisy(pace) ? afterLone(before, pace) : pace.ceilingPer20s,
     loneAt: now,
     slotAt,
   };
 }
 
 /** A little lower; back to what was proven where it turned out to be noise. */
-function afterLone(before: Pace, { ceilingPer20s, provenPer20s, noise }: Pace): number {
+function afterLone(before: Pace, pace: Pace): number {
+  const { ceilingPer20s, provenPer20s } = pace;
   if (isNoisy(before)) return Math.max(LEAST_PER_20S, ceilingPer20s * (1 - LONE_FALL_AMID_NOISE));
-  if (isNoisy({ ...before, noise })) return Math.max(ceilingPer20s, provenPer20s);
+  if (isNoisy(pace)) return Math.max(ceilingPer20s, provenPer20s);
   return Math.max(LEAST_PER_20S, ceilingPer20s * (1 - LONE_FALL));
 }
 

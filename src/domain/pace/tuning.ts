@@ -46,10 +46,12 @@ export const RETURN_WHILE_UNSURE_MS = 45_000;
 
 /** Refusals heat by one, and this many slots cool by a factor of e: what comes once in so many is alone. */
 export const COOLING_WRITES = 50;
-/** From here refusals are an episode: two within 25 slots, or one in 49 for long. */
-export const EPISODE_HEAT = 1.6;
-/** Amid noise: three within some 20 slots, or one in 22 for long. Noise of one in a hundred comes this close once in ten minutes. */
+/** From here refusals are an episode: three within some 35 slots, or one in 30 for long. Noise of one in a hundred seldom is. */
+export const EPISODE_HEAT = 2.2;
+/** Amid noise: three within some 7 slots, or one in 22 for long. */
 export const EPISODE_HEAT_AMID_NOISE = 2.8;
+/** Told to wait longer than this, Graph is full, and by more than a little. */
+export const LONGEST_LONE_WAIT_MS = 2000;
 /** A lone refusal while the pace returns takes off this much: were it the limit's, the next would not come. */
 export const LONE_FALL = 0.015;
 /** The same amid noise: as much as probes win back in the time between two of them. */

@@ -130,19 +130,20 @@ end
 
 local function meetLimit(p, isFull, til)
   local provenNow = prove(p, til)
-  local isVoid = p.hasMetLimit == 0 or p.provenPer20s * ${1 - tuned.VOID_BELOW} > p.ceilingPer20s
-  if isFull then p.noise = p.noise * ${tuned.NOISE_AFTER_FULL} end
+  local kept = isFull and ${1 - tuned.VOID_BELOW} or ${1 - tuned.MOVED_BY}
+  local isVoid = p.hasMetLimit == 0 or p.provenPer20s * kept > p.ceilingPer20s
+  if isVoid then p.noise = 0 elseif isFull then p.noise = p.noise * ${tuned.NOISE_AFTER_FULL} end
   if isVoid then p.provenPer20s = 0 elseif provenNow > 0 then p.provenPer20s = provenNow end
   p.hasMetLimit = 1
   proveFrom(p, isVoid or provenNow > 0, til)
 end
 
-local function refusedAlone(p, now, wait)
-  local til, wasNoisy, isReturning = now + wait, isNoisy(p.noise), p.hasMetLimit == 1 and p.grownMs <= p.returnMs
-  if isReturning then suspectNoise(p, til) end
+local function isReturning(p) return p.hasMetLimit == 1 and p.grownMs <= p.returnMs end
+
+local function refusedAlone(p, now, til, wasNoisy)
   if wasNoisy then p.ceilingPer20s = max(${tuned.LEAST_PER_20S}, p.ceilingPer20s * ${1 - tuned.LONE_FALL_AMID_NOISE})
   elseif isNoisy(p.noise) then p.ceilingPer20s = max(p.ceilingPer20s, p.provenPer20s)
-  elseif isReturning then p.ceilingPer20s = max(${tuned.LEAST_PER_20S}, p.ceilingPer20s * ${1 - tuned.LONE_FALL}) end
+  elseif isReturning(p) then p.ceilingPer20s = max(${tuned.LEAST_PER_20S}, p.ceilingPer20s * ${1 - tuned.LONE_FALL}) end
   for _, writes in ipairs({'recentWrites', 'middleWrites', 'olderWrites', 'spanWrites'}) do
     p[writes] = max(0, p[writes] - 1)
   end
@@ -220,12 +221,16 @@ end
 local function throttle(p, now, wait, told)
   p.heat = p.heat + 1
   skipUnused(p, now)
-  local isNoise = isNoisy(p.noise)
-  local isStopped = isNoise or p.hasMetLimit == 0 or p.grownMs <= p.returnMs
+  local wasNoisy = isNoisy(p.noise)
   local isUntaken = p.hasMetLimit == 1 and p.spanWrites <= ${tuned.STILL_FULL_WRITES}
   local followed = isUntaken and ${tuned.LONGEST_WINDOW_MS} or ${tuned.WINDOW_MS}
   local followUp = now < p.resumeAt or now < p.throttledAt + followed
-  local isAlone = p.heat < (isNoise and ${tuned.EPISODE_HEAT_AMID_NOISE} or ${tuned.EPISODE_HEAT})
-  if not told and not followUp and isStopped and isAlone then refusedAlone(p, now, wait)
+  local isStillFull = p.triedWrites > 0 and p.triedWrites <= ${tuned.STILL_FULL_WRITES}
+  local isFull = isStillFull or told and wait > ${tuned.LONGEST_LONE_WAIT_MS}
+  local isAlone = p.heat < (wasNoisy and ${tuned.EPISODE_HEAT_AMID_NOISE} or ${tuned.EPISODE_HEAT})
+  if followUp or isFull or not isAlone then return episode(p, now, wait, told, followUp) end
+  if isReturning(p) then suspectNoise(p, now + wait) end
+  local isUnproven = not told and (isReturning(p) or p.hasMetLimit == 0)
+  if isNoisy(p.noise) or isUnproven then refusedAlone(p, now, now + wait, wasNoisy)
   else episode(p, now, wait, told, followUp) end
 end`;

@@ -66,5 +66,15 @@ export function refusalOf({ message }: Error): string | null {
   return REFUSED.exec(message)?.[1] ?? null;
 }
 
+/** What is wrong with a command or a script itself; every other code tells of the server, or of what we may do there. */
+const OF_THE_COMMAND = ['ERR', 'WRONGTYPE', 'CROSSSLOT'];
+const CODE = /^(?:ERR .*: -)?([A-Z]+)\b/s;
+
+/** Whether Redis refused for a reason of its own: its memory, its disk, its replicas, our rights. */
+export function isRefused(error: unknown): error is Error {
+  if (!(error instanceof Error) || error.name !== 'ReplyError') return false;
+  return DENIED.test(error.message) || !OF_THE_COMMAND.includes(CODE.exec(error.message)?.[1] ?? 'ERR');
+}
+
 /** The database that was asked for was refused: commands would go to another one. */
 export const isMisplaced = (error: RedisReplyError): boolean => nameOf(error) === 'select';

@@ -8,6 +8,7 @@ import type { Facts } from '../budget/facts.ts';
 import { QUEUE_NAME, type Keys } from '../redis/keys.ts';
 import { createLocks } from './job-locks.ts';
 import type { Pacer } from '../budget/permit-queue.ts';
+import { isRefused } from '../redis/refusals.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import type { ConsumerEvents } from './consumer-events.ts';
 import { createWatchdog } from './watchdog.ts';
@@ -74,7 +75,8 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       }
       // Somebody else has the job by now: it is theirs to move.
       if (lockLost.aborted) throw new WaitingError();
-      events.defect(error, 'a delivery could not be worked on');
+      if (isRefused(error)) events.redisTrouble(error);
+      else events.defect(error, 'a delivery could not be worked on');
       leaving.add(id);
       await deliveries.putOff(id, AFTER_TROUBLE_MS);
     } finally {

@@ -42,14 +42,20 @@ export function graphErrorAnswer(status: number, message: string, trace: Trace, 
 }
 
 /** An error with the body misspelt in one of the known ways. */
-export function shapedErrorAnswer(status: number, shape: BodyShape, message: string, trace: Trace): Answer {
+export function shapedErrorAnswer(
+  status: number,
+  shape: BodyShape,
+  message: string,
+  trace: Trace,
+  code?: string,
+): Answer {
   switch (shape) {
     case 'graph':
       return graphErrorAnswer(status, message, trace);
     case 'empty-code':
       return graphErrorAnswer(status, '', trace, '');
     case 'intune':
-      return graphErrorAnswer(status, intuneMessage(message, trace), trace);
+      return graphErrorAnswer(status, intuneMessage(message, trace), trace, code);
     case 'html':
       return { status, headers: { 'Content-Type': 'text/html' }, body: gatewayPage(status) };
     case 'nothing':

@@ -7,6 +7,7 @@ import { graphErrorAnswer } from './graph-error.ts';
 import { admit } from './limiter.ts';
 import { isWrite } from '../operation.ts';
 import type { GraphOperation } from '../operation.ts';
+import { profileOf } from '../profiles/named.ts';
 import { spellRetryAfter } from './retry-after.ts';
 import type { Route } from '../server/route.ts';
 import { createRunState, deleteRunState, getRunState, listRunStates, updateRunState } from './run-states.ts';
@@ -76,6 +77,15 @@ function carryOut(world: World, call: Call, route: GraphRoute): Outcome {
     if (route.why === 'method-not-allowed') return refuse(405, `The method ${call.method} is not allowed here.`);
     return refuse(404, `Resource not found for the path '${call.url.pathname}'.`);
   }
+  const [firstId] = world.configurations.keys();
+  const refusal = profileOf(world.settings.profile).refuse?.({
+    method: call.method,
+    url: call.url,
+    operation: route.operation,
+    isOfFirstConfiguration: 'configurationId' in route && route.configurationId.toLowerCase() === firstId,
+    trace: call.trace,
+  });
+  if (refusal !== undefined) return unchanged(refusal);
   const context = `${call.url.origin}/beta/$metadata#deviceManagement/hardwareConfigurations`;
   if (route.operation === 'configurations') {
     const value = [...world.configurations.values()].map(describe);

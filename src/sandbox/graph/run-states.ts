@@ -6,8 +6,9 @@ import { jsonAnswer, unchanged } from '../server/answer.ts';
 import type { Outcome } from '../server/answer.ts';
 import type { Call } from '../server/call.ts';
 import { formatDateTimeOffset, parseDateTimeOffset } from './date-time-offset.ts';
-import { graphErrorAnswer } from './graph-error.ts';
+import { graphErrorAnswer, shapedErrorAnswer } from './graph-error.ts';
 import { listPage } from './listing.ts';
+import { profileOf } from '../profiles/named.ts';
 import type { RunStateMembers, StoredRunState } from './run-state-store.ts';
 import type { World } from '../state.ts';
 import { bindBody } from './write-rules.ts';
@@ -26,21 +27,33 @@ const unsaid: Omit<RunStateMembers, 'id' | 'internalVersion' | 'lastStateUpdateD
 export function createRunState(world: World, call: Call, configurationId: string): Outcome {
   const body = readBody(call, 'create');
   if ('answer' in body) return body;
-  const id = randomUUID();
+  const profile = profileOf(world.settings.profile);
+  const members = body.members as RunStateMembers;
+  const deviceName = members.deviceName ?? '';
+  const earlier = profile.secondOfDevice && world.store.ofDevice(configurationId, deviceName, 'created').at(-1);
+  if (earlier && profile.secondOfDevice === 'conflict') {
+    const message = 'A run state of this device exists under this hardware configuration.';
+    return unchanged(shapedErrorAnswer(409, 'intune', message, call.trace));
+  }
+  if (earlier) world.store.remove(earlier);
+  const sequence = world.nextSequence++;
+  const id = earlier?.members.id ?? profile.newId?.({ configurationId, deviceName, sequence }) ?? randomUUID();
   const state: StoredRunState = {
     configurationId,
     createdAtMs: world.now(),
-    sequence: world.nextSequence++,
-    longestText: world.settings.longestText,
-    ...withInstant({ id, ...unsaid, ...body.members } as RunStateMembers),
+    sequence,
+    longestText: profile.longestText ?? world.settings.longestText,
+    ...withInstant({ ...unsaid, ...members, id }),
   };
   world.store.add(state);
   return { answer: jsonAnswer(201, entity(call, state)), effect: 'applied' };
 }
 
 export function listRunStates(world: World, call: Call, configurationId: string): Outcome {
+  const profile = profileOf(world.settings.profile);
   const listing = listPage(world.store, configurationId, call.url.searchParams, {
     ...world.settings,
+    ...(profile.pageSize !== undefined && { pageSize: profile.pageSize }),
     visibleUntilMs: world.now() - world.settings.listLagMs,
   });
   if (listing.kind === 'refused') return unchanged(graphErrorAnswer(listing.status, listing.message, call.trace));
@@ -49,6 +62,10 @@ export function listRunStates(world: World, call: Call, configurationId: string)
     const next = new URL(call.url);
     next.searchParams.set('$skiptoken', listing.skipToken);
     page['@odata.nextLink'] = next.href;
+  } else if (profile.lastPage === 'back-to-the-first') {
+    const first = new URL(call.url);
+    first.searchParams.delete('$skiptoken');
+    page['@odata.nextLink'] = first.href;
   }
   return unchanged(jsonAnswer(200, { '@odata.context': contextOf(call, configurationId), ...page }));
 }

@@ -7,6 +7,7 @@ import type { Answer } from './answer.ts';
 import { ScriptError } from '../faults/fault.ts';
 import { answerManagedIdentity } from '../authority/managed-identity.ts';
 import { parseChanges } from '../parse-changes.ts';
+import { describeProfiles } from '../profiles/named.ts';
 import { readBody } from './read-body.ts';
 import type { RequestRecord, RunStateRecord } from '../records.ts';
 import { send } from './send.ts';
@@ -45,6 +46,9 @@ A script's line: next [count] target: fault, fault, …
   fault   ok 200 201 204 | any status from 400 to 599 | invalid_client | reset | hang | truncated | slow
           then, if wanted: after the write · with Retry-After 2|1.5|date 3|garbage|huge · with claims
           as html|nothing|invalid json|intune|empty code · in 500 ms
+
+Or, in a script, profile NAME (in /set {"profile":"NAME"}), none (null) being Graph as it is documented:
+${describeProfiles()}
 `;
 
 /** The control server for a sandbox; not listening yet. */

@@ -268,10 +268,10 @@ describe('whether creates are taken', () => {
     expect(await creates({}, { probeConfigurationId })).toMatch(/^skipped: no create has succeeded yet$/);
   });
 
-  test.each(['400 as intune', '403', '404', '405', '501'])(
+  test.each(['profile no-keys', '400 as intune', '403', '404', '405', '501'])(
     'a delete that is answered %s · says which record stays behind, and where',
     async (fault) => {
-      sandbox.script(`next 3 deletes: ${fault}`);
+      sandbox.script(fault.startsWith('profile') ? fault : `next 3 deletes: ${fault}`);
       const findings = await findingsOf({ ...ROUND, probeConfigurationId });
       const [record] = sandbox.records();
       const { result, remedy } = findings.find(({ check }) => check === 'write-probe') ?? {};

@@ -2,6 +2,8 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { begin, supersede } from '../../../src/domain/delivery.ts';
 import { keyOfHold } from '../../../src/domain/hold/hold.ts';
+import type { RunResult } from '../../../src/domain/submission/run-result.ts';
+import { toSecret } from '../../../src/config/secret.ts';
 import type { TenantQueue } from '../../../src/queue/tenant.ts';
 import { asking, failed, judge, ONE, OTHER, works } from '../../support/hold.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
@@ -23,8 +25,11 @@ beforeEach(async () => {
 });
 afterEach(() => queue.close());
 
-async function accept(number: number, hardwareConfigurationId = ONE): Promise<string> {
-  const accepted = await queue.deliveries.accept(aRun(number, { hardwareConfigurationId }), 1000 + number);
+const accept = (number: number, hardwareConfigurationId = ONE) =>
+  acceptRun(aRun(number, { hardwareConfigurationId }), number);
+
+async function acceptRun(run: RunResult, number: number): Promise<string> {
+  const accepted = await queue.deliveries.accept(run, 1000 + number);
   if (accepted.kind !== 'accepted') throw new Error(accepted.kind);
   return accepted.delivery.id;
 }
@@ -44,6 +49,15 @@ async function takeJob(): Promise<string> {
   if (id === null) throw new Error('no job');
   await redis.client.del(`${queue.keys.root}:deliveries:${id}`);
   return id;
+}
+/** So many are created. */
+async function takeAll(count: number): Promise<void> {
+  for (let taken = 0; taken < count; taken += 1) {
+    const id = await takeJob();
+    const stored = await queue.deliveries.load(id);
+    const done = { status: 'delivered' as const, deliveredAt: 5, deviceRunStateId: `record of ${id}` };
+    if (stored) await queue.deliveries.save(stored, { ...stored.delivery, ...done }, 5);
+  }
 }
 async function feedAll(): Promise<void> {
   while ((await queue.deliveries.promote()).nextInMs === 0);
@@ -166,6 +180,89 @@ describe('once the hold has ended', () => {
     await release();
     await until('it has a job again', async () => (await queue.deliveries.feed()) === 1);
     expect(await jobs()).toEqual([id]);
+  });
+});
+
+describe('with sealed run results', () => {
+  const KEYS = [toSecret(Buffer.alloc(32, 7).toString('base64'))];
+
+  beforeEach(async () => {
+    await queue.close();
+    queue = await openTestQueue(redis, { writesPer20s: 100, holdProbeMs: 50, payloadKeys: KEYS });
+  });
+
+  test('what is parked · is told by its configuration without being opened · and comes back whole', async () => {
+    await holdOne();
+    const ids = await Promise.all([1, 2, 3, 4, 5].map((number) => accept(number)));
+    await feedAll();
+    const kept = [...(await parked()), ...(await jobs())];
+    expect(kept.toSorted()).toEqual(ids.toSorted());
+    expect((await jobs()).length).toBeLessThanOrEqual(1);
+    for (const id of ids) expect(await redis.client.get(queue.keys.delivery(id))).toContain('sealed1.');
+    await release();
+    await feedAll();
+    expect((await jobs()).toSorted()).toEqual(ids.toSorted());
+    const runs = await Promise.all(ids.map(async (id) => (await queue.deliveries.load(id))?.run));
+    expect(runs.map((run) => run?.hardwareConfigurationId)).toEqual(ids.map(() => ONE));
+    expect(new Set(runs.map((run) => run?.runId)).size).toBe(ids.length);
+  });
+
+  test('one that was tried before · is parked and comes back · though its record changed', async () => {
+    const id = await accept(1);
+    await takeJob();
+    const stored = await queue.deliveries.load(id);
+    const marked = stored && (await queue.deliveries.save(stored, begin(stored.delivery, 5), 5));
+    if (marked?.kind !== 'saved') throw new Error('not marked');
+    const waiting = { ...marked.stored.delivery, status: 'waiting' as const, mark: null, dueAt: 5 };
+    expect((await queue.deliveries.save(marked.stored, waiting, 6)).kind).toBe('saved');
+    await holdOne();
+    await queue.deliveries.park(id, HELD);
+    expect(await parked()).toEqual([id]);
+    await release();
+    await until('it has a job again', async () => (await queue.deliveries.feed()) === 1);
+    expect(await jobs()).toEqual([id]);
+  });
+});
+
+describe('with failures first', () => {
+  const failure = (number: number, hardwareConfigurationId = ONE) =>
+    acceptRun(aRun(number, { hardwareConfigurationId, exitCode: 1 }), number);
+
+  beforeEach(async () => {
+    await queue.close();
+    queue = await openTestQueue(redis, { writesPer20s: 100, holdProbeMs: 60_000, priority: 'failures-first' });
+  });
+
+  test('failures of a held configuration · stand in nobody’s way · and successes of others go', async () => {
+    await holdOne();
+    const held = await Promise.all(Array.from({ length: 300 }, (_, number) => failure(number)));
+    const sound = await Promise.all(Array.from({ length: 10 }, (_, number) => accept(5000 + number, OTHER)));
+    await feedAll();
+    expect((await jobs()).toSorted()).toEqual(sound.toSorted());
+    expect((await parked()).toSorted()).toEqual(held.toSorted());
+  });
+
+  test('once it has ended · each goes back in front of its own rank · and failures still go first', async () => {
+    // So many fill the room for those with a job that everybody else waits in line.
+    await Promise.all(Array.from({ length: 10 }, (_, number) => accept(9000 + number, OTHER)));
+    await holdOne();
+    const success = await Promise.all([1, 2, 3].map((number) => accept(number)));
+    const failures = await Promise.all([11, 12, 13].map((number) => failure(number)));
+    await takeAll(10);
+    await feedAll();
+    expect((await parked()).toSorted()).toEqual([...success, ...failures].toSorted());
+    await Promise.all(Array.from({ length: 10 }, (_, number) => accept(9100 + number, OTHER)));
+    const later = [await failure(21, OTHER), await accept(22, OTHER)];
+    await release();
+    await feedAll();
+    const [first = '', , last = ''] = queue.keys.line;
+    expect(await redis.client.lrange(first, 0, -1)).toEqual([...failures, later[0]]);
+    expect(await redis.client.lrange(last, 0, -1)).toEqual([...success, later[1]]);
+    await takeAll(10);
+    await feedAll();
+    // Among the first five may be one whose turn it is as the oldest of all.
+    const soon = (await jobs()).slice(0, 5);
+    expect(soon.filter((id) => !success.includes(id)).slice(0, 4)).toEqual([...failures, later[0]]);
   });
 });
 

@@ -1,6 +1,7 @@
 // The same queue on Redis Cluster and behind Sentinel, with real servers: every script finds its keys, a failover loses nothing.
 import { afterEach, expect, test } from 'vitest';
 import { parseConfig } from '../../../src/config/config.ts';
+import { keyOfHold } from '../../../src/domain/hold/hold.ts';
 import { createEvents } from '../../../src/telemetry/events.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
@@ -9,6 +10,7 @@ import { createPacer } from '../../../src/queue/budget/permit-queue.ts';
 import type { TenantQueue } from '../../../src/queue/tenant.ts';
 import { createHealth } from '../../../src/api/readiness.ts';
 import { GROUP_KEY } from '../../support/device.ts';
+import { failed, judge, ONE, OTHER, works } from '../../support/hold.ts';
 import { documentedBeside, documentedRules } from '../../support/redis-rights.ts';
 import { createRedisServers, freeRedisPort, type RedisServers } from '../../support/redis-servers.ts';
 import { aRun, openTestQueue, POLICY } from '../../support/tenant.ts';
@@ -47,6 +49,22 @@ async function deliverAll(queue: TenantQueue, ids: string[]): Promise<void> {
 async function acceptAll(queue: TenantQueue, numbers: number[]): Promise<string[]> {
   const answers = await Promise.all(numbers.map((number) => queue.deliveries.accept(aRun(number), 1)));
   return answers.map((answer) => (answer.kind === 'conflict' ? '' : answer.delivery.id));
+}
+
+/** One configuration is held: its deliveries are parked, one probes, and all are delivered. */
+async function parkAndRelease(queue: TenantQueue): Promise<void> {
+  await judge(queue.budget, works, { configuration: OTHER });
+  await judge(queue.budget, failed('forbidden', '403'), { id: 'another' });
+  const ids = await acceptAll(queue, [11, 12, 13, 14, 15]);
+  await until('all but a probe are parked', async () => {
+    await queue.deliveries.promote();
+    const { parked } = await queue.budget.state();
+    return (parked[keyOfHold('create', ONE)] ?? 0) === ids.length - 1;
+  });
+  expect(await queue.deliveries.counts()).toMatchObject({ queued: 5 });
+  await deliverAll(queue, ids);
+  expect(await queue.budget.state()).toMatchObject({ holds: [], parked: {} });
+  expect(await queue.redis.smembers(queue.keys.parkedSets)).toEqual([]);
 }
 
 const ADMIN = 'the-administrators';
@@ -97,6 +115,7 @@ test.each(ACCESSES)(
       expect(await createHealth(queue, createMetrics(), Date.now).readiness()).toMatchObject({
         checks: { redis: { ok: true } },
       });
+      await parkAndRelease(queue);
     } finally {
       await queue.close();
     }

@@ -253,6 +253,20 @@ describe('outcomes', () => {
   }, 25_000);
 });
 
+test('Redis full just as a record was created · is no defect · and the record is found once there is room', async () => {
+  const found: Outcome = { kind: 'found', deviceRunStateId: 'record-1', graph: { status: 200, requestId: 'q' } };
+  consume(async () => {
+    await redis.client.config('SET', 'maxmemory', '1');
+    // There is room again before the attempt is.
+    setTimeout(() => void redis.client.config('SET', 'maxmemory', '0'), 500);
+    return created();
+  }, found);
+  const delivery = await ends(await accept(1), 60_000);
+  expect(delivery.deviceRunStateId).toBe('record-1');
+  expect(tried.map(({ sends }) => sends)).toEqual(['create', 'look']);
+  expect((await metrics.defects.get()).values).toMatchObject([{ value: 0 }]);
+}, 90_000);
+
 test('an older result that nobody superseded when the newer one came · is superseded before it is created', async () => {
   const older = await accept(1);
   await queue.close();

@@ -1,0 +1,8 @@
+// `app-only-403`: the permission is granted, and tokens without a user are refused all the same.
+import { refused } from './intune-error.ts';
+import type { Profile } from './profile.ts';
+
+export const appOnly403: Profile = {
+  about: 'every request with an app’s token is answered 403, whatever its roles',
+  refuse: (request) => refused(request, 403, 'Application is not authorized to perform this operation'),
+};

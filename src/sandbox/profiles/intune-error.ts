@@ -1,0 +1,16 @@
+// How Intune's services refuse: JSON within the message; and what their front door says of routes that nobody serves.
+import type { Answer } from '../server/answer.ts';
+import { shapedErrorAnswer } from '../graph/graph-error.ts';
+import type { ProfiledRequest } from './profile.ts';
+
+export const refused = ({ trace }: ProfiledRequest, status: number, message: string, code?: string): Answer =>
+  shapedErrorAnswer(status, 'intune', message, trace, code);
+
+export function unserved(request: ProfiledRequest): Answer {
+  const isByKey = request.operation !== 'create' && request.operation !== 'list';
+  const template = `~/singleton/navigation/key/navigation${isByKey ? '/key' : ''}`;
+  const message =
+    `No OData route exists that match template ${template} with http verb ${request.method} for request ` +
+    `/HardwareConfiguration/StatelessHardwareConfigurationFEService${request.url.pathname.replace(/^\/beta/, '')}.`;
+  return refused(request, 400, message, 'No method match route template');
+}

@@ -1,0 +1,8 @@
+// `looping-pages`: listings come in small pages, and the last one leads back to the first.
+import type { Profile } from './profile.ts';
+
+export const loopingPages: Profile = {
+  about: 'pages hold two records, and the last one’s @odata.nextLink leads to the first page',
+  pageSize: 2,
+  lastPage: 'back-to-the-first',
+};

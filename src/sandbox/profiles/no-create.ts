@@ -1,0 +1,8 @@
+// `no-create`: the route that creates is documented and not served.
+import { unserved } from './intune-error.ts';
+import type { Profile } from './profile.ts';
+
+export const noCreate: Profile = {
+  about: 'creates are answered 400, No method match route template',
+  refuse: (request) => (request.operation === 'create' ? unserved(request) : undefined),
+};
