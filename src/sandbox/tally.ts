@@ -1,5 +1,5 @@
 // What the sandbox counts as requests go by.
-import { isGraphOperation, isWrite } from './operation.ts';
+import { isGraphOperation, isWrite } from './faults/operation.ts';
 import type { LoggedRequest } from './server/request-log.ts';
 import { addOne, forgetOld, total } from './graph/window-count.ts';
 import type { WindowCount } from './graph/window-count.ts';

@@ -2,8 +2,8 @@
 import type { Answer } from './server/answer.ts';
 import { graphErrorAnswer } from './graph/graph-error.ts';
 import type { Trace } from './graph/graph-error.ts';
-import { isWrite } from './operation.ts';
-import type { GraphOperation } from './operation.ts';
+import { isWrite } from './faults/operation.ts';
+import type { GraphOperation } from './faults/operation.ts';
 
 export const TROUBLES = ['forbidden', 'failing', 'unserved'] as const;
 export type Trouble = (typeof TROUBLES)[number];

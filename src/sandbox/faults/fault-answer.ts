@@ -5,8 +5,8 @@ import type { Misbehaviour, ScriptedRetryAfter } from './fault.ts';
 import { challenge } from '../graph/graph.ts';
 import { shapedErrorAnswer } from '../graph/graph-error.ts';
 import type { Trace } from '../graph/graph-error.ts';
-import { isGraphOperation } from '../operation.ts';
-import type { Operation } from '../operation.ts';
+import { isGraphOperation } from './operation.ts';
+import type { Operation } from './operation.ts';
 
 type FaultAnswer = Extract<Misbehaviour, { kind: 'answer' }>;
 

@@ -1,8 +1,8 @@
 // Random faults: for each group of requests, how often each fault is to happen.
 import { ScriptError, parseFault } from './fault.ts';
 import type { Fault } from './fault.ts';
-import { isMeantFor, parseTarget, targetWords } from '../operation.ts';
-import type { Operation, Target } from '../operation.ts';
+import { isMeantFor, parseTarget, targetWords } from './operation.ts';
+import type { Operation, Target } from './operation.ts';
 import type { Random } from '../random.ts';
 
 /** For example `{ creates: { '504 after the write': 0.02, '429 with Retry-After 1': 0.05 }, tokens: { '503': 0.01 } }`. */

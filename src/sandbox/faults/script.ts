@@ -1,8 +1,8 @@
 // A script: which of the next requests are answered how, in order.
 import { ScriptError, parseFault } from './fault.ts';
 import type { Fault } from './fault.ts';
-import { isMeantFor, parseTarget, targetWords } from '../operation.ts';
-import type { Operation, Target } from '../operation.ts';
+import { isMeantFor, parseTarget, targetWords } from './operation.ts';
+import type { Operation, Target } from './operation.ts';
 
 /** A line of a script that is still to happen. */
 type Plan = { target: Target; steps: Fault[]; taken: number; count: number };

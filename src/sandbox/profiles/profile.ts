@@ -1,7 +1,7 @@
 // What a profile is: one way in which a tenant's Graph differs from the documented one, as data the sandbox reads.
 import type { Answer } from '../server/answer.ts';
 import type { Trace } from '../graph/graph-error.ts';
-import type { GraphOperation } from '../operation.ts';
+import type { GraphOperation } from '../faults/operation.ts';
 
 /** A request with a good token that is neither throttled nor forbidden. */
 export type ProfiledRequest = {

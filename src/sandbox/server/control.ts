@@ -6,7 +6,7 @@ import { jsonAnswer, textAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
 import { ScriptError } from '../faults/fault.ts';
 import { answerManagedIdentity } from '../authority/managed-identity.ts';
-import { parseChanges } from '../parse-changes.ts';
+import { parseChanges } from './parse-changes.ts';
 import { describeProfiles } from '../profiles/named.ts';
 import { readBody } from './read-body.ts';
 import type { RequestRecord, RunStateRecord } from '../records.ts';

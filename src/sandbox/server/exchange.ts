@@ -13,7 +13,7 @@ import type { Fault } from '../faults/fault.ts';
 import { graphErrorAnswer } from '../graph/graph-error.ts';
 import { answerGraph } from '../graph/graph.ts';
 import { windowMs } from '../graph/limiter.ts';
-import { isGraphOperation, isWrite } from '../operation.ts';
+import { isGraphOperation, isWrite } from '../faults/operation.ts';
 import { readBody } from './read-body.ts';
 import type { LoggedRequest } from './request-log.ts';
 import { findRoute } from './route.ts';

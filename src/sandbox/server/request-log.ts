@@ -1,6 +1,6 @@
 // The last requests the sandbox saw, oldest first, in a memory that does not grow.
 import type { Effect } from './answer.ts';
-import type { Operation } from '../operation.ts';
+import type { Operation } from '../faults/operation.ts';
 
 /** One request and what became of it; no header that could hold a credential is kept. */
 export type LoggedRequest = {

@@ -1,5 +1,5 @@
 // Which operation a method and a path ask for: Graph's beta paths and the token endpoint's.
-import type { GraphOperation } from '../operation.ts';
+import type { GraphOperation } from '../faults/operation.ts';
 
 export type Route =
   | { operation: 'discovery' | 'keys' | 'token'; tenantId: string }

@@ -1,9 +1,9 @@
 // Changes to the settings as they arrive from outside: checked by name and value, every fault reported.
 import { z } from 'zod';
 
-import { PROFILE_NAMES } from './profiles/named.ts';
-import type { Changes } from './settings.ts';
-import { TROUBLES } from './trouble.ts';
+import { PROFILE_NAMES } from '../profiles/named.ts';
+import type { Changes } from '../settings.ts';
+import { TROUBLES } from '../trouble.ts';
 
 const notNegative = z.number().min(0);
 const positive = z.int().min(1);
