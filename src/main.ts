@@ -1,8 +1,12 @@
-// The API process.
+// Starts the API.
 import { setFlagsFromString } from 'node:v8';
 import { onWantedNode } from './process/node-version.ts';
 
-// V8 sees what is in hand outlive its first collections and puts all that follows among what stays for long: there each
-// request is kept until a full collection. Nothing of a request stays for long.
+// Disables allocation-site pretenuring: under load V8 would allocate the objects of a request in old space, where only a
+// full collection frees them. They are all short-lived.
 setFlagsFromString('--no-allocation-site-pretenuring');
-await onWantedNode(() => import('./api/api.ts'));
+await onWantedNode(async () => {
+  const { openApi } = await import('./api/api.ts');
+  const { runProcess } = await import('./process/start.ts');
+  await runProcess('api', openApi);
+});

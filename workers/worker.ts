@@ -1,74 +1,110 @@
-// A worker, wired: env → config → queue → Graph → consumer → close.
+// A worker: opens the queue, the Graph client and the consumer of a configuration, and listens for health checks and scrapes.
+import { createHealth, untilStopped } from '../src/api/readiness.ts';
+import type { Config } from '../src/config/config.ts';
 import { describeSubject } from '../src/config/graph.ts';
 import { createGraphClient } from '../src/graph/client.ts';
-import type { RequestEnded } from '../src/graph/request-ended.ts';
-import { createLookUp } from '../src/graph/lookup/look-up.ts';
 import { createTokenSource } from '../src/graph/credential/token.ts';
-import { createHealthApp } from '../src/http/app.ts';
+import { createLookUp } from '../src/graph/lookup/look-up.ts';
+import type { RequestEnded } from '../src/graph/request-ended.ts';
+import { createHealthApp } from '../src/http/health-app.ts';
 import { listen } from '../src/http/server.ts';
-import { beginProcess } from '../src/process/start.ts';
-import { createConsumer } from '../src/queue/worker/consumer.ts';
+import { openParts, type Parts } from '../src/process/parts.ts';
+import { cannotListen } from '../src/process/start-checks.ts';
+import type { Budget } from '../src/queue/budget/budget.ts';
+import { createPacer } from '../src/queue/budget/permit-queue.ts';
 import { watchDurability } from '../src/queue/redis/health.ts';
 import { createClaimable } from '../src/queue/store/claimable.ts';
-import { createPacer } from '../src/queue/budget/permit-queue.ts';
-import { openTenantQueue } from '../src/queue/tenant.ts';
-import { createHealth, untilStopped } from '../src/api/readiness.ts';
-import { cannotListen } from '../src/process/start-checks.ts';
+import { openTenantQueue, type TenantQueue } from '../src/queue/tenant.ts';
+import { createConsumer } from '../src/queue/worker/consumer.ts';
+import type { Telemetry } from '../src/telemetry/telemetry.ts';
 import { createDeliver } from './deliver.ts';
 import { openGraphFacts } from './graph-facts.ts';
 
-const { config, log, metrics, events, tracer, lifecycle } = await beginProcess('worker');
-const { host, port, concurrency } = config.worker;
-
-const queue = await openTenantQueue(config, 'work', events.redisTrouble, events.waitingForRedis);
-lifecycle.opened('queue', queue.close);
-watchDurability(queue.redis, events.durability);
-
-const requestEnded: RequestEnded = (request) => {
-  events.graphRequest(request);
-  tracer.request(request);
+export type WorkerOptions = {
+  telemetry: Telemetry;
+  /** Parts of the process that this worker becomes part of; without them it has its own. */
+  parts?: Parts;
+  /** Replaces the clock of Redis. */
+  clock?: () => number;
+  random?: () => number;
+  /** Replaces the tenant's budget, such as by one on a faster clock. */
+  toBudget?: (queue: TenantQueue) => Budget;
 };
-const tokens = createTokenSource(config.graph, Date.now, requestEnded);
-const graph = createGraphClient(config.graph, tokens, queue.clock.latest, requestEnded);
-lifecycle.opened('graph', graph.close);
 
-const facts = openGraphFacts(queue.facts, describeSubject(config.graph), queue.clock.now, events.queueTrouble);
-lifecycle.opened('graph facts', facts.close);
+export type Worker = {
+  /** Where it answers health checks and scrapes. */
+  port: number;
+  queue: TenantQueue;
+  close: () => Promise<void>;
+};
 
-const pacer = createPacer(queue.budget);
-const deliver = createDeliver({
-  create: graph.create,
-  find: createLookUp(graph, pacer.furtherPage, () => performance.now(), { facts: facts.options }),
-  claimable: createClaimable(queue),
-});
-const consumer = createConsumer({
-  ...queue,
-  pacer,
-  deliver: async (delivery, run, signal) => {
-    const outcome = await tracer.attempt(delivery, () => deliver(delivery, run, signal));
-    facts.attempted(outcome);
-    return outcome;
-  },
-  events,
-  policy: config.delivery.policy,
-  concurrency,
-  clock: queue.clock.now,
-  random: Math.random,
-});
-lifecycle.opened('consumer', consumer.close, 'at once');
+/** @throws CannotStart where the configuration names what this machine does not have */
+export function openWorker(config: Config, options: WorkerOptions): Promise<Worker> {
+  const { events, log, metrics } = options.telemetry;
+  return openParts(options.parts, events.closeFailed, async (parts) => {
+    const { host, port: wanted, concurrency } = config.worker;
+    const { queue, isAlive, clock } = await openConsumer(config, options, parts);
+    const health = createHealth({ queue, metrics, clock });
+    const app = createHealthApp({
+      ...health,
+      readiness: untilStopped(health.readiness, parts.signal),
+      isAlive,
+      onAnswer: events.answered,
+      onDefect: (error) => events.defect(error, 'a route threw'),
+    });
+    const listener = await listen(app, {
+      host,
+      port: wanted,
+      onRefused: events.connectionRefused,
+      limits: { keepAliveTimeout: config.keepAliveTimeoutMs },
+    }).catch(cannotListen('WORKER_PORT'));
+    parts.signal.addEventListener('abort', listener.drain);
+    parts.opened('listener', listener.close);
+    const { port } = listener;
+    log.info({ host, port, concurrency }, 'working');
+    return { port, queue };
+  });
+}
 
-const health = createHealth(queue, metrics, queue.clock.now);
-const app = createHealthApp({
-  ...health,
-  readiness: untilStopped(health.readiness, lifecycle.signal),
-  isAlive: consumer.isAlive,
-  onAnswer: events.answered,
-  onDefect: (error) => events.defect(error, 'a route threw'),
-});
-const listener = await listen(app, host, port, events.connectionRefused, {
-  keepAliveTimeout: config.keepAliveTimeoutMs,
-}).catch(cannotListen('WORKER_PORT'));
-lifecycle.signal.addEventListener('abort', listener.drain);
-lifecycle.opened('listener', listener.close);
-lifecycle.started();
-log.info({ host, port: listener.port, concurrency }, 'working');
+async function openConsumer(config: Config, options: WorkerOptions, parts: Parts) {
+  const { events, tracer } = options.telemetry;
+  const opened = await openTenantQueue(config, 'work', events.redisTrouble, events.waitingForRedis);
+  parts.opened('queue', opened.close);
+  watchDurability(opened.redis, events.durability);
+  const queue = options.toBudget ? { ...opened, budget: options.toBudget(opened) } : opened;
+  const clock = options.clock ?? queue.clock.now;
+
+  const requestEnded: RequestEnded = (request) => {
+    events.graphRequest(request);
+    tracer.request(request);
+  };
+  const tokens = createTokenSource(config.graph, Date.now, requestEnded);
+  const graph = createGraphClient(config.graph, tokens, options.clock ?? queue.clock.latest, requestEnded);
+  parts.opened('graph', graph.close);
+
+  const facts = openGraphFacts(queue.facts, describeSubject(config.graph), clock, events.queueTrouble);
+  parts.opened('graph facts', facts.close);
+
+  const pacer = createPacer(queue.budget);
+  const deliver = createDeliver({
+    create: graph.create,
+    find: createLookUp(graph, pacer.furtherPage, () => performance.now(), { facts: facts.options }),
+    claimable: createClaimable(queue),
+  });
+  const consumer = createConsumer({
+    ...queue,
+    pacer,
+    deliver: async (delivery, run, signal) => {
+      const outcome = await tracer.attempt(delivery, () => deliver(delivery, run, signal));
+      facts.attempted(outcome);
+      return outcome;
+    },
+    events,
+    policy: config.delivery.policy,
+    concurrency: config.worker.concurrency,
+    clock,
+    random: options.random ?? Math.random,
+  });
+  parts.opened('consumer', consumer.close, 'at once');
+  return { queue, isAlive: consumer.isAlive, clock };
+}

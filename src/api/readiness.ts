@@ -37,15 +37,17 @@ const THROTTLE_REMEDY =
 /** From here on an operator should act: when maxmemory is reached, submissions are refused. */
 const MEMORY_WARNING = 0.9;
 
-/**
- * @param backlog whoever takes submissions: why nothing new is taken
- */
-export function createHealth(
-  queue: TenantQueue,
-  metrics: Metrics,
-  clock: () => number,
-  backlog: Pick<BacklogWatch, 'fullness'> | null = null,
-): Omit<HealthParts, 'isAlive'> & { status: () => Promise<Status> } {
+export type HealthSource = {
+  queue: TenantQueue;
+  metrics: Metrics;
+  clock: () => number;
+  /** Only in a process that accepts submissions. */
+  backlog?: Pick<BacklogWatch, 'fullness'>;
+};
+
+export type Health = Omit<HealthParts, 'isAlive'> & { status: () => Promise<Status> };
+
+export function createHealth({ queue, metrics, clock, backlog }: HealthSource): Health {
   /** Asks only where Redis is there: a worker's commands would wait for it, one more with every question. */
   async function ask<T>(question: () => Promise<T>): Promise<T> {
     if (queue.redis.status !== 'ready') throw new Error('Redis is not connected');

@@ -59,15 +59,20 @@ export type Listener = {
   close: () => Promise<void>;
 };
 
-/** Listens. Refusals before there is a request go to onRefused. @throws Error where the port cannot be had */
-export async function listen(
-  app: App,
-  host: string,
-  port: number,
-  onRefused: ConnectionRefused,
-  limits: Partial<Limits> = {},
-  tls: Tls | null = null,
-): Promise<Listener> {
+export type ListenOptions = {
+  host: string;
+  /** 0 for any free port. */
+  port: number;
+  /** Hears of refusals before there is a request. */
+  onRefused: ConnectionRefused;
+  limits?: Partial<Limits>;
+  /** Null for plain HTTP. */
+  tls?: Tls | null;
+};
+
+/** @throws Error where the port cannot be had */
+export async function listen(app: App, options: ListenOptions): Promise<Listener> {
+  const { host, port, onRefused, limits = {}, tls = null } = options;
   const { maxConnections, maxPipelined, unmovedTimeout, ...settings } = { ...LIMITS, ...limits };
   const answer = inTurn((req, res) => app(req, res, () => onRefused(refuseUnrouted(res))), maxPipelined);
   const server = tls ? createTlsServer(tls, settings, answer) : createServer(settings, answer);

@@ -1,45 +1,41 @@
-// What every process begins with: its configuration or a clear end, its log, its events, its lifecycle.
+// Runs a process: reads its configuration, or exits naming every fault; opens its log, events and tracer; then its parts.
 import { getCACertificates } from 'node:tls';
 import { ConfigError, EXIT_CONFIG, parseConfig, type Config, type Role } from '../config/config.ts';
-import { createEvents, type Events } from '../telemetry/events.ts';
 import { readGiven } from '../config/variables.ts';
-import { createLifecycle, type Lifecycle } from './lifecycle.ts';
-import { createLog, switchLevelOnSignal, type Logger } from '../telemetry/log.ts';
-import { createMetrics, type Metrics } from '../telemetry/metrics.ts';
+import { createLifecycle } from './lifecycle.ts';
+import type { Parts } from './parts.ts';
+import { createLog, switchLevelOnSignal } from '../telemetry/log.ts';
 import { takeOverOutput, type Outlet } from '../telemetry/output.ts';
 import { describeProtections } from '../config/protections.ts';
 import { findListenFaults, findOutsideFaults } from './start-checks.ts';
-import type { Tracer } from '../telemetry/tracer.ts';
+import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import { openTracer } from '../telemetry/tracing.ts';
 import { parseTracing } from '../config/tracing.ts';
 
-export type Process = {
-  config: Config;
-  log: Logger;
-  metrics: Metrics;
-  events: Events;
-  tracer: Tracer;
-  lifecycle: Lifecycle;
-};
+export type Started = { telemetry: Telemetry; parts: Parts };
 
-/** Reads the environment and prepares a process; ends it with 78 where the environment is not usable. */
-export async function beginProcess(role: Role): Promise<Process> {
+/** Opens what a process is made of, such as `openApi`. */
+export type Open = (config: Config, started: Started) => Promise<unknown>;
+
+/** Runs a process of this role until a signal ends it. Exits 78 where the environment is not usable. */
+export async function runProcess(role: Role, open: Open): Promise<void> {
   const { stdout, stderr } = takeOverOutput();
   const config = await configure(role, stdout);
   const log = createLog(role, config.logLevel, stdout);
   switchLevelOnSignal(log, config.logLevel);
-  const metrics = createMetrics();
-  const events = createEvents(log, metrics);
+  const telemetry = createTelemetry(log);
+  const { events } = telemetry;
   for (const outlet of [stdout, stderr]) outlet.report(events.output);
   if (config.ignored.length > 0) events.variablesIgnored(config.ignored);
   events.protections(describeProtections(config, role));
-  const lifecycle = createLifecycle(log, { drainMs: config.drainMs, graceMs: config.shutdownGraceMs });
+  const { parts, started } = createLifecycle(log, { drainMs: config.drainMs, graceMs: config.shutdownGraceMs });
   const tracer = await openTracer(parseTracing(process.env), role, config.shutdownGraceMs, {
     ignored: events.tracingIgnored,
     trouble: events.tracingTrouble,
   });
-  lifecycle.opened('tracer', tracer.close);
-  return { config, log, metrics, events, tracer, lifecycle };
+  parts.opened('tracer', tracer.close);
+  await open(config, { telemetry: { ...telemetry, tracer }, parts });
+  started();
 }
 
 async function configure(role: Role, stdout: Outlet): Promise<Config> {
@@ -47,7 +43,7 @@ async function configure(role: Role, stdout: Outlet): Promise<Config> {
   const { config, faults } = tryParse(role);
   faults.push(...extraCertificateFaults(), ...(await findOutsideFaults(variables, role)));
   if (config && faults.length === 0) return config;
-  // Whoever is told of one fault wants to hear of the next one too.
+  // All faults are reported together: a port that is taken is one more.
   if (config) {
     const { host, port } = role === 'api' ? config.http : config.worker;
     faults.push(...(await findListenFaults(host, port, role === 'api' ? 'PORT' : 'WORKER_PORT')));
@@ -65,7 +61,7 @@ function tryParse(role: Role): { config: Config | null; faults: string[] } {
   }
 }
 
-/** Node goes on without certificates it could not read when it started, and every connection fails later: better not to begin. */
+/** Node only warns about extra certificates it could not read, and every connection would fail later: better not to start. */
 function extraCertificateFaults(): string[] {
   const variable = 'NODE_EXTRA_CA_CERTS';
   const asked = process.env[variable];

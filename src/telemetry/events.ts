@@ -181,6 +181,7 @@ export function createEvents(log: Logger, metrics: Metrics) {
     tracingTrouble: (error: unknown) => {
       if (isNews('tracing')) log.warn({ trouble: describeBriefly(error) }, 'traces could not be sent');
     },
+    closeFailed: (error: unknown, part: string) => log.error({ error, part }, 'did not close cleanly'),
     defect: (error: unknown, what: string) => {
       log.error({ error }, `defect: ${what}`);
       metrics.defects.inc();

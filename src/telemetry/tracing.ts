@@ -1,19 +1,12 @@
 // Tracing, where it was asked for: a device's submission, the attempts that follow from it, the requests each sends.
 import type { AskedTracing } from '../config/tracing.ts';
-import type { Tracer } from './tracer.ts';
+import { NO_TRACER, type Tracer } from './tracer.ts';
 
 export type TracingEvents = {
   /** What the environment asks for and does not get. */
   ignored: (faults: readonly string[]) => void;
   /** Spans could not be sent. */
   trouble: (error: unknown) => void;
-};
-
-const NOTHING: Tracer = {
-  startTrace: null,
-  attempt: (_delivery, attempt) => attempt(),
-  request: () => undefined,
-  close: () => Promise.resolve(),
 };
 
 /**
@@ -28,7 +21,7 @@ export async function openTracer(
   told: TracingEvents,
 ): Promise<Tracer> {
   if (ignored.length > 0) told.ignored(ignored);
-  if (config === null) return NOTHING;
+  if (config === null) return NO_TRACER;
   const { createSdkTracer } = await import('./tracing-sdk.ts');
   return createSdkTracer(config, process, graceMs, told.trouble);
 }

@@ -40,7 +40,7 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
   });
 
   async function serve(port: number): Promise<void> {
-    listener = await listen(world.app, '127.0.0.1', port, () => undefined);
+    listener = await listen(world.app, { host: '127.0.0.1', port, onRefused: () => undefined });
   }
 
   async function open(options: BrowserContextOptions = {}, path = '/dashboard'): Promise<Page> {

@@ -57,7 +57,7 @@ async function openBehind(start: (to: number) => Promise<Proxy>, env: Record<str
   await redis.client.flushall();
   world = await startTestApp(redis, { env });
   await untilConnected(world);
-  listener = await listen(world.app, '127.0.0.1', 0, world.connectionRefused);
+  listener = await listen(world.app, { host: '127.0.0.1', port: 0, onRefused: world.connectionRefused });
   proxy = await start(listener.port);
 }
 

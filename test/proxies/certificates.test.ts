@@ -41,7 +41,7 @@ beforeAll(async () => {
     },
   });
   await untilConnected(world);
-  listener = await listen(world.app, '127.0.0.1', 0, world.connectionRefused);
+  listener = await listen(world.app, { host: '127.0.0.1', port: 0, onRefused: world.connectionRefused });
 });
 beforeEach(() => redis.client.flushall());
 afterAll(async () => {

@@ -4,25 +4,25 @@ import { createLog } from '../../src/telemetry/log.ts';
 
 const [, , manner = 'orderly', graceMs = '5000', drainMs = '0'] = process.argv;
 const log = createLog('fixture', 'info');
-const lifecycle = createLifecycle(log, { drainMs: Number(drainMs), graceMs: Number(graceMs) });
+const { parts } = createLifecycle(log, { drainMs: Number(drainMs), graceMs: Number(graceMs) });
 
-lifecycle.signal.addEventListener('abort', () => log.info('aborted'));
+parts.signal.addEventListener('abort', () => log.info('aborted'));
 const keepAlive = setInterval(() => undefined, 1000);
-lifecycle.opened('first', () => {
+parts.opened('first', () => {
   clearInterval(keepAlive);
   log.info('closed first');
 });
-lifecycle.opened('second', async () => {
+parts.opened('second', async () => {
   log.info('closing second');
   if (manner === 'hangs') await new Promise(() => undefined);
   if (manner === 'fails') throw new Error('second would not close');
   log.info('closed second');
 });
-lifecycle.opened('third', () => {
+parts.opened('third', () => {
   log.info('closed third');
 });
 
-if (manner === 'busy') lifecycle.opened('fourth', () => log.info('closed fourth'), 'at once');
+if (manner === 'busy') parts.opened('fourth', () => log.info('closed fourth'), 'at once');
 if (manner === 'throws') setImmediate(() => failing());
 if (manner === 'rejects') void Promise.reject(new Error('nobody listened'));
 log.info('running');

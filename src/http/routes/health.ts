@@ -10,6 +10,8 @@ export type HealthParts = {
   metrics: () => Promise<{ contentType: string; text: string }>;
 };
 
+export const HEALTH_ROUTES = ['/livez', '/readyz', '/metrics'] as const;
+
 export function createHealthRoutes({ isAlive, readiness, metrics }: HealthParts): Router {
   const router = Router();
   router.get('/livez', (_req, res) => {

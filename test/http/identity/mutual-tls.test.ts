@@ -42,7 +42,12 @@ beforeAll(async () => {
   env = { TLS_CERT_FILE: file('cert.pem'), TLS_KEY_FILE: file('key.pem'), DEVICE_CA_FILE: file('devices.pem') };
   world = await startTestApp(redis, { env: { ...env, TRUSTED_PROXIES: '10.0.0.1' } });
   await untilConnected(world);
-  listener = await listen(world.app, '127.0.0.1', 0, world.connectionRefused, {}, world.tls);
+  listener = await listen(world.app, {
+    host: '127.0.0.1',
+    port: 0,
+    onRefused: world.connectionRefused,
+    tls: world.tls,
+  });
 });
 beforeEach(() => redis.client.flushall());
 afterAll(async () => {

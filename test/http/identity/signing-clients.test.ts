@@ -33,7 +33,7 @@ beforeAll(async () => {
   redis = await startTestRedis();
   world = await startTestApp(redis, { env: { TRUSTED_PROXIES: PROXY } });
   await untilConnected(world);
-  listener = await listen(world.app, '127.0.0.1', 0, world.connectionRefused);
+  listener = await listen(world.app, { host: '127.0.0.1', port: 0, onRefused: world.connectionRefused });
   origin = `http://127.0.0.1:${listener.port}`;
 });
 beforeEach(() => redis.client.flushall());

@@ -1,7 +1,7 @@
 // The API's document against the real app: each answer it knows, and no other, is heard as it is described.
 import type { Express } from 'express';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { createHealthApp } from '../../../src/http/app.ts';
+import { createHealthApp } from '../../../src/http/health-app.ts';
 import { listen, type Listener } from '../../../src/http/server.ts';
 import type { Answer } from '../../support/answer.ts';
 import { OPERATOR_TOKEN, startTestApp, untilConnected, type TestApp } from '../../support/app.ts';
@@ -52,7 +52,10 @@ async function start(env: Record<string, string>, connected = true): Promise<Tes
 }
 
 async function serve(condition: Condition, app: Express): Promise<void> {
-  listeners.set(condition, await listen(app, '127.0.0.1', 0, () => undefined, LIMITS));
+  listeners.set(
+    condition,
+    await listen(app, { host: '127.0.0.1', port: 0, onRefused: () => undefined, limits: LIMITS }),
+  );
 }
 
 /** A worker that is starved, and whose metrics have a defect. */

@@ -17,7 +17,7 @@ const doors: Record<string, number> = {};
 async function open(name: string, env: Record<string, string>): Promise<void> {
   const world = await startTestApp(redis, { env });
   await untilConnected(world);
-  const listener = await listen(world.app, '127.0.0.1', 0, world.connectionRefused);
+  const listener = await listen(world.app, { host: '127.0.0.1', port: 0, onRefused: world.connectionRefused });
   opened.push({ world, listener });
   doors[name] = listener.port;
 }

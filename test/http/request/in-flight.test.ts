@@ -24,7 +24,7 @@ beforeEach(async () => {
   redis = await startTestRedis();
   world = await startTestApp(redis, { env: { MAX_REQUESTS_IN_FLIGHT: String(MAX) }, random: () => chance });
   await untilConnected(world);
-  listener = await listen(world.app, '127.0.0.1', 0, world.connectionRefused);
+  listener = await listen(world.app, { host: '127.0.0.1', port: 0, onRefused: world.connectionRefused });
   hanging = await Promise.all(Array.from({ length: MAX }, hang));
   await redis.client.flushall();
 });

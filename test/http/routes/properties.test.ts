@@ -18,7 +18,7 @@ beforeAll(async () => {
   redis = await startTestRedis('--appendfsync', 'no');
   app = await startTestApp(redis);
   await untilConnected(app);
-  listener = await listen(app.app, '127.0.0.1', 0, app.connectionRefused);
+  listener = await listen(app.app, { host: '127.0.0.1', port: 0, onRefused: app.connectionRefused });
 });
 afterAll(async () => {
   await listener.close();

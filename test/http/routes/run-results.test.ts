@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { once } from 'node:events';
 import request from 'supertest';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { createHealthApp } from '../../../src/http/app.ts';
+import { createHealthApp } from '../../../src/http/health-app.ts';
 import { expectHeaders, expectProblem, type Answer } from '../../support/answer.ts';
 import { startTestApp, untilConnected, type TestApp } from '../../support/app.ts';
 import { CONFIGURATION_ID, DEVICE_ID, runResult, sign } from '../../support/device.ts';

@@ -25,7 +25,12 @@ beforeAll(async () => {
   await untilConnected(world);
 });
 beforeEach(async () => {
-  listener = await listen(world.app, '127.0.0.1', 0, world.connectionRefused, LIMITS);
+  listener = await listen(world.app, {
+    host: '127.0.0.1',
+    port: 0,
+    onRefused: world.connectionRefused,
+    limits: LIMITS,
+  });
 });
 afterEach(async () => {
   await listener.close();
@@ -148,7 +153,12 @@ test.each([
 });
 
 test('connections beyond the limit · are dropped and counted · and one line a second tells of them', async () => {
-  const narrow = await listen(world.app, '127.0.0.1', 0, world.connectionRefused, { maxConnections: 2 });
+  const narrow = await listen(world.app, {
+    host: '127.0.0.1',
+    port: 0,
+    onRefused: world.connectionRefused,
+    limits: { maxConnections: 2 },
+  });
   const silent = await Promise.all([1, 2].map(() => openSocket(narrow.port)));
   const crowd = await Promise.all([1, 2, 3].map(() => openSocket(narrow.port)));
   expect(await Promise.all(crowd.map(readAll))).toEqual(['', '', '']);
@@ -160,7 +170,12 @@ test('connections beyond the limit · are dropped and counted · and one line a 
 });
 
 test('a connection beyond the limit · takes the place of one that is kept alive for nothing · at its next try', async () => {
-  const narrow = await listen(world.app, '127.0.0.1', 0, world.connectionRefused, { maxConnections: 2 });
+  const narrow = await listen(world.app, {
+    host: '127.0.0.1',
+    port: 0,
+    onRefused: world.connectionRefused,
+    limits: { maxConnections: 2 },
+  });
   const silent = await openSocket(narrow.port);
   const idle = await openSocket(narrow.port);
   idle.write('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
@@ -267,7 +282,9 @@ test('a sender that says it is done, behind its requests · hears every answer �
 });
 
 test('a port that is taken · is an error of the caller’s · and not waited for', async () => {
-  await expect(listen(world.app, '127.0.0.1', listener.port, world.connectionRefused)).rejects.toThrow('EADDRINUSE');
+  await expect(
+    listen(world.app, { host: '127.0.0.1', port: listener.port, onRefused: world.connectionRefused }),
+  ).rejects.toThrow('EADDRINUSE');
 });
 
 test('closing · lets what is under way finish · and takes nothing new', async () => {
@@ -277,9 +294,7 @@ test('closing · lets what is under way finish · and takes nothing new', async 
       arrive(undefined);
       world.app(req, res);
     },
-    '127.0.0.1',
-    0,
-    world.connectionRefused,
+    { host: '127.0.0.1', port: 0, onRefused: world.connectionRefused },
   );
   const agent = new Agent({ keepAlive: true });
   const headers = { 'Content-Type': 'application/json', ...length, ...sign({ body: BODY }) };
@@ -308,9 +323,7 @@ test('a caller that resets its connection before its answer · is told of as suc
       req.once('end', () => arrive(undefined));
       res.once('close', () => leave(undefined));
     },
-    '127.0.0.1',
-    0,
-    world.connectionRefused,
+    { host: '127.0.0.1', port: 0, onRefused: world.connectionRefused },
   );
   redis.signal('SIGSTOP');
   try {
@@ -366,7 +379,12 @@ const talk: App = (req, res) => {
 const answered = (text: string) => text.split('HTTP/1.1 200').length - 1;
 
 test('a caller that does not read · is cut · and one that is slow to be answered is not', async () => {
-  const impatient = await listen(talk, '127.0.0.1', 0, world.connectionRefused, { unmovedTimeout: 1000 });
+  const impatient = await listen(talk, {
+    host: '127.0.0.1',
+    port: 0,
+    onRefused: world.connectionRefused,
+    limits: { unmovedTimeout: 1000 },
+  });
   const slow = await openSocket(impatient.port);
   slow.write('GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n');
   const deaf = await openDeaf(impatient.port);
@@ -383,7 +401,7 @@ test('many requests in one go, and nobody reads · are taken up one after the ot
     made += 1;
     res.end(MUCH);
   };
-  const patient = await listen(app, '127.0.0.1', 0, world.connectionRefused);
+  const patient = await listen(app, { host: '127.0.0.1', port: 0, onRefused: world.connectionRefused });
   const deaf = await openDeaf(patient.port);
   const asked = await openSocket(patient.port);
   asked.write('GET /much HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(50));
@@ -396,7 +414,12 @@ test('many requests in one go, and nobody reads · are taken up one after the ot
 });
 
 test('more requests that wait for others of their connection than there is room for · end it · and leave room for others', async () => {
-  const narrow = await listen(talk, '127.0.0.1', 0, world.connectionRefused, { maxPipelined: 10 });
+  const narrow = await listen(talk, {
+    host: '127.0.0.1',
+    port: 0,
+    onRefused: world.connectionRefused,
+    limits: { maxPipelined: 10 },
+  });
   for (let time = 0; time < 3; time += 1) {
     const greedy = await openSocket(narrow.port);
     greedy.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(12));
@@ -410,7 +433,7 @@ test('more requests that wait for others of their connection than there is room 
 });
 
 test('closing · does not wait for callers that do not read', async () => {
-  const closing = await listen(talk, '127.0.0.1', 0, world.connectionRefused);
+  const closing = await listen(talk, { host: '127.0.0.1', port: 0, onRefused: world.connectionRefused });
   const deaf = await openDeaf(closing.port);
   await once(deaf, 'readable');
   await withinMs(closing.close(), 3000);

@@ -37,7 +37,8 @@ async function open(
 }
 
 const at = (suffix: string) => ({ kind: 'single' as const, url: toSecret(`${redis.url}${suffix}`) });
-const readinessOf = (queue: TenantQueue) => createHealth(queue, createMetrics(), Date.now).readiness();
+const readinessOf = (queue: TenantQueue) =>
+  createHealth({ queue, metrics: createMetrics(), clock: Date.now }).readiness();
 const trouble = async (queue: TenantQueue) => {
   const { status, checks } = await readinessOf(queue);
   return `${status}: ${checks['redis']?.detail ?? ''}`;

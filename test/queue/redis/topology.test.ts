@@ -112,7 +112,7 @@ test.each(ACCESSES)(
       expect(await queue.deliveries.counts()).toMatchObject({ delivered: 5, queued: 0 });
       expect((await queue.deliveries.accept(aRun(1), 1)).kind).toBe('duplicate');
       expect((await queue.deliveries.search('device-3')).deliveries).toHaveLength(1);
-      expect(await createHealth(queue, createMetrics(), Date.now).readiness()).toMatchObject({
+      expect(await createHealth({ queue, metrics: createMetrics(), clock: Date.now }).readiness()).toMatchObject({
         checks: { redis: { ok: true } },
       });
       await parkAndRelease(queue);
