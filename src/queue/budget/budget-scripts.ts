@@ -101,13 +101,3 @@ if ARGV[5] == 'teach' then
   save(KEYS[1], p)
 end
 return ms(until_ - now)`;
-
-/** Ends a throttling at once; the pace stays what was learned. Answers until when it would have lasted, or nothing. */
-export const END_THROTTLE = `${NOW}
-local until_ = tonumber(redis.call('HGET', KEYS[1], 'throttledUntil') or 0)
-if until_ <= now then return false, false end
-redis.call('HDEL', KEYS[1], 'throttledUntil', 'throttledAt', 'throttles')
-return number(until_ / 1000)`;
-
-/** What lasted is over: the next throttling without Retry-After begins with a short wait again. */
-export const CALM = `return redis.call('HDEL', KEYS[1], 'throttles')`;

@@ -5,12 +5,12 @@ import { configurationKey, type Hold, type HoldKey, type HoldReason } from '../.
 import { LONGEST_PROBE_INTERVAL } from '../../domain/hold/judge.ts';
 import { createPace, PACE_MEMBERS, rate, type Pace } from '../../domain/pace/pace.ts';
 import { WINDOW_MS } from '../../domain/pace/tuning.ts';
-import { CALM, END_THROTTLE, TAKE, THROTTLE } from './budget-scripts.ts';
+import { TAKE, THROTTLE } from './budget-scripts.ts';
 import { createHolds, type Holds } from './holds.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { PACE_FIELDS } from './pace-script.ts';
-import { defineScript } from '../redis/script.ts';
+import { defineText, scriptOf } from '../redis/script.ts';
 
 /** Graph limits writes, and requests of any kind. */
 export type RequestKind = 'write' | 'read';
@@ -79,14 +79,10 @@ export function createBudget(
   settings: BudgetSettings,
   clock: () => number,
 ): Budget {
-  const onBudget = (name: string, lua: string) => {
-    const run = defineScript(redis, name, lua);
-    return (...args: (string | number)[]) => run([keys.budget], args);
-  };
-  const takeScript = defineScript(redis, 'takeSlot', TAKE);
-  const throttleScript = onBudget('throttle', THROTTLE);
-  const endThrottleScript = onBudget('endThrottle', END_THROTTLE);
-  const calmScript = onBudget('calm', CALM);
+  const takeScript = defineText(redis, 'takeSlot', TAKE);
+  const throttleScript = defineText(redis, 'throttle', THROTTLE);
+  const endThrottleScript = scriptOf(redis, 'budget/end-throttle');
+  const endBackoffScript = scriptOf(redis, 'budget/end-backoff');
   const holds = createHolds(redis, keys, settings.holdProbeMs);
 
   const anyIntervalUs = (WINDOW_MS * 1000) / (anyPer20s(settings.writesPer20s) * ANY_SHARE);
@@ -118,14 +114,15 @@ export function createBudget(
     throttle: async (kind, probing, retryAfterMs, random) => {
       const { baseMs, capMs } = settings.backoff;
       const teach = kind === 'write' && !probing ? 'teach' : '';
-      return Number(await throttleScript(retryAfterMs ?? -1, random, baseMs, capMs, teach, settings.writesPer20s));
+      const args = [retryAfterMs ?? -1, random, baseMs, capMs, teach, settings.writesPer20s];
+      return Number(await throttleScript([keys.budget], args));
     },
     endThrottle: async () => {
-      const until = await endThrottleScript();
+      const until = await endThrottleScript([keys.budget], []);
       return until === null ? null : Math.min(Number(until), LAST_INSTANT_MS);
     },
     calm: async () => {
-      await calmScript();
+      await endBackoffScript([keys.budget], []);
     },
     state: async () => {
       const [list, parked, [throttledAt, throttledUntil, ...pace]] = await Promise.all([

@@ -1,10 +1,9 @@
 // What is known of the way to Graph, shared by all workers: read, judged here, and stored unless somebody was faster.
 import { isForgotten, type Hold, type HoldKey } from '../../domain/hold/hold.ts';
 import { giveBack, judge, type Evidence, type Judgement, type Knowledge } from '../../domain/hold/judge.ts';
-import { CHANGE_HOLDS, READ_HOLDS } from './hold-scripts.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import { defineQuery, defineScript } from '../redis/script.ts';
+import { scriptOf } from '../redis/script.ts';
 
 export type Holds = {
   /** Judges what an attempt came to, by what all workers know, and remembers it. */
@@ -25,8 +24,8 @@ const TRIES = 100;
 
 /** @param holdProbeMs how long the first probe of a hold waits */
 export function createHolds(redis: RedisConnection, keys: Keys, holdProbeMs: number): Holds {
-  const readScript = defineQuery(redis, 'readHolds', READ_HOLDS);
-  const changeScript = defineScript(redis, 'changeHolds', CHANGE_HOLDS);
+  const readScript = scriptOf(redis, 'budget/read-holds');
+  const changeScript = scriptOf(redis, 'budget/change-holds');
   let turn: Promise<unknown> = Promise.resolve();
 
   async function read(): Promise<Read> {

@@ -1,7 +1,8 @@
 // Devices whose proofs count no more: one list for all API processes, each with a copy it renews every second.
 import type { Keys } from '../redis/keys.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import { defineScript } from '../redis/script.ts';
+import { REVISION_FIELD } from '../lua/constants.ts';
+import { scriptOf } from '../redis/script.ts';
 
 export type Revoked = { deviceId: string; revokedAt: number };
 
@@ -20,18 +21,6 @@ export type Revocations = {
 };
 
 const LOOK_EVERY_MS = 1000;
-/** Counts changes, so that a look that finds none is one small reply. No device id has such a character. */
-const REVISION = '#';
-
-const REVOKE = `
-if redis.call('HSETNX', KEYS[1], ARGV[1], ARGV[2]) == 0 then return 0, false end
-redis.call('HINCRBY', KEYS[1], '${REVISION}', 1)
-return 1`;
-
-const RESTORE = `
-if redis.call('HDEL', KEYS[1], ARGV[1]) == 0 then return 0, false end
-redis.call('HINCRBY', KEYS[1], '${REVISION}', 1)
-return 1`;
 
 /** @param onTrouble Redis did not answer a look */
 export async function openRevocations(
@@ -40,15 +29,15 @@ export async function openRevocations(
   onTrouble: (error: Error) => void,
 ): Promise<Revocations> {
   const key = `${root}:revoked`;
-  const revokeScript = defineScript(redis, 'revokeDevice', REVOKE);
-  const restoreScript = defineScript(redis, 'restoreDevice', RESTORE);
+  const revokeScript = scriptOf(redis, 'devices/revoke-device');
+  const restoreScript = scriptOf(redis, 'devices/restore-device');
   let revoked: ReadonlySet<string> = new Set();
   let revision: string | null | undefined;
 
   async function read(): Promise<Map<string, string>> {
     const fields = new Map(Object.entries(await redis.hgetall(key)));
-    revision = fields.get(REVISION) ?? null;
-    fields.delete(REVISION);
+    revision = fields.get(REVISION_FIELD) ?? null;
+    fields.delete(REVISION_FIELD);
     revoked = new Set(fields.keys());
     return fields;
   }
@@ -56,7 +45,7 @@ export async function openRevocations(
   async function look(): Promise<void> {
     if (redis.status !== 'ready') return;
     try {
-      if (revision === undefined || (await redis.hget(key, REVISION)) !== revision) await read();
+      if (revision === undefined || (await redis.hget(key, REVISION_FIELD)) !== revision) await read();
     } catch (error) {
       if (error instanceof Error) onTrouble(error);
     }

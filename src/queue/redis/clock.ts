@@ -1,7 +1,7 @@
 // Redis's clock as a process knows it: asked every second, and kept in between by a clock that only goes forward.
 import pTimeout from 'p-timeout';
 import type { RedisConnection } from './connection.ts';
-import { defineQuery } from './script.ts';
+import { scriptOf } from './script.ts';
 
 export type RedisClock = {
   /** Milliseconds since 1970 by Redis's clock: the one clock that all processes share. */
@@ -32,7 +32,7 @@ export async function openRedisClock(
   { elapsed, wall }: MachineClocks = MACHINE,
 ): Promise<RedisClock> {
   // A script goes to the node that has the key; TIME by itself would go to any.
-  const timeScript = defineQuery(redis, 'readTime', "return redis.call('TIME')");
+  const timeScript = scriptOf(redis, 'redis/read-time');
   /** What Redis's clock shows when `elapsed` is 0, and by how much the wall clock was ahead of it when Redis was asked. */
   let offset: number | null = null;
   let wallOffset = 0;

@@ -3,7 +3,7 @@ import type { Redis } from 'ioredis';
 import type { Keys } from './keys.ts';
 import type { RedisConnection } from './connection.ts';
 import { refusalOf } from './refusals.ts';
-import { defineQuery } from './script.ts';
+import { scriptOf } from './script.ts';
 
 /** `always`: fsynced before the reply · `everysec`, `no`: later · `none`: no append-only file · `unknown`: Redis does not say. */
 export type Durability = 'always' | 'everysec' | 'no' | 'none' | 'unknown';
@@ -85,7 +85,7 @@ export type Memory = {
  * to any. Where Redis refuses to tell, there is no limit that is known.
  */
 export function createMemoryReader(redis: RedisConnection, { root }: Pick<Keys, 'root'>): () => Promise<Memory> {
-  const infoScript = defineQuery(redis, 'readMemory', "return redis.call('INFO', 'memory')");
+  const infoScript = scriptOf(redis, 'redis/read-memory');
   const read = () =>
     redis.isCluster ? (infoScript([`${root}:counts`], []) as Promise<string>) : (redis as Redis).info('memory');
   return async () => toMemory((await orRefused(read())).value ?? '');

@@ -10,6 +10,7 @@ import { probe } from './embedded/probe.ts';
 import { startEmbeddedRedis } from './embedded/embedded.ts';
 import { inspectRedis, readInfo, type RedisHealth } from './health.ts';
 import { createKeys } from './keys.ts';
+import { scriptOf } from './script.ts';
 import { connect, disconnect, settled, type RedisConnection } from './connection.ts';
 import { ENVIRONMENT_TENANT } from '../tenant.ts';
 
@@ -70,9 +71,9 @@ async function readFacts(redis: RedisConnection, prefix: string, clock: () => nu
 
 async function tryWrite(redis: RedisConnection, prefix: string): Promise<RedisFacts['write']> {
   const key = `${createKeys(prefix, ENVIRONMENT_TENANT).root}:doctor`;
-  const script = "redis.call('SET', KEYS[1], '1', 'PX', 10000) return redis.call('DEL', KEYS[1])";
+  const script = scriptOf(redis, 'redis/try-write');
   try {
-    return { ms: await median(() => redis.eval(script, 1, key)) };
+    return { ms: await median(() => script([key], [])) };
   } catch (error) {
     return { error: describe(error) };
   }

@@ -1,81 +1,99 @@
-// Lua scripts on Redis: called by hash, sent again when Redis forgot them, and answered once however often a call arrives.
+// The Lua scripts of a connection: called by hash, sent again if Redis forgot them, each call answered once however often it arrives.
 import { randomBytes } from 'node:crypto';
+import { assemble, wrapped } from '../lua/assemble.ts';
 import { besideKey } from './keys.ts';
 import type { RedisConnection } from './connection.ts';
 
-/** Replies come as Redis gives them: numbers, strings, null, arrays. The first key tells whose data it is; there must be one. */
+/** Replies arrive as Redis gives them: numbers, strings, null, arrays. There must be a key: it decides which node of a cluster runs the script. */
 export type Script = (keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
 
-/** From a reply that was lost to the same call arriving again: the longest outage after which it is still recognised. */
-const REMEMBERED_MS = 3_600_000;
+/** Whether a script changes something, so that a call which arrives twice must run once; or repeating it does no harm. */
+const SCRIPTS = {
+  'budget/change-holds': 'change',
+  'budget/end-backoff': 'change',
+  'budget/end-throttle': 'change',
+  'budget/read-holds': 'query',
+  'devices/count-device': 'change',
+  'devices/restore-device': 'change',
+  'devices/revoke-device': 'change',
+  'redis/read-memory': 'query',
+  'redis/read-time': 'query',
+  'redis/try-write': 'query',
+  'store/accept-deliveries': 'change',
+  'store/find-newer': 'query',
+  'store/forget-delivery': 'change',
+  'store/match-search-hash': 'query',
+  'store/oldest-open': 'change',
+  'store/park-delivery': 'change',
+  'store/promote-deliveries': 'change',
+  'store/purge-dead-letter': 'change',
+  'store/put-off': 'change',
+  'store/read-wait': 'change',
+  'store/save-delivery': 'change',
+  'store/settle-fingerprint-secret': 'query',
+} as const satisfies Record<string, 'change' | 'query'>;
+
+export type ScriptName = keyof typeof SCRIPTS;
+
+export const SCRIPT_NAMES = Object.keys(SCRIPTS) as ScriptName[];
+
+/** The whole text of a script, as Redis gets it. */
+export const scriptText = (name: ScriptName): string => assemble(name, SCRIPTS[name] === 'change');
 
 /**
- * ioredis sends a command again whose reply was lost with its connection, though Redis may have executed it. So each call
- * carries a nonce, and its reply is kept beside the data until the same caller's next call in the same lane.
+ * Redis keeps the reply to the latest call in a lane, and a lane has one call at a time. So there are as many lanes as
+ * calls were ever under way at once. The nonce tells a call from the one before it.
  */
-const ONCE = `
-local CALL, NONCE = table.remove(KEYS), table.remove(ARGV)
-local kept = redis.call('GET', CALL)
-if kept and string.sub(kept, 1, #NONCE) == NONCE then return cmsgpack.unpack(string.sub(kept, #NONCE + 1)) end`;
-const KEEP = `
-if keep ~= false then
-  if keep == nil then keep = reply end
-  redis.call('SET', CALL, NONCE .. cmsgpack.pack(keep), 'PX', ${REMEMBERED_MS})
-end
-return reply`;
-
-/**
- * Defines a script that changes something. A call that arrives twice runs once, and both are answered alike. What the
- * script returns second, if anything, is kept in place of its reply; `false`: nothing was changed, so nothing is kept.
- */
-export function defineScript(redis: RedisConnection, name: string, lua: string): Script {
-  const call = defineQuery(
-    redis,
-    name,
-    `${ONCE}\nlocal function run()\n${lua}\nend\nlocal reply, keep = run()\n${KEEP}`,
-  );
-  const lanes = lanesOf(redis);
-  return async (keys, args) => {
-    const lane = lanes.take();
-    try {
-      const reply = await call([...keys, besideKey(keys[0] ?? '', `call:${lane.name}`)], [...args, lane.nonce]);
-      lanes.giveBack(lane);
-      return reply;
-    } catch (error) {
-      if (error instanceof Error && error.name === 'ReplyError') lanes.giveBack(lane);
-      throw error;
-    }
-  };
-}
-
-/** Defines a script that only reads, or whose answer is the same however often it runs. */
-export function defineQuery(redis: RedisConnection, name: string, lua: string): Script {
-  redis.defineCommand(name, { lua });
-  return (keys, args) => {
-    const command = (redis as unknown as Record<string, (...all: (string | number)[]) => Promise<unknown>>)[name];
-    if (!command) throw new Error(`script ${name} is not defined`);
-    return command.call(redis, keys.length, ...keys, ...args);
-  };
-}
-
-/** One call at a time is in a lane, so Redis keeps one reply for each: as many as calls were ever under way at once. */
 type Lane = { name: string; nonce: string };
 
-/** @returns the lanes of a connection. One whose call was given up is not used again: the call may still arrive. */
-function createLanes() {
+type Registry = { defined: Map<ScriptName, Script>; takeLane: () => Lane; returnLane: (lane: Lane) => void };
+
+const registries = new WeakMap<RedisConnection, Registry>();
+
+/** @returns a script of this connection, defined when it is first asked for */
+export function scriptOf(redis: RedisConnection, name: ScriptName): Script {
+  const registry = registries.get(redis) ?? createRegistry();
+  registries.set(redis, registry);
+  const script =
+    registry.defined.get(name) ?? define(redis, name, scriptText(name), SCRIPTS[name] === 'change', registry);
+  registry.defined.set(name, script);
+  return script;
+}
+
+function createRegistry(): Registry {
   const caller = randomBytes(6).toString('base64url');
   const free: string[] = [];
   let [lanes, calls] = [0, 0];
   return {
-    take: (): Lane => ({ name: free.pop() ?? `${caller}:${lanes++}`, nonce: `${calls++};` }),
-    giveBack: ({ name }: Lane) => void free.push(name),
+    defined: new Map(),
+    takeLane: () => ({ name: free.pop() ?? `${caller}:${lanes++}`, nonce: `${calls++};` }),
+    returnLane: ({ name }) => void free.push(name),
   };
 }
 
-const lanesByConnection = new WeakMap<RedisConnection, ReturnType<typeof createLanes>>();
+export function defineText(redis: RedisConnection, name: string, lua: string): Script {
+  const registry = registries.get(redis) ?? createRegistry();
+  registries.set(redis, registry);
+  return define(redis, name, wrapped(lua), true, registry);
+}
 
-function lanesOf(redis: RedisConnection) {
-  const lanes = lanesByConnection.get(redis) ?? createLanes();
-  lanesByConnection.set(redis, lanes);
-  return lanes;
+function define(redis: RedisConnection, name: string, lua: string, once: boolean, registry: Registry): Script {
+  const { takeLane, returnLane } = registry;
+  redis.defineCommand(name, { lua });
+  const command = (redis as unknown as Record<string, (...all: (string | number)[]) => Promise<unknown>>)[name];
+  if (!command) throw new Error(`script ${name} is not defined`);
+  const call: Script = (keys, args) => command.call(redis, keys.length, ...keys, ...args);
+  if (!once) return call;
+  return async (keys, args) => {
+    const lane = takeLane();
+    try {
+      const reply = await call([...keys, besideKey(keys[0] ?? '', `call:${lane.name}`)], [...args, lane.nonce]);
+      returnLane(lane);
+      return reply;
+    } catch (error) {
+      // After any other error the call may still arrive: its lane is not used again.
+      if (error instanceof Error && error.name === 'ReplyError') returnLane(lane);
+      throw error;
+    }
+  };
 }

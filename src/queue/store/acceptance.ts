@@ -2,14 +2,13 @@
 import { createDelivery, type Delivery } from '../../domain/delivery.ts';
 import { configurationKey } from '../../domain/hold/hold.ts';
 import { withNote } from '../../domain/attempt/note.ts';
-import { isCompletedAhead, RANKS, rank as rankOf, toContestant, type Priority, type Rank } from '../../domain/order.ts';
+import { isCompletedAhead, rank as rankOf, toContestant, type Priority, type Rank } from '../../domain/order.ts';
 import { toText, type RunResult } from '../../domain/submission/run-result.ts';
 import { toSaid, type Said } from '../../domain/submission/fingerprinted-text.ts';
 import type { Fingerprints, MakeFingerprint } from './fingerprints.ts';
 import type { Keys } from '../redis/keys.ts';
-import { CONTEST_LUA } from './supersession.ts';
-import { defineLineScript, type Line } from './waiting-list.ts';
-import { fingerprintOf, HEADER_LUA, LETTERS, parseHeader, parseRecord, tag, toBody, type Place } from './record.ts';
+import { scriptOnList, type Line } from './waiting-list.ts';
+import { fingerprintOf, parseHeader, parseRecord, tag, toBody, type Place } from './record.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { NotOpened, type Seal } from './payload-cipher.ts';
 
@@ -30,68 +29,6 @@ type About = {
 export type OnRivals = (older: string, newer: string) => void;
 
 export type AcceptanceSettings = { priority: Priority; supersede: boolean };
-
-const ENTRY_ARGS = 8;
-
-const ACCEPT = `${HEADER_LUA}
-${CONTEST_LUA}
-local entries = tonumber(ARGV[OWN_ARGS + 1])
-local answers, joined, joinedBytes, accepted, known = {}, {}, 0, 0, {}
-local number = {}
-for rank = 0, ${RANKS.length - 1} do
-  number[rank], joined[rank] = tonumber(redis.call('HGET', COUNTS, 'joined:' .. rank) or 0), {}
-end
--- Whom it makes superfluous, or who makes it superfluous; one of the same instant does neither.
-local function compete(contest, instant, id)
-  local newest = newestStanding(contest)
-  join(contest, instant, id)
-  if not newest or newest[1] == instant then return '', '' end
-  if instant > newest[1] then return newest[2], '' end
-  return '', newest[2]
-end
-for entry = 0, entries - 1 do
-  local at = OWN_ARGS + 1 + entry * ${ENTRY_ARGS}
-  local id, now, identity, rank, body = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], tonumber(ARGV[at + 4]), ARGV[at + 5]
-  local key = ROOT .. ':' .. id
-  local place = number[rank] + 1
-  local head = {0, '${LETTERS.queued}', now, rank, place, identity, ARGV[at + 8]}
-  local record = table.concat(head, ' ') .. '\\n' .. body
-  if redis.call('SET', key, record, 'NX') then
-    number[rank] = place
-    joined[rank][#joined[rank] + 1] = id
-    accepted, joinedBytes = accepted + 1, joinedBytes + #record
-    answers[entry + 1] = place
-    if ARGV[at + 6] ~= '' then
-      local older, newer = compete(ROOT .. ':c:' .. ARGV[at + 6], ARGV[at + 7], id)
-      answers[entry + 1] = {'accepted', place, older, newer}
-    end
-  else
-    local found = redis.call('GET', key)
-    local _, _, _, _, _, foundIdentity = header(found)
-    answers[entry + 1] = {foundIdentity == identity and 'duplicate' or 'other', found}
-    known[#known + 1] = entry + 1
-  end
-end
-if accepted > 0 then
-  for rank = 0, ${RANKS.length - 1} do
-    if #joined[rank] > 0 then
-      redis.call('HSET', COUNTS, 'joined:' .. rank, number[rank])
-      redis.call('RPUSH', line(rank), unpack(joined[rank]))
-    end
-  end
-  redis.call('HINCRBY', COUNTS, 'queued', accepted)
-  redis.call('HINCRBY', COUNTS, 'bytes', joinedBytes)
-end
-local taken = accepted > 0 and take(accepted) or {}
-local left = {}
-for rank = 0, ${RANKS.length - 1} do left[rank + 1] = tonumber(redis.call('HGET', COUNTS, 'left:' .. rank) or 0) end
-local function reply(entries) return {entries, taken, ahead(), left, {number[0], number[1], number[2]}} end
-if accepted == 0 then return reply(answers), false end
-if #known == 0 then return reply(answers) end
--- Whoever asks again is told what was accepted; the records of others, which may be long, are read again.
-local brief = {unpack(answers)}
-for _, entry in ipairs(known) do brief[entry] = {answers[entry][1], ''} end
-return reply(answers), reply(brief)`;
 
 /** How many are due and in work, and for each rank how many ever left the line and ever joined it. */
 type LineState = [due: number, left: number[], joined: number[]];
@@ -134,7 +71,7 @@ export function createAcceptance(
   { priority, supersede }: AcceptanceSettings,
   onRivals: OnRivals,
 ): Accept {
-  const acceptScript = defineLineScript(redis, line, 'acceptDeliveries', ACCEPT);
+  const acceptScript = scriptOnList(redis, line, 'store/accept-deliveries');
   const waiting: Entry[] = [];
   let sending = false;
 

@@ -4,10 +4,10 @@ import { matches, type DeadLetterFilter } from '../../domain/operations/dead-let
 import { isDeliveryId, replay, type Delivery } from '../../domain/delivery.ts';
 import type { Deliveries } from './deliveries.ts';
 import type { Keys } from '../redis/keys.ts';
-import { HEADER_LUA, LETTERS, type Stored } from './record.ts';
+import type { Stored } from './record.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { NotOpened } from './payload-cipher.ts';
-import { defineScript } from '../redis/script.ts';
+import { scriptOf } from '../redis/script.ts';
 
 export type DeadLetterPage = { deadLetters: Delivery[]; nextCursor: string | null };
 
@@ -27,21 +27,12 @@ export type DeadLetters = {
   purge: (selection: Selection) => Promise<number>;
 };
 
-const PURGE = `${HEADER_LUA}
-local known = redis.call('GET', KEYS[1])
-local _, letter = header(known or '')
-if letter ~= '${LETTERS.dead}' then return 0, false end
-redis.call('DEL', KEYS[1])
-redis.call('ZREM', KEYS[2], ARGV[1])
-redis.call('HINCRBY', KEYS[3], 'dead', -1)
-return 1`;
-
 const SLICE = 200;
 /** How many a single page looks through for matches. */
 const LOOKED_THROUGH = 10_000;
 
 export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries: Deliveries): DeadLetters {
-  const purgeScript = defineScript(redis, 'purgeDeadLetter', PURGE);
+  const purgeScript = scriptOf(redis, 'store/purge-dead-letter');
 
   /** Walks them newest first from a place on, in slices, whatever leaves the list meanwhile. */
   async function* walk(from: Place | null): AsyncGenerator<{ stored: Stored; place: Place }[]> {

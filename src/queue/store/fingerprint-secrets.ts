@@ -1,7 +1,7 @@
 // The secret that fingerprints are made with: in Redis, sealed under every key the environment has, so that none of them is missed when it goes.
 import { createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import type { RedisConnection } from '../redis/connection.ts';
-import { defineQuery } from '../redis/script.ts';
+import { scriptOf } from '../redis/script.ts';
 import { createSeal } from './payload-cipher.ts';
 
 export type FingerprintSecret = { id: string; key: KeyObject };
@@ -20,16 +20,6 @@ const OWNER = 'fingerprint-secret';
 /** Where no key was configured that could seal it. */
 const UNSEALED = 'unsealed';
 
-/** KEYS: the hash of sealed secrets · ARGV: field, value… to be set where none of the fields is · reply: the fields' values. */
-const SETTLE = `
-local fields, isKnown = {}, false
-for at = 1, #ARGV, 2 do fields[#fields + 1] = ARGV[at] end
-local values = redis.call('HMGET', KEYS[1], unpack(fields))
-for at = 1, #fields do isKnown = isKnown or values[at] end
-if isKnown then return values end
-redis.call('HSET', KEYS[1], unpack(ARGV))
-return redis.call('HMGET', KEYS[1], unpack(fields))`;
-
 type Wrapping = { field: string; wrap: (secret: string) => string; unwrap: (value: string) => string };
 
 /**
@@ -42,7 +32,7 @@ export function openFingerprintSecrets(
   redisKey: string,
   keys: readonly Buffer[],
 ): FingerprintSecrets {
-  const settle = defineQuery(redis, 'settleFingerprintSecret', SETTLE);
+  const settle = scriptOf(redis, 'store/settle-fingerprint-secret');
   const wrappings = [...keys.map(toWrapping), { field: UNSEALED, wrap: same, unwrap: same }];
   const usable = wrappings.slice(0, Math.max(1, keys.length));
   const known = new Map<string, FingerprintSecret>();

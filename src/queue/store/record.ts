@@ -4,6 +4,7 @@ import { createDelivery, isTerminal } from '../../domain/delivery.ts';
 import type { Attempt, Delivery, LastFailure, Mark, Status, Uncertainty } from '../../domain/delivery.ts';
 import type { Note } from '../../domain/attempt/note.ts';
 import type { RunResult } from '../../domain/submission/run-result.ts';
+import { HEADER_BYTES, STATUS_CODES } from '../lua/constants.ts';
 import type { Seal } from './payload-cipher.ts';
 
 /** A delivery as stored: its run result while it is needed, and the revision a save must name. */
@@ -12,32 +13,7 @@ export type Stored = { delivery: Delivery; run: RunResult | null; rev: number };
 /** Where a delivery stands in line: the how-manieth of its rank it is. */
 export type Place = { rank: number; number: number };
 
-/** One letter each, so that a header stays short. */
-export const LETTERS: Record<Status, string> = {
-  queued: 'q',
-  delivering: 'g',
-  waiting: 'w',
-  delivered: 'd',
-  dead: 'x',
-  superseded: 's',
-};
-
-const STATUS_OF = Object.fromEntries(Object.entries(LETTERS).map(([status, letter]) => [letter, status as Status]));
-
-/**
- * The header in Lua: revision, letter, instant of acceptance, rank, number in line, fingerprint and tags, and the key of
- * the configuration (older records have none); the rest of the record follows on its own lines.
- */
-export const HEADER_LUA = `
-local function header(record)
-  return string.match(record, '^(%d+) (%a) (%d+) (%d) (%d+) (%S+ %S+ %S+) ?(%S*)\\n')
-end
-local STATUS = {${Object.entries(LETTERS)
-  .map(([status, letter]) => `${letter}='${status}'`)
-  .join(',')}}`;
-
-/** No header is longer. */
-export const HEADER_BYTES = 128;
+const STATUS_OF = Object.fromEntries(Object.entries(STATUS_CODES).map(([status, code]) => [code, status as Status]));
 
 /** So many attempts of a delivered run are remembered, the newest. */
 const ATTEMPTS_REMEMBERED = 8;

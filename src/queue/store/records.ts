@@ -3,12 +3,12 @@ import { isDeliveryId, isReplaceable, isTerminal, STATUSES, supersede } from '..
 import type { Delivery, Status } from '../../domain/delivery.ts';
 import { toContestant, type Contestant } from '../../domain/order.ts';
 import { toText, type RunResult } from '../../domain/submission/run-result.ts';
-import { CONTEST_LUA, ENDING_LUA, NEWER_LUA } from './supersession.ts';
 import type { Keys } from '../redis/keys.ts';
-import { defineLineScript, type Line } from './waiting-list.ts';
-import { HEADER_LUA, LETTERS, parseRecord, toBody, type Stored } from './record.ts';
+import { scriptOnList, type Line } from './waiting-list.ts';
+import { parseRecord, toBody, type Stored } from './record.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import { defineQuery } from '../redis/script.ts';
+import { STATUS_CODES } from '../lua/constants.ts';
+import { scriptOf } from '../redis/script.ts';
 import { NotOpened, type Seal } from './payload-cipher.ts';
 
 /**
@@ -48,70 +48,6 @@ export type RecordSettings = {
   supersede: boolean;
 };
 
-/** So many of the deliveries that ended are remembered by id, for whoever wants to look at some. */
-const ENDED_REMEMBERED = 100;
-
-/** The own arguments, in order: revision expected, letter, body, id, now, window, how long to wait, who supersedes it, contest, instant, whose claim it takes. */
-const SAVE = `${HEADER_LUA}
-${CONTEST_LUA}
-${ENDING_LUA}
-local RECORD, DEAD, ENDED, CLAIM = unpack(KEYS, OWN_KEYS + 1)
-local expected, to, body, id, now, window, waitMs, newer, contest, instant, takeFrom = unpack(ARGV, OWN_ARGS + 1)
-contest = contest ~= '' and ROOT .. ':c:' .. contest or nil
-local known = redis.call('GET', RECORD)
-if not known then return 'gone', false end
-local rev, from, at, rank, number, identity, configuration = header(known)
-if rev ~= expected then return 'stale', false end
-local newerLetter = newer ~= '' and letterOf(newer) or nil
-if newer ~= '' and not stands(newerLetter) then return 'stale', false end
-if CLAIM then
-  local owner = redis.call('GET', CLAIM)
-  if owner and owner ~= id and owner ~= takeFrom then return 'claimed', false end
-  redis.call('SET', CLAIM, id, 'PX', window)
-end
-local isNew = from ~= to
-if isNew and from == '${LETTERS.dead}' then
-  number = redis.call('HINCRBY', COUNTS, 'joined:' .. rank, 1)
-  redis.call('RPUSH', line(rank), id)
-  redis.call('ZREM', DEAD, id)
-end
--- Whoever is under way is in work, also one that a worker took up again before the line had its turn.
-if to == '${LETTERS.delivering}' then
-  redis.call('ZADD', IN_WORK, at, id)
-  redis.call('SREM', RETRYING, id)
-end
-putOff(id, tonumber(waitMs))
-local head = {rev + 1, to, at, rank, number, identity, configuration ~= '' and configuration or nil}
-local record = table.concat(head, ' ') .. '\\n' .. body
--- One that may come back is kept as whole as one that is open.
-local function weight(letter, record)
-  local isWhole = isOpen(letter) or (letter == '${LETTERS.superseded}' and string.sub(record, -1) ~= '\\n')
-  return isWhole and #record or 0
-end
-redis.call('HINCRBY', COUNTS, 'bytes', weight(to, record) - weight(from, known))
-if to == '${LETTERS.delivered}' then redis.call('SET', RECORD, record, 'PX', window) else redis.call('SET', RECORD, record) end
-if contest and isOpen(to) and isNew and from == '${LETTERS.dead}' then join(contest, instant, id) end
-if contest and to == '${LETTERS.superseded}' then
-  join(contest, instant, id)
-  if newerLetter == '${LETTERS.delivered}' then endForGood(contest, instant, id, window) else keepFew(contest, window) end
-  expire(contest, window)
-end
-if not isNew then return 'saved' end
-redis.call('HINCRBY', COUNTS, STATUS[from], -1)
-redis.call('HINCRBY', COUNTS, STATUS[to], 1)
-if isOpen(to) then return 'saved' end
-leave(id, configuration)
-redis.call('LPUSH', ENDED, id)
-redis.call('LTRIM', ENDED, 0, ${ENDED_REMEMBERED - 1})
-if to == '${LETTERS.dead}' then redis.call('ZADD', DEAD, now, id) end
-if contest and to == '${LETTERS.delivered}' then created(contest, instant, id, window) end
-local heir = contest and to == '${LETTERS.dead}' and died(contest, instant, id, window)
-return heir and {'saved', heir} or 'saved'`;
-
-const FORGET = `
-if redis.call('EXISTS', KEYS[OWN_KEYS + 1]) == 0 then leave(ARGV[OWN_ARGS + 1], '') end
-return 0, false`;
-
 /**
  * The records of one tenant.
  */
@@ -123,9 +59,9 @@ export function createRecords(
   seal: Seal,
   { dedupeWindowMs, supersede: supersedes }: RecordSettings,
 ): Records {
-  const saveScript = defineLineScript(redis, line, 'saveDelivery', SAVE);
-  const newerQuery = defineQuery(redis, 'findNewer', NEWER_LUA);
-  const forgetScript = defineLineScript(redis, line, 'forgetDelivery', FORGET);
+  const saveScript = scriptOnList(redis, line, 'store/save-delivery');
+  const newerQuery = scriptOf(redis, 'store/find-newer');
+  const forgetScript = scriptOnList(redis, line, 'store/forget-delivery');
 
   const parse = (id: string, record: string | null): Stored | null => {
     if (record === null) return null;
@@ -157,7 +93,7 @@ export function createRecords(
         [keys.delivery(next.id), keys.dead, keys.ended, ...claim],
         [
           stored.rev,
-          LETTERS[next.status],
+          STATUS_CODES[next.status],
           body,
           next.id,
           now,

@@ -2,10 +2,10 @@
 import type { Cluster } from 'ioredis';
 import { isDeliveryId, type Delivery } from '../../domain/delivery.ts';
 import type { Keys } from '../redis/keys.ts';
-import { HEADER_BYTES, tag } from './record.ts';
+import { tag } from './record.ts';
 import type { Records } from './records.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import { defineQuery } from '../redis/script.ts';
+import { scriptOf } from '../redis/script.ts';
 
 /** Newest first; `complete` is false where there may be more than were looked for, or time ran out. */
 export type SearchResult = { deliveries: Delivery[]; complete: boolean };
@@ -17,18 +17,8 @@ const SLICE = 1000;
 const FOUND_AT_MOST = 50;
 const SEARCHED_FOR_MS = 5000;
 
-/** Of these records, those that carry a tag; the header has the device's and the run's. */
-const TAGGED = `
-local tagged = {}
-for _, key in ipairs(KEYS) do
-  local start = redis.call('GETRANGE', key, 0, ${HEADER_BYTES})
-  local device, run = string.match(start, '^%S+ %S+ %S+ %S+ %S+ %S+ (%S+) (%S+)[ \\n]')
-  if device == ARGV[1] or run == ARGV[1] then tagged[#tagged + 1] = key end
-end
-return tagged`;
-
 export function createSearch(redis: RedisConnection, keys: Keys, { find }: Records): Search {
-  const taggedScript = defineQuery(redis, 'taggedDeliveries', TAGGED);
+  const matchScript = scriptOf(redis, 'store/match-search-hash');
   const pattern = keys.delivery(`d${'?'.repeat(22)}`).replace(/[[\]\\*]/g, '\\$&');
 
   async function load(found: readonly string[], text: string): Promise<Delivery[]> {
@@ -45,7 +35,7 @@ export function createSearch(redis: RedisConnection, keys: Keys, { find }: Recor
     const found: Delivery[] = [];
     const giveUpAt = performance.now() + SEARCHED_FOR_MS;
     for await (const slice of walk(redis, pattern)) {
-      if (slice.length > 0) found.push(...(await load((await taggedScript(slice, [tag(text)])) as string[], text)));
+      if (slice.length > 0) found.push(...(await load((await matchScript(slice, [tag(text)])) as string[], text)));
       if (found.length >= FOUND_AT_MOST || performance.now() > giveUpAt) return newestFirst(found, false);
     }
     return newestFirst(found, true);

@@ -1,0 +1,45 @@
+// Reads the scripts beside this file, once, and puts each together: prologue, the parts it includes, and its own lines.
+import { readdirSync, readFileSync } from 'node:fs';
+import { prologueFor } from './constants.ts';
+
+/** `--- @include "name"` stands for the part `includes/name.lua`; a second one for the same part is left out. */
+const INCLUDE = /^--- @include "([\w/-]+)"\n/gm;
+/** Where `answer-once.lua` has the script it wraps. */
+const SCRIPT_LINE = /^ *--- @script\n/m;
+const WRAPPER = 'answer-once';
+
+const folder = new URL('./', import.meta.url);
+
+/** Lua files by name, such as `store/put-off`. */
+export const LUA_FILES: ReadonlyMap<string, string> = new Map(
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.lua'))
+    .sort()
+    .map((file) => [file.slice(0, -'.lua'.length), readFileSync(new URL(file, folder), 'utf8')]),
+);
+
+/**
+ * @param answeredOnce whether a call that arrives twice runs once
+ * @throws Error where a file is missing
+ */
+export function assemble(name: string, answeredOnce: boolean): string {
+  const script = withIncludes(read(name), new Set());
+  const whole = answeredOnce ? read(WRAPPER).replace(SCRIPT_LINE, () => script) : script;
+  return `${prologueFor(whole)}\n${whole}`;
+}
+
+export const wrapped = (script: string) => read(WRAPPER).replace(SCRIPT_LINE, () => script);
+
+function withIncludes(text: string, included: Set<string>): string {
+  return text.replaceAll(INCLUDE, (_line, name: string) => {
+    if (included.has(name)) return '';
+    included.add(name);
+    return withIncludes(read(`includes/${name}`), included);
+  });
+}
+
+function read(name: string): string {
+  const text = LUA_FILES.get(name);
+  if (text === undefined) throw new Error(`there is no script ${name}.lua`);
+  return text;
+}

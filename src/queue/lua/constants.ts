@@ -1,0 +1,50 @@
+// Constants that Lua shares with TypeScript: one prologue, generated from the values TypeScript uses.
+import type { Status } from '../../domain/delivery.ts';
+import { PASSED_OVER_AT_MOST, RANKS } from '../../domain/order.ts';
+
+/** How a record's header spells its status: one letter, so that headers stay short. */
+export const STATUS_CODES: Record<Status, string> = {
+  queued: 'q',
+  delivering: 'g',
+  waiting: 'w',
+  delivered: 'd',
+  dead: 'x',
+  superseded: 's',
+};
+
+/** No header is longer. */
+export const HEADER_BYTES = 128;
+
+/** Counts the changes of the revoked devices, so that a process sees with one small reply that there are none. No device id has this character. */
+export const REVISION_FIELD = '#';
+
+type LuaValue = string | number | readonly string[] | Readonly<Record<string, string>>;
+
+const CONSTANTS: Readonly<Record<string, LuaValue>> = {
+  ...Object.fromEntries(Object.entries(STATUS_CODES).map(([status, code]) => [status.toUpperCase(), code])),
+  STATUS_NAMES: Object.fromEntries(Object.entries(STATUS_CODES).map(([status, code]) => [code, status])),
+  HEADER_BYTES,
+  REVISION_FIELD,
+  RANK_COUNT: RANKS.length,
+  PASSED_OVER_AT_MOST,
+};
+
+export const CONSTANT_NAMES = Object.keys(CONSTANTS);
+
+/** Defines the constants that a script names. Lua allows 200 local variables, so the others are left out. */
+export function prologueFor(script: string): string {
+  const words = new Set(script.match(/\b[A-Z][A-Z0-9_]*\b/g));
+  return CONSTANT_NAMES.filter((name) => words.has(name))
+    .map((name) => `local ${name} = ${toLua(CONSTANTS[name] ?? '')}`)
+    .join('\n');
+}
+
+function toLua(value: LuaValue): string {
+  // Text of these constants needs no escapes but those that JSON and Lua share.
+  if (typeof value !== 'object') return JSON.stringify(value);
+  if (isList(value)) return `{${value.map(toLua).join(', ')}}`;
+  const fields = Object.entries(value).map(([name, text]) => `[${toLua(name)}] = ${toLua(text)}`);
+  return `{${fields.join(', ')}}`;
+}
+
+const isList = (value: object): value is readonly string[] => Array.isArray(value);

@@ -1,0 +1,91 @@
+--[[
+  Stores run results that arrived together, each run once, and promotes as many deliveries as there is room for.
+
+  KEYS[1..11]  the waiting list's, see includes/waiting-list/keys.lua
+  ARGV[1..3]   the waiting list's
+  ARGV[4]      how many run results follow, eight arguments each:
+               delivery id
+               instant of acceptance
+               identity: the fingerprint and the search hashes of device and run
+               rank
+               record without its header
+               supersession key, '' if it takes no part
+               instant of completion, '' if it takes no part
+               configuration key
+
+  Reply: {answers, promoted ids, due, {left by rank}, {joined by rank}}: how many promoted deliveries are due, and how
+  many ever left and joined each waiting list. An answer is the position in its waiting list; or {'accepted', position,
+  older id or '', newer id or ''} where it may supersede another; or {'duplicate' or 'other', record} where the run is
+  known, 'other' if its identity differs. A repeated call gets '' for that record.
+]]
+--- @include "record-header"
+--- @include "waiting-list/promote"
+--- @include "supersession/contestants"
+--- @include "supersession/join"
+
+local ARGS_EACH = 8
+
+local entries = tonumber(ARGV[OWN_ARGS + 1])
+local answers, joined, joinedBytes, accepted, known = {}, {}, 0, 0, {}
+local position = {}
+for rank = 0, RANK_COUNT - 1 do
+  position[rank], joined[rank] = tonumber(redis.call('HGET', COUNTS, 'joined:' .. rank) or 0), {}
+end
+
+-- Returns whom a delivery supersedes and who supersedes it; one that was completed at the same instant does neither.
+local function compare(contestants, instant, id)
+  local newest = newestOf(contestants)
+  joinContestants(contestants, instant, id)
+  if not newest or newest[1] == instant then return '', '' end
+  if instant > newest[1] then return newest[2], '' end
+  return '', newest[2]
+end
+
+for entry = 1, entries do
+  local first = OWN_ARGS + 2 + (entry - 1) * ARGS_EACH
+  local id, at, identity, rank, body, supersessionKey, instant, configuration = unpack(ARGV, first, first + ARGS_EACH - 1)
+  rank = tonumber(rank)
+  local key = ROOT .. ':' .. id
+  local nextPosition = position[rank] + 1
+  local fields = {0, QUEUED, at, rank, nextPosition, identity, configuration}
+  local record = table.concat(fields, ' ') .. '\n' .. body
+  if redis.call('SET', key, record, 'NX') then
+    position[rank] = nextPosition
+    joined[rank][#joined[rank] + 1] = id
+    accepted, joinedBytes = accepted + 1, joinedBytes + #record
+    answers[entry] = nextPosition
+    if supersessionKey ~= '' then
+      local older, newer = compare(ROOT .. ':c:' .. supersessionKey, instant, id)
+      answers[entry] = {'accepted', nextPosition, older, newer}
+    end
+  else
+    local found = redis.call('GET', key)
+    local _, _, _, _, _, foundIdentity = parseHeader(found)
+    answers[entry] = {foundIdentity == identity and 'duplicate' or 'other', found}
+    known[#known + 1] = entry
+  end
+end
+if accepted > 0 then
+  for rank = 0, RANK_COUNT - 1 do
+    if #joined[rank] > 0 then
+      redis.call('HSET', COUNTS, 'joined:' .. rank, position[rank])
+      redis.call('RPUSH', waitingList(rank), unpack(joined[rank]))
+    end
+  end
+  redis.call('HINCRBY', COUNTS, 'queued', accepted)
+  redis.call('HINCRBY', COUNTS, 'bytes', joinedBytes)
+end
+
+local promoted = accepted > 0 and promote(accepted) or {}
+local left, everJoined = {}, {}
+for rank = 0, RANK_COUNT - 1 do
+  left[rank + 1] = tonumber(redis.call('HGET', COUNTS, 'left:' .. rank) or 0)
+  everJoined[rank + 1] = position[rank]
+end
+local function reply(toAnswers) return {toAnswers, promoted, countDue(), left, everJoined} end
+if accepted == 0 then return reply(answers), false end
+if #known == 0 then return reply(answers) end
+-- Kept for a repeated call without the records of known runs, which may be long: they are read again.
+local brief = {unpack(answers)}
+for _, entry in ipairs(known) do brief[entry] = {answers[entry][1], ''} end
+return reply(answers), reply(brief)

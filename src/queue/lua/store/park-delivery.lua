@@ -1,0 +1,26 @@
+--[[
+  Parks a promoted delivery under the hold of its configuration. If the hold has ended meanwhile, it is tried again at
+  once.
+
+  KEYS[1..11]  the waiting list's, see includes/waiting-list/keys.lua
+  ARGV[1..3]   the waiting list's
+  ARGV[4]      delivery id
+  ARGV[5]      key of the hold
+
+  Reply: 0
+]]
+--- @include "waiting-list/put-off"
+--- @include "waiting-list/park"
+
+local id, hold = unpack(ARGV, OWN_ARGS + 1)
+local at = redis.call('ZSCORE', PROMOTED, id)
+if not at then return 0, false end
+redis.call('SREM', RETRYING, id)
+if redis.call('HEXISTS', HOLDS, 'h:' .. hold) == 0 then
+  putOff(id, 1)
+else
+  redis.call('ZREM', PROMOTED, id)
+  redis.call('ZREM', PUT_OFF, id)
+  park(hold, id, at)
+end
+return 0, false

@@ -1,0 +1,95 @@
+--[[
+  Saves the next state of a delivery unless it was changed since it was read, with all that follows from its status:
+  counts, waiting lists, dead letters, and the other results of its device and configuration.
+
+  KEYS[1..11]  the waiting list's, see includes/waiting-list/keys.lua
+  KEYS[12]     the delivery's record
+  KEYS[13]     dead letters
+  KEYS[14]     deliveries that ended lately
+  KEYS[15]     who has claimed its record in Graph; missing if it has none
+  ARGV[1..3]   the waiting list's
+  ARGV[4]      expected revision
+  ARGV[5]      status code
+  ARGV[6]      record without its header
+  ARGV[7]      delivery id
+  ARGV[8]      current time in milliseconds
+  ARGV[9]      milliseconds for which a delivered run is remembered
+  ARGV[10]     milliseconds until the next attempt, 0 if none follows
+  ARGV[11]     id of the delivery that supersedes it, or ''
+  ARGV[12]     supersession key, or ''
+  ARGV[13]     instant of completion, or ''
+  ARGV[14]     id of the delivery whose claim it may take over, or ''
+
+  Reply: 'gone' (no such delivery), 'stale' (changed since), 'claimed' (another delivery has its record in Graph),
+  'saved', or {'saved', id of the delivery that takes its place}
+]]
+--- @include "record-header"
+--- @include "waiting-list/put-off"
+--- @include "waiting-list/leave"
+--- @include "supersession/contestants"
+--- @include "supersession/join"
+--- @include "supersession/ended"
+
+-- How many of the deliveries that ended are remembered by id.
+local ENDED_REMEMBERED = 100
+
+local RECORD, DEAD_LETTERS, ENDED, CLAIM = unpack(KEYS, OWN_KEYS + 1)
+local expectedRev, to, body, id, now, dedupeWindowMs, waitMs, newer, supersessionKey, instant, claimedBy =
+  unpack(ARGV, OWN_ARGS + 1)
+local contestants = supersessionKey ~= '' and ROOT .. ':c:' .. supersessionKey or nil
+
+local known = redis.call('GET', RECORD)
+if not known then return 'gone', false end
+local rev, from, at, rank, position, identity, configuration = parseHeader(known)
+if rev ~= expectedRev then return 'stale', false end
+local newerStatus = newer ~= '' and statusOf(newer) or nil
+if newer ~= '' and not isOpenOrCreated(newerStatus) then return 'stale', false end
+if CLAIM then
+  local owner = redis.call('GET', CLAIM)
+  if owner and owner ~= id and owner ~= claimedBy then return 'claimed', false end
+  redis.call('SET', CLAIM, id, 'PX', dedupeWindowMs)
+end
+
+local isNewStatus = from ~= to
+local isReplayed = isNewStatus and from == DEAD
+if isReplayed then
+  position = redis.call('HINCRBY', COUNTS, 'joined:' .. rank, 1)
+  redis.call('RPUSH', waitingList(rank), id)
+  redis.call('ZREM', DEAD_LETTERS, id)
+end
+-- A delivery under way is a promoted one, also if a worker took it up before the waiting list promoted it.
+if to == DELIVERING then
+  redis.call('ZADD', PROMOTED, at, id)
+  redis.call('SREM', RETRYING, id)
+end
+putOff(id, tonumber(waitMs))
+
+local fields = {rev + 1, to, at, rank, position, identity, configuration ~= '' and configuration or nil}
+local record = table.concat(fields, ' ') .. '\n' .. body
+-- Bytes that count as open: one that was superseded and may come back is kept whole as well.
+local function openBytes(status, text)
+  local isWhole = isOpen(status) or (status == SUPERSEDED and string.sub(text, -1) ~= '\n')
+  return isWhole and #text or 0
+end
+redis.call('HINCRBY', COUNTS, 'bytes', openBytes(to, record) - openBytes(from, known))
+if to == DELIVERED then redis.call('SET', RECORD, record, 'PX', dedupeWindowMs) else redis.call('SET', RECORD, record) end
+
+if contestants and isOpen(to) and isReplayed then joinContestants(contestants, instant, id) end
+if contestants and to == SUPERSEDED then
+  joinContestants(contestants, instant, id)
+  if newerStatus == DELIVERED then endForGood(contestants, instant, id, dedupeWindowMs)
+  else keepFewSuperseded(contestants, dedupeWindowMs) end
+  expireContestants(contestants, dedupeWindowMs)
+end
+
+if not isNewStatus then return 'saved' end
+redis.call('HINCRBY', COUNTS, STATUS_NAMES[from], -1)
+redis.call('HINCRBY', COUNTS, STATUS_NAMES[to], 1)
+if isOpen(to) then return 'saved' end
+leave(id, configuration)
+redis.call('LPUSH', ENDED, id)
+redis.call('LTRIM', ENDED, 0, ENDED_REMEMBERED - 1)
+if to == DEAD then redis.call('ZADD', DEAD_LETTERS, now, id) end
+if contestants and to == DELIVERED then onCreated(contestants, instant, id, dedupeWindowMs) end
+local heir = contestants and to == DEAD and onDied(contestants, instant, id, dedupeWindowMs)
+return heir and {'saved', heir} or 'saved'
