@@ -2,7 +2,8 @@
 import { GRAPH_FACTS, type GraphFact, type GraphFacts, type Seen } from '../../domain/operations/graph-facts.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import { defineQuery } from '../redis/script.ts';
+import { scriptOf } from '../redis/script.ts';
+import { SUBJECT_FIELD } from '../lua/constants.ts';
 
 export type Facts = {
   /** That a create is proven keeps the time of the first one. */
@@ -14,18 +15,8 @@ export type Facts = {
   concern: (subject: string) => Promise<void>;
 };
 
-const SUBJECT = 'of';
-
-/** KEYS[1] facts; ARGV[1] whose they are from now on. */
-const CONCERN = `
-local before = redis.call('HGET', KEYS[1], '${SUBJECT}')
-if before == ARGV[1] then return 0 end
-if before then redis.call('DEL', KEYS[1]) end
-redis.call('HSET', KEYS[1], '${SUBJECT}', ARGV[1])
-return 1`;
-
 export function createFacts(redis: RedisConnection, { facts: key }: Pick<Keys, 'facts'>): Facts {
-  const concern = defineQuery(redis, 'concernFacts', CONCERN);
+  const setGraph = scriptOf(redis, 'budget/set-graph');
   return {
     note: async (fact, seen) => {
       if (fact === 'createProven') await redis.hsetnx(key, fact, write(seen));
@@ -35,9 +26,9 @@ export function createFacts(redis: RedisConnection, { facts: key }: Pick<Keys, '
       const found = await redis.hmget(key, ...GRAPH_FACTS);
       return Object.fromEntries(GRAPH_FACTS.map((fact, index) => [fact, read(found[index])])) as GraphFacts;
     },
-    subject: () => redis.hget(key, SUBJECT),
+    subject: () => redis.hget(key, SUBJECT_FIELD),
     concern: async (subject) => {
-      await concern([key], [subject]);
+      await setGraph([key], [subject]);
     },
   };
 }

@@ -18,6 +18,9 @@ export const HEADER_BYTES = 128;
 /** Counts the changes of the revoked devices, so that a process sees with one small reply that there are none. No device id has this character. */
 export const REVISION_FIELD = '#';
 
+/** Which Graph and tenant the facts are of; the other fields of their hash are facts. */
+export const SUBJECT_FIELD = 'of';
+
 type LuaValue = string | number | readonly string[] | Readonly<Record<string, string>>;
 
 const CONSTANTS: Readonly<Record<string, LuaValue>> = {
@@ -25,6 +28,7 @@ const CONSTANTS: Readonly<Record<string, LuaValue>> = {
   STATUS_NAMES: Object.fromEntries(Object.entries(STATUS_CODES).map(([status, code]) => [code, status])),
   HEADER_BYTES,
   REVISION_FIELD,
+  SUBJECT_FIELD,
   RANK_COUNT: RANKS.length,
   PASSED_OVER_AT_MOST,
 };

@@ -13,6 +13,7 @@ const SCRIPTS = {
   'budget/end-backoff': 'change',
   'budget/end-throttle': 'change',
   'budget/read-holds': 'query',
+  'budget/set-graph': 'query',
   'devices/count-device': 'change',
   'devices/restore-device': 'change',
   'devices/revoke-device': 'change',
