@@ -1,11 +1,11 @@
 // BIOS passwords, as vendor tools and scripts echo them: masked before anything is stored.
 import { findEncoded } from './encoded.ts';
 import { findRepeated } from './repeated.ts';
-import { findNamedSecrets } from './secret-names.ts';
+import { findNamedSecrets, NAME_SIGN } from './secret-names.ts';
 import { findInViews } from './views.ts';
 import { MASK, type Range } from './values.ts';
-import { findCallSecrets, findSecureStrings } from './vendor-calls.ts';
-import { findToolSecrets } from './vendor-tools.ts';
+import { CALL_SIGN, findCallSecrets, findSecureStrings } from './vendor-calls.ts';
+import { findToolSecrets, TOOL_SIGN } from './vendor-tools.ts';
 
 /**
  * Masks what looks like a BIOS password – on a command line, in a script's source or in a file of settings – and leaves every
@@ -19,7 +19,9 @@ export function maskBiosPasswords(text: string): string {
 }
 
 const FINDERS = [findNamedSecrets, findCallSecrets, findSecureStrings, findToolSecrets];
-const findSecrets = (text: string): Range[] => FINDERS.flatMap((find) => find(text));
+/** Most texts have none of these: one look instead of dozens. */
+const SIGN = new RegExp([NAME_SIGN, CALL_SIGN, TOOL_SIGN].join('|'), 'i');
+const findSecrets = (text: string): Range[] => (SIGN.test(text) ? FINDERS.flatMap((find) => find(text)) : []);
 const hasSecret = (text: string): boolean => findInViews(text, findSecrets).some(([start, end]) => end > start);
 
 /** How HP's tools mark an encoded password; the mark itself is no secret. */

@@ -1,6 +1,7 @@
 // Texts in Base64, such as PowerShell's -EncodedCommand: masked whole where a password stands in what they say.
 import type { Range } from './values.ts';
 
+const SHORTEST = 16;
 /** Perhaps broken into lines, as certutil and consoles do. */
 const TOKEN =
   /(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/]{16,}(?:\r?\n[A-Za-z0-9+/]{16,}){0,4096}(?:\r?\n[A-Za-z0-9+/]{1,15})?={0,2}/g;
@@ -8,6 +9,7 @@ const PRINTED = /^[\t\n\r\u0020-\u007e\u00a0-\ufffc]*$/;
 
 /** @param hasSecret whether a text that was encoded has something to mask */
 export function findEncoded(text: string, hasSecret: (decoded: string) => boolean): Range[] {
+  if (!hasLongWord(text)) return [];
   const ranges: Range[] = [];
   for (const { index, 0: token } of text.matchAll(TOKEN)) {
     const [firstLine = token] = token.split(/\r?\n/, 1);
@@ -16,6 +18,22 @@ export function findEncoded(text: string, hasSecret: (decoded: string) => boolea
   }
   return ranges;
 }
+
+/** Whether so many characters of Base64 stand side by side: each such word covers a multiple of its least length. */
+function hasLongWord(text: string): boolean {
+  for (let at = SHORTEST - 1; at < text.length; at += SHORTEST) {
+    let from = at;
+    while (from > at - SHORTEST && isBase64(text.charCodeAt(from))) from -= 1;
+    let to = at;
+    while (to < from + SHORTEST && isBase64(text.charCodeAt(to + 1))) to += 1;
+    if (to - from >= SHORTEST) return true;
+  }
+  return false;
+}
+
+/** A–Z, a–z, 0–9, + and /, by code; NaN is behind the end. */
+const isBase64 = (code: number): boolean =>
+  (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 47 && code <= 57) || code === 43;
 
 /** What it may say: as Windows encodes text, or as all others do. */
 function readTexts(token: string): string[] {

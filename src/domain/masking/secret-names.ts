@@ -35,6 +35,9 @@ const SUFFIX = String.raw`(?:[._-]?(?:old|new|current|previous|plain|text|plaint
 const INDEX = String.raw`(?:\[\d{1,3}\]|[ \t]?#\d{1,3}(?=[ \t]*[:=(])|(?<!\bpass)[ \t]\d{1,2}(?=[ \t]*[:=(]))?`;
 const NAME = new RegExp(String.raw`(?:${WORD})${SUFFIX}${INDEX}(?![\p{L}\p{N}_])(?!-(?:\p{L}))`, 'giu');
 
+/** Part of every name of a password: a text without it has none. */
+export const NAME_SIGN = 'pass|pw|psw|kennwort|secret|authorizationtoken|encryptionkey|sechandle';
+
 /** Variables are named `$BiosPW` as well; without a sign of a variable or an option the two letters mean nothing. */
 const SHORT = /(?:(?<=[$-])|(?<=[$-][a-z]{0,24}))pw(?![\p{L}\p{N}_])/giu;
 

@@ -27,6 +27,9 @@ const METHODS: Record<string, { args?: number[]; from?: number; parts?: number[]
   buildandsign: { args: [1, 3] },
 };
 
+/** Part of every call: a text without it has none. */
+export const CALL_SIGN = [...Object.keys(METHODS), 'securestring', 'appendchar'].join('|');
+
 const METHOD = new RegExp(
   String.raw`(?:\b|_)(${Object.keys(METHODS).join('|')})(?:(?<=buildandsign)\w{1,60})?(?:\]?::new)?(?![\p{L}\p{N}_])`,
   'giu',

@@ -126,6 +126,9 @@ const FORMS: readonly [word: RegExp, before: string, secret: string][] = [
   [ENCODINGS, String.raw`(?<!\S)`, String.raw`\S{1,128}(?=${SPACED_ENCODING})`],
 ];
 
+/** Part of every form of a tool: a text without it has none. */
+export const TOOL_SIGN = [...new Set(FORMS.map(([{ source }]) => source))].join('|');
+
 const PATTERNS = FORMS.map(([word, before, secret]) => ({
   word,
   pattern: new RegExp(`(${before})(?:${secret})`, 'gi'),

@@ -33,8 +33,12 @@ function decode(found: RegExpMatchArray): string {
 
 const toBlank = ({ 0: whole }: RegExpMatchArray): string => (/^[\r\u0085\u2028\u2029]/.test(whole) ? '\n' : ' ');
 
+/** What INVISIBLE, SPACING and ESCAPE begin with: most texts have none of it. */
+const ODD = new RegExp(String.raw`[\u001b\u009b]|${UNSEEN}|[\u000b\u000c\u0085\u2028\u2029%&\\\x60^]|_x|\r(?!\n)`, 'i');
+
 /** All readings that differ from the text itself; none of most texts. */
 function createViews(text: string): View[] {
+  if (!ODD.test(text)) return [joinWrapped(toView(text))].filter((view) => view !== null);
   const plain = replaceAll(toView(text), INVISIBLE, () => '');
   const spaced = replaceAll(toView(text), SPACING, toBlank);
   const decoded = replaceAll(plain ?? toView(text), ESCAPE, decode);
