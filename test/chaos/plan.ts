@@ -18,6 +18,7 @@ export const MACHINE_KINDS = [
   'redis-stall',
   'redis-lost-replies',
   'redis-refuse',
+  'redis-promote',
   'graph-cut',
   'graph-stall',
   'graph-lost-replies',
@@ -86,6 +87,8 @@ export type Plan = {
   /** How far each process's wall clock is ahead of Redis's. */
   clockAheadS: Record<Party, number>;
   filter: Filter;
+  /** Whether the processes may do in Redis only what the documentation says they need. */
+  isRestricted: boolean;
   submissions: Submission[];
   disturbances: Disturbance[];
   /** After this everything is mended. */
@@ -122,6 +125,9 @@ const CLOCKS_AHEAD_S = [0, 0, 0, 0, 240, -240, 4 * 3600, -4 * 3600] as const;
 /** So many runs meet a service whose `$filter` is taken and finds nothing. */
 const BLIND_FILTER_SHARE = 0.25;
 
+/** This share of runs has processes with a restricted Redis user. */
+const RESTRICTED_SHARE = 0.4;
+
 const SUBMITTING_MS = 9000;
 /** So many submissions come at a moment when something is about to happen. */
 const TIMELY_SHARE = 0.7;
@@ -143,6 +149,7 @@ const DURATIONS: Record<Kind, readonly [number, number]> = {
   'redis-stall': [300, 3500],
   'redis-lost-replies': [100, 1500],
   'redis-refuse': [300, 2500],
+  'redis-promote': [0, 0],
   'graph-cut': [0, 0],
   'graph-stall': [300, 2500],
   'graph-lost-replies': [100, 2500],
@@ -187,6 +194,7 @@ export function createPlan(options: PlanOptions): Plan {
       'worker-2': pick(random, CLOCKS_AHEAD_S),
     },
     filter: random() < BLIND_FILTER_SHARE ? 'finds-nothing' : 'works',
+    isRestricted: random() < RESTRICTED_SHARE,
     submissions: submissions.sort((a, b) => a.at - b.at),
     disturbances: disturbances.sort((a, b) => a.at - b.at),
     lengthMs: options.machinery.lengthMs,

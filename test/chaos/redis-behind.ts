@@ -2,8 +2,10 @@
 import { mkdir } from 'node:fs/promises';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
+import { documentedRules } from '../support/redis-rights.ts';
 import { serversIn } from '../support/embedded.ts';
-import { startTestRedis } from '../support/redis.ts';
+import { startTestRedis, type TestRedis } from '../support/redis.ts';
+import { createProxy } from './proxy.ts';
 import { until } from '../support/until.ts';
 
 export type RedisBehind = {
@@ -14,6 +16,8 @@ export type RedisBehind = {
   kill: () => Promise<void>;
   start: () => Promise<void>;
   forgetScripts: () => Promise<void>;
+  /** The replica becomes the primary and the other way round; new connections lead to it, open ones stay where they are. */
+  promote: () => Promise<void>;
   /** What must never be and was. */
   surprises: string[];
   /** What is left of one that should be gone by itself when the processes are. */
@@ -21,27 +25,85 @@ export type RedisBehind = {
   close: () => Promise<void>;
 };
 
-export async function openRedisApart(): Promise<RedisBehind> {
-  const redis = await startTestRedis();
-  const killRedis = () => redis.signal('SIGKILL');
-  process.once('exit', killRedis);
+const USER = 'bridge';
+const PASSWORD = 'campaign';
+/** A replica's first copy is not put off to wait for other replicas. */
+const AT_ONCE = ['--repl-diskless-sync-delay', '0'];
+const CAUGHT_UP_WITHIN_MS = 2000;
+
+/** @param isRestricted the processes come as the user that the documentation describes, with no more rights */
+export async function openRedisApart(isRestricted: boolean): Promise<RedisBehind> {
+  const user = isRestricted ? ['--user', USER, ...documentedRules(PASSWORD)] : [];
+  const servers = await Promise.all([startTestRedis(...AT_ONCE, ...user), startTestRedis(...AT_ONCE, ...user)]);
+  // Replication needs a port, and both listen on sockets.
+  const ports = await Promise.all(
+    servers.map(({ directory }) => createProxy(() => connect(`${directory}/redis.sock`))),
+  );
+  let first: 0 | 1 = 0;
+  let isUp = true;
+  const primary = () => servers[first];
+  const follow = async (replica: 0 | 1, of: 0 | 1) => {
+    await servers[replica].client.replicaof('127.0.0.1', ports[of]?.port ?? 0);
+  };
+  await follow(1, 0);
+
+  const killAll = () => servers.forEach((server) => server.signal('SIGKILL'));
+  process.once('exit', killAll);
   return {
-    environment: (proxyPort) => ({ REDIS_URL: `redis://127.0.0.1:${proxyPort}` }),
-    connect: () => connect(`${redis.directory}/redis.sock`),
-    signal: redis.signal,
-    kill: redis.kill,
-    start: redis.start,
+    environment: (proxyPort) => ({
+      REDIS_URL: `redis://${isRestricted ? `${USER}:${PASSWORD}@` : ''}127.0.0.1:${proxyPort}`,
+    }),
+    connect: () => connect(`${primary().directory}/redis.sock`),
+    signal: (name) => (name === 'SIGCONT' ? servers.forEach((server) => server.signal(name)) : primary().signal(name)),
+    kill: () => {
+      isUp = false;
+      return primary().kill();
+    },
+    start: async () => {
+      await primary().start();
+      isUp = true;
+    },
     forgetScripts: async () => {
-      await redis.client.script('FLUSH').catch(() => undefined);
+      await primary()
+        .client.script('FLUSH')
+        .catch(() => undefined);
+    },
+    promote: async () => {
+      if (!isUp) return;
+      const [old, next] = [first, first === 0 ? 1 : 0] as const;
+      await servers[old].client.call('CLIENT', 'PAUSE', String(2 * CAUGHT_UP_WITHIN_MS), 'WRITE');
+      // A replica that does not follow yet stays one.
+      if (await hasCaughtUp(servers[next], servers[old])) {
+        first = next;
+        await servers[next].client.replicaof('NO', 'ONE');
+        await follow(old, next);
+      }
+      await servers[old].client.call('CLIENT', 'UNPAUSE');
     },
     surprises: [],
     leftovers: () => Promise.resolve([]),
     close: async () => {
-      await redis.close();
-      process.off('exit', killRedis);
+      await Promise.all(ports.map((port) => port.close()));
+      await Promise.all(servers.map((server) => server.close()));
+      process.off('exit', killAll);
     },
   };
 }
+
+/** Whether the replica has all that its primary, which takes no more writes, was told. */
+const hasCaughtUp = (replica: TestRedis, of: TestRedis): Promise<boolean> =>
+  until(
+    'the replica has caught up',
+    async () => {
+      const [copy, original] = await Promise.all([replica.client.info('replication'), of.client.info('replication')]);
+      const [at, end] = [/slave_repl_offset:(\d+)/.exec(copy), /master_repl_offset:(\d+)/.exec(original)];
+      return copy.includes('master_link_status:up') && at !== null && at[1] === end?.[1];
+    },
+    CAUGHT_UP_WITHIN_MS,
+  ).then(
+    () => true,
+    () => false,
+  );
 
 const COUNTED_EVERY_MS = 50;
 const GONE_WITHIN_MS = 15_000;
@@ -68,6 +130,7 @@ export async function openEmbeddedRedis(parent: string): Promise<RedisBehind> {
     },
     start: () => Promise.resolve(),
     forgetScripts: () => Promise.resolve(),
+    promote: () => Promise.resolve(),
     surprises,
     leftovers: () =>
       until('the server is gone', () => serversIn(directory).length === 0, GONE_WITHIN_MS).then(

@@ -27,6 +27,7 @@ export type StageOptions = {
   operatorToken: string;
   concurrency: number;
   filter: Filter;
+  isRestricted: boolean;
   clockAheadS: Record<Party, number>;
 };
 
@@ -53,7 +54,9 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const hasClocks = MISSING_FAKETIME === null && options.redis !== 'embedded';
   const clockAheadS = hasClocks ? options.clockAheadS : { api: 0, 'worker-1': 0, 'worker-2': 0 };
   const clocks = hasClocks ? await openClocks(clockAheadS) : null;
-  const redis = await (options.redis === 'embedded' ? openEmbeddedRedis(directory) : openRedisApart());
+  const redis = await (options.redis === 'embedded'
+    ? openEmbeddedRedis(directory)
+    : openRedisApart(options.isRestricted));
   const toRedis = await openProxies(PARTIES, redis.connect);
   const toGraph = await openProxies(PARTIES, () => connect(outside.port, '127.0.0.1'));
   const processes = Object.fromEntries(
@@ -119,6 +122,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       begin: () => (redisDown = redisDown.then(redis.kill)),
       end: () => (redisDown = redisDown.then(redis.kill).then(() => redis.start())),
     },
+    'redis-promote': { begin: () => (redisDown = redisDown.then(redis.promote)) },
     'redis-pause': pausing,
     'redis-long-pause': pausing,
     'kill-all': {
