@@ -1,6 +1,7 @@
 // A peer: a plain BullMQ worker with BullMQ's own limiter at the documented rate, which rate-limits the queue on a 429.
 import { randomUUID } from 'node:crypto';
 import { Queue, Worker } from 'bullmq';
+import { WINDOW_MS } from '../../src/domain/pace/per-window.ts';
 import { parseConfig } from '../../src/config/config.ts';
 import { createGraphClient } from '../../src/graph/client.ts';
 import { createTokenSource } from '../../src/graph/credential/token.ts';
@@ -33,7 +34,7 @@ process.on('message', () => {
     {
       connection: connect(config.redis, 'work', nothing),
       concurrency: PEER_AT_ONCE,
-      limiter: { max: 100, duration: 20_000 / timeScale },
+      limiter: { max: 100, duration: WINDOW_MS / timeScale },
       removeOnComplete: { count: 0 },
       skipVersionCheck: true,
     },

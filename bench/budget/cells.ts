@@ -1,4 +1,5 @@
 // What is measured: who sends, against which hidden limiter, told when to come back or not, in how many processes.
+import { WINDOW_MS, WINDOW_S } from '../../src/domain/pace/per-window.ts';
 
 export type Sender = 'runstate-bridge' | 'BullMQ limiter' | 'Graph SDK retries';
 export type LimiterKind = 'fixed-window' | 'sliding-window' | 'token-bucket';
@@ -51,7 +52,15 @@ export function listCells({ minutes, stepMinutes, processes, senders }: Wanted):
     return (isProduct ? processes : [1]).flatMap((count) =>
       [true, false].flatMap((retryAfter) =>
         LIMITERS.flatMap((limiter) =>
-          loads.map((load) => ({ sender, limiter, retryAfter, processes: count, windowS: 20, noise: 0, ...load })),
+          loads.map((load) => ({
+            sender,
+            limiter,
+            retryAfter,
+            processes: count,
+            windowS: WINDOW_S,
+            noise: 0,
+            ...load,
+          })),
         ),
       ),
     );
@@ -82,12 +91,12 @@ export function listOddCells({ minutes, processes, senders }: Wanted): Cell[] {
     );
     return [
       ...windows,
-      ...LIMITERS.map((limiter) => ({ ...cell, limiter, retryAfter: false, windowS: 20, noise: NOISE })),
+      ...LIMITERS.map((limiter) => ({ ...cell, limiter, retryAfter: false, windowS: WINDOW_S, noise: NOISE })),
     ];
   });
 }
 
 /** The most a limiter could take of a cell, with room to spare. */
 export function mostWrites({ limits, settleMs, countMs }: Cell): number {
-  return Math.ceil((Math.max(...limits) * 1.2 * (settleMs + countMs)) / 20_000) + 200;
+  return Math.ceil((Math.max(...limits) * 1.2 * (settleMs + countMs)) / WINDOW_MS) + 200;
 }

@@ -1,4 +1,5 @@
 // The sandbox in a process of its own, its clock hastened, its limit hidden: counts what it took and what it refused.
+import { WINDOW_MS, WINDOW_S } from '../../src/domain/pace/per-window.ts';
 import { createSandbox } from '../../src/sandbox/sandbox.ts';
 import type { Cell } from './cells.ts';
 import { readArgument, say } from './process.ts';
@@ -7,7 +8,6 @@ export type OutsideArgument = { cell: Cell; timeScale: number; directory: string
 export type Outside = { environment: Record<string, string>; configurationId: string };
 export type Counted = { taken: number; refused: number; allowed: number; calledEarly: number };
 
-const WINDOW_MS = 20_000;
 /** Graph's answers take so long. */
 const LATENCY_MS = [100, 400] as const;
 
@@ -24,7 +24,7 @@ const sandbox = await createSandbox({
     kind: cell.limiter,
     writesPer20s: perWindow(cell.limits[0] ?? 100),
     retryAfter: cell.retryAfter ? 'seconds' : 'none',
-    timeScale: 20 / cell.windowS,
+    timeScale: WINDOW_S / cell.windowS,
   },
   faults: { creates: { '429': cell.noise } },
 });
@@ -59,7 +59,7 @@ function begin(): void {
 }
 
 function perWindow(writesPer20s: number): number {
-  return (writesPer20s * cell.windowS) / 20;
+  return (writesPer20s * cell.windowS) / WINDOW_S;
 }
 
 const ready: Outside = { environment: sandbox.environment(), configurationId: sandbox.configurationIds[0] ?? '' };

@@ -1,4 +1,5 @@
 // The cells as a table in Markdown: how much of the limit was used, and how much of what was sent was refused.
+import { WINDOW_S } from '../../src/domain/pace/per-window.ts';
 import type { Measured } from './cell.ts';
 import type { Cell } from './cells.ts';
 
@@ -42,7 +43,7 @@ const toRow = ({ sender, processes, limiter, retryAfter }: Cell) =>
 export const toLoad = ({ limits, windowS, noise }: Cell) =>
   [
     limits.length === 1 ? `limit ${limits[0]}` : limits.join(' → '),
-    windowS === 20 ? [] : `in ${windowS} s`,
+    windowS === WINDOW_S ? [] : `in ${windowS} s`,
     noise === 0 ? [] : `${noise * 100} % noise`,
   ]
     .flat()

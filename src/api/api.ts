@@ -1,5 +1,6 @@
 // The API: opens the queue, the identities, the dashboard and the routes of a configuration, and listens.
 import type { Config } from '../config/config.ts';
+import { toPerSecond } from '../domain/pace/per-window.ts';
 import { createApp } from '../http/app.ts';
 import { openIdentities, type Identities } from '../http/identity/identities.ts';
 import { createIsTrustedProxy } from '../http/identity/certificate/trusted-proxies.ts';
@@ -58,7 +59,7 @@ async function openRoutes(config: Config, { telemetry, random = Math.random, ...
   parts.opened('queue', queue.close);
   watchDurability(queue.redis, events.durability);
   const clock = options.clock ?? queue.clock.now;
-  const backlog = watchBacklog(queue, config.backlog, writesPer20s / 20, clock, events.backlog);
+  const backlog = watchBacklog(queue, config.backlog, toPerSecond(writesPer20s), clock, events.backlog);
   parts.opened('backlog watch', backlog.close);
 
   const revocations = await openRevocations(queue.redis, queue.keys, events.redisTrouble);

@@ -3,6 +3,7 @@ import pTimeout from 'p-timeout';
 import { countCauses, type Cause } from '../domain/operations/dead-causes.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import { flowAt, remember, stillSince, toHistory, type Sample } from '../domain/operations/flow.ts';
+import { toPerSecond } from '../domain/pace/per-window.ts';
 import { drainSeconds } from '../domain/operations/forecast.ts';
 import { describeGraphFacts, stillKnown } from '../domain/operations/graph-facts.ts';
 import { partialHolds, summariseHolds, tenantHold } from '../domain/hold/hold.ts';
@@ -29,7 +30,6 @@ const SAMPLE_EVERY_MS = 2000;
 const HISTORY_MS = 600_000;
 const FRESH_FOR_MS = 1000;
 const ANSWER_WITHIN_MS = 3000;
-const WINDOW_S = 20;
 const LATEST_LOOKED_AT = 100;
 const ROWS = 8;
 /** Counting causes reads the dead letters: the newest of them, and not with every look. */
@@ -117,7 +117,7 @@ function watchOverview({ queue, writesPer20s: startPer20s, readiness, fullness, 
       writesPer20s,
       drainSeconds: drain,
     };
-    const writesPerSecond = writesPer20s / WINDOW_S;
+    const writesPerSecond = toPerSecond(writesPer20s);
     return {
       at: toIso(now),
       tenantId: queue.tenantId,
@@ -133,7 +133,7 @@ function watchOverview({ queue, writesPer20s: startPer20s, readiness, fullness, 
       },
       budget: {
         writesPerSecond,
-        startWritesPerSecond: startPer20s / WINDOW_S,
+        startWritesPerSecond: toPerSecond(startPer20s),
         used: Math.min(1, flow.outPerSecond / writesPerSecond),
       },
       holds: toHoldViews(holds, parked),

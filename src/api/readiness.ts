@@ -1,6 +1,7 @@
 // What a process says of itself: readiness by checks, status for operators, and the gauges a scrape reads.
 import pTimeout from 'p-timeout';
 import { STATUSES } from '../domain/delivery.ts';
+import { toPerSecond } from '../domain/pace/per-window.ts';
 import { drainSeconds } from '../domain/operations/forecast.ts';
 import { stillKnown } from '../domain/operations/graph-facts.ts';
 import {
@@ -31,7 +32,6 @@ const CHECK_WITHIN_MS = 1500;
 const DENIED_TOLD_MS = 60_000;
 /** Longer than reconnecting waits between two tries. */
 const NOT_HERE_TOLD_MS = 5000;
-const WINDOW_S = 20;
 const THROTTLE_REMEDY =
   'Nothing to do: it passes by itself. Where Graph asked for an absurd time, end it with npx runstate-bridge throttle end.';
 /** From here on an operator should act: when maxmemory is reached, submissions are refused. */
@@ -104,7 +104,7 @@ export function createHealth({ queue, metrics, clock, backlog }: HealthSource): 
       holds,
       parked,
       throttle,
-      budgetWritesPerSecond: writesPer20s / WINDOW_S,
+      budgetWritesPerSecond: toPerSecond(writesPer20s),
       drainSeconds: drainSeconds(Math.max(0, flowing), prospect, clock()),
     };
   }

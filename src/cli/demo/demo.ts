@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { deriveDeviceKey } from '../../domain/submission/device-key.ts';
+import { WINDOW_MS, WINDOW_S } from '../../domain/pace/per-window.ts';
 import { createFleet } from '../../sandbox/fleet/fleet.ts';
 import { createFleetSubmit, runFleet, type FleetResult } from './fleet-run.ts';
 import { createRandom } from '../../sandbox/random.ts';
@@ -129,7 +130,7 @@ async function demo(
 
 /** Three times what the pace needs, and room for faults to be sorted out. */
 function deadlineMs({ devices, timeScale }: DemoFlags): number {
-  return 120_000 + (3 * devices * 20_000) / (WRITES_PER_20S * timeScale);
+  return 120_000 + (3 * devices * WINDOW_MS) / (WRITES_PER_20S * timeScale);
 }
 
 async function readCounts(api: Child): Promise<Pick<Tally, 'delivered' | 'waiting' | 'dead'>> {
@@ -156,6 +157,6 @@ function printAddresses({ api, worker, sandbox, operatorToken, directory }: Plac
   print(`  logs       ${directory}/api.log   ${directory}/worker.log`);
   print();
   print(
-    `${flags.devices} devices report. Graph takes ${WRITES_PER_20S} writes per ${20 / flags.timeScale} s here, and loses an answer now and then.`,
+    `${flags.devices} devices report. Graph takes ${WRITES_PER_20S} writes per ${WINDOW_S / flags.timeScale} s here, and loses an answer now and then.`,
   );
 }

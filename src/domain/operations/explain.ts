@@ -3,6 +3,7 @@ import type { Delivery } from '../delivery.ts';
 import { tellHistory, toText, type Told } from './history.ts';
 import { holdOf, remedyOfHold, type Hold } from '../hold/hold.ts';
 import { remedyOf } from './remedy.ts';
+import { toPerSecond } from '../pace/per-window.ts';
 import { LOOKS_UNTIL_ABSENT } from '../attempt/retry.ts';
 
 export type Explanation = { summary: string; happened: string[]; waitingFor: string | null; next: string };
@@ -19,8 +20,6 @@ export type Surroundings = {
   throttle: { since: number; until: number } | null;
   writesPer20s: number;
 };
-
-const WINDOW_S = 20;
 
 /** Explains a delivery to an endpoint engineer. */
 export function explain(delivery: Explainable, surroundings: Surroundings): Explanation {
@@ -115,7 +114,7 @@ function foreseeTry(delivery: Explainable, { now, hold, throttle, writesPer20s }
     };
   }
   return {
-    waitingFor: `its turn: all workers together create ${perSecond(writesPer20s)} a second`,
+    waitingFor: `its turn: all workers together create ${Math.round(toPerSecond(writesPer20s) * 100) / 100} a second`,
     next: `When it is its turn, ${step}. Where nothing moves, see that a worker runs.`,
   };
 }
@@ -136,5 +135,3 @@ function instant(at: number, now: number): string {
   if (seconds <= 0) return 'now';
   return `${toText(at)} (in ${seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`})`;
 }
-
-const perSecond = (writesPer20s: number) => String(Math.round((writesPer20s / WINDOW_S) * 100) / 100);

@@ -1,5 +1,7 @@
 // When the backlog, and one delivery in it, can be expected in Graph at the present budget.
 
+import { WINDOW_S } from '../pace/per-window.ts';
+
 /** What a forecast depends on. Instants are milliseconds since 1970. */
 export type Prospect = {
   writesPer20s: number;
@@ -8,8 +10,6 @@ export type Prospect = {
   /** Whether nobody calls Graph until a cause is mended: then nobody knows. */
   held: boolean;
 };
-
-const WINDOW_S = 20;
 
 /** How long so many creates take from now on. @returns seconds */
 export function drainSeconds(deliveries: number, { writesPer20s, throttledUntil }: Prospect, now: number): number {

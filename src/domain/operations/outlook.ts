@@ -1,5 +1,6 @@
 // The state of a bridge in one headline for whoever looks: what is the matter, why, and what to do about it.
 import type { Flow } from './flow.ts';
+import { WINDOW_MS } from '../pace/per-window.ts';
 import { REMEDIES, remedyOfHold, type Hold } from '../hold/hold.ts';
 
 /** From worst to best. `held`, `full`, `still` and `partly-held` want a person; the others do not. */
@@ -33,7 +34,6 @@ const NOTHING = 'Nothing.';
 /** So short a throttling is part of a pace that is being learned. */
 const SHORT_MS = 10_000;
 const STILL_AFTER_MS = 30_000;
-const WINDOW_MS = 20_000;
 
 /** Says how the bridge is: the worst that is the matter comes first. */
 export function describeOutlook(scene: Scene): Outlook {

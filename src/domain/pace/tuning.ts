@@ -1,7 +1,7 @@
 // The numbers behind the learned pace, each with its reason; the pace in Redis is built from the same ones.
 
-/** The span Graph's write limit is given for. Rates count per window; refusals within one are one episode. */
-export const WINDOW_MS = 20_000;
+/** Rates count per window; refusals within one are one episode. */
+export { WINDOW_MS } from './per-window.ts';
 /** Slots are counted in halves of a window, so that evidence is 1 to 1.5 windows old: older lags behind a steep probe. */
 export const COUNTS_PER_WINDOW = 2;
 /** Graph may count in longer windows than it says; nothing is learned of longer ones than this. */

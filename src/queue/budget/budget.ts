@@ -5,12 +5,11 @@ import { configurationKey, type Hold, type HoldKey, type HoldReason } from '../.
 import { LONGEST_PROBE_INTERVAL } from '../../domain/hold/judge.ts';
 import { createPace, PACE_MEMBERS, rate, type Pace } from '../../domain/pace/pace.ts';
 import { WINDOW_MS } from '../../domain/pace/tuning.ts';
-import { TAKE, THROTTLE } from './budget-scripts.ts';
 import { createHolds, type Holds } from './holds.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import { PACE_FIELDS } from './pace-script.ts';
-import { defineText, scriptOf } from '../redis/script.ts';
+import { PACE_FIELDS } from '../lua/constants.ts';
+import { scriptOf } from '../redis/script.ts';
 
 /** Graph limits writes, and requests of any kind. */
 export type RequestKind = 'write' | 'read';
@@ -79,8 +78,8 @@ export function createBudget(
   settings: BudgetSettings,
   clock: () => number,
 ): Budget {
-  const takeScript = defineText(redis, 'takeSlot', TAKE);
-  const throttleScript = defineText(redis, 'throttle', THROTTLE);
+  const takeScript = scriptOf(redis, 'budget/acquire-permit');
+  const throttleScript = scriptOf(redis, 'budget/throttle');
   const endThrottleScript = scriptOf(redis, 'budget/end-throttle');
   const endBackoffScript = scriptOf(redis, 'budget/end-backoff');
   const holds = createHolds(redis, keys, settings.holdProbeMs);

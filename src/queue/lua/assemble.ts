@@ -28,8 +28,6 @@ export function assemble(name: string, answeredOnce: boolean): string {
   return `${prologueFor(whole)}\n${whole}`;
 }
 
-export const wrapped = (script: string) => read(WRAPPER).replace(SCRIPT_LINE, () => script);
-
 function withIncludes(text: string, included: Set<string>): string {
   return text.replaceAll(INCLUDE, (_line, name: string) => {
     if (included.has(name)) return '';

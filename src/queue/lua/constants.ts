@@ -1,6 +1,10 @@
 // Constants that Lua shares with TypeScript: one prologue, generated from the values TypeScript uses.
 import type { Status } from '../../domain/delivery.ts';
 import { PASSED_OVER_AT_MOST, RANKS } from '../../domain/order.ts';
+import { NEVER_REFUSED } from '../../domain/pace/evidence.ts';
+import { PACE_MEMBERS } from '../../domain/pace/pace.ts';
+import { ANY_PER_20S, WRITES_OF_ANY } from '../../domain/pace/request-limit.ts';
+import * as tuning from '../../domain/pace/tuning.ts';
 
 /** How a record's header spells its status: one letter, so that headers stay short. */
 export const STATUS_CODES: Record<Status, string> = {
@@ -21,6 +25,9 @@ export const REVISION_FIELD = '#';
 /** Which Graph and tenant the facts are of; the other fields of their hash are facts. */
 export const SUBJECT_FIELD = 'of';
 
+/** Where the budget keeps each number of the pace. */
+export const PACE_FIELDS = PACE_MEMBERS.map((member) => `pace.${member}`);
+
 type LuaValue = string | number | readonly string[] | Readonly<Record<string, string>>;
 
 const CONSTANTS: Readonly<Record<string, LuaValue>> = {
@@ -31,6 +38,12 @@ const CONSTANTS: Readonly<Record<string, LuaValue>> = {
   SUBJECT_FIELD,
   RANK_COUNT: RANKS.length,
   PASSED_OVER_AT_MOST,
+  ...tuning,
+  NEVER_REFUSED,
+  ANY_PER_20S,
+  WRITES_OF_ANY,
+  PACE_MEMBERS,
+  PACE_FIELDS,
 };
 
 export const CONSTANT_NAMES = Object.keys(CONSTANTS);

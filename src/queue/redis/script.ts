@@ -1,6 +1,6 @@
 // The Lua scripts of a connection: called by hash, sent again if Redis forgot them, each call answered once however often it arrives.
 import { randomBytes } from 'node:crypto';
-import { assemble, wrapped } from '../lua/assemble.ts';
+import { assemble } from '../lua/assemble.ts';
 import { besideKey } from './keys.ts';
 import type { RedisConnection } from './connection.ts';
 
@@ -9,11 +9,13 @@ export type Script = (keys: readonly string[], args: readonly (string | number)[
 
 /** Whether a script changes something, so that a call which arrives twice must run once; or repeating it does no harm. */
 const SCRIPTS = {
+  'budget/acquire-permit': 'change',
   'budget/change-holds': 'change',
   'budget/end-backoff': 'change',
   'budget/end-throttle': 'change',
   'budget/read-holds': 'query',
   'budget/set-graph': 'query',
+  'budget/throttle': 'change',
   'devices/count-device': 'change',
   'devices/restore-device': 'change',
   'devices/revoke-device': 'change',
@@ -55,8 +57,7 @@ const registries = new WeakMap<RedisConnection, Registry>();
 export function scriptOf(redis: RedisConnection, name: ScriptName): Script {
   const registry = registries.get(redis) ?? createRegistry();
   registries.set(redis, registry);
-  const script =
-    registry.defined.get(name) ?? define(redis, name, scriptText(name), SCRIPTS[name] === 'change', registry);
+  const script = registry.defined.get(name) ?? define(redis, name, registry);
   registry.defined.set(name, script);
   return script;
 }
@@ -72,19 +73,12 @@ function createRegistry(): Registry {
   };
 }
 
-export function defineText(redis: RedisConnection, name: string, lua: string): Script {
-  const registry = registries.get(redis) ?? createRegistry();
-  registries.set(redis, registry);
-  return define(redis, name, wrapped(lua), true, registry);
-}
-
-function define(redis: RedisConnection, name: string, lua: string, once: boolean, registry: Registry): Script {
-  const { takeLane, returnLane } = registry;
-  redis.defineCommand(name, { lua });
+function define(redis: RedisConnection, name: ScriptName, { takeLane, returnLane }: Registry): Script {
+  redis.defineCommand(name, { lua: scriptText(name) });
   const command = (redis as unknown as Record<string, (...all: (string | number)[]) => Promise<unknown>>)[name];
   if (!command) throw new Error(`script ${name} is not defined`);
   const call: Script = (keys, args) => command.call(redis, keys.length, ...keys, ...args);
-  if (!once) return call;
+  if (SCRIPTS[name] === 'query') return call;
   return async (keys, args) => {
     const lane = takeLane();
     try {

@@ -1,6 +1,7 @@
 // The deliveries of one tenant: accepted once, waiting in line, worked on, found again.
 import type { Queue } from 'bullmq';
 import { LONGEST_PROBE_INTERVAL } from '../../domain/hold/judge.ts';
+import { toPerSecond } from '../../domain/pace/per-window.ts';
 import { longestWaitMs, type Policy } from '../../domain/attempt/retry.ts';
 import { createAcceptance, type Accept, type AcceptanceSettings } from './acceptance.ts';
 import { createTakeOver } from './delayed-jobs.ts';
@@ -26,7 +27,6 @@ export type DeliverySettings = AcceptanceSettings &
 
 /** So much of the budget is taken out of the line ahead of time: whoever is to go first later waits for no longer. */
 const TAKEN_AHEAD_S = 2;
-const WINDOW_S = 20;
 const TAKEN_AHEAD = { least: 10, most: 1000 };
 
 export function createDeliveries(
@@ -39,7 +39,7 @@ export function createDeliveries(
   settings: DeliverySettings,
   clock: () => number,
 ): Deliveries {
-  const ahead = Math.ceil((settings.writesPer20s / WINDOW_S) * TAKEN_AHEAD_S);
+  const ahead = Math.ceil(toPerSecond(settings.writesPer20s) * TAKEN_AHEAD_S);
   const window = Math.min(TAKEN_AHEAD.most, Math.max(TAKEN_AHEAD.least, ahead));
   const probeLostMs = settings.policy.attemptTimeoutMs + settings.holdProbeMs * LONGEST_PROBE_INTERVAL;
   const line = createLine(redis, queue, keys, window, probeLostMs);

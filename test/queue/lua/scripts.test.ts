@@ -38,6 +38,16 @@ test('every script · put together · is taken by Redis', async () => {
   }
 });
 
+test('Lua · is in Lua files · and nowhere in TypeScript', () => {
+  const files = ['src', 'workers'].flatMap((room) =>
+    readdirSync(room, { recursive: true, encoding: 'utf8' }).map((file) => join(room, file)),
+  );
+  const withLua = files.filter(
+    (file) => file.endsWith('.ts') && /redis\.p?call\(|\.eval\(/.test(readFileSync(file, 'utf8')),
+  );
+  expect(withLua).toEqual([]);
+});
+
 test('the build · copies every Lua file · beside the code that reads it', () => {
   const folder = mkdtempSync(join(tmpdir(), 'runstate-build-'));
   onTestFinished(() => rmSync(folder, { recursive: true }));

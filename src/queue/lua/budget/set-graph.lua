@@ -1,0 +1,13 @@
+--[[
+  Names the Graph and tenant that the facts are of. What was seen of another one is forgotten.
+
+  KEYS[1]  facts
+  ARGV[1]  the Graph and tenant
+
+  Reply: 1, or 0 if they were of this one already
+]]
+local before = redis.call('HGET', KEYS[1], SUBJECT_FIELD)
+if before == ARGV[1] then return 0 end
+if before then redis.call('DEL', KEYS[1]) end
+redis.call('HSET', KEYS[1], SUBJECT_FIELD, ARGV[1])
+return 1
