@@ -1,8 +1,8 @@
 // The Express application every route table begins and ends with: headers, request log, bounds; then 404 and errors.
 import express, { type Express, type RequestHandler } from 'express';
 import { limitHead } from './request/limit-head.ts';
-import type { RequestSummary } from './request/request-summary.ts';
-import { createRequestLog } from './request/request.ts';
+import type { RequestSummary } from './request/context.ts';
+import { createRequestLog } from './request/request-log.ts';
 import { createErrorHandler, Refused } from './response/problem.ts';
 import { setSecurityHeaders } from './response/security-headers.ts';
 

@@ -4,7 +4,7 @@ import type { Hold } from '../domain/hold/hold.ts';
 import { remedyOfHold } from '../domain/hold/hold.ts';
 import type { RequestEnded } from '../graph/request-ended.ts';
 import type { BatchEntrySummary } from '../http/routes/batch.ts';
-import type { RequestSummary } from '../http/request/request-summary.ts';
+import type { RequestSummary } from '../http/request/context.ts';
 import type { ConnectionRefused } from '../http/server.ts';
 import type { AttemptEnded, ConsumerEvents } from '../queue/worker/consumer-events.ts';
 import type { Logger } from './log.ts';

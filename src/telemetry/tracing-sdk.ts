@@ -33,7 +33,7 @@ import {
 import pTimeout from 'p-timeout';
 import { isFailure } from '../domain/attempt/conclusion.ts';
 import type { Delivery } from '../domain/delivery.ts';
-import type { RequestSummary } from '../http/request/request-summary.ts';
+import type { RequestSummary } from '../http/request/context.ts';
 import type { Sampling, TracingConfig } from '../config/tracing.ts';
 import type { Tracer } from './tracer.ts';
 

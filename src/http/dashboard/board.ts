@@ -2,7 +2,7 @@
 import { createBullBoard } from '@bull-board/api';
 import { ExpressAdapter } from '@bull-board/express';
 import { Router, type Express, type RequestHandler } from 'express';
-import { basePathOf } from '../request/base-path.ts';
+import { contextOf } from '../request/context.ts';
 import { boardPolicy } from './browser-policy.ts';
 import { Refused } from '../response/problem.ts';
 import { notCrossSite } from '../request/same-origin.ts';
@@ -41,7 +41,7 @@ const readOnly: RequestHandler = (req, res, next) => {
 const withoutInlineStyle: RequestHandler = (_req, res, next) => {
   const send = res.send.bind(res);
   const toOurs = (html: string) =>
-    toStrict(html).replace(`<base href="${BASE}`, `<base href="${basePathOf(res)}${BASE}`);
+    toStrict(html).replace(`<base href="${BASE}`, `<base href="${contextOf(res).basePath}${BASE}`);
   res.send = (body: unknown) => send(typeof body === 'string' && body.startsWith('<!DOCTYPE') ? toOurs(body) : body);
   next();
 };

@@ -11,7 +11,8 @@ import { operatorsByPassword, type PasswordParts } from '../identity/operator-pa
 import { parse, selectionSchema, type OperatorParts } from '../routes/operators.ts';
 import type { SearchAnswer } from '../response/response-schemas.ts';
 import type { Overview } from './overview.ts';
-import { queueUnavailable, Refused } from '../response/problem.ts';
+import { Refused } from '../response/problem.ts';
+import { createAskQueue } from '../request/ask-queue.ts';
 import { notCrossSite, sameOriginOnly } from '../request/same-origin.ts';
 
 /** What only the page needs to know. Each throws where the queue does not answer. */
@@ -54,11 +55,7 @@ export function createDashboardRoutes(parts: DashboardParts): Router {
   if (!dashboard) return router;
   const only = operatorsByPassword(parts);
   const json = express.json({ limit: '10kb' });
-  const queue = <T>(promise: Promise<T>) =>
-    promise.catch((error: unknown): never => {
-      parts.onQueueTrouble(error);
-      throw queueUnavailable('ask again later', parts.random);
-    });
+  const askQueue = createAskQueue(parts);
 
   router.get('/dashboard', only, pagePolicy, (req, res) => {
     // Addresses in the page are relative, so that it is right behind any proxy.
@@ -72,10 +69,10 @@ export function createDashboardRoutes(parts: DashboardParts): Router {
     '/dashboard/overview.json',
     only,
     notCrossSite,
-    async (_req, res) => void res.json(await queue(dashboard.overview())),
+    async (_req, res) => void res.json(await askQueue(dashboard.overview())),
   );
   router.get('/dashboard/search.json', only, notCrossSite, async (req, res) => {
-    const [{ deliveries, complete }, surroundings] = await queue(
+    const [{ deliveries, complete }, surroundings] = await askQueue(
       Promise.all([dashboard.search(readText(req)), dashboard.surroundings()]),
     );
     const now = clock();
@@ -87,8 +84,8 @@ export function createDashboardRoutes(parts: DashboardParts): Router {
   });
   router.post('/dashboard/replay', only, sameOriginOnly, json, async (req, res) => {
     const { dryRun, ...selection } = parse(selectionSchema, req.body);
-    const matched = await queue(deadLetters.count(selection));
-    res.json({ matched, replayed: dryRun ? 0 : await queue(deadLetters.replay(selection, clock())) });
+    const matched = await askQueue(deadLetters.count(selection));
+    res.json({ matched, replayed: dryRun ? 0 : await askQueue(deadLetters.replay(selection, clock())) });
   });
   router.use('/dashboard/queues', only, createBoardRoutes(dashboard));
   return router;

@@ -1,7 +1,8 @@
-// Who is calling: a device, a relay that may speak for devices, or an operator; each by a proof of its own.
+// Identifies the caller of a request by the first proof it carries.
 import type { Request, Response } from 'express';
-import { urlsOf } from '../request/base-path.ts';
+import { contextOf } from '../request/context.ts';
 import { spread, Refused } from '../response/problem.ts';
+import type { Caller } from './caller.ts';
 import { ROLES } from './entra/roles.ts';
 import type { VerifyToken } from './entra/token.ts';
 import { readBearer } from './operator-token.ts';
@@ -9,28 +10,21 @@ import type { VerifyCertificate } from './certificate/client-certificate.ts';
 import type { Proof, SignedRequest } from './signature/signature.ts';
 import { digestMatches } from './signature/signed-headers.ts';
 
-export type Caller =
-  /** What the body must be by its signature (Content-Digest); null where none covers it. */
-  | { kind: 'device'; deviceId: string; contentDigest: string | null }
-  /** An app that may submit for any device; its client id. */
-  | { kind: 'relay'; appId: string }
-  | { kind: 'operator' };
-
 type Kind = Caller['kind'];
 type As<K extends Kind> = Extract<Caller, { kind: K }>;
 
-/** What a route asks: who may call, whether its signature covers a body, and what a caller hears that is not known. */
+/** Who may call a route, whether a signature must cover a body, and what an unknown caller is told. */
 export type Question<K extends Kind> = { accept: readonly K[]; hasBody: boolean; hint: string };
 
 type Req = Pick<Request, 'method' | 'originalUrl' | 'headers' | 'headersDistinct' | 'socket'>;
 
 export type Callers = {
-  /** Whether anybody could be an operator; where nobody can, there are no routes for them. */
+  /** Whether operators can identify themselves at all; if not, they have no routes. */
   haveOperators: boolean;
-  /** Needs the head alone. @throws Refused where the caller is not known, or may not */
+  /** Needs only the head. @throws Refused where the caller is unknown or not accepted here */
   identify: <K extends Kind>(req: Req, res: Response, question: Question<K>) => Promise<As<K>>;
   /** @throws Refused where a device signed another body than this */
-  requireBody: (res: Response, caller: Caller, body: Buffer, hint: string) => void;
+  requireBody: (res: Response, sent: { caller: Caller; body: Buffer; hint: string }) => void;
   /** A relay may speak for any device but a revoked one. @throws Refused */
   requireAccepted: (deviceId: string) => void;
 };
@@ -59,19 +53,22 @@ export function createCallers(parts: CallerParts): Callers {
     const { authorization } = req.headers;
     if (accept.includes('operator') && verifyOperator?.(authorization) === true) return { kind: 'operator' };
     const bearer = readBearer(authorization);
-    const signed = accept.includes('device') && isSigned(req) ? verifyAny(req, urlsOf(req, res), hasBody) : UNSIGNED;
+    const signed =
+      accept.includes('device') && isSigned(req)
+        ? verifyAny(req, contextOf(res).signedUrls ?? [req.originalUrl], hasBody)
+        : UNSIGNED;
     if (verifyToken && bearer !== null && !signed.ok && signed.signedBy === null) {
-      return identifyApp(res, await verifyToken(bearer), accept, hint);
+      return identifyApp(res, await verifyToken(bearer), { accept, hint });
     }
     if (!accept.includes('device')) throw unknown(res, 'no operator’s token', hint);
-    return identifyDevice(req, res, signed, hint);
+    const proof = signed.ok ? signed : preferCertificate(signed, verifyCertificate?.(req) ?? null);
+    return identifyDevice(res, proof, hint);
   }
 
-  function identifyDevice(req: Req, res: Response, signed: Proof, hint: string): Caller {
-    const proof = signed.ok ? signed : preferCertificate(signed, verifyCertificate?.(req) ?? null);
+  function identifyDevice(res: Response, proof: Proof, hint: string): Caller {
     if (!proof.ok) throw unknown(res, proof.reason, hint);
     if (isRevoked(proof.deviceId)) throw unknown(res, 'the device is revoked', hint);
-    res.locals['deviceId'] = proof.deviceId;
+    contextOf(res).deviceId = proof.deviceId;
     return { kind: 'device', deviceId: proof.deviceId, contentDigest: proof.contentDigest ?? null };
   }
 
@@ -85,12 +82,11 @@ export function createCallers(parts: CallerParts): Callers {
   function identifyApp(
     res: Response,
     proof: Awaited<ReturnType<VerifyToken>>,
-    accept: readonly Kind[],
-    hint: string,
+    { accept, hint }: Pick<Question<Kind>, 'accept' | 'hint'>,
   ): Caller {
     switch (proof.kind) {
       case 'good': {
-        res.locals['appId'] = proof.appId;
+        contextOf(res).appId = proof.appId;
         if (accept.includes('operator') && proof.roles.includes(ROLES.operator)) return { kind: 'operator' };
         if (accept.includes('relay') && proof.roles.includes(ROLES.relay)) return { kind: 'relay', appId: proof.appId };
         throw new Refused({ code: 'role-missing', detail: `the token’s roles do not include ${wanted(accept)}` });
@@ -98,7 +94,7 @@ export function createCallers(parts: CallerParts): Callers {
       case 'bad':
         throw unknown(res, proof.reason, hint);
       case 'unknown':
-        res.locals['reason'] = proof.reason;
+        contextOf(res).reason = proof.reason;
         throw new Refused({
           code: 'identity-unavailable',
           detail: 'tokens cannot be checked at present; send it again later',
@@ -109,13 +105,13 @@ export function createCallers(parts: CallerParts): Callers {
 
   return {
     haveOperators: verifyOperator !== null || verifyToken !== null,
-    // What comes back is of an accepted kind: every way out above asks.
+    // Every branch above returns a caller of an accepted kind.
     identify: identify as Callers['identify'],
-    requireBody: (res, caller, body, hint) => {
+    requireBody: (res, { caller, body, hint }) => {
       if (caller.kind !== 'device' || caller.contentDigest === null) return;
       if (digestMatches(caller.contentDigest, body)) return;
-      // Anybody may send again the head that a device signed.
-      res.locals['deviceId'] = null;
+      // Anyone can replay the head a device signed.
+      contextOf(res).deviceId = null;
       throw unknown(res, 'the digest is not the body’s', hint);
     },
     requireAccepted: (deviceId) => {
@@ -142,8 +138,8 @@ const wanted = (accept: readonly Kind[]) =>
     ' or ',
   );
 
-/** The same answer whoever it was not; why is for the log alone. */
+/** The answer never says why; the log does. */
 function unknown(res: Response, reason: string, hint: string): Refused {
-  res.locals['reason'] = reason;
+  contextOf(res).reason = reason;
   return new Refused({ code: 'unauthenticated', detail: hint });
 }

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { Router } from 'express';
 import helmet from 'helmet';
-import { basePathOf } from '../request/base-path.ts';
+import { contextOf } from '../request/context.ts';
 import { createOpenApi } from './document.ts';
 
 const require = createRequire(import.meta.url);
@@ -73,7 +73,7 @@ export function createDocsRoutes(): Router {
   const document = createOpenApi();
   const atRoot = JSON.stringify(document);
   router.get('/openapi.json', (_req, res) => {
-    const url = basePathOf(res);
+    const { basePath: url } = contextOf(res);
     res.type('application/json').send(url === '' ? atRoot : JSON.stringify({ ...document, servers: [{ url }] }));
   });
   router.get('/docs', policy, (req, res) => {

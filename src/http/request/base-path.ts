@@ -1,7 +1,8 @@
 // The path the service is reached below: as PUBLIC_BASE_PATH says, or as a proxy of ours says for one request.
-import type { Request, RequestHandler, Response } from 'express';
+import type { Request, RequestHandler } from 'express';
 import { parseBasePath } from '../../domain/submission/base-path.ts';
 import type { IsTrustedProxy } from '../identity/certificate/trusted-proxies.ts';
+import { contextOf } from './context.ts';
 
 export type BasePathParts = {
   /** Without a slash at its end; empty where the service is at the root. */
@@ -28,19 +29,13 @@ export function takeOffBasePath({ basePath, isProxy }: BasePathParts): RequestHa
       const route = bases.map((base) => routeBelow(base, path)).find((found) => found !== null) ?? path;
       const urls = [path, route, ...bases.map((base) => base + route)].map((one) => origin + one);
       req.url = origin + route;
-      res.locals['basePath'] = forwarded ?? basePath;
-      res.locals['urls'] = [...new Set(urls)];
+      const context = contextOf(res);
+      context.basePath = forwarded ?? basePath;
+      context.signedUrls = [...new Set(urls)];
     }
     next();
   };
 }
-
-/** What stands before a path of ours in links to the outside. */
-export const basePathOf = (res: Response) => (res.locals['basePath'] as string | undefined) ?? '';
-
-/** The addresses that a device may have signed: what was asked of us first, then with and without the base path. */
-export const urlsOf = (req: Pick<Request, 'originalUrl'>, res: Response) =>
-  (res.locals['urls'] as string[] | undefined) ?? [req.originalUrl];
 
 function routeBelow(base: string, path: string): string | null {
   const route = path.startsWith(`${base}/`) ? path.slice(base.length) : '';

@@ -1,6 +1,7 @@
 // A body: refused by its head where it would not be taken, then its bytes, up to so many.
 import type { IncomingMessage } from 'node:http';
 import express, { type RequestHandler } from 'express';
+import { contextOf } from './context.ts';
 import { isUtf8 } from './json.ts';
 import { Refused } from '../response/problem.ts';
 
@@ -14,7 +15,7 @@ export type ExpectedBody = {
   hint: string;
 };
 
-/** No body at all is not what is expected. Leaves the coding in `res.locals`: the body is read as it was sent and signed. */
+/** No body at all is not what is expected. Notes the coding: the body is read as it was sent and signed. */
 export function expectBody({ types, codings, limit, hint }: ExpectedBody): RequestHandler {
   const plain = types.flatMap((type) => [type, `${type}; charset=utf-8`]);
   return (req, res, next) => {
@@ -26,7 +27,7 @@ export function expectBody({ types, codings, limit, hint }: ExpectedBody): Reque
       throw new Refused({ code: 'unsupported-media-type', detail: hint });
     }
     if (Number(length) > limit) throw tooLarge();
-    res.locals['coding'] = coding;
+    contextOf(res).coding = coding;
     delete req.headers['content-encoding'];
     next();
   };

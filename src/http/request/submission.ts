@@ -8,10 +8,11 @@ import { parseRunResult, type RunResult } from '../../domain/submission/run-resu
 import { toSaid, type Said } from '../../domain/submission/fingerprinted-text.ts';
 import type { Receipt } from '../response/response-schemas.ts';
 import type { Callers } from '../identity/callers.ts';
-import { queueUnavailable, Refused, spread } from '../response/problem.ts';
+import { Refused, spread } from '../response/problem.ts';
+import { createAskQueue, type QueueParts } from './ask-queue.ts';
+import { contextOf } from './context.ts';
 import { tellRate, type DeviceRate } from './rate.ts';
 import type { Submitter } from './submitter.ts';
-import { traceOf } from './trace.ts';
 
 /** What became of a run result. Rejects where the queue does not answer; then nothing is promised. */
 export type Accept = (
@@ -32,7 +33,7 @@ export type Accept = (
 /** A run result to be kept, and what the device said, by which it is known again. */
 export type Submission = { run: RunResult; said: Said };
 
-export type SubmissionParts = {
+export type SubmissionParts = QueueParts & {
   callers: Callers;
   /** Null where devices may submit as fast as they like. */
   rate: DeviceRate | null;
@@ -40,9 +41,6 @@ export type SubmissionParts = {
   /** When a delivery will be created at the present budget; null where nobody knows, or it has ended. */
   forecast: (delivery: Delivery, ahead: number | null) => number | null;
   clock: () => number;
-  random: () => number;
-  /** The queue did not answer, and why. */
-  onQueueTrouble: (error: unknown) => void;
 };
 
 /** What one request asks of the queue, all of it within the same time. */
@@ -65,13 +63,11 @@ export function beginSubmissions(parts: SubmissionParts, res: Response): Submiss
   const { rate, random } = parts;
   const now = parts.clock();
   const giveUpAt = performance.now() + ACCEPT_WITHIN_MS;
-  const traceparent = traceOf(res)?.parent ?? null;
+  const traceparent = contextOf(res).trace?.parent ?? null;
 
+  const askQueue = createAskQueue(parts, 'nothing is promised; send it again later');
   const queue = <T>(asked: Promise<T>): Promise<T> =>
-    pTimeout(asked, { milliseconds: Math.max(0, giveUpAt - performance.now()) }).catch((error: unknown) => {
-      parts.onQueueTrouble(error);
-      throw queueUnavailable('nothing is promised; send it again later', random);
-    });
+    askQueue(pTimeout(asked, { milliseconds: Math.max(0, giveUpAt - performance.now()) }));
 
   async function keepRate(deviceId: string, submissions: number): Promise<void> {
     if (!rate) return;

@@ -1,6 +1,8 @@
 // Who submits: known from the head, before a byte of the body is read or a place among those in hand is taken.
 import type { RequestHandler, Response } from 'express';
-import type { Caller, Callers } from '../identity/callers.ts';
+import type { Caller } from '../identity/caller.ts';
+import type { Callers } from '../identity/callers.ts';
+import { callerOf, contextOf } from './context.ts';
 
 /** One device for itself, or a relay for any. */
 export type Submitter = Extract<Caller, { kind: 'device' | 'relay' }>;
@@ -9,14 +11,15 @@ const HINT = 'the request must be signed with this device’s key, now';
 
 export function identifySubmitter({ identify }: Callers): RequestHandler {
   return async (req, res, next) => {
-    res.locals['submitter'] = await identify(req, res, { accept: ['device', 'relay'], hasBody: true, hint: HINT });
+    contextOf(res).caller = await identify(req, res, { accept: ['device', 'relay'], hasBody: true, hint: HINT });
     next();
   };
 }
 
 /** The submitter that was identified. @throws Refused where it signed another body than came */
 export function submitterOf(res: Response, { requireBody }: Callers, body: Buffer): Submitter {
-  const submitter = res.locals['submitter'] as Submitter;
-  requireBody(res, submitter, body, HINT);
+  const submitter = callerOf(res);
+  if (submitter.kind === 'operator') throw new Error('an operator submits nothing');
+  requireBody(res, { caller: submitter, body, hint: HINT });
   return submitter;
 }

@@ -1,6 +1,7 @@
 // Refusals as RFC 9457 problem details, and the last resort for whatever a route throws.
 import type { ErrorRequestHandler, Response } from 'express';
 import { REFUSALS, type Refusal } from '../../domain/submission/refusal.ts';
+import { contextOf } from '../request/context.ts';
 import type { Problem } from './response-schemas.ts';
 
 /** A refusal on its way out of a route. */
@@ -20,13 +21,6 @@ export type Spread = { least: number; spread: number };
 
 export const spread = ({ least, spread: width }: Spread, random: () => number): number => least + random() * width;
 
-const RETRY_AFTER_S = { least: 2, spread: 28 };
-
-/** The refusal of whoever needs the queue while it does not answer. */
-export function queueUnavailable(detail: string, random: () => number): Refused {
-  return new Refused({ code: 'queue-unavailable', detail, retryAfterS: spread(RETRY_AFTER_S, random) });
-}
-
 /** The members of a problem document. */
 export function toProblem({ code, detail, faults }: Refusal, requestId: string): Problem {
   const { status, title } = REFUSALS[code];
@@ -43,8 +37,8 @@ export function toProblem({ code, detail, faults }: Refusal, requestId: string):
 
 /** Answers with a refusal. */
 export function refuse(res: Response, refusal: Refusal): void {
-  const { requestId } = res.locals as { requestId: string };
-  res.locals['refusal'] = refusal;
+  const context = contextOf(res);
+  context.refusal = refusal;
   if (refusal.code === 'unauthenticated' && !res.hasHeader('WWW-Authenticate')) {
     res.setHeader('WWW-Authenticate', 'Signature');
   }
@@ -52,7 +46,7 @@ export function refuse(res: Response, refusal: Refusal): void {
   res
     .status(REFUSALS[refusal.code].status)
     .type(PROBLEM_TYPE)
-    .send(JSON.stringify(toProblem(refusal, requestId)));
+    .send(JSON.stringify(toProblem(refusal, context.requestId)));
 }
 
 /** body-parser's names for what is wrong with a body. */

@@ -3,6 +3,7 @@ import type { RequestHandler } from 'express';
 import type { Refusal, RefusalCode } from '../../domain/submission/refusal.ts';
 import type { BatchAnswer } from '../response/response-schemas.ts';
 import { decompress, parseEntries, readEntries, type Read, type ReadParts } from '../request/batch-entries.ts';
+import { contextOf } from '../request/context.ts';
 import { Refused, toProblem } from '../response/problem.ts';
 import { beginSubmissions, type SubmissionParts, type Submissions } from '../request/submission.ts';
 import { submitterOf, type Submitter } from '../request/submitter.ts';
@@ -39,14 +40,13 @@ export function postBatch(parts: BatchParts): RequestHandler {
   return async (req, res) => {
     const body = req.body as Buffer;
     const caller = submitterOf(res, parts.callers, body);
-    const isGzip = res.locals['coding'] === 'gzip';
-    const content = isGzip ? await decompress(body, parts.maxBatchBytes) : body;
+    const { coding, requestId } = contextOf(res);
+    const content = coding === 'gzip' ? await decompress(body, parts.maxBatchBytes) : body;
     const entries = parseEntries(content, req.is(NDJSON_TYPES) !== false);
     if (caller.kind === 'device') await beginSubmissions(parts, res).keepRate(caller.deviceId, entries.length);
     const read = await readEntries(entries, caller, parts);
     const submissions = beginSubmissions(parts, res);
     const answers = await Promise.all(read.map((entry) => submit(entry, submissions, caller)));
-    const { requestId } = res.locals as { requestId: string };
     const refusals = answers.flatMap(({ refusal }) => refusal ?? []);
     const retryAfterS = Math.max(0, ...refusals.map((refusal) => refusal.retryAfterS ?? 0));
     const [first] = refusals;

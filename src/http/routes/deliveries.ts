@@ -1,23 +1,21 @@
 // GET /v1/deliveries/{id}: for the device it is about, a relay or an operator; to anyone else it does not exist.
-import type { RequestHandler, Response } from 'express';
+import type { RequestHandler } from 'express';
 import type { Delivery } from '../../domain/delivery.ts';
 import { describeNote, type Note } from '../../domain/attempt/note.ts';
 import type { DeliveryView } from '../response/response-schemas.ts';
-import type { Caller, Callers } from '../identity/callers.ts';
-import { queueUnavailable, Refused } from '../response/problem.ts';
+import type { Callers } from '../identity/callers.ts';
+import { createAskQueue, type QueueParts } from '../request/ask-queue.ts';
+import { callerOf, contextOf } from '../request/context.ts';
+import { Refused } from '../response/problem.ts';
 
-export type DeliveryParts = {
-  find: (id: string) => Promise<Delivery | null>;
-  random: () => number;
-  onQueueTrouble: (error: unknown) => void;
-};
+export type DeliveryParts = QueueParts & { find: (id: string) => Promise<Delivery | null> };
 
 const HINT = 'sign the request with this device’s key, or be an operator';
 
-/** Who asks: known before a place among those in hand is taken. */
+/** Identifies who asks, before the request counts as one in flight. */
 export function identifyAsker({ identify }: Callers): RequestHandler<{ id: string }> {
   return async (req, res, next) => {
-    res.locals['asker'] = await identify(req, res, {
+    contextOf(res).caller = await identify(req, res, {
       accept: ['operator', 'device', 'relay'],
       hasBody: false,
       hint: HINT,
@@ -26,24 +24,20 @@ export function identifyAsker({ identify }: Callers): RequestHandler<{ id: strin
   };
 }
 
-const askerOf = (res: Response) => res.locals['asker'] as Caller;
-
-export function getDelivery({ find, random, onQueueTrouble }: DeliveryParts): RequestHandler<{ id: string }> {
+export function getDelivery(parts: DeliveryParts): RequestHandler<{ id: string }> {
+  const askQueue = createAskQueue(parts);
   return async (req, res) => {
-    const caller = askerOf(res);
-    const delivery = await find(req.params.id).catch((error: unknown) => {
-      onQueueTrouble(error);
-      throw queueUnavailable('ask again later', random);
-    });
+    const caller = callerOf(res);
+    const delivery = await askQueue(parts.find(req.params.id));
     if (!delivery || (caller.kind === 'device' && caller.deviceId !== delivery.deviceId)) {
       throw new Refused({ code: 'not-found', detail: 'there is no such delivery' });
     }
-    res.locals['deliveryId'] = delivery.id;
+    contextOf(res).deliveryId = delivery.id;
     res.json(toView(delivery));
   };
 }
 
-/** A delivery as it is told. */
+/** A delivery as callers see it. */
 export function toView(delivery: Delivery): DeliveryView {
   const underWay = delivery.mark && {
     number: delivery.attemptsMade + 1,

@@ -3,10 +3,11 @@ import { Router, type Request } from 'express';
 import { deviceIdSchema } from '../../domain/submission/run-result.ts';
 import type { RevocationView, RevokedView } from '../response/response-schemas.ts';
 import type { Callers } from '../identity/callers.ts';
+import { createAskQueue, type QueueParts } from '../request/ask-queue.ts';
 import { operatorsOnly } from '../identity/operators-only.ts';
-import { queueUnavailable, Refused } from '../response/problem.ts';
+import { Refused } from '../response/problem.ts';
 
-export type DeviceParts = {
+export type DeviceParts = QueueParts & {
   callers: Callers;
   revocations: {
     list: () => Promise<{ deviceId: string; revokedAt: number }[]>;
@@ -16,22 +17,16 @@ export type DeviceParts = {
     restore: (deviceId: string) => Promise<boolean>;
   };
   clock: () => number;
-  random: () => number;
-  onQueueTrouble: (error: unknown) => void;
 };
 
 export function createDeviceRoutes(parts: DeviceParts): Router {
   const { revocations, clock } = parts;
   const router = Router({ caseSensitive: true });
   const only = operatorsOnly(parts.callers);
-  const queue = <T>(promise: Promise<T>) =>
-    promise.catch((error: unknown): never => {
-      parts.onQueueTrouble(error);
-      throw queueUnavailable('ask again later', parts.random);
-    });
+  const askQueue = createAskQueue(parts);
 
   router.get('/v1/devices/revoked', only, async (_req, res) => {
-    const revoked = await queue(revocations.list());
+    const revoked = await askQueue(revocations.list());
     const view: RevokedView = {
       revoked: revoked.map(({ deviceId, revokedAt }) => ({ deviceId, revokedAt: new Date(revokedAt).toISOString() })),
     };
@@ -42,13 +37,13 @@ export function createDeviceRoutes(parts: DeviceParts): Router {
     const view: RevocationView = {
       deviceId,
       revoked: true,
-      changed: await queue(revocations.revoke(deviceId, clock())),
+      changed: await askQueue(revocations.revoke(deviceId, clock())),
     };
     res.json(view);
   });
   router.post('/v1/devices/:deviceId/restore', only, async (req: Request<{ deviceId: string }>, res) => {
     const deviceId = parseDeviceId(req.params.deviceId);
-    const view: RevocationView = { deviceId, revoked: false, changed: await queue(revocations.restore(deviceId)) };
+    const view: RevocationView = { deviceId, revoked: false, changed: await askQueue(revocations.restore(deviceId)) };
     res.json(view);
   });
   return router;

@@ -7,12 +7,13 @@ import type { Delivery } from '../../domain/delivery.ts';
 import type { Status } from '../response/response-schemas.ts';
 import type { Callers } from '../identity/callers.ts';
 import { toView } from './deliveries.ts';
+import { createAskQueue, type QueueParts } from '../request/ask-queue.ts';
 import { operatorsOnly } from '../identity/operators-only.ts';
-import { queueUnavailable, Refused } from '../response/problem.ts';
+import { Refused } from '../response/problem.ts';
 
 type Selection = { deliveryId: string } | { filter: DeadLetterFilter };
 
-export type OperatorParts = {
+export type OperatorParts = QueueParts & {
   callers: Callers;
   deadLetters: {
     list: (
@@ -26,8 +27,6 @@ export type OperatorParts = {
   };
   status: () => Promise<Status>;
   clock: () => number;
-  random: () => number;
-  onQueueTrouble: (error: unknown) => void;
 };
 
 const DEFAULT_LIMIT = 50;
@@ -63,28 +62,24 @@ export function createOperatorRoutes(parts: OperatorParts): Router {
   const router = Router();
   const only = operatorsOnly(parts.callers);
   const json = express.json({ limit: '10kb' });
-  const queue = <T>(promise: Promise<T>) =>
-    promise.catch((error: unknown): never => {
-      parts.onQueueTrouble(error);
-      throw queueUnavailable('ask again later', parts.random);
-    });
+  const askQueue = createAskQueue(parts);
 
   router.get('/v1/dead-letters', only, async (req, res) => {
     const { limit, cursor, ...filter } = parse(querySchema, req.query);
-    const page = await queue(deadLetters.list(filter, limit, cursor ?? null));
+    const page = await askQueue(deadLetters.list(filter, limit, cursor ?? null));
     res.json({ deadLetters: page.deadLetters.map(toView), nextCursor: page.nextCursor });
   });
   router.post('/v1/dead-letters/replay', only, json, async (req, res) => {
     const { dryRun, ...selection } = parse(selectionSchema, req.body);
-    const matched = await queue(deadLetters.count(selection));
-    res.json({ matched, replayed: dryRun ? 0 : await queue(deadLetters.replay(selection, clock())) });
+    const matched = await askQueue(deadLetters.count(selection));
+    res.json({ matched, replayed: dryRun ? 0 : await askQueue(deadLetters.replay(selection, clock())) });
   });
   router.post('/v1/dead-letters/purge', only, json, async (req, res) => {
     const { dryRun, ...selection } = parse(selectionSchema, req.body);
-    const matched = await queue(deadLetters.count(selection));
-    res.json({ matched, purged: dryRun ? 0 : await queue(deadLetters.purge(selection)) });
+    const matched = await askQueue(deadLetters.count(selection));
+    res.json({ matched, purged: dryRun ? 0 : await askQueue(deadLetters.purge(selection)) });
   });
-  router.get('/v1/status', only, async (_req, res) => void res.json(await queue(parts.status())));
+  router.get('/v1/status', only, async (_req, res) => void res.json(await askQueue(parts.status())));
   return router;
 }
 

@@ -1,7 +1,7 @@
 // POST /v1/run-results: parse → accept, and the receipt.
 import type { RequestHandler } from 'express';
 import { answerJson } from '../response/json-response.ts';
-import { basePathOf } from '../request/base-path.ts';
+import { contextOf } from '../request/context.ts';
 import { parseJson } from '../request/json.ts';
 import { beginSubmissions, parseSubmission, type SubmissionParts } from '../request/submission.ts';
 import { submitterOf } from '../request/submitter.ts';
@@ -15,18 +15,19 @@ export const RUN_RESULT = {
 
 export function postRunResult(parts: SubmissionParts): RequestHandler {
   return async (req, res) => {
+    const context = contextOf(res);
     const body = req.body as Buffer;
     const caller = submitterOf(res, parts.callers, body);
     const submissions = beginSubmissions(parts, res);
     if (caller.kind === 'device') await submissions.keepRate(caller.deviceId, 1);
     const submission = parseSubmission(parseJson(body), caller, parts.callers);
     const { deviceId } = submission.run;
-    res.locals['deviceId'] = deviceId;
+    context.deviceId = deviceId;
     if (caller.kind === 'relay') await submissions.keepRate(deviceId, 1);
     const receipt = await submissions.store(submission);
-    res.locals['deliveryId'] = receipt.deliveryId;
-    res.locals['duplicate'] = receipt.duplicate;
-    res.setHeader('Location', `${basePathOf(res)}/v1/deliveries/${receipt.deliveryId}`);
+    context.deliveryId = receipt.deliveryId;
+    context.duplicate = receipt.duplicate;
+    res.setHeader('Location', `${context.basePath}/v1/deliveries/${receipt.deliveryId}`);
     answerJson(res, receipt.duplicate ? 200 : 202, receipt);
   };
 }

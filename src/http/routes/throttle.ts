@@ -3,27 +3,24 @@ import { Router } from 'express';
 import type { ThrottleEndView } from '../response/response-schemas.ts';
 import type { Callers } from '../identity/callers.ts';
 import { operatorsOnly } from '../identity/operators-only.ts';
-import { queueUnavailable } from '../response/problem.ts';
+import { createAskQueue, type QueueParts } from '../request/ask-queue.ts';
+import { contextOf } from '../request/context.ts';
 
-export type ThrottleParts = {
+export type ThrottleParts = QueueParts & {
   callers: Callers;
   /** @returns until when it would have lasted; null where there is none */
   endThrottle: () => Promise<number | null>;
   /** For the audit: an operator ended it. */
   onThrottleEnded: (told: { requestId: string; until: string }) => void;
-  random: () => number;
-  onQueueTrouble: (error: unknown) => void;
 };
 
 export function createThrottleRoutes(parts: ThrottleParts): Router {
   const router = Router({ caseSensitive: true });
+  const askQueue = createAskQueue(parts);
   router.post('/v1/throttle/end', operatorsOnly(parts.callers), async (_req, res) => {
-    const endedMs = await parts.endThrottle().catch((error: unknown): never => {
-      parts.onQueueTrouble(error);
-      throw queueUnavailable('ask again later', parts.random);
-    });
+    const endedMs = await askQueue(parts.endThrottle());
     const until = endedMs === null ? null : new Date(endedMs).toISOString();
-    if (until !== null) parts.onThrottleEnded({ requestId: String(res.getHeader('X-Request-Id')), until });
+    if (until !== null) parts.onThrottleEnded({ requestId: contextOf(res).requestId, until });
     const view: ThrottleEndView = { ended: until !== null, until };
     res.json(view);
   });

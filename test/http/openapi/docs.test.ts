@@ -1,10 +1,10 @@
 // GET /docs: a page that reads the document, with everything it loads served from here and nothing else let in.
 import request from 'supertest';
 import { expect, test } from 'vitest';
-import express from 'express';
+import { createBareApp } from '../../../src/http/bare-app.ts';
 import { createDocsRoutes } from '../../../src/http/openapi/docs.ts';
 
-const app = express().use(createDocsRoutes());
+const app = createBareApp({ onAnswer: () => undefined }).use(createDocsRoutes());
 
 test.each(['/docs', '/docs/'])('the page at %s · names only what is served here · each of it there', async (path) => {
   const page = await request(app).get(path);

@@ -6,6 +6,7 @@ import express from 'express';
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { expectBody, readBody } from '../../../src/http/request/body.ts';
+import { openContext } from '../../../src/http/request/context.ts';
 import { createErrorHandler } from '../../../src/http/response/problem.ts';
 import { exchange, openSocket, readAll } from '../../support/raw-http.ts';
 import { until } from '../../support/until.ts';
@@ -20,7 +21,7 @@ let answering = Promise.resolve();
 
 const app = express();
 app.use((_req, res, next) => {
-  res.locals['requestId'] = 'r';
+  openContext(res, 'r');
   next();
 });
 const EXPECTED = { types: ['application/json'], codings: [], limit: LIMIT, hint: 'send JSON' };

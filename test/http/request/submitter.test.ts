@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import type { Callers } from '../../../src/http/identity/callers.ts';
+import { contextOf, openContext } from '../../../src/http/request/context.ts';
 import { limitInFlight } from '../../../src/http/request/in-flight.ts';
 import { identifySubmitter } from '../../../src/http/request/submitter.ts';
 import { openSocket } from '../../support/raw-http.ts';
@@ -16,8 +17,12 @@ let known: PromiseWithResolvers<typeof relay>;
 const app = express();
 const identify = (() => known.promise) as unknown as Callers['identify'];
 const onePlace = limitInFlight({ maxRequestsInFlight: 1, verifyOperator: null, random: () => 0 });
+app.use((_req, res, next) => {
+  openContext(res, 'r');
+  next();
+});
 app.post('/', identifySubmitter({ identify } as Callers), onePlace, (_req, res) => {
-  went(res.locals['submitter']);
+  went(contextOf(res).caller);
   res.end();
 });
 const server = createServer(app);
