@@ -6,14 +6,15 @@ import { flowAt, remember, stillSince, toHistory, type Sample } from '../domain/
 import { toPerSecond } from '../domain/pace/per-window.ts';
 import { drainSeconds } from '../domain/operations/forecast.ts';
 import { describeGraphFacts, stillKnown } from '../domain/operations/graph-facts.ts';
-import { partialHolds, summariseHolds, tenantHold } from '../domain/hold/hold.ts';
+import { tenantHold } from '../domain/hold/hold.ts';
+import { countOpen, oldestOpenAgeSeconds, type Counts } from '../domain/operations/tenant-snapshot.ts';
 import { describeOutlook } from '../domain/operations/outlook.ts';
 import type { DashboardSource } from '../http/dashboard/dashboard.ts';
 import type { Readiness } from '../http/response/response-schemas.ts';
 import { toEndedView, type Overview } from '../http/dashboard/overview.ts';
-import { countParked, toHoldViews } from './hold-view.ts';
+import { toHoldViews } from './hold-view.ts';
 import { openBoard } from '../queue/board.ts';
-import type { Counts } from '../queue/store/records.ts';
+import { createReadSnapshot, type ReadSnapshot } from '../queue/read-snapshot.ts';
 import type { TenantQueue } from '../queue/tenant.ts';
 
 type Parts = {
@@ -41,12 +42,13 @@ const NOTICED = ['durability', 'memory'];
 /** Opens what the dashboard is made from. */
 export function openDashboard(parts: Parts): DashboardSource & { close: () => Promise<void> } {
   const { queue } = parts;
-  const watch = watchOverview(parts);
+  const snapshot = createReadSnapshot(queue, parts.clock);
+  const watch = watchOverview(parts, snapshot);
   const { board, close } = openBoard(queue);
   return {
     overview: watch.overview,
     search: queue.deliveries.search,
-    surroundings: queue.budget.state,
+    snapshot,
     boards: [board],
     close: async () => {
       watch.close();
@@ -55,19 +57,22 @@ export function openDashboard(parts: Parts): DashboardSource & { close: () => Pr
   };
 }
 
-function watchOverview({ queue, writesPer20s: startPer20s, readiness, fullness, clock }: Parts) {
-  const { deliveries, deadLetters, budget } = queue;
+function watchOverview(
+  { queue, writesPer20s: startPer20s, readiness, fullness, clock }: Parts,
+  readSnapshot: ReadSnapshot,
+) {
+  const { deliveries, deadLetters } = queue;
   let samples: Sample[] = [];
   let causes: { at: number; dead: number; counted: number; causes: Cause[] } | null = null;
   let fresh: { at: number; overview: Promise<Overview> } | null = null;
 
-  async function count(): Promise<Counts> {
+  async function ask<T>(question: () => Promise<T>): Promise<T> {
     if (queue.redis.status !== 'ready') throw new Error('Redis is not connected');
-    return pTimeout(deliveries.counts(), { milliseconds: ANSWER_WITHIN_MS });
+    return pTimeout(question(), { milliseconds: ANSWER_WITHIN_MS });
   }
 
   async function sample(): Promise<void> {
-    const counts = await count();
+    const counts = await ask(deliveries.counts);
     samples = remember(samples, toSample(counts, clock()), HISTORY_MS);
   }
 
@@ -80,56 +85,26 @@ function watchOverview({ queue, writesPer20s: startPer20s, readiness, fullness, 
   }
 
   async function read(): Promise<Overview> {
-    const counts = await count();
-    const [oldest, { holds, parked, throttle, writesPer20s }, ended, dead, { checks }, facts] = await pTimeout(
-      Promise.all([
-        deliveries.oldestOpen(),
-        budget.state(),
-        deliveries.latest(LATEST_LOOKED_AT),
-        readCauses(counts.dead),
-        readiness(),
-        queue.facts.read(),
-      ]),
-      { milliseconds: ANSWER_WITHIN_MS },
+    const snapshot = await ask(readSnapshot);
+    const { now, counts, holds, parked } = snapshot;
+    const seen = [...samples, toSample(counts, now)];
+    const [ended, dead, { checks }, facts] = await ask(() =>
+      Promise.all([deliveries.latest(LATEST_LOOKED_AT), readCauses(counts.dead), readiness(), queue.facts.read()]),
     );
-    const now = clock();
-    const present = toSample(counts, now);
-    const seen = [...samples, present];
-    const { open } = present;
     const flow = flowAt(seen);
-    const hold = tenantHold(holds);
-    const kept = hold ? 0 : countParked(parked);
-    const drain = drainSeconds(
-      Math.max(0, open - kept),
-      { writesPer20s, throttledUntil: throttle?.until ?? null, held: hold !== null },
-      now,
-    );
-    const scene = {
-      now,
-      flow,
-      open,
-      dead: counts.dead,
-      queued: Math.max(0, counts.queued - kept),
-      hold,
-      partialHolds: summariseHolds(partialHolds(holds)),
-      parked: kept,
-      throttle,
-      writesPer20s,
-      drainSeconds: drain,
-    };
-    const writesPerSecond = toPerSecond(writesPer20s);
+    const writesPerSecond = toPerSecond(snapshot.writesPer20s);
     return {
       at: toIso(now),
       tenantId: queue.tenantId,
-      outlook: describeOutlook({ ...scene, stillSince: stillSince(seen), fullness: fullness() }),
+      outlook: describeOutlook(snapshot, { flow, stillSince: stillSince(seen), backlogFullReason: fullness() }),
       notices: NOTICED.flatMap((name) => (checks[name]?.ok === false ? `${name}: ${checks[name].detail}` : [])),
       flow,
       history: toHistory(seen),
       counts,
       backlog: {
-        open,
-        oldestAgeSeconds: oldest.at === null ? 0 : Math.max(0, now - oldest.at) / 1000,
-        drainSeconds: hold ? null : drain,
+        open: countOpen(counts),
+        oldestAgeSeconds: oldestOpenAgeSeconds(snapshot),
+        drainSeconds: tenantHold(holds) ? null : drainSeconds(snapshot),
       },
       budget: {
         writesPerSecond,
@@ -164,8 +139,9 @@ function watchOverview({ queue, writesPer20s: startPer20s, readiness, fullness, 
   };
 }
 
-function toSample({ queued, delivering, waiting, delivered, dead, superseded }: Counts, at: number): Sample {
-  const open = queued + delivering + waiting;
+function toSample(counts: Counts, at: number): Sample {
+  const { delivering, delivered, dead, superseded } = counts;
+  const open = countOpen(counts);
   const ended = delivered + superseded;
   return { at, accepted: open + ended + dead, ended, dead, open, delivering };
 }

@@ -1,15 +1,6 @@
 // Holds as operators are told of them: one for each cause and scope, what to do, and how many deliveries it keeps.
-import {
-  configurationHolds,
-  configurationKey,
-  remedyOfHold,
-  summariseHolds,
-  type Hold,
-  type HoldKey,
-} from '../domain/hold/hold.ts';
-
-/** How many deliveries are parked under each hold of a configuration. */
-export type Parked = Partial<Record<HoldKey, number>>;
+import { configurationHolds, configurationKey, remedyOfHold, summariseHolds, type Hold } from '../domain/hold/hold.ts';
+import type { Parked } from '../domain/operations/tenant-snapshot.ts';
 
 export type HoldView = {
   reason: Hold['reason'];
@@ -36,10 +27,6 @@ export function toHoldViews(holds: readonly Hold[], parked: Parked): HoldView[] 
     };
   });
 }
-
-/** All that are parked. */
-export const countParked = (parked: Parked): number =>
-  Object.values(parked).reduce((sum: number, count) => sum + (count ?? 0), 0);
 
 /** Of how many configurations deliveries are held, by reason. */
 export function countHeldConfigurations(holds: readonly Hold[]): Map<Hold['reason'], number> {

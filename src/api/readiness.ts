@@ -3,6 +3,7 @@ import pTimeout from 'p-timeout';
 import { STATUSES } from '../domain/delivery.ts';
 import { toPerSecond } from '../domain/pace/per-window.ts';
 import { drainSeconds } from '../domain/operations/forecast.ts';
+import { countParked, oldestOpenAgeSeconds } from '../domain/operations/tenant-snapshot.ts';
 import { stillKnown } from '../domain/operations/graph-facts.ts';
 import {
   HOLD_REASONS,
@@ -14,12 +15,12 @@ import {
   type Hold,
 } from '../domain/hold/hold.ts';
 import { toGraphFactsView } from './graph-facts-view.ts';
-import { countHeldConfigurations, countParked, toHoldViews } from './hold-view.ts';
+import { countHeldConfigurations, toHoldViews } from './hold-view.ts';
 import type { Check, Readiness, Status } from '../http/response/response-schemas.ts';
 import type { HealthParts } from '../http/routes/health.ts';
 import { forgetGauges, type Metrics } from '../telemetry/metrics.ts';
 import type { BacklogWatch } from '../queue/store/backlog.ts';
-import type { Counts } from '../queue/store/records.ts';
+import { createReadSnapshot } from '../queue/read-snapshot.ts';
 import { isFull } from '../domain/operations/backlog.ts';
 import { describeWeakness, inspectRedis } from '../queue/redis/health.ts';
 import { refusalsOf } from '../queue/redis/connection.ts';
@@ -48,6 +49,8 @@ export type HealthSource = {
 export type Health = Omit<HealthParts, 'isAlive'> & { status: () => Promise<Status> };
 
 export function createHealth({ queue, metrics, clock, backlog }: HealthSource): Health {
+  const readSnapshot = createReadSnapshot(queue, clock);
+
   /** Asks only where Redis is there: a worker's commands would wait for it, one more with every question. */
   async function ask<T>(question: () => Promise<T>): Promise<T> {
     if (queue.redis.status !== 'ready') throw new Error('Redis is not connected');
@@ -90,27 +93,17 @@ export function createHealth({ queue, metrics, clock, backlog }: HealthSource): 
   }
 
   async function read() {
-    const [counts, oldest, { holds, parked, throttle, writesPer20s }] = await ask(() =>
-      Promise.all([queue.deliveries.counts(), queue.deliveries.oldestOpen(), queue.budget.state()]),
-    );
-    const oldestQueuedAgeSeconds = oldest.at === null ? 0 : Math.max(0, clock() - oldest.at) / 1000;
-    const held = tenantHold(holds) !== null;
-    const prospect = { writesPer20s, throttledUntil: throttle?.until ?? null, held };
-    // What one configuration's hold keeps takes no part in how long the others take.
-    const flowing = countOpen(counts) - (held ? 0 : countParked(parked));
+    const snapshot = await ask(readSnapshot);
     return {
-      counts,
-      oldestQueuedAgeSeconds,
-      holds,
-      parked,
-      throttle,
-      budgetWritesPerSecond: toPerSecond(writesPer20s),
-      drainSeconds: drainSeconds(Math.max(0, flowing), prospect, clock()),
+      ...snapshot,
+      oldestQueuedAgeSeconds: oldestOpenAgeSeconds(snapshot),
+      budgetWritesPerSecond: toPerSecond(snapshot.writesPer20s),
+      drainSeconds: drainSeconds(snapshot),
     };
   }
 
   async function status(): Promise<Status> {
-    const [{ durability }, { counts, holds, parked, throttle, ...backlogged }, facts] = await Promise.all([
+    const [{ durability }, { counts, holds, parked, throttle, ...present }, facts] = await Promise.all([
       ask(() => inspectRedis(queue.redis)),
       read(),
       ask(() => queue.facts.read()),
@@ -119,7 +112,9 @@ export function createHealth({ queue, metrics, clock, backlog }: HealthSource): 
     const tenant: Status['tenants'][number] = {
       id: queue.tenantId,
       counts: { queued, delivering, waiting, delivered, dead },
-      ...backlogged,
+      oldestQueuedAgeSeconds: present.oldestQueuedAgeSeconds,
+      budgetWritesPerSecond: present.budgetWritesPerSecond,
+      drainSeconds: present.drainSeconds,
       holds: [
         ...toHoldViews(holds, parked),
         ...(throttle === null
@@ -139,16 +134,16 @@ export function createHealth({ queue, metrics, clock, backlog }: HealthSource): 
   }
 
   async function readGauges(): Promise<void> {
-    const [{ counts, holds, parked, throttle, ...backlogged }, jobs, redis] = await Promise.all([
+    const [{ counts, holds, parked, throttle, ...present }, jobs, redis] = await Promise.all([
       read(),
       ask(() => queue.countJobs()),
       ask(() => inspectRedis(queue.redis)),
     ]);
     forgetGauges(metrics);
     for (const status of STATUSES) metrics.deliveries.set({ status }, counts[status]);
-    metrics.oldestQueuedAge.set(backlogged.oldestQueuedAgeSeconds);
-    metrics.budgetWritesPerSecond.set(backlogged.budgetWritesPerSecond);
-    metrics.drainSeconds.set(backlogged.drainSeconds);
+    metrics.oldestQueuedAge.set(present.oldestQueuedAgeSeconds);
+    metrics.budgetWritesPerSecond.set(present.budgetWritesPerSecond);
+    metrics.drainSeconds.set(present.drainSeconds);
     const heldConfigurations = countHeldConfigurations(holds);
     for (const reason of HOLD_REASONS) {
       const isHeld = holds.some((hold) => hold.hardwareConfigurationId === null && hold.reason === reason);
@@ -218,5 +213,4 @@ function toBacklogCheck(fullness: string | null): Check {
   return { ok: false, detail: `${fullness}; submissions are refused with 429 until there is room` };
 }
 
-const countOpen = ({ queued, delivering, waiting }: Counts) => queued + delivering + waiting;
 const toIso = (at: number) => new Date(at).toISOString();

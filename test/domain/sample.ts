@@ -2,6 +2,7 @@
 import { createDelivery, type Delivery } from '../../src/domain/delivery.ts';
 import type { Hold } from '../../src/domain/hold/hold.ts';
 import type { Circumstances, Policy } from '../../src/domain/attempt/retry.ts';
+import type { TenantSnapshot } from '../../src/domain/operations/tenant-snapshot.ts';
 import type { RunResult } from '../../src/domain/submission/run-result.ts';
 
 export const run: RunResult = {
@@ -42,5 +43,17 @@ export const aHold: Hold = {
 
 export const delivery = (changes: Partial<Delivery> = {}): Delivery => ({
   ...createDelivery('tenant-1', run, acceptedAt),
+  ...changes,
+});
+
+/** A tenant with nothing to do, at the documented pace. */
+export const aSnapshot = (changes: Partial<TenantSnapshot> = {}): TenantSnapshot => ({
+  now,
+  counts: { queued: 0, delivering: 0, waiting: 0, delivered: 0, dead: 0, superseded: 0 },
+  oldestOpen: { at: null, notParkedAt: null },
+  holds: [],
+  parked: {},
+  throttle: null,
+  writesPer20s: 100,
   ...changes,
 });

@@ -5,6 +5,7 @@ import { holdOf, remedyOfHold, type Hold } from '../hold/hold.ts';
 import { remedyOf } from './remedy.ts';
 import { toPerSecond } from '../pace/per-window.ts';
 import { LOOKS_UNTIL_ABSENT } from '../attempt/retry.ts';
+import type { TenantSnapshot } from './tenant-snapshot.ts';
 
 export type Explanation = { summary: string; happened: string[]; waitingFor: string | null; next: string };
 
@@ -13,34 +14,26 @@ type Explainable = Told & Pick<Delivery, 'uncertainty' | 'dueAt'>;
 
 type ExplainedHold = Pick<Hold, 'reason' | 'about' | 'hardwareConfigurationId' | 'since' | 'detail' | 'probeAt'>;
 
-/** What stops everyone or one configuration, and the pace. Instants are milliseconds since 1970. */
-export type Surroundings = {
-  now: number;
-  holds: readonly Hold[];
-  throttle: { since: number; until: number } | null;
-  writesPer20s: number;
-};
-
 /** Explains a delivery to an endpoint engineer. */
-export function explain(delivery: Explainable, surroundings: Surroundings): Explanation {
+export function explain(delivery: Explainable, snapshot: TenantSnapshot): Explanation {
   const happened = tellHistory(delivery);
   const operation = delivery.uncertainty ? 'look' : 'create';
-  const hold = holdOf(surroundings.holds, operation, delivery.hardwareConfigurationId);
+  const hold = holdOf(snapshot.holds, operation, delivery.hardwareConfigurationId);
   if (hold && isOpen(delivery)) {
     const who = isOfOne(hold) ? 'the deliveries of this configuration are kept back' : 'nobody calls Graph';
     happened.push(`since ${toText(hold.since)} ${who}: ${hold.reason}, ${hold.detail}`);
   }
-  const scene = { ...surroundings, hold };
-  return { summary: summarise(delivery, scene), happened, ...foresee(delivery, scene) };
+  const situation = { ...snapshot, hold };
+  return { summary: summarise(delivery, situation), happened, ...foresee(delivery, situation) };
 }
 
-/** What concerns one delivery of that. */
-type Scene = Omit<Surroundings, 'holds'> & { hold: ExplainedHold | null };
+/** The tenant, and the hold that stops this delivery. */
+type Situation = Pick<TenantSnapshot, 'now' | 'throttle' | 'writesPer20s'> & { hold: ExplainedHold | null };
 
 const isOfOne = ({ hardwareConfigurationId }: ExplainedHold) => hardwareConfigurationId !== null;
 const isOpen = ({ status }: Explainable) => status === 'queued' || status === 'waiting' || status === 'delivering';
 
-function summarise(delivery: Explainable, { hold, throttle }: Scene): string {
+function summarise(delivery: Explainable, { hold, throttle }: Situation): string {
   const { status, lastFailure, attemptsMade, uncertainty, supersededBy } = delivery;
   const held =
     hold && (isOfOne(hold) ? ', but its hardware configuration is held' : ', but nobody may call Graph at present');
@@ -65,9 +58,9 @@ function summarise(delivery: Explainable, { hold, throttle }: Scene): string {
   }
 }
 
-type Outlook = Pick<Explanation, 'waitingFor' | 'next'>;
+type NextStep = Pick<Explanation, 'waitingFor' | 'next'>;
 
-function foresee(delivery: Explainable, scene: Scene): Outlook {
+function foresee(delivery: Explainable, situation: Situation): NextStep {
   switch (delivery.status) {
     case 'delivered':
       return {
@@ -88,11 +81,11 @@ function foresee(delivery: Explainable, scene: Scene): Outlook {
       };
     case 'queued':
     case 'waiting':
-      return foreseeTry(delivery, scene);
+      return foreseeTry(delivery, situation);
   }
 }
 
-function foreseeTry(delivery: Explainable, { now, hold, throttle, writesPer20s }: Scene): Outlook {
+function foreseeTry(delivery: Explainable, { now, hold, throttle, writesPer20s }: Situation): NextStep {
   const step = whatComes(delivery);
   if (hold) {
     return {

@@ -1,23 +1,24 @@
 // When the backlog, and one delivery in it, can be expected in Graph at the present budget.
-
+import { tenantHold } from '../hold/hold.ts';
 import { WINDOW_S } from '../pace/per-window.ts';
+import { countKeptBack, countOpen, type TenantSnapshot } from './tenant-snapshot.ts';
 
-/** What a forecast depends on. Instants are milliseconds since 1970. */
-export type Prospect = {
-  writesPer20s: number;
-  /** Graph’s “not before”; null where there is none. */
-  throttledUntil: number | null;
-  /** Whether nobody calls Graph until a cause is mended: then nobody knows. */
-  held: boolean;
-};
+/** What a forecast depends on. */
+type Prospects = Pick<TenantSnapshot, 'now' | 'holds' | 'throttle' | 'writesPer20s'>;
 
-/** How long so many creates take from now on. @returns seconds */
-export function drainSeconds(deliveries: number, { writesPer20s, throttledUntil }: Prospect, now: number): number {
+/** How long this many creates take from now on. */
+export function secondsToCreate(deliveries: number, { now, throttle, writesPer20s }: Omit<Prospects, 'holds'>): number {
   if (deliveries === 0) return 0;
-  return (deliveries * WINDOW_S) / writesPer20s + Math.max(0, (throttledUntil ?? now) - now) / 1000;
+  return (deliveries * WINDOW_S) / writesPer20s + Math.max(0, (throttle?.until ?? now) - now) / 1000;
 }
 
-/** When a delivery with so many ahead of it will be created; null while everyone is held. */
-export function expectedCreateAt(ahead: number, prospect: Prospect, now: number): number | null {
-  return prospect.held ? null : Math.round(now + drainSeconds(ahead + 1, prospect, now) * 1000);
+/** How long the backlog takes to drain. What the hold of one configuration keeps back does not delay the others. */
+export function drainSeconds(snapshot: TenantSnapshot): number {
+  return secondsToCreate(Math.max(0, countOpen(snapshot.counts) - countKeptBack(snapshot)), snapshot);
+}
+
+/** When a delivery with this many ahead of it will be created; null while the tenant is held: then nobody knows. */
+export function expectedCreateAt(ahead: number, prospects: Prospects): number | null {
+  if (tenantHold(prospects.holds)) return null;
+  return Math.round(prospects.now + secondsToCreate(ahead + 1, prospects) * 1000);
 }

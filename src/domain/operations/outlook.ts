@@ -1,33 +1,22 @@
 // The state of a bridge in one headline for whoever looks: what is the matter, why, and what to do about it.
 import type { Flow } from './flow.ts';
 import { WINDOW_MS } from '../pace/per-window.ts';
-import { REMEDIES, remedyOfHold, type Hold } from '../hold/hold.ts';
+import { partialHolds, REMEDIES, remedyOfHold, summariseHolds, tenantHold, type Hold } from '../hold/hold.ts';
+import { drainSeconds } from './forecast.ts';
+import { countKeptBack, countOpen, type TenantSnapshot } from './tenant-snapshot.ts';
 
 /** From worst to best. `held`, `full`, `still` and `partly-held` want a person; the others do not. */
 export type OutlookKind = 'held' | 'full' | 'still' | 'partly-held' | 'throttled' | 'flowing' | 'idle';
 
 export type Outlook = { kind: OutlookKind; headline: string; why: string; todo: string };
 
-/** What an outlook is made from. Instants are milliseconds since 1970. */
-export type Scene = {
-  now: number;
+/** What a process saw of a tenant over time, beside its snapshot. */
+export type Observations = {
   flow: Flow;
-  open: number;
-  dead: number;
-  /** Deliveries that have no attempt of their own to wait for. */
-  queued: number;
   /** Since when nothing was tried although something waited; null where something was. */
   stillSince: number | null;
-  /** What stops everyone. */
-  hold: Hold | null;
-  /** What stops single configurations or lookups alone, and how many deliveries that keeps. */
-  partialHolds: readonly Hold[];
-  parked: number;
-  throttle: { until: number } | null;
-  /** Why nothing new is taken; null while there is room. */
-  fullness: string | null;
-  writesPer20s: number;
-  drainSeconds: number;
+  /** Why nothing new is accepted; null while there is room. */
+  backlogFullReason: string | null;
 };
 
 const NOTHING = 'Nothing.';
@@ -36,8 +25,12 @@ const SHORT_MS = 10_000;
 const STILL_AFTER_MS = 30_000;
 
 /** Says how the bridge is: the worst that is the matter comes first. */
-export function describeOutlook(scene: Scene): Outlook {
-  const { now, flow, open, dead, hold, throttle, fullness } = scene;
+export function describeOutlook(snapshot: TenantSnapshot, observations: Observations): Outlook {
+  const { now, counts, holds, throttle } = snapshot;
+  const { flow, stillSince, backlogFullReason } = observations;
+  const { dead } = counts;
+  const open = countOpen(counts);
+  const hold = tenantHold(holds);
   if (hold) {
     return {
       kind: 'held',
@@ -46,24 +39,24 @@ export function describeOutlook(scene: Scene): Outlook {
       todo: `${REMEDIES[hold.reason]} ${probing(hold.probeAt, now)}`,
     };
   }
-  if (fullness !== null) {
+  if (backlogFullReason !== null) {
     return {
       kind: 'full',
       headline: 'Full: new run results are refused',
-      why: `${sentence(fullness)} Devices hear 429 and have to send again later. What was accepted is kept.`,
+      why: `${sentence(backlogFullReason)} Devices hear 429 and have to send again later. What was accepted is kept.`,
       todo: 'Let the backlog drain, or give Redis more memory or MAX_BACKLOG_… more room.',
     };
   }
-  if (isStill(scene)) {
+  if (stillSince !== null && isStill(snapshot, stillSince)) {
     return {
       kind: 'still',
       headline: 'Nothing moves: no worker takes what waits',
-      why: `${count(open)} wait, nothing holds them, and nothing was tried for ${duration(now - (scene.stillSince ?? now))}.`,
+      why: `${count(open)} wait, nothing holds them, and nothing was tried for ${duration(now - stillSince)}.`,
       todo: 'See that a worker process runs and reaches the same Redis: ask its /readyz (port 8081 unless WORKER_PORT says otherwise), and read its log.',
     };
   }
-  const [first] = scene.partialHolds;
-  if (first) return describePartlyHeld(scene, first);
+  const [first, ...others] = summariseHolds(partialHolds(holds));
+  if (first) return describePartlyHeld(snapshot, first, others.length);
   if (throttle && (flow.outPerSecond === 0 || throttle.until - now > SHORT_MS)) {
     return {
       kind: 'throttled',
@@ -76,39 +69,41 @@ export function describeOutlook(scene: Scene): Outlook {
     const headline = dead === 0 ? 'All delivered: nothing waits' : 'Nothing waits, but some gave up';
     return { kind: 'idle', headline, why: 'Nobody submits just now.', todo: seeDead(dead) };
   }
-  return { kind: 'flowing', headline: 'Results flow', why: describeFlow(scene), todo: seeDead(dead) };
+  return { kind: 'flowing', headline: 'Results flow', why: describeFlow(snapshot), todo: seeDead(dead) };
 }
 
-function describePartlyHeld({ now, open, parked, partialHolds, drainSeconds }: Scene, first: Hold): Outlook {
-  const others = Math.max(0, open - parked);
+function describePartlyHeld(snapshot: TenantSnapshot, first: Hold, otherHolds: number): Outlook {
+  const parked = countKeptBack(snapshot);
+  const others = Math.max(0, countOpen(snapshot.counts) - parked);
   const flowing =
     others === 0
       ? 'Everything else is in Graph.'
-      : `${count(others)} of others wait, about ${duration(drainSeconds * 1000)} at the present pace.`;
+      : `${count(others)} of others wait, about ${duration(drainSeconds(snapshot) * 1000)} at the present pace.`;
   const kept = parked === 0 ? '' : `${count(parked)} ${parked === 1 ? 'is' : 'are'} kept back for it. `;
   return {
     kind: 'partly-held',
-    headline: whatIsHeld(partialHolds, first),
+    headline: whatIsHeld(first, otherHolds),
     why: `${first.hardwareConfigurationId ?? 'lookups'}: ${first.reason}. ${sentence(first.detail)} ${kept}${flowing}`,
-    todo: `${remedyOfHold(first)} ${probing(first.probeAt, now)}`,
+    todo: `${remedyOfHold(first)} ${probing(first.probeAt, snapshot.now)}`,
   };
 }
 
-function whatIsHeld({ length }: readonly Hold[], { hardwareConfigurationId }: Hold): string {
+function whatIsHeld({ hardwareConfigurationId }: Hold, otherHolds: number): string {
   if (hardwareConfigurationId === null) return 'Lookups are held; creates flow';
-  if (length === 1) return 'One hardware configuration is held; all others flow';
-  return `${length} hardware configurations are held; all others flow`;
+  if (otherHolds === 0) return 'One hardware configuration is held; all others flow';
+  return `${1 + otherHolds} hardware configurations are held; all others flow`;
 }
 
 /** At a slow pace a create is rare: three slots must have passed unused. */
-function isStill({ now, queued, stillSince, writesPer20s }: Scene): boolean {
-  const afterMs = Math.max(STILL_AFTER_MS, (3 * WINDOW_MS) / writesPer20s);
-  return queued > 0 && stillSince !== null && now - stillSince >= afterMs;
+function isStill(snapshot: TenantSnapshot, stillSince: number): boolean {
+  const afterMs = Math.max(STILL_AFTER_MS, (3 * WINDOW_MS) / snapshot.writesPer20s);
+  return snapshot.counts.queued > countKeptBack(snapshot) && snapshot.now - stillSince >= afterMs;
 }
 
-function describeFlow({ open, drainSeconds }: Scene): string {
+function describeFlow(snapshot: TenantSnapshot): string {
+  const open = countOpen(snapshot.counts);
   if (open === 0) return 'Everything that came in is in Graph.';
-  return `${count(open)} wait, and are in Graph in about ${duration(drainSeconds * 1000)} at the present pace.`;
+  return `${count(open)} wait, and are in Graph in about ${duration(drainSeconds(snapshot) * 1000)} at the present pace.`;
 }
 
 const seeDead = (dead: number) =>

@@ -2,7 +2,8 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import express, { Router, type Request, type RequestHandler } from 'express';
-import { explain, type Surroundings } from '../../domain/operations/explain.ts';
+import { explain } from '../../domain/operations/explain.ts';
+import type { TenantSnapshot } from '../../domain/operations/tenant-snapshot.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import { createBoardRoutes, type BoardParts } from './board.ts';
 import { pagePolicy } from './browser-policy.ts';
@@ -20,8 +21,7 @@ export type DashboardSource = BoardParts & {
   overview: () => Promise<Overview>;
   /** By delivery id, device id or run id; `complete` is false where it was cut short. */
   search: (text: string) => Promise<{ deliveries: Delivery[]; complete: boolean }>;
-  /** What an explanation depends on beside the delivery. */
-  surroundings: () => Promise<Omit<Surroundings, 'now'>>;
+  snapshot: () => Promise<TenantSnapshot>;
 };
 
 export type DashboardParts = PasswordParts &
@@ -72,14 +72,10 @@ export function createDashboardRoutes(parts: DashboardParts): Router {
     async (_req, res) => void res.json(await askQueue(dashboard.overview())),
   );
   router.get('/dashboard/search.json', only, notCrossSite, async (req, res) => {
-    const [{ deliveries, complete }, surroundings] = await askQueue(
-      Promise.all([dashboard.search(readText(req)), dashboard.surroundings()]),
+    const [{ deliveries, complete }, snapshot] = await askQueue(
+      Promise.all([dashboard.search(readText(req)), dashboard.snapshot()]),
     );
-    const now = clock();
-    const found = deliveries.map((delivery) => ({
-      ...toView(delivery),
-      explanation: explain(delivery, { now, ...surroundings }),
-    }));
+    const found = deliveries.map((delivery) => ({ ...toView(delivery), explanation: explain(delivery, snapshot) }));
     res.json({ found, complete } satisfies SearchAnswer);
   });
   router.post('/dashboard/replay', only, sameOriginOnly, json, async (req, res) => {

@@ -1,8 +1,9 @@
 // The throttle budget all workers of a tenant share, and what stops them all: throttling and holds. On Redis's clock.
 import { anyPer20s } from '../../domain/pace/request-limit.ts';
 import type { Backoff } from '../../domain/attempt/retry.ts';
-import { configurationKey, type Hold, type HoldKey, type HoldReason } from '../../domain/hold/hold.ts';
+import { configurationKey, type HoldKey, type HoldReason } from '../../domain/hold/hold.ts';
 import { LONGEST_PROBE_INTERVAL } from '../../domain/hold/judge.ts';
+import type { TenantSnapshot } from '../../domain/operations/tenant-snapshot.ts';
 import { createPace, PACE_MEMBERS, rate, type Pace } from '../../domain/pace/pace.ts';
 import { WINDOW_MS } from '../../domain/pace/tuning.ts';
 import { createHolds, type Holds } from './holds.ts';
@@ -45,15 +46,7 @@ export type Budget = Pick<Holds, 'judge' | 'giveBack'> & {
   state: () => Promise<BudgetState>;
 };
 
-export type BudgetState = {
-  holds: Hold[];
-  parked: Partial<Record<HoldKey, number>>;
-  throttle: Throttle | null;
-  writesPer20s: number;
-};
-
-/** Graph's “not before”. Instants are milliseconds since 1970. */
-export type Throttle = { since: number; until: number };
+export type BudgetState = Pick<TenantSnapshot, 'holds' | 'parked' | 'throttle' | 'writesPer20s'>;
 
 export type BudgetSettings = {
   /** Where the pace starts. */

@@ -1,6 +1,7 @@
 // What is known of the way to Graph, shared by all workers: read, judged here, and stored unless somebody was faster.
 import { isForgotten, type Hold, type HoldKey } from '../../domain/hold/hold.ts';
 import { giveBack, judge, type Evidence, type Judgement, type Knowledge } from '../../domain/hold/judge.ts';
+import type { Parked } from '../../domain/operations/tenant-snapshot.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { scriptOf } from '../redis/script.ts';
@@ -12,7 +13,7 @@ export type Holds = {
   giveBack: (deliveryId: string) => Promise<void>;
   list: () => Promise<Hold[]>;
   /** How many deliveries are parked under each hold of a configuration. */
-  countParked: () => Promise<Partial<Record<HoldKey, number>>>;
+  countParked: () => Promise<Parked>;
 };
 
 type Read = { knowledge: Knowledge; version: string; now: number };

@@ -1,6 +1,7 @@
 // The records of deliveries: found, saved by compare-and-set, counted. A record is the truth; a BullMQ job only wakes a worker.
 import { isDeliveryId, isReplaceable, isTerminal, STATUSES, supersede } from '../../domain/delivery.ts';
-import type { Delivery, Status } from '../../domain/delivery.ts';
+import type { Delivery } from '../../domain/delivery.ts';
+import type { Counts } from '../../domain/operations/tenant-snapshot.ts';
 import { toContestant, type Contestant } from '../../domain/order.ts';
 import { toText, type RunResult } from '../../domain/submission/run-result.ts';
 import type { Keys } from '../redis/keys.ts';
@@ -16,8 +17,6 @@ import { NotOpened, type Seal } from './payload-cipher.ts';
  * `claimed`: the record in Graph belongs to another delivery.
  */
 export type Saved = { kind: 'saved'; stored: Stored } | { kind: 'stale' | 'gone' | 'claimed' };
-
-export type Counts = Record<Status, number>;
 
 export type Records = {
   find: (id: string) => Promise<Delivery | null>;

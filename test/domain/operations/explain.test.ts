@@ -2,16 +2,16 @@
 import { describe, expect, test } from 'vitest';
 import { conclude, LOST_WORKER } from '../../../src/domain/attempt/conclusion.ts';
 import { begin, replay, STATUSES, supersede, type Delivery, type Outcome } from '../../../src/domain/delivery.ts';
-import { explain, type Surroundings } from '../../../src/domain/operations/explain.ts';
+import { explain } from '../../../src/domain/operations/explain.ts';
 import { FAILURE_KINDS, type Failure } from '../../../src/domain/attempt/failure.ts';
 import { HOLD_REASONS, REMEDIES, remedyOfHold } from '../../../src/domain/hold/hold.ts';
 import { withNote } from '../../../src/domain/attempt/note.ts';
 import { DEAD_LETTER_REMEDIES, remedyOf } from '../../../src/domain/operations/remedy.ts';
-import { aHold, circumstances, delivery, policy } from '../sample.ts';
+import { aHold, aSnapshot, circumstances, delivery, policy } from '../sample.ts';
 
 const T = Date.parse('2026-11-24T10:00:00Z');
 const fresh = () => delivery({ acceptedAt: T, dueAt: T });
-const calm: Surroundings = { now: T + 60_000, holds: [], throttle: null, writesPer20s: 100 };
+const calm = aSnapshot({ now: T + 60_000 });
 const answer = (status: number, requestId = `req-${status}`) => ({ status, requestId });
 
 /** One try after another, each outcome a second after its try, each try when it is due. */
