@@ -1,10 +1,10 @@
-// One attempt: delivery → device run state → outcome. Creates, or looks for what an unanswered create may have left.
+// One attempt: creates the device run state of a delivery, or looks up whether an unanswered create left one.
 import type { Delivery, Outcome } from '../src/domain/delivery.ts';
 import { toDeviceRunState, type DeviceRunState } from '../src/domain/device-run-state.ts';
 import type { Failure } from '../src/domain/attempt/failure.ts';
 import type { RunResult } from '../src/domain/submission/run-result.ts';
 
-/** What was found; with `unread`, what else there may be, and where a later lookup goes on. */
+/** Matching records; with `unread`, why the list is incomplete and where a later lookup continues. */
 export type Records = {
   kind: 'records';
   ids: string[];
@@ -12,11 +12,11 @@ export type Records = {
   unread?: { detail: string; next: string | null };
 };
 
-/** What an attempt needs of the outside. None of these throws for what Graph or the network do. */
+/** What an attempt needs from outside. None of these throws because of Graph or the network. */
 export type Outside = {
   create: (state: DeviceRunState, announcedAt: number, signal: AbortSignal) => Promise<Outcome>;
   find: (state: DeviceRunState, signal: AbortSignal, from: string | null) => Promise<Records | Failure>;
-  /** Of these records, those that may be this delivery's. */
+  /** Filters records to those that may belong to this delivery. */
   claimable: (deviceRunStateIds: readonly string[], deliveryId: string) => Promise<string[]>;
 };
 
@@ -29,7 +29,7 @@ export function createDeliver({ create, find, claimable }: Outside) {
     const graph = { status: 200, requestId: found.requestId };
     const [deviceRunStateId] = await claimable(found.ids, delivery.id);
     if (deviceRunStateId !== undefined) return { kind: 'found', deviceRunStateId, graph };
-    // What was not read may hold it: only a listing read to its end says that a record is not there.
+    // The unread part may hold it: only a complete listing proves that a record is absent.
     return found.unread
       ? { kind: 'inconclusive', ...found.unread, graph: { ...graph, code: null } }
       : { kind: 'absent', graph };

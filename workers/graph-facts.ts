@@ -1,13 +1,13 @@
-// What this tenant's Graph takes, as one worker knows it: the memory of its lookups, kept in Redis with all workers' and read back.
+// What this tenant's Graph supports, as its lookups learned: shared between workers through Redis.
 import type { Outcome } from '../src/domain/delivery.ts';
 import { stillKnown, type GraphFact, type GraphFacts, type Seen } from '../src/domain/operations/graph-facts.ts';
 import { createFacts, QUERY_OPTIONS, type Facts, type QueryOption } from '../src/graph/lookup/facts.ts';
 import type { Facts as StoredFacts } from '../src/queue/budget/facts.ts';
 
 export type WorkerFacts = {
-  /** What lookups ask with. */
+  /** The query options lookups use. */
   options: Facts;
-  /** Hears of every attempt; the first one that is in Graph proves that creates are taken. */
+  /** Called after every attempt; the first with a record in Graph proves that creates work. */
   attempted: (outcome: Outcome) => void;
   close: () => void;
 };
@@ -16,8 +16,8 @@ const READ_EVERY_MS = 5000;
 const FACT_OF: Record<QueryOption, GraphFact> = { $filter: 'filterTaken', $orderby: 'orderByTaken' };
 
 /**
- * @param subject whose facts these are: what is kept of another Graph or tenant is forgotten
- * @param clock the one of all processes
+ * @param subject whose facts these are: facts stored for another Graph or tenant are dropped
+ * @param clock the clock all processes share
  */
 export function openGraphFacts(
   stored: Pick<StoredFacts, 'note' | 'read' | 'concern'>,
@@ -32,7 +32,7 @@ export function openGraphFacts(
     keep(FACT_OF[option], { holds: taken, at }).catch(onTrouble);
   });
 
-  /** Once, before anything is kept. */
+  /** Once, before anything is stored. */
   function concern(): Promise<void> {
     return (concerned ??= stored.concern(subject).catch((error: unknown) => {
       concerned = null;

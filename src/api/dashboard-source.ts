@@ -1,4 +1,4 @@
-// The overview the dashboard shows: sampled all the time, put together at most once a second however many look.
+// The overview the dashboard shows: sampled continuously, computed at most once a second however many viewers there are.
 import pTimeout from 'p-timeout';
 import { countCauses, type Cause } from '../domain/operations/dead-causes.ts';
 import type { Delivery } from '../domain/delivery.ts';
@@ -19,10 +19,10 @@ import type { TenantQueue } from '../queue/tenant.ts';
 
 type Parts = {
   queue: TenantQueue;
-  /** Where the budget began, before it learned. */
+  /** The configured pace, which the budget starts from. */
   writesPer20s: number;
   readiness: () => Promise<Readiness>;
-  /** Why nothing new is taken; null while there is room. */
+  /** Why submissions are refused; null while the backlog has room. */
   fullness: () => string | null;
   clock: () => number;
 };
@@ -33,13 +33,13 @@ const FRESH_FOR_MS = 1000;
 const ANSWER_WITHIN_MS = 3000;
 const LATEST_LOOKED_AT = 100;
 const ROWS = 8;
-/** Counting causes reads the dead letters: the newest of them, and not with every look. */
+/** Counting causes reads dead letters: only the newest, and not for every overview. */
 const CAUSES_COUNTED_IN = 500;
 const CAUSES_FRESH_FOR_MS = 5000;
-/** Checks the outlook does not tell anyway. */
+/** Readiness checks that the outlook does not cover. */
 const NOTICED = ['durability', 'memory'];
 
-/** Opens what the dashboard is made from. */
+/** Opens the source of everything the dashboard shows. */
 export function openDashboard(parts: Parts): DashboardSource & { close: () => Promise<void> } {
   const { queue } = parts;
   const snapshot = createReadSnapshot(queue, parts.clock);

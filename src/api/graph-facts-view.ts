@@ -1,4 +1,4 @@
-// What is known of a tenant's Graph as operators are told: each fact, and since when it is known.
+// What is known about a tenant's Graph, as operators see it: each fact, and since when it is known.
 import { GRAPH_FACTS, type GraphFact, type GraphFacts } from '../domain/operations/graph-facts.ts';
 
 /** These have no third answer: what was not seen does not hold. */

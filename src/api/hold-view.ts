@@ -1,4 +1,4 @@
-// Holds as operators are told of them: one for each cause and scope, what to do, and how many deliveries it keeps.
+// Holds as operators see them: one per reason and scope, with its remedy and how many deliveries it keeps back.
 import { configurationHolds, configurationKey, remedyOfHold, summariseHolds, type Hold } from '../domain/hold/hold.ts';
 import type { Parked } from '../domain/operations/tenant-snapshot.ts';
 
@@ -7,7 +7,7 @@ export type HoldView = {
   since: string;
   detail: string;
   remedy: string;
-  /** Of one configuration's hold, and how many of its deliveries are kept out of the way. */
+  /** Only for the hold of one configuration, with the number of its deliveries that are parked. */
   hardwareConfigurationId?: string;
   deliveries?: number;
 };
@@ -28,7 +28,7 @@ export function toHoldViews(holds: readonly Hold[], parked: Parked): HoldView[] 
   });
 }
 
-/** Of how many configurations deliveries are held, by reason. */
+/** Number of held hardware configurations by reason. */
 export function countHeldConfigurations(holds: readonly Hold[]): Map<Hold['reason'], number> {
   const seen = new Set<string>();
   const counts = new Map<Hold['reason'], number>();

@@ -1,4 +1,4 @@
-// What a process says of itself: readiness by checks, status for operators, and the gauges a scrape reads.
+// Readiness by checks, status for operators, and the gauges of a scrape.
 import pTimeout from 'p-timeout';
 import { STATUSES } from '../domain/delivery.ts';
 import { toPerSecond } from '../domain/pace/per-window.ts';
@@ -27,15 +27,15 @@ import { refusalsOf } from '../queue/redis/connection.ts';
 import { refusalOf } from '../queue/redis/refusals.ts';
 import type { TenantQueue } from '../queue/tenant.ts';
 
-/** A check that takes longer has failed. */
+/** A check that takes longer counts as failed. */
 const CHECK_WITHIN_MS = 1500;
-/** A command that a right is missing for is seldom asked for again at once. */
+/** How long a denied command is reported: it may not be repeated for a while. */
 const DENIED_TOLD_MS = 60_000;
-/** Longer than reconnecting waits between two tries. */
+/** Longer than the pause between two attempts to reconnect. */
 const NOT_HERE_TOLD_MS = 5000;
 const THROTTLE_REMEDY =
   'Nothing to do: it passes by itself. Where Graph asked for an absurd time, end it with npx runstate-bridge throttle end.';
-/** From here on an operator should act: when maxmemory is reached, submissions are refused. */
+/** From this share an operator should act: at 95 % of maxmemory submissions are refused. */
 const MEMORY_WARNING = 0.9;
 
 export type HealthSource = {
@@ -51,7 +51,7 @@ export type Health = Omit<HealthParts, 'isAlive'> & { status: () => Promise<Stat
 export function createHealth({ queue, metrics, clock, backlog }: HealthSource): Health {
   const readSnapshot = createReadSnapshot(queue, clock);
 
-  /** Asks only where Redis is there: a worker's commands would wait for it, one more with every question. */
+  /** Asks only while Redis is connected: otherwise a worker's commands would queue up, one more per request. */
   async function ask<T>(question: () => Promise<T>): Promise<T> {
     if (queue.redis.status !== 'ready') throw new Error('Redis is not connected');
     return pTimeout(question(), { milliseconds: CHECK_WITHIN_MS });
@@ -84,7 +84,7 @@ export function createHealth({ queue, metrics, clock, backlog }: HealthSource): 
     }
   }
 
-  /** What Redis said is told; beyond that it only matters that it does not answer. */
+  /** Repeats what Redis replied; for any other error it only matters that Redis does not answer. */
   function describeTrouble(error: unknown): string {
     const refusal = error instanceof Error && error.name === 'ReplyError' ? (refusalOf(error) ?? error.message) : null;
     const said = refusal ?? refusalsOf(queue.redis).lastNotHere(NOT_HERE_TOLD_MS);
@@ -162,7 +162,7 @@ export function createHealth({ queue, metrics, clock, backlog }: HealthSource): 
     readiness,
     status,
     metrics: async () => {
-      // Without Redis there is nothing to say of it; the process's own metrics still matter.
+      // Without Redis its gauges are absent; the process's own metrics are still served.
       await readGauges().catch(() => {
         forgetGauges(metrics);
         metrics.redisUp.set(0);
@@ -172,7 +172,7 @@ export function createHealth({ queue, metrics, clock, backlog }: HealthSource): 
   };
 }
 
-/** Readiness of a process that may be asked to stop: from then on it fails, so that nobody new is sent here. */
+/** Readiness that fails once the process was asked to stop, so that load balancers send nothing new here. */
 export function untilStopped(readiness: () => Promise<Readiness>, stopping: AbortSignal): () => Promise<Readiness> {
   return async () => {
     const ready = await readiness();
@@ -182,7 +182,7 @@ export function untilStopped(readiness: () => Promise<Readiness>, stopping: Abor
   };
 }
 
-/** It is open to everyone, so it names no configuration. */
+/** Readiness is public, so this names no hardware configuration. */
 function toGraphCheck(holds: readonly Hold[], throttle: { until: number } | null): Check {
   const hold = tenantHold(holds);
   if (hold) {

@@ -1,4 +1,4 @@
-// The way to the keys that Entra signs with: that of all requests to Microsoft; loaded only where tokens are taken.
+// Fetches Entra's signing keys the way all requests to Microsoft go; loaded only where Entra tokens are accepted.
 import type { Config } from '../config/config.ts';
 import type { FetchKeys } from '../http/identity/entra/token.ts';
 

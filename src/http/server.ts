@@ -1,4 +1,4 @@
-// The listener: time limits on slow senders and slow readers, and problem details also for what never becomes a request.
+// The listener: time limits for slow senders and readers, and problem details even for what never becomes a request.
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
@@ -11,7 +11,7 @@ import { PROBLEM_TYPE, refuse, toProblem } from './response/problem.ts';
 import { SECURITY_HEADERS } from './response/security-headers.ts';
 import type { Tls } from './identity/certificate/tls.ts';
 
-/** What a sender may take its time over, and how much it may say before it says anything. */
+/** Limits on the time and size of what a client sends, and on connections. */
 export type Limits = typeof LIMITS;
 
 const LIMITS = {
@@ -20,20 +20,20 @@ const LIMITS = {
   headersTimeout: 10_000,
   /** From the first byte of a request to its last. */
   requestTimeout: 30_000,
-  /** In which nothing moved on a connection: whoever has not read its answers by then is cut. */
+  /** Idle socket timeout, also for clients that do not read their responses. */
   unmovedTimeout: 30_000,
-  /** Longer than common load balancers keep theirs. */
+  /** Longer than the idle timeout of common load balancers. */
   keepAliveTimeout: 65_000,
   connectionsCheckingInterval: 1000,
-  /** Refused by the request log, in the form of every refusal; Node's own refusal has no body. */
+  /** The request log refuses a missing Host as problem details; Node's own refusal has no body. */
   requireHostHeader: false,
-  /** Most of them idle, kept alive by a proxy; requests in hand have a limit of their own. */
+  /** Most of them idle, kept alive by a proxy; requests in flight have their own limit. */
   maxConnections: 10_000,
   /** Requests sent before the answer to an earlier one on their connection, on all connections. */
   maxPipelined: 1000,
 };
 
-/** How long a sender has to read its last answer, before it is hung up on. */
+/** How long a client has to read its last response before the connection is closed. */
 const LINGER_MS = 1000;
 
 const DETAILS: Partial<Record<RefusalCode, string>> = {
@@ -43,18 +43,18 @@ const DETAILS: Partial<Record<RefusalCode, string>> = {
   'method-not-allowed': 'this is no proxy',
 };
 
-/** What was refused before it was a request: nothing of it is known but why; a dropped connection has no id either. */
+/** A refusal before there was a request. A dropped connection has no request id. */
 export type ConnectionRefused = (told: { requestId: string | null; code: RefusalCode | 'connection-dropped' }) => void;
 
-/** Calls back where it has no answer at all. */
+/** Calls `onUnrouted` where Express does not answer at all. */
 export type App = (req: IncomingMessage, res: ServerResponse, onUnrouted: () => void) => void;
 
-/** What is being answered, on each connection in the order it came. */
+/** Responses in progress by connection, in order. */
 type UnderWay = ReadonlyMap<Duplex, readonly ServerResponse[]>;
 
 export type Listener = {
   port: number;
-  /** From now on every answer ends its connection: whoever comes again is led elsewhere. Listens on. */
+  /** From now on every response closes its connection, so that load balancers move clients elsewhere. Keeps listening. */
   drain: () => void;
   close: () => Promise<void>;
 };
@@ -63,7 +63,7 @@ export type ListenOptions = {
   host: string;
   /** 0 for any free port. */
   port: number;
-  /** Hears of refusals before there is a request. */
+  /** Called for refusals before there is a request. */
   onRefused: ConnectionRefused;
   limits?: Partial<Limits>;
   /** Null for plain HTTP. */
@@ -77,17 +77,17 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
   const answer = inTurn((req, res) => app(req, res, () => onRefused(refuseUnrouted(res))), maxPipelined);
   const server = tls ? createTlsServer(tls, settings, answer) : createServer(settings, answer);
   server.maxConnections = maxConnections;
-  // Who is done sending is still answered; Node's types do not know the switch.
+  // A client that half-closes its connection is still answered; the option is missing from Node's types.
   Object.assign(server, { httpAllowHalfOpen: true });
   const drop = () => {
     onRefused({ requestId: null, code: 'connection-dropped' });
-    // Whoever says nothing makes room for the next one that does.
+    // Closing idle connections makes room for new ones.
     server.closeIdleConnections();
   };
   server.on('drop', drop);
   const underWay = followAnswers(server);
   cutUnmoved(server, underWay, unmovedTimeout);
-  // What else a request expects is none of ours to refuse.
+  // Other Expect values are ignored rather than refused.
   server.on('checkExpectation', (req, res) => server.emit('request', req, res));
   server.on('connect', (_req, socket) => void refuseTunnel(socket, underWay, onRefused));
   refuseBrokenRequests(server, underWay, onRefused);
@@ -95,7 +95,7 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
   server.once('error', reject);
   server.listen(port, host, () => resolve(undefined));
   await promise;
-  // A connection that could not be accepted, for want of a file descriptor: the next one may be.
+  // A connection could not be accepted, such as for lack of a file descriptor; the next one may be.
   server.on('error', drop);
   const drain = () => {
     for (const answer of answersIn(underWay)) sayClose(answer);
@@ -118,8 +118,8 @@ function createTlsServer(tls: Tls, settings: object, answer: RequestListener) {
 }
 
 /**
- * By connection, not in one set: what comes and goes in a set makes it anew every few answers, and V8 keeps what was in
- * the sets before until the next full collection.
+ * By connection rather than in one set: a set with such turnover is reallocated every few responses, and V8 keeps the
+ * entries of earlier ones until the next full collection.
  */
 function followAnswers(server: Server): UnderWay {
   const underWay = new Map<Duplex, ServerResponse[]>();
@@ -136,8 +136,8 @@ function followAnswers(server: Server): UnderWay {
 }
 
 /**
- * Takes up a request when the one before it on its connection is answered and its answer gone out. A sender can ask for
- * thousands of answers in one packet; made all at once for somebody who reads none of them, they would fill the memory.
+ * Handles pipelined requests one at a time: the next begins when the response before it was sent. One packet can ask for
+ * thousands of responses, which would fill the memory if the client reads none of them.
  */
 function inTurn(answer: RequestListener, mostWaiting: number): RequestListener {
   const lines = new WeakMap<Duplex, Parameters<RequestListener>[]>();
@@ -175,7 +175,7 @@ function inTurn(answer: RequestListener, mostWaiting: number): RequestListener {
   };
 }
 
-/** Hangs up where nothing moves, unless an answer is still being made: that has deadlines of its own. */
+/** Closes idle connections, unless a response is in progress, which has its own deadlines. */
 function cutUnmoved(server: Server, underWay: UnderWay, timeoutMs: number): void {
   server.setTimeout(timeoutMs);
   server.on('timeout', (socket: Socket) => {
@@ -185,7 +185,7 @@ function cutUnmoved(server: Server, underWay: UnderWay, timeoutMs: number): void
   });
 }
 
-/** Refuses CONNECT, once what was asked before it is answered. Node has let go of the socket: its errors are ours to hear. */
+/** Refuses CONNECT after earlier requests are answered. Node has released the socket, so its errors are handled here. */
 async function refuseTunnel(socket: Duplex, underWay: UnderWay, onRefused: ConnectionRefused): Promise<void> {
   socket.on('error', () => socket.destroy());
   await Promise.all(
@@ -207,13 +207,13 @@ function refuseBrokenRequests(server: Server, underWay: UnderWay, onRefused: Con
       return;
     }
     if (answer.headersSent) return;
-    // What is whole is answered first; what broke in its body is refused by its own answer, told and counted like any.
+    // A complete request is answered first; one whose body broke is refused by its own response, logged and counted like any.
     answer.setHeader('Connection', 'close');
     if (!answer.req.complete) refuse(answer as Response, { code, detail: DETAILS[code] ?? '' });
   });
 }
 
-/** Refuses what Express hands back without a word, since it cannot even route it: an address with half a host. */
+/** Refuses what Express cannot even route and leaves unanswered: a URL with half a host. */
 function refuseUnrouted(res: ServerResponse): { requestId: string; code: RefusalCode } {
   const [requestId, code] = [randomUUID(), 'bad-request'] as const;
   const body = JSON.stringify(toProblem({ code, detail: 'the address cannot be read' }, requestId));
@@ -222,7 +222,7 @@ function refuseUnrouted(res: ServerResponse): { requestId: string; code: Refusal
   return { requestId, code };
 }
 
-/** Refuses what never became a request. */
+/** Refuses a connection that sent no valid request. */
 function refuseConnection(socket: Duplex, code: RefusalCode): { requestId: string; code: RefusalCode } {
   const requestId = randomUUID();
   const body = JSON.stringify(toProblem({ code, detail: DETAILS[code] ?? '' }, requestId));
@@ -250,7 +250,7 @@ function toCode(errorCode: string | undefined): RefusalCode {
   return errorCode === 'HPE_HEADER_OVERFLOW' ? 'headers-too-large' : 'bad-request';
 }
 
-/** Answers what is under way, takes nothing new, and hangs up on whoever says nothing, or does not read what it is told. */
+/** Stops accepting, finishes responses in progress, and closes connections that are idle or whose client does not read. */
 async function closeServer(server: Server, underWay: UnderWay): Promise<void> {
   const { promise: closed, resolve } = Promise.withResolvers<undefined>();
   server.close(() => resolve(undefined));
@@ -258,7 +258,7 @@ async function closeServer(server: Server, underWay: UnderWay): Promise<void> {
   for (let answers = left(); answers.length > 0; answers = left()) {
     const allMade = answers.every(isMade);
     await Promise.race([Promise.all(answers.map(untilClosed)), delay(LINGER_MS, undefined, { ref: false })]);
-    // Made before this wait and not read in it: nobody will.
+    // Complete before this wait and still unread after it: the client will not read it.
     if (allMade && left().every(isMade)) break;
   }
   server.closeAllConnections();

@@ -1,11 +1,11 @@
-// The image's health check: asks `/livez` of the API or worker in this container, where its own variables say it listens.
+// The container's health check: GET /livez of the API or worker, at the address its own variables configure.
 import { Agent as HttpAgent, get as getHttp } from 'node:http';
 import { Agent as HttpsAgent, get as getHttps } from 'node:https';
 import { environmentSchema } from '../config/environment.ts';
 import { readGiven } from '../config/variables.ts';
 
 const ANSWER_WITHIN_MS = 4000;
-/** Where whoever listens on all addresses is reached from within. */
+/** The loopback address for a wildcard address. */
 const LOOPBACK: Record<string, string> = { '0.0.0.0': '127.0.0.1', '::': '::1' };
 
 const { PORT, WORKER_PORT, HOST, TLS_CERT_FILE } = environmentSchema
@@ -13,7 +13,7 @@ const { PORT, WORKER_PORT, HOST, TLS_CERT_FILE } = environmentSchema
   .parse(readGiven(process.env).variables);
 const host = LOOPBACK[HOST] ?? HOST;
 
-/** Not by a proxy, and whatever the certificate says: it is for the names that others call this process by. */
+/** Uses no proxy and does not verify the certificate, which names this host as others see it. */
 function isLive(port: number, isSecure: boolean): Promise<void> {
   return new Promise((resolve, reject) => {
     const signal = AbortSignal.timeout(ANSWER_WITHIN_MS);
@@ -30,7 +30,7 @@ function isLive(port: number, isSecure: boolean): Promise<void> {
   });
 }
 
-// A container runs one process: it lives when either port says so.
+// A container runs one process: it is live if either port answers.
 await Promise.any([isLive(PORT, TLS_CERT_FILE !== undefined), isLive(WORKER_PORT, false)]).catch((error: unknown) => {
   const reasons = error instanceof AggregateError ? (error.errors as Error[]).map(({ message }) => message) : [];
   process.stderr.write(`not live: ${reasons.join('; ')}\n`);

@@ -1,14 +1,14 @@
-// The Node this runs on: the one at hand where it is new enough, else the one the set-up brought takes over.
+// Runs on the current Node where it is new enough, else on the one that setup installed.
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';
 
-/** What the identity library and the HTTP client ask for; nothing that needs it may be loaded before this is known. */
+/** Required by the identity library and the HTTP client, which must not be loaded before this check. */
 const OLDEST = [22, 18] as const;
 /** sysexits.h EX_UNAVAILABLE */
 const EXIT_UNAVAILABLE = 69;
 
-/** Loads a program here, or runs the whole command again on the other Node as if it were this process. */
+/** Loads a program, or re-runs the whole command on the other Node as if it were this process. */
 export async function onWantedNode(load: () => Promise<unknown>): Promise<void> {
   if (isWanted(process.versions.node)) {
     dieWithParent();
@@ -21,7 +21,7 @@ export async function onWantedNode(load: () => Promise<unknown>): Promise<void> 
     process.exitCode = EXIT_UNAVAILABLE;
     return;
   }
-  // In a group of its own: a Ctrl-C would otherwise reach it twice, and a second signal forces.
+  // In its own process group: otherwise Ctrl-C would reach it twice, and a second signal forces.
   const child = spawn(node, process.argv.slice(1), {
     detached: true,
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
@@ -46,7 +46,7 @@ function findNode(): string | null {
   }
 }
 
-/** Started by an older Node, this process is that one's body: when that one is killed, this one goes too. */
+/** When re-spawned by an older Node: exits if that parent dies, which closes the IPC channel. */
 function dieWithParent(): void {
   if (!process.channel) return;
   process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));

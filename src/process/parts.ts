@@ -16,7 +16,7 @@ export type Parts = {
 
 type Part = { name: string; close: () => Promise<void>; closes: Closes };
 
-/** Part by name did not close cleanly. */
+/** The part of this name did not close cleanly. */
 export type OnCloseFailed = (error: unknown, name: string) => void;
 
 export function createParts(onCloseFailed: OnCloseFailed): Parts {

@@ -1,4 +1,4 @@
-// What the environment names on this machine – files, a directory, a port –, looked at before anything is opened.
+// Checks the files, the directory and the port that the environment names, before anything is opened.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { once } from 'node:events';
 import { accessSync, constants, mkdirSync, statSync } from 'node:fs';
@@ -13,7 +13,7 @@ import { NoSettingFile, readSettingFile } from '../config/setting-file.ts';
 type Variables = Readonly<Record<string, string>>;
 
 const TOPOLOGIES = ['REDIS_URL', 'REDIS_SENTINELS', 'REDIS_CLUSTER'];
-/** Of these the first that is set is used; a secret in the environment goes before all of them. */
+/** The first that is set is used; AZURE_CLIENT_SECRET takes precedence over all of them. */
 const CREDENTIAL_FILES = ['AZURE_CLIENT_SECRET_FILE', 'AZURE_CLIENT_CERTIFICATE_PATH', 'AZURE_FEDERATED_TOKEN_FILE'];
 
 const REASONS: Record<string, string> = {
@@ -32,12 +32,12 @@ const LISTEN_REASONS: Record<string, string> = {
   EPERM: 'this user may not',
 };
 
-/** Faults of what a process of this role is given, each by the name of its variable, none by its value. */
+/** The faults for a process of this role, each naming its variable, never its value. */
 export async function findOutsideFaults(given: Variables, role: Role): Promise<string[]> {
   return [...(await findFileFaults(given, role)), ...dataDirectoryFaults(given)];
 }
 
-/** Of files alone. */
+/** Only the faults of files. */
 export async function findFileFaults(given: Variables, role: Role): Promise<string[]> {
   return role === 'api' ? [...tlsFaults(given), ...(await authorityFaults(given))] : credentialFaults(given);
 }
@@ -59,7 +59,7 @@ function tlsFaults(given: Variables): string[] {
   return faults;
 }
 
-/** What reads certificates takes a while to load: only where devices have some. */
+/** The certificate library is slow to load: only where devices have certificates. */
 async function authorityFaults(given: Variables): Promise<string[]> {
   const { text, faults } = readText(given, 'DEVICE_CA_FILE');
   if (text === null) return faults;
@@ -91,14 +91,14 @@ function dataDirectoryFaults(given: Variables): string[] {
   }
 }
 
-/** With those above it, one by one: Node's own way never ends in a place that takes none, such as /proc. */
+/** Creates parents one by one: Node's recursive mkdir never returns where none can be made, such as below /proc. */
 function makeDirectory(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })) return;
   if (dirname(path) !== path) makeDirectory(dirname(path));
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {
-    // Another process of ours was faster.
+    // Another of our processes was faster.
     if (codeOf(error) !== 'EEXIST') throw error;
   }
 }
@@ -114,7 +114,7 @@ function readText(given: Variables, name: string): { text: string | null; faults
   }
 }
 
-/** Whether the port can be had, by having it for a moment: only asked where the process ends anyway. */
+/** Tries to listen for a moment; used only where the process exits anyway. */
 export async function findListenFaults(host: string, port: number, variable: PortVariable): Promise<string[]> {
   const server = createServer();
   try {
@@ -130,7 +130,7 @@ export async function findListenFaults(host: string, port: number, variable: Por
 
 export type PortVariable = 'PORT' | 'WORKER_PORT';
 
-/** Turns what a listener says into what keeps the process from starting. */
+/** Turns an error of a listener into a reason not to start. */
 export function cannotListen(variable: PortVariable) {
   return (error: unknown): never => {
     throw new CannotStart(describeListen(error, variable));

@@ -1,4 +1,4 @@
-// Everything the service ever tells: one event, one helper, one log line, one counter.
+// The closed list of events the service reports: one helper each, with its log line and its counter.
 import type { Delivery } from '../domain/delivery.ts';
 import type { Hold } from '../domain/hold/hold.ts';
 import { remedyOfHold } from '../domain/hold/hold.ts';
@@ -13,7 +13,7 @@ import type { Protections } from '../config/protections.ts';
 
 export type Events = ReturnType<typeof createEvents>;
 
-/** The shape of a request to Graph or its token endpoint that ended; status null where nothing was answered. */
+/** A finished request to Graph or its token endpoint; status is null without a response. */
 type GraphRequest = Parameters<RequestEnded>[0];
 
 const TROUBLE_TOLD_EVERY_MS = 1000;
@@ -21,20 +21,20 @@ const TROUBLES_REMEMBERED = 100;
 const SUBMISSION_ROUTE = '/v1/run-results';
 const BATCH_ROUTE = '/v1/run-results/batch';
 
-/** What a line says in other words; a member without a value is not written. */
+/** Members left out of a line, which has them in another form. */
 const UNTOLD = { refusal: undefined, duplicate: undefined };
 
-/** Why, what is stopped, and whose. */
+/** The reason of a hold and what it applies to. */
 const scopeOf = ({ reason, about, hardwareConfigurationId }: Hold) => ({
   reason,
   about,
   ...(hardwareConfigurationId !== null && { hardwareConfigurationId }),
 });
 
-/** A traceparent's second part. */
+/** The trace id, second part of a traceparent. */
 const parseTraceId = (traceparent: string) => traceparent.split('-')[1];
 
-/** Expected trouble is named, not traced. */
+/** Expected errors are logged without a stack. */
 function describeBriefly(error: unknown) {
   return error instanceof Error
     ? { name: error.name, message: error.message }
@@ -60,7 +60,7 @@ export function createEvents(log: Logger, metrics: Metrics) {
   }
 
   return {
-    /** One line per request, one count per submission. Health checks and scrapes are told at debug only. */
+    /** One line per request, one count per submission. Health checks and scrapes are logged only at debug. */
     answered: (told: RequestSummary) => {
       metrics.httpSeconds.observe(told.durationMs / 1000);
       if (told.route === BATCH_ROUTE && !told.refusal) log.info({ ...told, ...UNTOLD }, 'batch');
@@ -72,7 +72,7 @@ export function createEvents(log: Logger, metrics: Metrics) {
     },
     /** One submission of a batch that was answered. */
     entry: (told: BatchEntrySummary) => submission(told),
-    /** What never became a request. Dropped connections come in crowds: all are counted, one line a second tells of them. */
+    /** Refused before there was a request. Dropped connections come in bursts: all are counted, at most one a second is logged. */
     connectionRefused: (told: Parameters<ConnectionRefused>[0]) => {
       metrics.connectionsRefused.inc({ code: told.code });
       if (told.requestId !== null || isNews(told.code)) log.info(told, 'connection refused');
@@ -156,7 +156,7 @@ export function createEvents(log: Logger, metrics: Metrics) {
     starved: (starvedMs: number) =>
       log.error({ starvedMs }, 'the worker fetches nothing although work waits; rebuilding it'),
     stalled: (deliveryId: string) => log.warn({ deliveryId }, 'a worker went away in the middle of a delivery'),
-    /** Once a second for the same trouble: a client that retries at once would fill the log. */
+    /** Once a second for the same error: a client that retries at once would fill the log. */
     redisTrouble: (error: Error) => {
       if (isNews(error.message)) log.warn({ trouble: describeBriefly(error) }, 'redis trouble');
     },

@@ -1,4 +1,4 @@
-// The logger: JSON lines on stdout, and what it must never print.
+// The logger: JSON lines on stdout, with redaction.
 import { levels, pino, symbols, type Logger } from 'pino';
 import { writeInstant } from '../domain/submission/instant.ts';
 import { toVisible } from '../domain/operations/visible-text.ts';
@@ -7,7 +7,7 @@ import { openOutlet, type Outlet } from './output.ts';
 
 export type { Logger };
 
-/** Members that hold secrets or what a device wrote; whoever logs them by mistake logs `[redacted]`. */
+/** Members that hold secrets or device output: logged by mistake, they become `[redacted]`. */
 const NEVER: ReadonlySet<string> = new Set([
   'authorization',
   'Authorization',
@@ -21,12 +21,12 @@ const NEVER: ReadonlySet<string> = new Set([
 ]);
 const FATAL = levels.values['fatal'] ?? Infinity;
 const REDACTED = '[redacted]';
-/** So many levels of a line are looked at; nobody writes deeper ones. */
+/** Depth to which lines are redacted; none is deeper. */
 const LEVELS = 3;
 
 /**
  * Makes the logger of a process.
- * @param process which of the processes writes, `api` or `worker`
+ * @param process `api` or `worker`
  */
 export function createLog(process: string, level: LogLevel, outlet = openOutlet(1)): Logger {
   return pino(
@@ -43,8 +43,8 @@ export function createLog(process: string, level: LogLevel, outlet = openOutlet(
 }
 
 /**
- * Lets pino write to an outlet. What turns text around or hides part of it is spelt out in JSON's own escapes, since a log
- * is read on terminals. The last words of a process go out before anything else is done, and are kept where others are not.
+ * Lets pino write to an outlet. Characters that reorder or hide text are escaped as JSON allows, since logs are read on
+ * terminals. Fatal lines are flushed at once and kept when the buffer is full.
  */
 function toDestination({ write, flushSync }: Outlet) {
   const destination = {
@@ -57,8 +57,8 @@ function toDestination({ write, flushSync }: Outlet) {
 }
 
 /**
- * Copies only what has something to redact. pino's own redaction clones a line for each text in it, which allocates
- * nearly as much as all the rest of accepting a run result.
+ * Copies only objects that hold something to redact. pino's own redaction clones a line for each string in it, which
+ * allocates nearly as much as everything else that accepting a run result does.
  */
 function redact(members: Record<string, unknown>, levels: number): Record<string, unknown> {
   let redacted = members;
@@ -72,21 +72,21 @@ function redact(members: Record<string, unknown>, levels: number): Record<string
   return redacted;
 }
 
-/** Errors are told by what describes them. */
+/** Errors are described by `describeError`. */
 function isPlain(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !(value instanceof Error);
 }
 
 /**
- * Lets SIGUSR2 change how much is logged: everything from `debug` on, and the configured level again. Where that is
- * `debug` or `trace` already, `info` takes turns with it. The log says each time which level is in force.
+ * SIGUSR2 switches the log level between the configured one and `debug`, or `info` where `debug` or `trace` is configured.
+ * Each time the log states the level in force.
  */
 export function switchLevelOnSignal(log: Logger, configured: LogLevel): void {
   const other = configured === 'debug' || configured === 'trace' ? 'info' : 'debug';
   process.on('SIGUSR2', () => {
     const next = log.level === configured ? other : configured;
     const tell = () => log.info({ logLevel: next }, 'log level in force');
-    // Told at the wordier of the two, or it might not be seen.
+    // Logged at the more verbose of the two levels, or it might not be seen.
     if (next !== 'debug') tell();
     log.level = next;
     if (next === 'debug') tell();
@@ -96,8 +96,8 @@ export function switchLevelOnSignal(log: Logger, configured: LogLevel): void {
 export type DescribedError = { name: string; message: string; code?: string; stack?: string; cause?: DescribedError };
 
 /**
- * An error as the log may show it, its chain of causes included. Redis errors carry the whole command with the
- * run result in it, HTTP errors their request: only these members are kept.
+ * An error as it may be logged, with its chain of causes. Redis errors carry the whole command including the run result,
+ * HTTP errors their request: only these members are kept.
  */
 export function describeError(error: unknown, depth = 0): DescribedError {
   if (!(error instanceof Error)) return { name: 'NotAnError', message: typeof error };

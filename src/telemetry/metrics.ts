@@ -1,4 +1,4 @@
-// The metrics of a process, by the names operators rely on; low cardinality, no device in a label.
+// The Prometheus metrics of a process: stable names, low cardinality, no device or user in a label.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** From a millisecond to the age at which a delivery gives up. */
@@ -128,7 +128,7 @@ export function createMetrics() {
   };
 }
 
-/** Takes back what was read from Redis: an old value would pass for a present one. */
+/** Clears the gauges read from Redis: a stale value would pass for a current one. */
 export function forgetGauges(metrics: Metrics): void {
   const {
     deliveries,

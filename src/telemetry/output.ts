@@ -1,38 +1,38 @@
-// Standard output and error that never wait for their reader: what does not fit into a bounded buffer is dropped and counted.
+// Standard output and error that never block: what does not fit into a bounded buffer is dropped and counted.
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { Writable } from 'node:stream';
 
 export type Outlet = {
-  /** Takes a line, with its line feed. One that `matters` is also taken when the buffer is full. */
+  /** Buffers a line, including its line feed. One that `matters` is kept even when the buffer is full. */
   write: (line: string, matters?: boolean) => void;
-  /** Writes what is buffered; waits for the reader, but all in all no longer than a second. */
+  /** Writes what is buffered, waiting for the reader for at most a second in total. */
   flushSync: () => void;
-  /** Who hears what becomes of lines that do not fit. */
+  /** Sets the listener for lines that do not fit. */
   report: (events: OutletEvents) => void;
 };
 
 export type OutletEvents = {
   /** A line was dropped. */
   dropped: () => void;
-  /** Lines are taken again, after so many were dropped. */
+  /** Lines are written again, after this many were dropped. */
   resumed: (lines: number) => void;
 };
 
 export type OutletLimits = { bufferBytes: number; lastWordsMs: number };
 
 const LIMITS: OutletLimits = { bufferBytes: 1_048_576, lastWordsMs: 1000 };
-/** A pipe takes a write of this length whole or not at all, so that lines of several writers do not mix. */
+/** PIPE_BUF: writes up to this length are atomic, so that lines of several writers do not mix. */
 const ATOMIC_BYTES = 4096;
-/** Until a full pipe is tried again. */
+/** Pause before a full pipe is tried again. */
 const FULL_AGAIN_MS = 10;
-/** Until a pipe without a reader, or a full disk, is tried again. */
+/** Pause before a pipe without a reader or a full disk is tried again. */
 const BROKEN_AGAIN_MS = 1000;
 const ASK_AT_THE_END_EVERY_MS = 5;
 
 /**
- * Opens a way out for lines. Nothing is written before the turn of the event loop ends, so that its lines go together.
- * What cannot be written stays in the buffer and is tried again: no reader, no full disk and no closed pipe is an error here.
+ * Lines are buffered until the current turn of the event loop ends, so that they are written together. What cannot be
+ * written stays buffered and is retried: a missing reader, a full disk or a closed pipe is not an error here.
  */
 export function openOutlet(fd: 1 | 2, limits: Partial<OutletLimits> = {}): Outlet {
   const { bufferBytes, lastWordsMs } = { ...LIMITS, ...limits };
@@ -47,7 +47,7 @@ export function openOutlet(fd: 1 | 2, limits: Partial<OutletLimits> = {}): Outle
   let isScheduled = false;
   let lastWordsLeftMs = lastWordsMs;
 
-  /** Joins lines to a write that a pipe takes whole; a longer line goes alone. */
+  /** Joins lines into one atomic write; a longer line is written alone. */
   function next(): Buffer | null {
     const together: Buffer[] = [];
     let length = 0;
@@ -63,7 +63,7 @@ export function openOutlet(fd: 1 | 2, limits: Partial<OutletLimits> = {}): Outle
     return length === 0 ? null : Buffer.concat(together, length);
   }
 
-  /** @returns why it stopped before the end */
+  /** @returns the error code that stopped it early, or null */
   function drain(): string | null {
     target ??= openNonBlocking(fd);
     for (rest ??= next(); rest; rest = rest.length > 0 ? rest : next()) {
@@ -131,7 +131,7 @@ export function openOutlet(fd: 1 | 2, limits: Partial<OutletLimits> = {}): Outle
   return { write, flushSync, report: (listener) => void (events = listener) };
 }
 
-/** Opens both, and puts them in the place of `process.stdout` and `process.stderr` for all that writes there by itself. */
+/** Opens both, and replaces `process.stdout` and `process.stderr` for everything that writes to them directly. */
 export function takeOverOutput(): { stdout: Outlet; stderr: Outlet } {
   const outlets = { stdout: openOutlet(1), stderr: openOutlet(2) };
   for (const [name, outlet] of Object.entries(outlets)) {
@@ -150,18 +150,18 @@ function toStream(outlet: Outlet): Writable {
   });
 }
 
-/** A way to write to a standard stream that says EAGAIN where it would have to wait. */
+/** Opens a standard stream so that writes fail with EAGAIN instead of blocking. */
 function openNonBlocking(fd: 1 | 2): number {
   const kind = fstatSync(fd);
   try {
-    // libuv puts a pipe or socket it is given into non-blocking mode; Node takes that back when the process ends.
+    // libuv puts a pipe or socket into non-blocking mode; Node restores it when the process exits.
     if (kind.isFIFO() || kind.isSocket()) new Socket({ fd, readable: false, writable: true }).unref();
-    // A terminal is shared with the shell, which must not find its own descriptor changed.
+    // A terminal is shared with the shell, whose own descriptor must not change.
     else if (kind.isCharacterDevice()) {
       return openSync(`/proc/self/fd/${fd}`, constants.O_WRONLY | constants.O_NONBLOCK | constants.O_NOCTTY);
     }
   } catch {
-    // A platform that knows no such way: then writes wait, as they always did.
+    // Not supported on this platform: then writes block, as usual.
   }
   return fd;
 }

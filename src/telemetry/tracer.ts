@@ -4,13 +4,13 @@ import type { RequestEnded } from '../graph/request-ended.ts';
 import type { StartTrace } from '../http/request/trace.ts';
 
 export type Tracer = {
-  /** Begins the trace of a submission, or takes part in its caller's; null where nothing is traced. */
+  /** Begins the trace of a submission, or continues its caller's; null where nothing is traced. */
   startTrace: StartTrace | null;
   /** Traces an attempt, and what is sent within it. */
   attempt: (delivery: Delivery, attempt: () => Promise<Outcome>) => Promise<Outcome>;
-  /** A request ended; told within an attempt it is part of that. */
+  /** Traces a finished request, as part of the attempt it was sent by. */
   request: RequestEnded;
-  /** Sends what is not sent yet, within a time. */
+  /** Sends remaining spans, within a deadline. */
   close: () => Promise<void>;
 };
 

@@ -1,4 +1,4 @@
-// The tracer over OpenTelemetry's SDK: spans in batches to an OTLP collector, whose absence nobody notices but the log.
+// The OpenTelemetry tracer: exports spans in batches to an OTLP collector; a missing collector is only logged.
 import { AsyncLocalStorage } from 'node:async_hooks';
 import type { IncomingHttpHeaders } from 'node:http';
 import {
@@ -37,7 +37,7 @@ import type { RequestSummary } from '../http/request/context.ts';
 import type { Sampling, TracingConfig } from '../config/tracing.ts';
 import type { Tracer } from './tracer.ts';
 
-/** Whoever waits for the process to end waits no longer for a collector. */
+/** Most a shutdown waits for the collector. */
 const FLUSH_WITHIN_MS = 2000;
 
 const METHODS = { create: 'POST', list: 'GET', token: 'POST' } as const;
@@ -58,7 +58,7 @@ export function createSdkTracer(
     spanProcessors: [new BatchSpanProcessor({ exporter: new OTLPTraceExporter(), ...batch })],
   });
   const tracer = provider.getTracer('runstate-bridge');
-  /** What is under way here; the requests an attempt sends find it without being told. */
+  /** The current attempt, found by the requests it sends. */
   const active = new AsyncLocalStorage<Context>();
 
   return {
@@ -123,9 +123,9 @@ function toTraceparent(span: Span): string {
 }
 
 /**
- * Hours may lie between a submission and an attempt, and other processes: its trace travels in the delivery's record.
- * Each attempt is the submission's child, so that all of it is one trace, and is linked to it as OpenTelemetry's
- * messaging conventions want of whoever takes a message up.
+ * An attempt may run hours after the submission and in another process, so the trace context is stored in the delivery's
+ * record. Each attempt is a child of the submission, so that all of it is one trace, and links to it as OpenTelemetry's
+ * messaging conventions ask of a consumer.
  */
 function readSubmission({ traceparent }: Delivery): { parent: Context; links: Link[] } {
   const parent = traceparent === null ? ROOT_CONTEXT : readCaller({ traceparent });
@@ -133,7 +133,7 @@ function readSubmission({ traceparent }: Delivery): { parent: Context; links: Li
   return { parent, links: context ? [{ context }] : [] };
 }
 
-/** Ids and outcomes only: never what a device wrote, nor who uses it. */
+/** Only ids and outcomes: no device output and no user. */
 function toAttributes({ id, tenantId, hardwareConfigurationId, attemptsMade, mark }: Delivery): Attributes {
   return {
     'messaging.system': 'bullmq',

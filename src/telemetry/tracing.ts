@@ -1,18 +1,18 @@
-// Tracing, where it was asked for: a device's submission, the attempts that follow from it, the requests each sends.
+// Opens the tracer where tracing is configured.
 import type { AskedTracing } from '../config/tracing.ts';
 import { NO_TRACER, type Tracer } from './tracer.ts';
 
 export type TracingEvents = {
-  /** What the environment asks for and does not get. */
+  /** Settings in the environment that are ignored. */
   ignored: (faults: readonly string[]) => void;
   /** Spans could not be sent. */
   trouble: (error: unknown) => void;
 };
 
 /**
- * Opens the tracer that was asked for. Nothing is loaded where none was.
- * @param process which of the processes it is, `api` or `worker`
- * @param graceMs of the process's end; the last spans have a quarter of it
+ * Loads OpenTelemetry only where tracing is configured.
+ * @param process `api` or `worker`
+ * @param graceMs the grace period of the shutdown; the last spans have a quarter of it
  */
 export async function openTracer(
   { config, ignored }: AskedTracing,

@@ -1,4 +1,4 @@
-// /dashboard/queues: BullMQ's own view of the queue by bull-board, to read only; its jobs hold nothing but ids.
+// /dashboard/queues: bull-board's view of the BullMQ queue, read only; jobs hold only ids.
 import { createBullBoard } from '@bull-board/api';
 import { ExpressAdapter } from '@bull-board/express';
 import { Router, type Express, type RequestHandler } from 'express';
@@ -37,7 +37,7 @@ const readOnly: RequestHandler = (req, res, next) => {
   throw new Refused({ code: 'method-not-allowed', detail: 'the raw view is to read only' });
 };
 
-/** Its page brings fonts from elsewhere and styles of its own for the moment while it loads; the policy allows neither. */
+/** Bull-board's page links fonts on another host and has inline styles; our content security policy allows neither. */
 const withoutInlineStyle: RequestHandler = (_req, res, next) => {
   const send = res.send.bind(res);
   const toOurs = (html: string) =>

@@ -1,4 +1,4 @@
-// What a browser may do on the operators' pages: only what comes from here, in no frame, and nothing that changes a place.
+// Content security policies of the operators' pages: only resources from this service, no frames, no forms.
 import helmet from 'helmet';
 
 const SELF = ["'self'"];
@@ -19,12 +19,12 @@ const createPolicy = (directives: Record<string, string[]>) =>
   helmet({
     contentSecurityPolicy: { useDefaults: false, directives },
     frameguard: { action: 'deny' },
-    // Whatever ends TLS decides that.
+    // Decided by whatever terminates TLS.
     strictTransportSecurity: false,
   });
 
-/** Our page writes nothing into itself as HTML, and so may not. */
+/** Our page never sets HTML, so Trusted Types can forbid it. */
 export const pagePolicy = createPolicy({ ...DIRECTIVES, requireTrustedTypesFor: ["'script'"], trustedTypes: NONE });
 
-/** Bull-board's page names the base of its addresses, and writes HTML. */
+/** Bull-board's page needs a base element and sets HTML. */
 export const boardPolicy = createPolicy({ ...DIRECTIVES, baseUri: SELF });

@@ -1,4 +1,4 @@
-// GET /dashboard: the operators' page, what it reads, the replay it can ask for, and the raw view of the queue.
+// GET /dashboard: the operators' page, the JSON it reads, replay, and bull-board.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import express, { Router, type Request, type RequestHandler } from 'express';
@@ -16,7 +16,7 @@ import { Refused } from '../response/problem.ts';
 import { createAskQueue } from '../request/ask-queue.ts';
 import { notCrossSite, sameOriginOnly } from '../request/same-origin.ts';
 
-/** What only the page needs to know. Each throws where the queue does not answer. */
+/** What only the dashboard reads. Each rejects where the queue does not answer. */
 export type DashboardSource = BoardParts & {
   overview: () => Promise<Overview>;
   /** By delivery id, device id or run id; `complete` is false where it was cut short. */
@@ -26,13 +26,13 @@ export type DashboardSource = BoardParts & {
 
 export type DashboardParts = PasswordParts &
   Pick<OperatorParts, 'deadLetters' | 'clock' | 'random' | 'onQueueTrouble'> & {
-    /** Null where there is no operator token, and so no page. */
+    /** Null without an operator token: then there is no dashboard. */
     dashboard: DashboardSource | null;
   };
 
 const STATIC = fileURLToPath(new URL('./page/', import.meta.url));
 const UPLOT = join(dirname(fileURLToPath(import.meta.resolve('uplot/package.json'))), 'dist');
-/** Every file the page is made of, and where it is. */
+/** Every file of the page and its directory. */
 const FILES: Record<string, string> = {
   'page.css': STATIC,
   'page.js': STATIC,
@@ -58,7 +58,7 @@ export function createDashboardRoutes(parts: DashboardParts): Router {
   const askQueue = createAskQueue(parts);
 
   router.get('/dashboard', only, pagePolicy, (req, res) => {
-    // Addresses in the page are relative, so that it is right behind any proxy.
+    // URLs in the page are relative, so it works behind any proxy.
     if (req.path.endsWith('/')) res.redirect(308, '../dashboard');
     else sendFrom(STATIC, 'page.html')(req, res, () => undefined);
   });

@@ -1,4 +1,4 @@
-// What the dashboard is drawn from: its JSON, whole, and how a delivery is told in it.
+// The JSON the dashboard is drawn from, and how a delivery appears in it.
 import type { Delivery } from '../../domain/delivery.ts';
 import type { FlowHistory } from '../../domain/operations/flow.ts';
 import type { Outlook } from '../../domain/operations/outlook.ts';
@@ -10,21 +10,21 @@ export type EndedView = {
   runId: string;
   status: Delivery['status'];
   endedAt: string | null;
-  /** From accepted to the end. */
+  /** From acceptance to the end. */
   seconds: number | null;
-  /** Of a dead letter. */
+  /** Only of a dead letter. */
   code: string | null;
 };
 
 /** Dead letters of one cause. */
 export type CauseView = { code: string; count: number; remedy: string; latestAt: string | null };
 
-/** Everything the page shows; the same for everyone who looks within a second. */
+/** Everything the page shows; shared by all viewers for a second. */
 export type Overview = {
   at: string;
   tenantId: string;
   outlook: Outlook;
-  /** What else an operator should know: checks that are not well. */
+  /** Failing checks that the outlook does not cover. */
   notices: string[];
   flow: { inPerSecond: number; outPerSecond: number };
   history: FlowHistory;

@@ -42,9 +42,9 @@ export type CallerParts = {
 const RETRY_AFTER_S = { least: 2, spread: 28 };
 
 /**
- * Makes the check of callers. The first proof a request carries decides, in this order: the operator token, a signature,
- * an Entra token, a certificate; one that is not good is not made up for by another. Signatures by others, as proxies add
- * them, are none: those whose key's id is no device's, and beside a certificate those that name another than its device.
+ * The first proof a request carries decides, in this order: operator token, signature, Entra token, certificate; a bad one
+ * is not compensated by another. Signatures that proxies add are ignored: those whose key id is not a device id and, beside
+ * a certificate, those that name another device.
  */
 export function createCallers(parts: CallerParts): Callers {
   const { verifySignature, verifyOperator, verifyCertificate, verifyToken, isRevoked, random } = parts;

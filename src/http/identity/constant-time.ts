@@ -1,7 +1,7 @@
-// Comparing what must not be guessed bit by bit.
+// Constant-time comparison of secrets.
 import { timingSafeEqual } from 'node:crypto';
 
-/** Compares in a time that tells nothing of where they differ. */
+/** Takes the same time wherever they differ. */
 export function equal(a: Uint8Array, b: Uint8Array): boolean {
   return a.byteLength === b.byteLength && timingSafeEqual(a, b);
 }

@@ -1,4 +1,4 @@
-// Everything that tells who is calling, opened as the configuration says.
+// Opens every way to identify a caller that the configuration enables.
 import { createVerifyOperator } from './operator-token.ts';
 import type { Config } from '../../config/config.ts';
 import { createCallers, type Callers, type CallerParts } from './callers.ts';
@@ -19,7 +19,7 @@ export type Identities = {
 
 type Told = {
   reloaded: OnReload;
-  /** The keys that Entra signs with could not be fetched. */
+  /** Entra's signing keys could not be fetched. */
   signingKeysTrouble: (error: unknown) => void;
 };
 
@@ -27,7 +27,7 @@ type IdentityParts = {
   clock: () => number;
   random: () => number;
   told: Told;
-  /** Only where tokens are taken. */
+  /** Called only where Entra tokens are accepted. */
   openFetchKeys: () => Promise<FetchKeys>;
 };
 
@@ -74,7 +74,7 @@ async function openTokens(
   return createVerifyToken(entra, clock, onTrouble, await openFetchKeys());
 }
 
-/** What reads certificates takes a while to load: only where devices have some. */
+/** The certificate library is slow to load: only where devices have certificates. */
 async function openDevices(
   { authoritiesFile, rule, header }: NonNullable<Config['identity']['devices']>,
   trustedProxies: Config['identity']['trustedProxies'],

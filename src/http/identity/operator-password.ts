@@ -1,4 +1,4 @@
-// The way to the dashboard: the operator token as the password a browser asks for, or as a bearer sends it.
+// Access to the dashboard: the operator token as the password of Basic authentication, or as a bearer token.
 import type { RequestHandler } from 'express';
 import type { CallerParts, Callers } from './callers.ts';
 import { readBearer } from './operator-token.ts';
@@ -7,7 +7,7 @@ import { Refused } from '../response/problem.ts';
 
 export type PasswordParts = { callers: Callers; verifyOperator: CallerParts['verifyOperator'] };
 
-/** Lets operators pass; where there is no operator token, there is no such page. Any user name will do. */
+/** Lets operators pass, with any user name. Without an operator token there is no dashboard: 404. */
 export function operatorsByPassword({ callers, verifyOperator }: PasswordParts): RequestHandler {
   const byBearer = operatorsOnly(callers);
   return (req, res, next) => {

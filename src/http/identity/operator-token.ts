@@ -1,4 +1,4 @@
-// The operators' shared token, as a bearer sends it.
+// The operators' shared bearer token.
 import { hash } from 'node:crypto';
 import { equal } from './constant-time.ts';
 

@@ -1,4 +1,4 @@
-// The way to operators' routes: nobody else passes, and where there can be no operators there are no such routes.
+// Access to the operators' routes: operators only, and 404 where no operator can identify themselves.
 import type { RequestHandler } from 'express';
 import type { Callers } from './callers.ts';
 import { Refused } from '../response/problem.ts';

@@ -1,4 +1,4 @@
-// What was looked at lately, so many and no more: the one that was not asked for longest goes first.
+// A least-recently-used cache of fixed size.
 
 export type Recent<V> = {
   get: (key: string) => V | undefined;

@@ -1,25 +1,25 @@
-// Something read from files, read again when they change; what cannot be used is told once and changes nothing.
+// Reloads files when they change; a version that cannot be used is reported once, and the last good one stays.
 import { statSync } from 'node:fs';
 import { CannotStart } from '../../config/cannot-start.ts';
 import { readSettingFile } from '../../config/setting-file.ts';
 
 export type Reloaded<T> = {
   current: () => T;
-  /** Calls when there is a new one. */
+  /** Calls the listener with each new value. */
   onChange: (listener: (value: T) => void) => void;
   close: () => void;
 };
 
-/** The files were read again; the error says why what is in them is not used. */
+/** The files were read again; `error` is why their content is not used, or null. */
 export type OnReload = (paths: readonly string[], error: unknown) => void;
 
 const LOOK_EVERY_MS = 500;
 
 /**
- * Reads files, and looks twice a second whether they are others; two looks in a row must see the same, since a certificate
- * and its key are replaced one after the other.
+ * Reads files, and checks twice a second whether they changed. They must be the same in two checks in a row, since a
+ * certificate and its key are replaced one after the other.
  * @param parse throws where the texts cannot be used
- * @throws CannotStart where the first reading fails
+ * @throws CannotStart where the first read fails
  */
 export function createReloaded<T>(
   paths: readonly string[],
@@ -63,7 +63,7 @@ function first<T>(paths: readonly string[], read: () => T): T {
   }
 }
 
-/** Tells one state of the files from another; links are followed, as secrets are mounted behind them. */
+/** Identifies a version of the files. Links are followed, as mounted secrets are links. */
 function describe(paths: readonly string[]): string {
   return paths.map(describeFile).join();
 }

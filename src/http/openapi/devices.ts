@@ -1,4 +1,4 @@
-// The API's document: what devices ask.
+// The OpenAPI paths of devices.
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
 import { runResultSchema } from '../../domain/submission/run-result.ts';
@@ -7,7 +7,7 @@ import { MAX_ENTRIES } from '../request/batch-entries.ts';
 import { answers, refusals } from './responses.ts';
 import * as examples from './examples.ts';
 
-/** The components of a signature, as they stand in its Signature-Input. */
+/** The covered components, as in Signature-Input. */
 const signatureInput = (components: string) =>
   z.string().meta({
     description: 'With a signature: what is signed, when and by whom. See the security scheme.',

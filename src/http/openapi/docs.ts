@@ -1,4 +1,4 @@
-// GET /openapi.json, and GET /docs to read it: a viewer served from here, under a policy that lets nothing else in.
+// GET /openapi.json, and GET /docs: Swagger UI served from here, under a policy that loads nothing from elsewhere.
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
 import { Router } from 'express';
@@ -10,7 +10,7 @@ const require = createRequire(import.meta.url);
 const VIEWER = dirname(require.resolve('swagger-ui-dist/package.json'));
 const FILES = ['swagger-ui.css', 'swagger-ui-bundle.js', 'favicon-32x32.png'];
 const START = 'start.js';
-/** They are large: a browser that has them asks only whether they are still the same. */
+/** They are large: browsers cache and revalidate them. */
 const REVALIDATED = { 'Cache-Control': 'no-cache' };
 
 const policy = helmet({
@@ -28,11 +28,11 @@ const policy = helmet({
     },
   },
   frameguard: { action: 'deny' },
-  // Whatever ends TLS decides that.
+  // Decided by whatever terminates TLS.
   strictTransportSecurity: false,
 });
 
-/** Addresses are relative: the page is right behind any proxy, with and without a slash at its end. */
+/** URLs are relative: the page works behind any proxy, with and without a trailing slash. */
 const toPage = (docs: string, root: string) => `<!doctype html>
 <html lang="en">
   <head>
@@ -51,7 +51,7 @@ const toPage = (docs: string, root: string) => `<!doctype html>
 </html>
 `;
 
-/** Run by the browser. A signed request cannot be tried from a page, so none can be sent. */
+/** Runs in the browser. Requests must be signed, so trying them out is disabled. */
 const START_SCRIPT = `const dark = matchMedia('(prefers-color-scheme: dark)');
 const follow = () => document.documentElement.classList.toggle('dark-mode', dark.matches);
 dark.addEventListener('change', follow);

@@ -1,4 +1,4 @@
-// The API's document, OpenAPI 3.1: made of the schemas that check requests and type answers.
+// The OpenAPI 3.1 document, made from the schemas that validate requests and type responses.
 import { createDocument } from 'zod-openapi';
 import { ROLES } from '../identity/entra/roles.ts';
 import { devicePaths } from './devices.ts';
@@ -50,7 +50,7 @@ export function createOpenApi() {
         description: DESCRIPTION,
         license: { name: 'MIT', identifier: 'MIT' },
       },
-      // Relative to where the document is: it is right behind any proxy.
+      // Relative to the document, so it works behind any proxy.
       servers: [{ url: '.' }],
       tags: [
         { name: 'Devices', description: 'Submit run results and ask what became of them.' },
@@ -82,7 +82,7 @@ an app that submits for devices, with \`${ROLES.operator}\` for operators.`,
       },
     },
     {
-      // Members may be added: a client must not be generated that refuses them.
+      // Members may be added later: generated clients must not reject unknown ones.
       override: ({ jsonSchema, io }) => {
         if (io === 'output' && jsonSchema.additionalProperties === false) delete jsonSchema.additionalProperties;
       },

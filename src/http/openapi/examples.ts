@@ -1,4 +1,4 @@
-// Examples for the API's document, one story: a run that failed once at Graph and arrived, and one that never can.
+// Examples for the OpenAPI document: a run result delivered at the second attempt, and one that became a dead letter.
 import type { z } from 'zod';
 import type { runResultSchema } from '../../domain/submission/run-result.ts';
 import type { DeliveryView, Readiness, Receipt, Status } from '../response/response-schemas.ts';

@@ -1,4 +1,4 @@
-// The API's document: what anyone may ask.
+// The OpenAPI paths that are open to everyone.
 import { z } from 'zod';
 import type { ZodOpenApiPathsObject } from 'zod-openapi';
 import { readinessSchema } from '../response/response-schemas.ts';

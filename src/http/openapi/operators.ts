@@ -1,4 +1,4 @@
-// The API's document: what operators ask.
+// The OpenAPI paths of operators.
 import { z } from 'zod';
 import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
 import { deviceIdSchema } from '../../domain/submission/run-result.ts';

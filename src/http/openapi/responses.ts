@@ -1,4 +1,4 @@
-// How the API's document writes an answer down: a body with an example, or the refusals with their codes.
+// OpenAPI response objects: a body with an example, or the refusals with their codes.
 import { z } from 'zod';
 import type { ZodOpenApiResponseObject, ZodOpenApiResponsesObject } from 'zod-openapi';
 import { REFUSALS, type RefusalCode } from '../../domain/submission/refusal.ts';
@@ -17,7 +17,7 @@ const challenge = z.string().describe('`Signature` for devices, `Bearer` or `Bas
 const FAULTY: readonly RefusalCode[] = ['invalid-request', 'invalid-run-result'];
 const EXAMPLE_REQUEST_ID = '0d9e2c62-7a55-4f6f-9a3e-5f3a0c1a7b11';
 
-/** What any route may answer, since it is said before the route is asked. */
+/** Refusals of any route, made before the route is reached. */
 const ANYWHERE: readonly RefusalCode[] = [
   'bad-request',
   'not-found',
@@ -31,7 +31,7 @@ const ANYWHERE: readonly RefusalCode[] = [
 const codes = Object.keys(REFUSALS) as RefusalCode[];
 const PROBLEMS = new Map(codes.map((code) => [code, toSchema(code)]));
 
-/** An answer with a JSON body. */
+/** A response with a JSON body. */
 export function answers<T>(
   description: string,
   schema: z.ZodType<T>,
@@ -41,7 +41,7 @@ export function answers<T>(
   return { description, headers: always.extend(headers), content: { 'application/json': { schema, example } } };
 }
 
-/** An answer that is no JSON. */
+/** A response that is not JSON. */
 export function answersText(description: string, mediaType: string): ZodOpenApiResponseObject {
   return { description, headers: always, content: { [mediaType]: { schema: z.string() } } };
 }

@@ -1,23 +1,23 @@
-// The path the service is reached below: as PUBLIC_BASE_PATH says, or as a proxy of ours says for one request.
+// The base path the service is reached below: PUBLIC_BASE_PATH, or X-Forwarded-Prefix of a trusted proxy.
 import type { Request, RequestHandler } from 'express';
 import { parseBasePath } from '../../domain/submission/base-path.ts';
 import type { IsTrustedProxy } from '../identity/certificate/trusted-proxies.ts';
 import { contextOf } from './context.ts';
 
 export type BasePathParts = {
-  /** Without a slash at its end; empty where the service is at the root. */
+  /** Without a trailing slash; empty at the root. */
   basePath: string;
   isProxy: IsTrustedProxy;
 };
 
-/** Where our routes begin: what stands before one of these may be a base path, even one such as /v1. */
+/** Where a route begins: anything before it may be a base path, even `/v1`. */
 const OUR_ROUTES = /^\/(?:v1|livez|readyz|metrics|openapi\.json|docs|dashboard)(?:[/?#]|$)/;
-/** Scheme and host, as in an absolute address that a proxy may send. */
+/** Scheme and host of the absolute form that proxies may send. */
 const ORIGIN = /^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i;
 
 /**
- * Finds the base path of a request and takes it off its address, where the proxy has not done so already. From here on
- * `url` is one of our routes; `originalUrl` stays what was asked.
+ * Finds the base path of a request and strips it from the URL, unless the proxy already has. From here on `url` is one of
+ * our routes; `originalUrl` stays as requested.
  */
 export function takeOffBasePath({ basePath, isProxy }: BasePathParts): RequestHandler {
   return (req, res, next) => {
@@ -42,7 +42,7 @@ function routeBelow(base: string, path: string): string | null {
   return OUR_ROUTES.test(route) ? route : null;
 }
 
-/** Several prefixes, each taken off by a proxy, stand in the order they were asked in. Null where there is none, or it is no path. */
+/** Several prefixes, each stripped by one proxy, are joined in the order of the request. Null without a valid one. */
 function readForwardedPrefix({ headersDistinct }: Request): string | null {
   const prefixes = (headersDistinct['x-forwarded-prefix'] ?? []).flatMap((value) => value.split(','));
   const paths = prefixes.map((prefix) => parseBasePath(prefix.trim()));

@@ -1,4 +1,4 @@
-// The entries of a batch: what it holds, decompressed and taken apart, each entry read as a run result or refused for itself.
+// Parses a batch: decompressed, split into entries, each read as a run result or refused on its own.
 import { setImmediate as othersTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
@@ -10,12 +10,12 @@ import { parseSubmission, type Submission } from './submission.ts';
 import type { Submitter } from './submitter.ts';
 
 export const MAX_ENTRIES = 1000;
-/** Of all entries together; a run result of known members has a dozen. */
+/** Over all entries; a run result has about a dozen. */
 const MAX_VALUES = 250_000;
 
 const inflate = promisify(gunzip);
 
-/** @throws Refused where it is nothing of the kind, or too much */
+/** @throws Refused where it is neither form, or too large */
 export function parseEntries(content: Buffer, isNdjson: boolean): Entry[] {
   if (hasMoreValues(content, MAX_VALUES)) {
     throw new Refused({ code: 'too-large', detail: `a batch holds at most ${MAX_VALUES} values in all` });
@@ -39,7 +39,7 @@ function parseArray(content: Buffer): Entry[] {
   return json.map((one: unknown) => ({ json: one }));
 }
 
-/** Empty lines are none, however many. Reads no further than one line too many. */
+/** Skips empty lines. Stops after one line more than a batch may have. */
 function parseLines(text: string): Entry[] {
   const entries: Entry[] = [];
   let at = 0;
@@ -73,18 +73,18 @@ export async function decompress(body: Buffer, maxBytes: number): Promise<Buffer
   }
 }
 
-/** A line that is no JSON is refused for itself. */
+/** A line that is not JSON is refused on its own. */
 export type Entry = { json: unknown } | { refused: Refused };
 
 export type Read = Submission | { refused: Refused };
 
 export type ReadParts = {
   callers: Callers;
-  /** What a single run result may have; here, the texts of an entry. */
+  /** Limit of a single run result; in a batch, of the texts of an entry. */
   maxBodyBytes: number;
 };
 
-/** Between so many characters of texts, others have their turn: to look through them for passwords takes a while. */
+/** Yields to the event loop after this many characters: masking passwords is CPU-bound. */
 const READ_AT_ONCE = 262_144;
 
 /** Reads entries as what this submitter may submit. */
@@ -116,7 +116,7 @@ function readEntry(entry: Entry, submitter: Submitter, { maxBodyBytes, callers }
   }
 }
 
-/** Of output and error, which nothing else bounds. */
+/** Length of output and error, the only texts without a limit of their own. */
 function lengthOfTexts(json: unknown): number {
   const { output = '', error = '' } = (json ?? {}) as { output?: unknown; error?: unknown };
   return [output, error].reduce((sum: number, text) => sum + (typeof text === 'string' ? text.length : 0), 0);

@@ -1,4 +1,4 @@
-// A body: refused by its head where it would not be taken, then its bytes, up to so many.
+// Rejects a body by its headers, then buffers at most `limit` bytes.
 import type { IncomingMessage } from 'node:http';
 import express, { type RequestHandler } from 'express';
 import { contextOf } from './context.ts';
@@ -15,7 +15,7 @@ export type ExpectedBody = {
   hint: string;
 };
 
-/** No body at all is not what is expected. Notes the coding: the body is read as it was sent and signed. */
+/** A missing body is refused too. Notes the content coding: the body is read as it was sent and signed. */
 export function expectBody({ types, codings, limit, hint }: ExpectedBody): RequestHandler {
   const plain = types.flatMap((type) => [type, `${type}; charset=utf-8`]);
   return (req, res, next) => {
@@ -33,7 +33,7 @@ export function expectBody({ types, codings, limit, hint }: ExpectedBody): Reque
   };
 }
 
-/** Reads without ado where the head says how much there is, else by Express. What cannot be read is refused. */
+/** Reads a body of known length directly, which is faster, and any other through Express. */
 export function readBody(limit: number): RequestHandler {
   const readCarefully: RequestHandler = express.raw({ type: () => true, limit, inflate: false });
   return (req, res, next) => {
@@ -48,7 +48,7 @@ export function readBody(limit: number): RequestHandler {
   };
 }
 
-/** @param done called once, with null where the sender went away before the end */
+/** @param done called once, with null where the sender disconnected before the end */
 function readWhole(req: IncomingMessage, done: (body: Buffer | null) => void): void {
   const chunks: Buffer[] = [];
   req.on('data', (chunk: Buffer) => chunks.push(chunk));

@@ -1,22 +1,22 @@
-// How many requests of devices are in hand at once: beyond that, refused before a byte of the body is read.
+// Limits the requests in flight: one too many is refused before its body is read.
 import type { RequestHandler, Response } from 'express';
 import { Refused, spread } from '../response/problem.ts';
 
 export type InFlightParts = {
   maxRequestsInFlight: number;
-  /** Whether this is the operator token; null where there is none. */
+  /** Whether a header holds the operator token; null where none is configured. */
   verifyOperator: ((authorization: string | undefined) => boolean) | null;
   random: () => number;
 };
 
-/** What is in hand is answered within seconds, or cut. */
+/** Requests in flight are answered within seconds, or cut. */
 const RETRY_AFTER_S = { least: 1, spread: 9 };
 
-/** Makes one limit for all routes it is put before. The operator token passes it: who has it comes to see what is the matter. */
+/** Makes one limit, shared by all routes it precedes. The operator token passes it: operators come to see what is wrong. */
 export function limitInFlight({ maxRequestsInFlight, verifyOperator, random }: InFlightParts): RequestHandler {
   let inFlight = 0;
   return (req, res, next) => {
-    // Refused or gone while it was found out who it is: nothing more would be heard of it, and its place never freed.
+    // Answered or disconnected during identification: no further event would free its place.
     if (res.closed) return;
     if (inFlight >= maxRequestsInFlight && verifyOperator?.(req.headers.authorization) !== true) {
       throw new Refused({
@@ -35,7 +35,7 @@ export function limitInFlight({ maxRequestsInFlight, verifyOperator, random }: I
   };
 }
 
-/** Once the answer is made, or nobody waits for it any more: how long a caller takes to read it is the listener's affair. */
+/** Calls back once the response is complete or its connection closed; slow readers are the listener's concern. */
 function whenAnswered(res: Response, done: () => void): void {
   const end = res.end.bind(res) as (...args: unknown[]) => Response;
   res.end = ((...args: unknown[]) => {

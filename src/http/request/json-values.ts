@@ -1,8 +1,8 @@
-// How many values a text of JSON has, counted before any is made: they take up to 25 times the room of their bytes.
+// Counts the values of a JSON text before it is parsed: parsed, they take up to 25 times its size.
 
 const [QUOTE, BACKSLASH, COMMA, BRACKET, BRACE, LINE_FEED] = Buffer.from('"\\,[{\n');
 
-/** Whether there are more than so many commas, arrays and objects outside of texts. A text ends with its line at the latest. */
+/** Whether there are more than `most` commas, arrays and objects outside of strings. A string ends at the latest with its line. */
 export function hasMoreValues(json: Uint8Array, most: number): boolean {
   if (json.length <= most) return false;
   let count = 0;

@@ -1,4 +1,4 @@
-// JSON in UTF-8, and nothing else, out of a body's bytes.
+// Parses a body as JSON in strict UTF-8.
 import { Refused } from '../response/problem.ts';
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -12,7 +12,7 @@ export function parseJson(body: Buffer): unknown {
   }
 }
 
-/** Whether a media type's charset is UTF-8, said or unsaid. */
+/** Whether a media type's charset is UTF-8, explicitly or by default. */
 export function isUtf8(contentType: string): boolean {
   const charset = /;\s*charset\s*=\s*"?([^";\s]+)/i.exec(contentType)?.[1];
   return charset === undefined || /^utf-?8$/i.test(charset);

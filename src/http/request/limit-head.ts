@@ -1,8 +1,8 @@
-// What a request may say before its body: an address that is no essay, and header fields one can count.
+// Limits the length of the URL and the number of header fields.
 import type { RequestHandler } from 'express';
 import { Refused } from '../response/problem.ts';
 
-/** Half of what all of a request’s head may be: whatever is longer names nothing here. */
+/** Half the size limit of a request's head; no route has such a long URL. */
 const MAX_URL_LENGTH = 8192;
 const MAX_HEADER_FIELDS = 100;
 

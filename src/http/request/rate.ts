@@ -1,13 +1,13 @@
-// How fast each device submits: counted in this process while it is far from the limit, by all processes together from there on.
+// Limits how fast each device submits: counted in this process while far from the limit, and in Redis from there on.
 import type { Response } from 'express';
 import { startOfWindow, WINDOW_MS } from '../../domain/submission/device-rate.ts';
 
-/** Adds to a device's count over all processes. @returns the count of this window */
+/** Adds to a device's count over all processes. @returns the count of the window */
 type CountShared = (deviceId: string, windowStartedAt: number, added: number) => Promise<number>;
 
 export type Taken = {
   ok: boolean;
-  /** How many more this window takes; as far as this process knows while it counts alone. */
+  /** How many more this window allows; what this process knows, while it counts alone. */
   remaining: number;
   /** Until the next window. */
   resetMs: number;
@@ -16,16 +16,16 @@ export type Taken = {
 export type DeviceRate = {
   perWindow: number;
   /**
-   * Counts submissions of a device that is known; those that come together fit wherever one would. Rejects where the
-   * shared count is needed and does not answer.
+   * Counts submissions of an identified device; a batch fits wherever a single one would. Rejects where the shared count is
+   * needed and Redis does not answer.
    */
   take: (deviceId: string, submissions: number, now: number) => Promise<Taken> | Taken;
 };
 
-/** A process tells the others nothing of a device that submitted less than this share of its limit here. */
+/** Below this share of the limit, counts stay local to the process. */
 const UNTOLD_SHARE = 0.25;
 
-/** What this process knows of a device's window; once asked, every further submission is counted by all together. */
+/** What this process knows of a device's window; once `asked`, every further submission is counted in Redis. */
 type Seen = { startedAt: number; asked: boolean; shared: number; unshared: number };
 
 export function createDeviceRate(perWindow: number, count: CountShared): DeviceRate {
@@ -34,7 +34,7 @@ export function createDeviceRate(perWindow: number, count: CountShared): DeviceR
   let seenBefore = new Map<string, Seen>();
   let turnedAt = 0;
 
-  /** What is no longer asked for is forgotten within two windows. */
+  /** Unused entries are dropped within two windows. */
   function look(deviceId: string, now: number): Seen {
     if (Math.abs(now - turnedAt) >= WINDOW_MS) {
       seenBefore = seen;
@@ -57,7 +57,7 @@ export function createDeviceRate(perWindow: number, count: CountShared): DeviceR
       device.shared = Math.max(device.shared, total);
       return total;
     } catch (error) {
-      // Those that are refused for it do not count.
+      // The refused submissions do not count.
       device.unshared += added - submissions;
       throw error;
     }
@@ -79,7 +79,7 @@ export function createDeviceRate(perWindow: number, count: CountShared): DeviceR
   };
 }
 
-/** Tells a device its rate, as draft-ietf-httpapi-ratelimit-headers has it. */
+/** Sets the rate limit header fields of draft-ietf-httpapi-ratelimit-headers. */
 export function tellRate(res: Response, perWindow: number, { remaining, resetMs }: Taken): void {
   res.setHeader('RateLimit-Policy', `"device";q=${perWindow};w=${WINDOW_MS / 1000}`);
   res.setHeader('RateLimit', `"device";r=${remaining};t=${Math.ceil(resetMs / 1000)}`);

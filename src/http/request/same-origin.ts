@@ -1,15 +1,15 @@
-// Requests a browser sends with the operator's password on its own: only those that our own page asked for are heard.
+// Protects against cross-site requests, which browsers send with the operator's password: only our own page may ask.
 import type { Request, RequestHandler } from 'express';
 import { readBearer } from '../identity/operator-token.ts';
 import { Refused } from '../response/problem.ts';
 
-/** Refuses what another site's page had the browser ask, where the browser says so. For reading. */
+/** For reads: refuses a request that the browser marks as another site's. */
 export const notCrossSite: RequestHandler = (req, _res, next) => {
   if (req.headers['sec-fetch-site'] !== undefined && !isFromOurPage(req)) throw crossSite();
   next();
 };
 
-/** Demands a sign that our own page asked. For changing. A bearer token is such a sign: browsers never add one. */
+/** For writes: requires proof that our own page asked. A bearer token is one: browsers never add it by themselves. */
 export const sameOriginOnly: RequestHandler = (req, _res, next) => {
   const isBearer = readBearer(req.headers.authorization) !== null;
   if (!isBearer && !isFromOurPage(req)) throw crossSite();
@@ -20,8 +20,8 @@ export const sameOriginOnly: RequestHandler = (req, _res, next) => {
 };
 
 /**
- * Browsers say where a request comes from, in `Sec-Fetch-Site` over TLS and to this machine, else in `Origin` alone. A
- * proxy that changes `Host` leaves the first.
+ * Browsers state the origin of a request in `Sec-Fetch-Site` over TLS and on localhost, otherwise only in `Origin`. A proxy
+ * that rewrites `Host` leaves the former intact.
  */
 function isFromOurPage({ headers }: Request): boolean {
   const site = headers['sec-fetch-site'];

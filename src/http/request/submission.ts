@@ -1,4 +1,4 @@
-// One submission: a run result parsed and accepted, and its receipt; or why it is not.
+// One submission: parses and stores a run result and answers with a receipt, or refuses it.
 import type { Response } from 'express';
 import pTimeout from 'p-timeout';
 import type { Delivery } from '../../domain/delivery.ts';
@@ -14,36 +14,36 @@ import { contextOf } from './context.ts';
 import { tellRate, type DeviceRate } from './rate.ts';
 import type { Submitter } from './submitter.ts';
 
-/** What became of a run result. Rejects where the queue does not answer; then nothing is promised. */
+/** Stores a run result. Rejects where the queue does not answer: then nothing is promised. */
 export type Accept = (
   run: RunResult,
   now: number,
   about: {
     said: Said;
-    /** The trace that its attempts become part of. */
+    /** The trace its attempts belong to. */
     traceparent: string | null;
   },
 ) => Promise<
   | { kind: 'accepted' | 'duplicate'; delivery: Delivery; ahead: number | null }
   | { kind: 'conflict' }
-  /** Too much waits already, so long at the present pace. */
+  /** Too much is waiting; it takes `drainS` at the present pace. */
   | { kind: 'backlog-full'; drainS: number }
 >;
 
-/** A run result to be kept, and what the device said, by which it is known again. */
+/** A run result to store, and what the device sent, by which a duplicate is recognized. */
 export type Submission = { run: RunResult; said: Said };
 
 export type SubmissionParts = QueueParts & {
   callers: Callers;
-  /** Null where devices may submit as fast as they like. */
+  /** Null without a rate limit. */
   rate: DeviceRate | null;
   accept: Accept;
-  /** When a delivery will be created at the present budget; null where nobody knows, or it has ended. */
+  /** When a delivery will be created at the present budget; null if unknown or ended. */
   forecast: (delivery: Delivery, ahead: number | null) => number | null;
   clock: () => number;
 };
 
-/** What one request asks of the queue, all of it within the same time. */
+/** What one request asks of the queue, all within one deadline. */
 export type Submissions = {
   /** Counts submissions of this device. @throws Refused where it submits too fast */
   keepRate: (deviceId: string, submissions: number) => Promise<void>;
@@ -51,14 +51,14 @@ export type Submissions = {
   store: (submission: Submission) => Promise<Receipt>;
 };
 
-/** All that is asked of the queue for one submission together; a caller hears no within 2 s. */
+/** For everything one submission asks of the queue, so that a caller is refused within 2 s. */
 const ACCEPT_WITHIN_MS = 1800;
-/** Beyond the end of the device's window. */
+/** Added to the end of the device's window. */
 const TOO_FAST_SPREAD_S = { least: 0, spread: 10 };
-/** What waits has room again bit by bit: the longer it is, the further apart they come back. */
+/** Room returns gradually: the longer the backlog, the further apart devices come back. */
 const BACKLOG_FULL_S = { least: 30, leastSpread: 60, mostSpread: 870, shareOfDrain: 0.1 };
 
-/** From here the time runs. */
+/** Starts the deadline. */
 export function beginSubmissions(parts: SubmissionParts, res: Response): Submissions {
   const { rate, random } = parts;
   const now = parts.clock();
@@ -91,7 +91,7 @@ export function beginSubmissions(parts: SubmissionParts, res: Response): Submiss
   };
 }
 
-/** What a device gets for a run result that is stored. */
+/** The receipt of a stored run result. */
 function toReceipt(delivery: Delivery, duplicate: boolean, expectedAt: number | null): Receipt {
   return {
     deliveryId: delivery.id,
@@ -121,7 +121,7 @@ function backlogFull(drainS: number, random: () => number): Refused {
   });
 }
 
-/** A device submits for itself, a relay for any that is not revoked. @throws Refused */
+/** A device submits for itself, a relay for any device that is not revoked. @throws Refused */
 export function parseSubmission(json: unknown, submitter: Submitter, { requireAccepted }: Callers): Submission {
   const claimed = typeof json === 'object' && json !== null ? (json as { deviceId?: unknown }).deviceId : undefined;
   if (submitter.kind === 'device' && typeof claimed === 'string' && claimed !== submitter.deviceId) {

@@ -1,10 +1,10 @@
-// Who submits: known from the head, before a byte of the body is read or a place among those in hand is taken.
+// Identifies who submits from the head, before the body is read and the request counts as in flight.
 import type { RequestHandler, Response } from 'express';
 import type { Caller } from '../identity/caller.ts';
 import type { Callers } from '../identity/callers.ts';
 import { callerOf, contextOf } from './context.ts';
 
-/** One device for itself, or a relay for any. */
+/** A device for itself, or a relay for any device. */
 export type Submitter = Extract<Caller, { kind: 'device' | 'relay' }>;
 
 const HINT = 'the request must be signed with this device’s key, now';
@@ -16,7 +16,7 @@ export function identifySubmitter({ identify }: Callers): RequestHandler {
   };
 }
 
-/** The submitter that was identified. @throws Refused where it signed another body than came */
+/** The identified submitter. @throws Refused where it signed another body */
 export function submitterOf(res: Response, { requireBody }: Callers, body: Buffer): Submitter {
   const submitter = callerOf(res);
   if (submitter.kind === 'operator') throw new Error('an operator submits nothing');

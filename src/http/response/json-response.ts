@@ -1,4 +1,4 @@
-// An answer in JSON, as it is: no entity tag, no content negotiation, one write.
+// Sends JSON without ETag and content negotiation, in one write.
 import type { Response } from 'express';
 
 export function answerJson(res: Response, status: number, body: unknown): void {

@@ -1,10 +1,10 @@
-// Refusals as RFC 9457 problem details, and the last resort for whatever a route throws.
+// Refusals as RFC 9457 problem details, and the error handler for anything else a route throws.
 import type { ErrorRequestHandler, Response } from 'express';
 import { REFUSALS, type Refusal } from '../../domain/submission/refusal.ts';
 import { contextOf } from '../request/context.ts';
 import type { Problem } from './response-schemas.ts';
 
-/** A refusal on its way out of a route. */
+/** Thrown by a route to refuse a request. */
 export class Refused extends Error {
   readonly refusal: Refusal;
   constructor(refusal: Refusal) {
@@ -16,12 +16,12 @@ export class Refused extends Error {
 
 export const PROBLEM_TYPE = 'application/problem+json';
 
-/** Callers sent away come back spread over some time, not as one herd. */
+/** Retry-After is spread over a range, so that refused callers do not all return at once. */
 export type Spread = { least: number; spread: number };
 
 export const spread = ({ least, spread: width }: Spread, random: () => number): number => least + random() * width;
 
-/** The members of a problem document. */
+/** A refusal as problem details. */
 export function toProblem({ code, detail, faults }: Refusal, requestId: string): Problem {
   const { status, title } = REFUSALS[code];
   return {
@@ -49,7 +49,7 @@ export function refuse(res: Response, refusal: Refusal): void {
     .send(JSON.stringify(toProblem(refusal, context.requestId)));
 }
 
-/** body-parser's names for what is wrong with a body. */
+/** By body-parser's error types. */
 const BODY_FAULTS: Record<string, Refusal> = {
   'entity.too.large': { code: 'too-large', detail: 'the body is larger than this service accepts' },
   'encoding.unsupported': { code: 'unsupported-media-type', detail: 'content codings are not accepted' },
@@ -60,11 +60,11 @@ const BODY_FAULTS: Record<string, Refusal> = {
 };
 
 /**
- * Turns what a route threw into an answer: a refusal as it is, trouble with a body by its kind, anything else is a
- * defect and told without detail.
+ * Turns what a route threw into a response: a refusal as it is, a body error by its type; anything else is a defect and
+ * answered without detail.
  */
 export function createErrorHandler(onDefect: (error: unknown) => void): ErrorRequestHandler {
-  // Express knows an error's route by its four parameters.
+  // Express recognizes an error handler by its four parameters.
   // eslint-disable-next-line @typescript-eslint/no-unused-vars
   return (error: unknown, _req, res, _next) => {
     const refusal = toRefusal(error, onDefect);
@@ -78,7 +78,7 @@ function toRefusal(error: unknown, onDefect: (error: unknown) => void): Refusal 
   const { type, status } = error as { type?: unknown; status?: unknown };
   const known = typeof type === 'string' ? BODY_FAULTS[type] : undefined;
   if (known) return known;
-  // Express itself refuses what it cannot route, such as a path with a broken percent escape.
+  // Express rejects what it cannot route, such as a path with a broken percent escape.
   if (status === 400) return { code: 'bad-request', detail: 'the request cannot be read' };
   onDefect(error);
   return { code: 'internal-error', detail: 'the service failed; the request id finds it in the log' };

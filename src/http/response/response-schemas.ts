@@ -1,4 +1,4 @@
-// Every answer's body, once: what routes are typed by and what the API's document shows.
+// The schema of every response body: types for the routes, and the source of the OpenAPI document.
 import { z } from 'zod';
 import { STATUSES } from '../../domain/delivery.ts';
 import { FAILURE_KINDS } from '../../domain/attempt/failure.ts';

@@ -1,10 +1,10 @@
-// What every answer says to a browser that should come by: take it for nothing but what it is, show it in no page, keep no copy.
+// Security headers of every response: nosniff, no framing, no-store.
 import { IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { RequestHandler } from 'express';
 import helmet from 'helmet';
 
-/** These answers are data: what helmet has for pages says nothing about them, and whatever ends TLS decides on HSTS. */
+/** Responses are data, so helmet's headers for pages do not apply; HSTS is decided by whatever terminates TLS. */
 const policy = helmet({
   contentSecurityPolicy: { useDefaults: false, directives: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] } },
   frameguard: { action: 'deny' },
@@ -18,7 +18,7 @@ const policy = helmet({
   xXssProtection: false,
 });
 
-/** The same for every answer, also where no request was read that a middleware could see. A route for browsers says otherwise. */
+/** Also sent where no request reached a middleware. Routes for browsers override them. */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = { 'cache-control': 'no-store', ...readPolicy() };
 
 const HEADERS = Object.entries(SECURITY_HEADERS);

@@ -1,4 +1,4 @@
-// POST /v1/run-results/batch: many run results signed as a whole; each is answered for itself, in order.
+// POST /v1/run-results/batch: many run results signed as a whole; each gets its own answer, in order.
 import type { RequestHandler } from 'express';
 import type { Refusal, RefusalCode } from '../../domain/submission/refusal.ts';
 import type { BatchAnswer } from '../response/response-schemas.ts';
@@ -8,7 +8,7 @@ import { Refused, toProblem } from '../response/problem.ts';
 import { beginSubmissions, type SubmissionParts, type Submissions } from '../request/submission.ts';
 import { submitterOf, type Submitter } from '../request/submitter.ts';
 
-/** One entry of a batch, answered. */
+/** What is reported about one entry of a batch. */
 export type BatchEntrySummary = {
   requestId: string;
   entry: number;
@@ -26,14 +26,14 @@ export type BatchParts = SubmissionParts &
 
 const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson'];
 
-/** What is expected of the body. */
+/** The bodies this route accepts. */
 export const BATCH = {
   types: ['application/json', ...NDJSON_TYPES],
   codings: ['gzip'],
   hint: 'send application/json or application/x-ndjson in UTF-8, with no content coding or gzip',
 };
 
-/** Refused to every entry for one of these, a batch is refused as a whole: all of it is to be sent again later. */
+/** When every entry was refused for one of these, the batch is refused as a whole: all of it is to be sent again. */
 const FOR_ALL: readonly RefusalCode[] = ['queue-unavailable', 'backlog-full', 'too-fast'];
 
 export function postBatch(parts: BatchParts): RequestHandler {

@@ -1,4 +1,4 @@
-// GET /v1/deliveries/{id}: for the device it is about, a relay or an operator; to anyone else it does not exist.
+// GET /v1/deliveries/{id}: for its device, a relay or an operator; 404 for any other device.
 import type { RequestHandler } from 'express';
 import type { Delivery } from '../../domain/delivery.ts';
 import { describeNote, type Note } from '../../domain/attempt/note.ts';

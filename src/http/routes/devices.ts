@@ -1,4 +1,4 @@
-// Operators' routes over devices: which are revoked, revoke one, restore one.
+// Operators' routes for devices: list revoked ones, revoke, restore.
 import { Router, type Request } from 'express';
 import { deviceIdSchema } from '../../domain/submission/run-result.ts';
 import type { RevocationView, RevokedView } from '../response/response-schemas.ts';

@@ -1,9 +1,9 @@
-// /livez, /readyz and /metrics: open to all, the same for API and worker.
+// /livez, /readyz and /metrics: open to everyone, the same for API and worker.
 import { Router } from 'express';
 import type { Readiness } from '../response/response-schemas.ts';
 
 export type HealthParts = {
-  /** False where only a restart helps. */
+  /** False when only a restart helps. */
   isAlive: () => boolean;
   readiness: () => Promise<Readiness>;
   /** Prometheus text and its content type. */

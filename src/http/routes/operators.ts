@@ -1,4 +1,4 @@
-// Operators' routes: dead letters, replay, purge, status. Where there is no operator token, there are no such routes.
+// Operators' routes: dead letters, replay, purge, status. 404 where no operator can identify themselves.
 import express, { Router } from 'express';
 import { z } from 'zod';
 import { parseCursor } from '../../domain/operations/dead-letter-position.ts';

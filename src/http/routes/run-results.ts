@@ -1,4 +1,4 @@
-// POST /v1/run-results: parse → accept, and the receipt.
+// POST /v1/run-results: parse, store, receipt.
 import type { RequestHandler } from 'express';
 import { answerJson } from '../response/json-response.ts';
 import { contextOf } from '../request/context.ts';
@@ -6,7 +6,7 @@ import { parseJson } from '../request/json.ts';
 import { beginSubmissions, parseSubmission, type SubmissionParts } from '../request/submission.ts';
 import { submitterOf } from '../request/submitter.ts';
 
-/** What is expected of the body. */
+/** The bodies this route accepts. */
 export const RUN_RESULT = {
   types: ['application/json'],
   codings: [],

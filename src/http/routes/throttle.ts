@@ -1,4 +1,4 @@
-// An operator ends Graph's “not before”: for times nobody can have meant.
+// POST /v1/throttle/end: an operator ends a throttle whose Retry-After is absurdly long.
 import { Router } from 'express';
 import type { ThrottleEndView } from '../response/response-schemas.ts';
 import type { Callers } from '../identity/callers.ts';
@@ -8,7 +8,7 @@ import { contextOf } from '../request/context.ts';
 
 export type ThrottleParts = QueueParts & {
   callers: Callers;
-  /** @returns until when it would have lasted; null where there is none */
+  /** @returns when it would have ended; null where there is none */
   endThrottle: () => Promise<number | null>;
   /** For the audit: an operator ended it. */
   onThrottleEnded: (told: { requestId: string; until: string }) => void;

@@ -1,10 +1,10 @@
-// Questions to the service: JSON with a deadline, and a reason in words where there is no answer.
+// Requests to the service: JSON, with a deadline and a readable error.
 
 const ANSWER_WITHIN_MS = 8000;
 
 /** @throws Error whose message can be shown */
 export async function ask(path, body) {
-  // A user name and password in the page's own address would be refused in a request's.
+  // fetch rejects a URL with a user name and password, which the page's own URL may have.
   const url = Object.assign(new URL(`dashboard/${path}`, location.href), { username: '', password: '' });
   const answer = await fetch(url, {
     signal: AbortSignal.timeout(ANSWER_WITHIN_MS),

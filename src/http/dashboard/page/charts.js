@@ -1,4 +1,4 @@
-// The two charts, by uPlot: drawn in the page's colours, drawn anew when those or the width change.
+// The two charts, by uPlot, in the page's colours; redrawn when those or the width change.
 /* global uPlot */
 import { byId } from './dom.js';
 import { toCount, toRate } from './words.js';

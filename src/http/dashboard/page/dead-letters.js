@@ -1,4 +1,4 @@
-// Dead letters by cause, and their replay: counted first, shown, and done only when confirmed.
+// Dead letters by cause, and their replay: first counted and shown, then done once confirmed.
 import { ask } from './ask.js';
 import { byId, create, setText } from './dom.js';
 import { toAgo, toCount } from './words.js';

@@ -1,9 +1,9 @@
-// The page's few handles on the document: everything shown is set as text, never as HTML, and can be seen.
+// Access to the document: everything is set as visible text, never as HTML.
 import { toVisible } from './visible.js';
 
 export const byId = (id) => document.getElementById(id);
 
-/** Sets a text only where it changed, so that nothing is read out twice. */
+/** Sets a text only where it changed, so that screen readers do not repeat it. */
 export function setText(id, text) {
   const node = byId(id);
   const visible = toVisible(text);

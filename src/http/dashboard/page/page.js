@@ -1,4 +1,4 @@
-// The operators' page: asks for the overview every second or two, shows it, and says so when nobody answers.
+// The operators' page: fetches the overview every second or two and shows it, or that the service does not answer.
 import { ask } from './ask.js';
 import { createCharts } from './charts.js';
 import { showDeadLetters } from './dead-letters.js';
@@ -65,7 +65,7 @@ function showNotices(notices) {
   list.replaceChildren(...notices.map((notice) => create('li', {}, notice)));
 }
 
-/** Rows are made anew only where they changed, so that a link in one keeps the focus. */
+/** Replaces only rows that changed, so that a link in one keeps the focus. */
 function showEnded(id, ended, now) {
   const body = byId(id);
   const wanted = ended.map(({ deliveryId }) => deliveryId).join(' ');

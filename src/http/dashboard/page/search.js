@@ -1,4 +1,4 @@
-// Finding one result by what is at hand, and its explanation: what happened, what is waited for, what comes next.
+// Search for one run result by any of its ids, with an explanation: what happened, what it waits for, what comes next.
 import { ask } from './ask.js';
 import { byId, create, setText } from './dom.js';
 import { toOutcome } from './words.js';
@@ -47,7 +47,7 @@ async function find(text) {
   }
 }
 
-/** What is still on its way is asked for again; by its id that is cheap. */
+/** Refreshes deliveries that have not ended; by id that is cheap. */
 function follow({ deliveryId, status }, mine) {
   if (!OPEN.includes(status)) return;
   setTimeout(async () => {

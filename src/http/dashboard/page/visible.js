@@ -1,4 +1,4 @@
-// Text that others wrote, as the page shows it: what would turn it around or hide part of it is spelt out.
+// Text from outside, as the page shows it: characters that reorder or hide text are escaped.
 
 const UNSEEN = /[[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]--[\uFE00-\uFE0F]]/gv;
 const SHORT = { '\n': '\\n', '\r': '\\r', '\t': '\\t' };

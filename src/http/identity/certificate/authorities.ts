@@ -1,16 +1,16 @@
-// The authorities whose certificates devices may show, and the path from a certificate up to one of them.
+// The authorities that issue device certificates, and the path from a certificate up to one of them.
 import 'reflect-metadata';
 
 import { X509Certificate as Signed } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
 import type { Chain } from './forwarded-certificate.ts';
 
-/** One certificate read twice: Node checks who signed it, the other library reads all that is in it. */
+/** A certificate parsed twice: Node verifies the signature, the library reads the extensions. */
 export type Certificate = { signed: Signed; read: x509.X509Certificate };
 
 export type Authorities = { pem: string; certificates: readonly Certificate[] };
 
-/** From when to when every certificate on the path is good. */
+/** When every certificate on the path is valid. */
 export type Path = { leaf: x509.X509Certificate; from: number; until: number };
 
 const LONGEST_CHAIN = 6;
@@ -28,7 +28,7 @@ export function parseAuthorities([pem = '']: readonly string[]): Authorities {
   return { pem, certificates };
 }
 
-/** @throws Error where it is no certificate, or more than one */
+/** @throws Error where it is not exactly one certificate */
 function readCertificate(der: Uint8Array): Certificate {
   const signed = new Signed(der);
   if (!signed.raw.equals(der)) throw new Error('there is more than a certificate');

@@ -1,4 +1,4 @@
-// Which device a request's certificate proves: its connection's own, or the one our proxy vouches for.
+// The device a client certificate proves: that of the connection, or the one a trusted proxy forwards.
 import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
@@ -35,7 +35,7 @@ export function createVerifyCertificate(
   authorities.onChange(forwarded.clear);
 
   function look({ headersDistinct, socket }: CertifiedRequest): Known | string | null {
-    // What connects from a proxy's address is the proxy: its own certificate is no device's.
+    // A connection from a proxy's address is the proxy's, and its certificate is no device's.
     if (isProxy(socket.remoteAddress)) return headersDistinct[header] ? lookInHeaders(headersDistinct) : null;
     if (!(socket instanceof TLSSocket)) return null;
     const known = connected.get(socket);
@@ -58,7 +58,7 @@ export function createVerifyCertificate(
     return found;
   }
 
-  /** The handshake proved that the caller has the key, and followed the certificate up to an authority. */
+  /** The handshake proved possession of the key and verified the path to an authority. */
   function lookAtConnection(socket: TLSSocket): Known | string | null {
     const certificate = socket.getPeerX509Certificate();
     if (!certificate) return null;
@@ -83,7 +83,7 @@ export function createVerifyCertificate(
   };
 }
 
-/** Its type says error, at run time it is a code. */
+/** Typed as an Error, but a code at run time. */
 function describe(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }

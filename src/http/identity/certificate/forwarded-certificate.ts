@@ -1,11 +1,11 @@
-// A client certificate as a proxy passes it on, in a header field whose form is told by its value.
+// Reads a client certificate that a proxy forwards in a header field; its format is recognized by the value.
 import { parseItem, parseList } from 'structured-headers';
 
-/** Certificates in DER: the caller's own, and those that lead from it towards an authority, in no order. */
+/** Certificates in DER: the caller's own, and intermediates towards an authority, in any order. */
 export type Chain = {
   leaf: Uint8Array;
   others: readonly Uint8Array[];
-  /** They came in one list, in which only the caller's is none of an authority: two callers could share it otherwise. */
+  /** All came in one list, in which only the caller's is not an authority's: otherwise two callers could share it. */
   isOneList: boolean;
 };
 

@@ -1,4 +1,4 @@
-// The listener's own certificate, and whose client certificates it asks for; replaced while it listens.
+// The listener's certificate, and the authorities it requests client certificates of; both reload while it listens.
 import { constants } from 'node:crypto';
 import type { Server, ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
@@ -7,14 +7,14 @@ import { createReloaded, type Reloaded, type OnReload } from '../watched-files.t
 
 export type Tls = {
   options: ServerOptions;
-  /** Keeps a server to what the files hold, from now on. */
+  /** Applies the files to a server, now and whenever they change. */
   attach: (server: Server) => void;
   close: () => void;
 };
 
-/** A caller that opens a connection and does not go on. */
+/** For a caller that opens a connection and does not finish the handshake. */
 const HANDSHAKE_WITHIN_MS = 10_000;
-/** What authorities since replaced had vouched for is answered for so long, and cut. */
+/** How long connections admitted by replaced authorities are still served before they are cut. */
 const OLD_CONNECTIONS_END_AFTER_MS = 2000;
 
 /**
@@ -31,7 +31,7 @@ export function createTls(
   const context = (): SecureContextOptions => ({
     ...identity.current(),
     minVersion: 'TLSv1.2',
-    // A resumed session would carry what an authority since replaced had vouched for.
+    // A resumed session would carry a certificate of an authority that was replaced since.
     secureOptions: constants.SSL_OP_NO_TICKET,
     ...(authorities && { ca: authorities.current().pem, allowPartialTrustChain: true }),
   });
@@ -54,7 +54,7 @@ export function createTls(
   };
 }
 
-/** @returns ends all connections there are: idle ones at once, the others soon */
+/** @returns a function that ends all connections: idle ones at once, the others soon */
 function followConnections(server: Server): () => void {
   const open = new Set<Socket>();
   server.on('connection', (socket: Socket) => {

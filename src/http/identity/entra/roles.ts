@@ -1,3 +1,3 @@
-// Roles that Entra's tokens may carry here, as the app registration declares them.
+// The roles an Entra token may carry, as the app registration declares them.
 
 export const ROLES = { relay: 'RunResults.Submit', operator: 'Operate' } as const;

@@ -1,4 +1,4 @@
-// Access tokens that Entra issued for this service, to relays and operators: whose they are, and which roles they carry.
+// Verifies access tokens that Entra issued for this service to relays and operators: whose they are, and their roles.
 import { createRemoteJWKSet, customFetch, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
 import pTimeout from 'p-timeout';
 import type { EntraConfig } from '../../../config/identity.ts';
@@ -7,20 +7,20 @@ import { signingKeysUrl, toIssuers } from './tenant.ts';
 export type TokenProof =
   | { kind: 'good'; roles: readonly string[]; appId: string }
   | { kind: 'bad'; reason: string }
-  /** The keys to check it with are not to be had at present. */
+  /** The signing keys are not available at present. */
   | { kind: 'unknown'; reason: string };
 
 export type VerifyToken = (token: string) => Promise<TokenProof>;
 
-/** How the signing keys are fetched: by whoever knows the way out. */
+/** Fetches the signing keys; supplied from outside, which knows the proxy. */
 export type FetchKeys = (url: string, options: { signal: AbortSignal }) => Promise<Response>;
 
-/** A caller hears no within 2 s. */
+/** A caller is refused within 2 s. */
 const KEYS_WITHIN_MS = 1500;
-/** Keys this old are fetched again while they still serve; a day old, they serve no more. */
+/** Keys older than this are refetched while still in use; after a day they are no longer used. */
 const KEYS_RENEWED_AFTER_MS = 3_600_000;
 const KEYS_GOOD_FOR_MS = 86_400_000;
-/** After the endpoint failed, it is left alone for so long; tokens under keys that are held go on. */
+/** Pause after the endpoint failed; tokens under cached keys are still verified. */
 const FAILED_FOR_MS = 1000;
 const CLOCK_TOLERANCE_S = 60;
 const ALGORITHM = 'RS256';
@@ -82,7 +82,7 @@ function toProof(payload: JWTPayload, tenantId: string): TokenProof {
   return { kind: 'good', roles: Array.isArray(roles) ? roles.filter((role) => typeof role === 'string') : [], appId };
 }
 
-/** The name of the key a token is signed with; null where it is no token, or signed in another way than Entra's. */
+/** The id of the key a token is signed with; null where it is not a token, or not signed the way Entra signs. */
 function readKeyId(token: string): string | null {
   try {
     const { alg, kid, crit } = decodeProtectedHeader(token);
@@ -93,7 +93,7 @@ function readKeyId(token: string): string | null {
   }
 }
 
-/** Whatever else went wrong says nothing about the token. */
+/** Any other error says nothing about the token. */
 function isTheTokens(error: unknown): error is errors.JOSEError {
   return (
     error instanceof errors.JWTClaimValidationFailed ||

@@ -1,4 +1,4 @@
-// Whether a device signed a request: RFC 9421 with hmac-sha256, over the RFC 9530 digest of its body.
+// Verifies a device's signature: RFC 9421 with hmac-sha256, over the RFC 9530 digest of the body.
 import { createHmac, createSecretKey } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { deriveDeviceKey } from '../../../domain/submission/device-key.ts';
@@ -7,31 +7,30 @@ import { covers, toMessage, toSignatureBase } from './signed-components.ts';
 import { readSignedHeaders, type DeviceSignature } from './signed-headers.ts';
 import type { TargetedRequest, TargetsOf } from './signed-target.ts';
 
-/** A device's clock may be off by this much. */
+/** How far a device's clock may be off. */
 const CLOCK_TOLERANCE_S = 300;
 const ALGORITHM = 'hmac-sha256';
 
 export type SignedRequest = {
   request: Pick<IncomingMessage, 'method'> & TargetedRequest;
-  /** As it came over the wire: path and query, or the absolute form that proxies may send. */
+  /** As received: path and query, or the absolute form that proxies may send. */
   url: string;
-  /** Whether the digest of a body must be covered. The body is held against it once it is there. */
+  /** Whether the signature must cover a body digest; the body is compared with it once it was read. */
   hasBody: boolean;
 };
 
 /**
- * The device that proved itself, and the Content-Digest it signed, if any; or why it is not known: the reason goes to
- * the log, callers all hear the same. `signedBy` is the device that a signature names which is not good, and null where
- * every signature says that it is no device's.
+ * The device that proved its identity and the Content-Digest it signed, if any; or the reason it did not, for the log only.
+ * `signedBy` is the device named by an invalid signature, and null where no signature names a device.
  */
 export type Proof =
   { ok: true; deviceId: string; contentDigest?: string } | { ok: false; reason: string; signedBy?: string | null };
 
 /**
- * Makes the check of device signatures. The structures are read by a library, the rest is here: one that does all of
- * it takes several times as long, on the path of every submission. Tests hold it against two of those.
- * @param groupKeys decoded group keys; a signature under any of them is good
- * @param targetsOf what the device may have asked for, where proxies change that
+ * A library parses the structured fields, the rest is done here: libraries that verify everything take several times as
+ * long, on the path of every submission. Tests compare it with two of them.
+ * @param groupKeys decoded group keys; a signature under any of them is valid
+ * @param targetsOf the addresses the device may have requested, where proxies change them
  */
 export function createVerifySignature(
   groupKeys: readonly Uint8Array[],
@@ -62,7 +61,7 @@ export function createVerifySignature(
   };
 }
 
-/** What is wrong with a signature before anything is computed. */
+/** Faults that are found without computing anything. */
 function findFault(signature: DeviceSignature, hasBody: boolean, nowS: number): string | null {
   const { components, alg, created, expires = Infinity } = signature;
   const required = ['@method', '@path', ...(hasBody ? ['content-digest'] : [])];
@@ -74,15 +73,15 @@ function findFault(signature: DeviceSignature, hasBody: boolean, nowS: number): 
 }
 
 /**
- * Derives each device's key anew: kept keys are objects outside the heap, and a fleet of them costs more to keep than
- * to make. Node makes a MAC from a key object four times faster than from bytes.
+ * Derives each device's key every time: cached key objects live outside the heap, and for a whole fleet caching costs more
+ * than deriving. Node computes a MAC from a key object four times faster than from bytes.
  */
 function createVerifyMac(groupKeys: readonly Uint8Array[]) {
   const groups = groupKeys.map((key) => createSecretKey(key));
   return (deviceId: string, base: string, mac: Uint8Array): boolean =>
     groups.some((group) => {
       const key = createSecretKey(deriveDeviceKey(group, deviceId));
-      // Header fields are bytes, one for each character.
+      // Node decodes header fields as Latin-1: one byte per character.
       return equal(createHmac('sha256', key).update(base, 'latin1').digest(), mac);
     });
 }

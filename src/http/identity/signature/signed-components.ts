@@ -1,4 +1,4 @@
-// The parts of a request that a signature covers, computed anew from what came: RFC 9421, sections 2.1 and 2.2.
+// Computes the components of a request that a signature covers: RFC 9421, sections 2.1 and 2.2.
 import type { IncomingMessage } from 'node:http';
 import {
   parseDictionary,
@@ -12,7 +12,7 @@ import type { Target } from './signed-target.ts';
 
 export type Parameters = ReadonlyMap<string, unknown>;
 
-/** As it stands in a Signature-Input; its name is text, or the component is none. */
+/** A component identifier of a Signature-Input. */
 export type Component = { name: unknown; parameters: Parameters };
 
 type Headers = Pick<IncomingMessage, 'headers' | 'headersDistinct'>;
@@ -30,7 +30,7 @@ type Dictionary = ReturnType<typeof parseDictionary>;
 export const toMessage = (request: Headers & Pick<IncomingMessage, 'method'>): Message => ({
   method: request.method,
   contentDigest: joined(request.headers, 'content-digest'),
-  // Node makes them when they are first asked for, which most signatures do not need.
+  // Lazy: Node parses them on first access, and most signatures do not need them.
   headers: () => request.headersDistinct,
   dictionary: once((_name, value) => attempt(() => parseDictionary(value))),
   query: once(readQuery),
@@ -45,7 +45,7 @@ function once<Rest extends unknown[], T>(make: (name: string, ...rest: Rest) => 
   };
 }
 
-/** A field that is sent in several lines is one list; Node has joined them. */
+/** A field on several lines is one list, which Node has joined. */
 export function joined(
   headers: Headers['headers'],
   name: 'signature' | 'signature-input' | 'content-digest',

@@ -1,4 +1,4 @@
-// What a request's signature headers say: read at a glance where they are written plainly, else as RFC 8941 structures.
+// Parses the signature headers: by a regular expression where they have the documented form, else as RFC 8941 structures.
 import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { parseDictionary, serializeInnerList } from 'structured-headers';
@@ -6,15 +6,15 @@ import { deviceIdSchema } from '../../../domain/submission/run-result.ts';
 import { equal } from '../constant-time.ts';
 import { joined, type Component, type Parameters } from './signed-components.ts';
 
-/** A device's signature on a request, as its headers tell it. */
+/** A device's signature, as the headers describe it. */
 export type DeviceSignature = {
-  /** What is covered, in order. */
+  /** The covered components, in order. */
   components: readonly Component[];
   deviceId: string;
   alg: unknown;
   created: unknown;
   expires: unknown;
-  /** As `@signature-params` is signed. */
+  /** The value of `@signature-params`. */
   parameters: string;
   bytes: Uint8Array;
 };
@@ -26,7 +26,7 @@ export type ReadHeaders = { ok: true; signature: DeviceSignature } | { ok: false
 type InnerList = [components: [name: unknown, Parameters][], Parameters];
 type Dictionary = ReadonlyMap<string, [value: unknown, Parameters]>;
 
-/** The device's own, and those that proxies added. */
+/** The device's own signature, and those that proxies added. */
 const MOST_SIGNATURES = 8;
 
 /** What devices send that follow the description to the letter, under any label; sent twice, a header has a comma in it and is not this. */
@@ -37,7 +37,7 @@ const NONE: Parameters = new Map();
 const WITHOUT_BODY = ['@method', '@path'].map((name): Component => ({ name, parameters: NONE }));
 const WITH_BODY = [...WITHOUT_BODY, { name: 'content-digest', parameters: NONE }];
 
-/** Finds the signature that counts: the first whose key's id is a device id. */
+/** Finds the device's signature: the first whose key id is a device id. */
 export function readSignedHeaders(headers: IncomingMessage['headers']): ReadHeaders {
   const plain = readPlainly(headers);
   if (plain) return { ok: true, signature: plain };

@@ -1,4 +1,4 @@
-// What a client may have asked for: the address as it knew it, which a proxy in between may have changed.
+// The addresses a client may have requested and signed, where a proxy in between changed them.
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import type { IsTrustedProxy } from '../certificate/trusted-proxies.ts';
@@ -10,7 +10,7 @@ export type Target = {
   /** With its question mark, which alone stands for no query. */
   query: string;
   scheme: string;
-  /** In lower case, without a default port. */
+  /** In lower case, without the default port. */
   authority: string | null;
   uri: string | null;
 };
@@ -61,7 +61,7 @@ function readForwarded(headers: NodeJS.Dict<string[]>): Forwarded {
 /** `name=value` or `name="quoted"`, separated by semicolons; a comma begins what the next proxy says. */
 const PAIR = /[ \t]*(?:([\w-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*)))?[ \t]*(;|,|$)/y;
 
-/** What cannot be read says nothing. */
+/** What cannot be parsed is ignored. */
 function readFirstElement(value: string): Map<string, string> {
   const element = new Map<string, string>();
   PAIR.lastIndex = 0;
