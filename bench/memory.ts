@@ -12,7 +12,7 @@ import { createEvents } from '../src/telemetry/events.ts';
 import { createLog } from '../src/telemetry/log.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 import { createConsumer } from '../src/queue/worker/consumer.ts';
-import { createPacer } from '../src/queue/budget/permit-queue.ts';
+import { createPermitQueue } from '../src/queue/budget/permit-queue.ts';
 import { openTenantQueue, type TenantQueue } from '../src/queue/tenant.ts';
 
 const { values } = parseArgs({
@@ -70,7 +70,7 @@ async function measure(fate: keyof typeof FATES): Promise<number> {
     if (outcome) {
       const consumer = createConsumer({
         ...queue,
-        pacer: createPacer(queue.budget),
+        permits: createPermitQueue(queue.budget),
         deliver: () => Promise.resolve(outcome()),
         events: createEvents(createLog('bench', 'silent'), createMetrics()),
         policy: config.delivery.policy,

@@ -11,7 +11,7 @@ import { listen } from '../src/http/server.ts';
 import { openParts, type Parts } from '../src/process/parts.ts';
 import { cannotListen } from '../src/process/start-checks.ts';
 import type { Budget } from '../src/queue/budget/budget.ts';
-import { createPacer } from '../src/queue/budget/permit-queue.ts';
+import { createPermitQueue } from '../src/queue/budget/permit-queue.ts';
 import { watchDurability } from '../src/queue/redis/health.ts';
 import { createClaimable } from '../src/queue/store/claimable.ts';
 import { openTenantQueue, type TenantQueue } from '../src/queue/tenant.ts';
@@ -85,15 +85,15 @@ async function openConsumer(config: Config, options: WorkerOptions, parts: Parts
   const facts = openGraphFacts(queue.facts, describeSubject(config.graph), clock, events.queueTrouble);
   parts.opened('graph facts', facts.close);
 
-  const pacer = createPacer(queue.budget);
+  const permits = createPermitQueue(queue.budget);
   const deliver = createDeliver({
     create: graph.create,
-    find: createLookUp(graph, pacer.furtherPage, () => performance.now(), { facts: facts.options }),
+    find: createLookUp(graph, permits.furtherPage, () => performance.now(), { facts: facts.options }),
     claimable: createClaimable(queue),
   });
   const consumer = createConsumer({
     ...queue,
-    pacer,
+    permits,
     deliver: async (delivery, run, signal) => {
       const outcome = await tracer.attempt(delivery, () => deliver(delivery, run, signal));
       facts.attempted(outcome);

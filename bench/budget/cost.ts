@@ -13,13 +13,13 @@ for (const durability of ['always', 'everysec'] as const) {
       const redis = await startTestRedis('--appendfsync', durability);
       // So fast that every question is answered with a slot, which costs most.
       const budgets = Array.from({ length: workers }, () => openTestBudget(redis, { writesPer20s: 100_000_000 }));
-      await Promise.all(budgets.map((budget) => budget.take('write', ASKING)));
+      await Promise.all(budgets.map((budget) => budget.acquire('write', ASKING)));
       const tookMs: number[] = [];
       for (let asked = 0; asked < ASKED_IN_ALL; asked += workers) {
         await Promise.all(
           budgets.map(async (budget) => {
             const askedAt = performance.now();
-            await budget.take('write', ASKING);
+            await budget.acquire('write', ASKING);
             tookMs.push(performance.now() - askedAt);
           }),
         );

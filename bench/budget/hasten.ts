@@ -16,9 +16,9 @@ export function hastenClock(redis: RedisConnection, timeScale: number): void {
 export function hastenBudget(budget: Budget, timeScale: number): Budget {
   return {
     ...budget,
-    take: async (kind, asking) => {
-      const turn = await budget.take(kind, asking);
-      return turn.go || 'heldBy' in turn ? turn : { ...turn, waitMs: Math.ceil(turn.waitMs / timeScale) };
+    acquire: async (kind, asking) => {
+      const answer = await budget.acquire(kind, asking);
+      return 'waitMs' in answer ? { ...answer, waitMs: Math.ceil(answer.waitMs / timeScale) } : answer;
     },
   };
 }

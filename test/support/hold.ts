@@ -3,7 +3,7 @@ import type { Outcome } from '../../src/domain/delivery.ts';
 import type { Failure } from '../../src/domain/attempt/failure.ts';
 import { keyOfHold, type HoldKey, type Operation } from '../../src/domain/hold/hold.ts';
 import type { Judgement } from '../../src/domain/hold/judge.ts';
-import type { Budget, Turn } from '../../src/queue/budget/budget.ts';
+import type { Budget, Denied, Held, Permit } from '../../src/queue/budget/budget.ts';
 
 /** Two configurations that differ in nothing else. */
 export const ONE = '11111111-2222-3333-4444-555555555555';
@@ -48,4 +48,4 @@ export const release = (budget: Pick<Budget, 'judge'>) =>
   judge(budget, works, { probes: ['any', 'create', keyOfHold('create', ONE)] });
 
 /** How long a question for a slot is to wait before it is asked again. */
-export const waitOf = (turn: Turn): number => ('waitMs' in turn ? turn.waitMs : 0);
+export const waitOf = (answer: Permit | Denied | Held): number => ('waitMs' in answer ? answer.waitMs : 0);

@@ -8,7 +8,7 @@ import { createLookUp } from '../../src/graph/lookup/look-up.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
 import { createConsumer } from '../../src/queue/worker/consumer.ts';
-import { createPacer } from '../../src/queue/budget/permit-queue.ts';
+import { createPermitQueue } from '../../src/queue/budget/permit-queue.ts';
 import { createDeliver } from '../../workers/deliver.ts';
 import { startGraph } from '../support/graph.ts';
 import { startRawGraph } from '../support/raw-graph.ts';
@@ -52,13 +52,13 @@ async function start(listing: Listing, creates: Creates = () => 'lost') {
   });
   const graph = await startGraph({ config: { baseUrl: `${raw.origin}/beta` } });
   const queue = await openTestQueue(redis);
-  const pacer = createPacer(queue.budget);
+  const permits = createPermitQueue(queue.budget);
   const consumer = createConsumer({
     ...queue,
-    pacer,
+    permits,
     deliver: createDeliver({
       create: graph.client.create,
-      find: createLookUp(graph.client, pacer.furtherPage, Date.now),
+      find: createLookUp(graph.client, permits.furtherPage, Date.now),
       claimable: queue.deliveries.unclaimed,
     }),
     events: createEvents(createLog('worker', 'silent'), createMetrics()),

@@ -18,21 +18,21 @@ export type RequestKind = 'write' | 'read';
 /** Whose attempt a permit is for; null for a further page of a listing, which belongs to an attempt that has its permit. */
 export type Asking = { id: string; hardwareConfigurationId: string } | null;
 
-/**
- * Go now, as the probe of these holds; ask again after a while; or, where the delivery's configuration is held, make
- * room for others.
- */
-export type Turn =
-  | { go: true; probes: HoldKey[]; hadFailures: boolean }
-  | { go: false; waitMs: number; because: 'pace' | 'throttled' | HoldReason }
-  | { go: false; heldBy: HoldKey };
+/** Leave to send one request, as the probe of these holds. `hadFailures`: success is to be noted, since requests failed before. */
+export type Permit = { granted: true; probes: HoldKey[]; hadFailures: boolean };
+
+/** Not yet: ask again after `waitMs`. */
+export type Denied = { granted: false; waitMs: number; reason: 'pace' | 'throttled' | HoldReason };
+
+/** The delivery's configuration is held: it has to make room for others. */
+export type Held = { granted: false; heldBy: HoldKey };
 
 export type Budget = Pick<Holds, 'judge' | 'giveBack'> & {
   /**
    * Takes the next slot if it is due. Slots are evenly spaced over all workers. Those for writes follow the learned pace;
    * reads take what writes leave of Graph's limit on requests of any kind, and writes leave them a tenth of it.
    */
-  take: (kind: RequestKind, asking: Asking) => Promise<Turn>;
+  acquire: (kind: RequestKind, asking: Asking) => Promise<Permit | Denied | Held>;
   /**
    * Graph said not before: nobody takes a slot until then. A refused write teaches the pace, unless it was a probe.
    * @returns how long everyone waits
@@ -41,7 +41,7 @@ export type Budget = Pick<Holds, 'judge' | 'giveBack'> & {
   /** An operator knows better than Graph's Retry-After. @returns until when it would have lasted; null where there is none */
   endThrottle: () => Promise<number | null>;
   /** A request was carried out after others were refused: the next throttling begins with a short wait again. */
-  calm: () => Promise<void>;
+  endBackoff: () => Promise<void>;
   /** What stops everyone or one configuration at present, how many deliveries that keeps parked, and the pace learned. */
   state: () => Promise<BudgetState>;
 };
@@ -71,7 +71,7 @@ export function createBudget(
   settings: BudgetSettings,
   clock: () => number,
 ): Budget {
-  const takeScript = scriptOf(redis, 'budget/acquire-permit');
+  const acquireScript = scriptOf(redis, 'budget/acquire-permit');
   const throttleScript = scriptOf(redis, 'budget/throttle');
   const endThrottleScript = scriptOf(redis, 'budget/end-throttle');
   const endBackoffScript = scriptOf(redis, 'budget/end-backoff');
@@ -83,8 +83,8 @@ export function createBudget(
   return {
     judge: holds.judge,
     giveBack: holds.giveBack,
-    take: async (kind, asking) => {
-      const reply = (await takeScript(
+    acquire: async (kind, asking) => {
+      const reply = (await acquireScript(
         [keys.budget, keys.holds, keys.probes],
         [
           kind,
@@ -96,12 +96,12 @@ export function createBudget(
           asking ? configurationKey(asking.hardwareConfigurationId) : '',
         ],
       )) as [number, number, string];
-      const [go, number, told] = reply;
-      if (go === 1) {
-        return { go: true, hadFailures: number === 1, probes: told.split(' ').filter(Boolean) as HoldKey[] };
+      const [granted, number, text] = reply;
+      if (granted === 1) {
+        return { granted: true, hadFailures: number === 1, probes: text.split(' ').filter(Boolean) as HoldKey[] };
       }
-      if (number < 0) return { go: false, heldBy: told as HoldKey };
-      return { go: false, waitMs: number, because: told as 'pace' | 'throttled' | HoldReason };
+      if (number < 0) return { granted: false, heldBy: text as HoldKey };
+      return { granted: false, waitMs: number, reason: text as Denied['reason'] };
     },
     throttle: async (kind, probing, retryAfterMs, random) => {
       const { baseMs, capMs } = settings.backoff;
@@ -113,7 +113,7 @@ export function createBudget(
       const until = await endThrottleScript([keys.budget], []);
       return until === null ? null : Math.min(Number(until), LAST_INSTANT_MS);
     },
-    calm: async () => {
+    endBackoff: async () => {
       await endBackoffScript([keys.budget], []);
     },
     state: async () => {

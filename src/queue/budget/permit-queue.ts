@@ -1,80 +1,75 @@
-// One worker process's line for the shared budget: first come first served, one question to Redis at a time.
+// The permit queue of one worker process: first come, first served, with one question to Redis at a time.
 import { setTimeout as delay } from 'node:timers/promises';
-import type { HoldKey } from '../../domain/hold/hold.ts';
-import type { Asking, Budget, RequestKind, Turn } from './budget.ts';
+import type { Asking, Budget, Held, Permit, RequestKind } from './budget.ts';
 
-export type Going = Extract<Turn, { go: true }>;
-
-/** Leave to send one request; or, where the delivery's configuration is held, the hold it is to be parked under. */
-export type Permit = Going | { go: false; heldBy: HoldKey };
-
-export type Pacer = {
+export type PermitQueue = {
   /**
-   * Resolves when this attempt may begin, or is to make room since its configuration is held.
-   * @throws the signal's reason where it aborts first
+   * Resolves when this attempt may begin, or has to make room because its configuration is held.
+   * @throws the signal's reason if it aborts first
    */
-  turn: (kind: RequestKind, asking: NonNullable<Asking>, signal: AbortSignal) => Promise<Permit>;
+  acquire: (kind: RequestKind, asking: NonNullable<Asking>, signal: AbortSignal) => Promise<Permit | Held>;
   /** Resolves when an attempt that has begun may read a further page. */
   furtherPage: (signal: AbortSignal) => Promise<void>;
 };
 
-/** While everyone is stopped, the line asks again this often, so that a mend elsewhere is noticed. */
+/** While nobody gets a permit, the queue asks again this often, so that it notices when another worker's probe ends a hold. */
 const ASK_AGAIN_MS = 250;
 
 type Waiting = {
   asking: Asking;
-  resolve: (permit: Permit) => void;
+  resolve: (answer: Permit | Held) => void;
   reject: (reason: unknown) => void;
   signal: AbortSignal;
 };
 
-/** Makes the line; reads and writes wait apart, as their budgets are apart. */
-export function createPacer(budget: Pick<Budget, 'take'>): Pacer {
-  const lines: Record<RequestKind, ReturnType<typeof createLine>> = {
-    write: createLine(budget),
-    read: createLine(budget),
+/** Reads and writes wait separately, because they have separate budgets. */
+export function createPermitQueue(budget: Pick<Budget, 'acquire'>): PermitQueue {
+  const queues: Record<RequestKind, ReturnType<typeof createQueue>> = {
+    write: createQueue(budget),
+    read: createQueue(budget),
   };
-  // Pages of attempts that have begun wait apart: a hold stops attempts, and must not keep one from its end.
-  const pages = createLine(budget);
+  // Pages of attempts that have begun wait separately: a hold stops attempts, but must not keep one from ending.
+  const pages = createQueue(budget);
   return {
-    turn: (kind, asking, signal) => lines[kind](kind, asking, signal),
+    acquire: (kind, asking, signal) => queues[kind](kind, asking, signal),
     furtherPage: async (signal) => {
       await pages('read', null, signal);
     },
   };
 }
 
-function createLine(budget: Pick<Budget, 'take'>) {
-  const line: Waiting[] = [];
+function createQueue(budget: Pick<Budget, 'acquire'>) {
+  const queue: Waiting[] = [];
   let serving = false;
 
   async function serve(kind: RequestKind): Promise<void> {
-    for (let first = line[0]; first; first = line[0]) {
+    for (let first = queue[0]; first; first = queue[0]) {
       if (first.signal.aborted) {
-        line.shift();
+        queue.shift();
         first.reject(first.signal.reason);
         continue;
       }
       try {
-        const turn = await budget.take(kind, first.asking);
-        if (turn.go || 'heldBy' in turn) {
-          line.shift();
-          first.resolve(turn);
+        const answer = await budget.acquire(kind, first.asking);
+        if ('waitMs' in answer) {
+          const waitMs = Math.min(answer.waitMs, ASK_AGAIN_MS);
+          await delay(waitMs, undefined, { signal: first.signal }).catch(() => undefined);
         } else {
-          await delay(Math.min(turn.waitMs, ASK_AGAIN_MS), undefined, { signal: first.signal }).catch(() => undefined);
+          queue.shift();
+          first.resolve(answer);
         }
       } catch (error) {
-        line.shift();
+        queue.shift();
         first.reject(error);
       }
     }
-    // Here and not when the promise settles: whoever joins in between would find the line served and wait for ever.
+    // Set here and not when the promise settles: anyone joining in between would find it still serving and wait for ever.
     serving = false;
   }
 
-  return (kind: RequestKind, asking: Asking, signal: AbortSignal): Promise<Permit> => {
-    const { promise, resolve, reject } = Promise.withResolvers<Permit>();
-    line.push({ asking, resolve, reject, signal });
+  return (kind: RequestKind, asking: Asking, signal: AbortSignal): Promise<Permit | Held> => {
+    const { promise, resolve, reject } = Promise.withResolvers<Permit | Held>();
+    queue.push({ asking, resolve, reject, signal });
     if (!serving) {
       serving = true;
       void serve(kind);

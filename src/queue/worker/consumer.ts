@@ -7,7 +7,7 @@ import type { Deliveries } from '../store/deliveries.ts';
 import type { Facts } from '../budget/facts.ts';
 import { QUEUE_NAME, type Keys } from '../redis/keys.ts';
 import { createLocks } from './job-locks.ts';
-import type { Pacer } from '../budget/permit-queue.ts';
+import type { PermitQueue } from '../budget/permit-queue.ts';
 import { isRefused } from '../redis/refusals.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import type { ConsumerEvents } from './consumer-events.ts';
@@ -20,7 +20,7 @@ export type ConsumerParts = {
   deliveries: Deliveries;
   budget: Budget;
   facts: Facts;
-  pacer: Pacer;
+  permits: PermitQueue;
   deliver: Deliver;
   events: ConsumerEvents;
   policy: Policy;
@@ -55,7 +55,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     ...parts,
     consequences: createConsequences(parts.budget, events, clock, parts.random),
     giveBack: parts.budget.giveBack,
-    onTurn: () => void feed(),
+    onPermit: () => void feed(),
   });
   /** Those that gave their job up, until it is gone. */
   const leaving = new Set<string>();

@@ -12,7 +12,8 @@ import type { Budget } from '../budget/budget.ts';
 import type { Deliveries } from '../store/deliveries.ts';
 import type { Consequences } from './tenant-effect.ts';
 import type { Facts } from '../budget/facts.ts';
-import type { Going, Pacer } from '../budget/permit-queue.ts';
+import type { Permit } from '../budget/budget.ts';
+import type { PermitQueue } from '../budget/permit-queue.ts';
 import type { Stored } from '../store/record.ts';
 import type { Saved } from '../store/records.ts';
 
@@ -22,14 +23,14 @@ export type Deliver = (delivery: Delivery, run: RunResult, signal: AbortSignal) 
 export type WorkParts = {
   deliveries: Deliveries;
   facts: Facts;
-  pacer: Pacer;
+  permits: PermitQueue;
   deliver: Deliver;
   consequences: Consequences;
   giveBack: Budget['giveBack'];
   events: DeliveryEvents;
   policy: Policy;
   /** A slot of the budget was used: there is room for the next in line. */
-  onTurn: () => void;
+  onPermit: () => void;
   clock: () => number;
   random: () => number;
 };
@@ -44,7 +45,7 @@ export type Leaving = 'put-off' | { heldBy: HoldKey };
 export type Work = (id: string, signals: Signals) => Promise<Leaving | null>;
 
 export function createWork(parts: WorkParts): Work {
-  const { deliveries, facts, pacer, events, policy, clock } = parts;
+  const { deliveries, facts, permits, events, policy, clock } = parts;
 
   async function work(id: string, signals: Signals): Promise<Leaving | null> {
     const signal = AbortSignal.any([signals.stop, signals.lockLost]);
@@ -60,13 +61,13 @@ export function createWork(parts: WorkParts): Work {
       if (await isSuperseded(stored)) continue;
       const waitMs = stored.delivery.status === 'waiting' ? await deliveries.waitMs(id) : 0;
       if (waitMs > 0) return 'put-off';
-      const permit = await pacer.turn(
+      const permit = await permits.acquire(
         nextStep(stored.delivery) === 'create' ? 'write' : 'read',
         stored.delivery,
         signal,
       );
-      parts.onTurn();
-      if (!permit.go) return { heldBy: permit.heldBy };
+      parts.onPermit();
+      if (!permit.granted) return { heldBy: permit.heldBy };
       let isJudged = false;
       try {
         isJudged = await attempt(stored, permit, signals, signal);
@@ -83,7 +84,7 @@ export function createWork(parts: WorkParts): Work {
   }
 
   /** @returns whether it came to an outcome that says something of the way to Graph */
-  async function attempt(stored: Stored, going: Going, { lockLost }: Signals, signal: AbortSignal): Promise<boolean> {
+  async function attempt(stored: Stored, permit: Permit, { lockLost }: Signals, signal: AbortSignal): Promise<boolean> {
     const startedAt = clock();
     const marked = await deliveries.save(stored, begin(stored.delivery, startedAt), startedAt);
     if (marked.kind !== 'saved') return false;
@@ -101,7 +102,7 @@ export function createWork(parts: WorkParts): Work {
     });
     // A create that was cut short here says nothing of Graph.
     const isOurs = interruptible.aborted && isFailure(outcome) && outcome.graph === null;
-    const consequences = isOurs ? Promise.resolve(false) : parts.consequences(delivery, outcome, going);
+    const consequences = isOurs ? Promise.resolve(false) : parts.consequences(delivery, outcome, permit);
     if (isFailure(outcome)) await settle(marked.stored, outcome, { held: await consequences, startedAt });
     else await Promise.all([consequences, settle(marked.stored, outcome, { held: false, startedAt })]);
     return !isOurs;

@@ -3,16 +3,16 @@ import type { Delivery, Outcome } from '../../domain/delivery.ts';
 import { keyOfHold, type Operation } from '../../domain/hold/hold.ts';
 import type { TenantEvents } from './consumer-events.ts';
 import type { Budget } from '../budget/budget.ts';
-import type { Going } from '../budget/permit-queue.ts';
+import type { Permit } from '../budget/budget.ts';
 
 /** @returns whether a hold answers for the failure: then the delivery is kept and does not age */
-export type Consequences = (delivery: Delivery, outcome: Outcome, going: Going) => Promise<boolean>;
+export type Consequences = (delivery: Delivery, outcome: Outcome, permit: Permit) => Promise<boolean>;
 
 /** That a configuration works is written down no more often than this. */
 const WORKS_TOLD_EVERY_MS = 1000;
 
 export function createConsequences(
-  budget: Pick<Budget, 'judge' | 'throttle' | 'calm'>,
+  budget: Pick<Budget, 'judge' | 'throttle' | 'endBackoff'>,
   events: TenantEvents,
   clock: () => number,
   random: () => number,
@@ -20,27 +20,27 @@ export function createConsequences(
   const toldAt = new Map<string, number>();
 
   /** Success that changes nothing is the rule, and need not be judged each time. */
-  function isNews(operation: Operation, hardwareConfigurationId: string, going: Going): boolean {
+  function isNews(operation: Operation, hardwareConfigurationId: string, permit: Permit): boolean {
     const key = keyOfHold(operation, hardwareConfigurationId);
     const now = clock();
     const lately = Math.abs(now - (toldAt.get(key) ?? -Infinity)) < WORKS_TOLD_EVERY_MS;
-    if (going.probes.length === 0 && !going.hadFailures && lately) return false;
+    if (permit.probes.length === 0 && !permit.hadFailures && lately) return false;
     if (toldAt.size > 1000) toldAt.clear();
     toldAt.set(key, now);
     return true;
   }
 
-  return async (delivery, outcome, going) => {
+  return async (delivery, outcome, permit) => {
     const { id, hardwareConfigurationId } = delivery;
     const operation: Operation = delivery.mark?.sends === 'look' ? 'look' : 'create';
     const worked = outcome.kind === 'created' || outcome.kind === 'found' || outcome.kind === 'absent';
-    if (worked && !isNews(operation, hardwareConfigurationId, going)) return false;
-    if (worked && going.hadFailures) await budget.calm();
+    if (worked && !isNews(operation, hardwareConfigurationId, permit)) return false;
+    if (worked && permit.hadFailures) await budget.endBackoff();
     if (outcome.kind === 'throttled') {
       const kind = operation === 'look' ? 'read' : 'write';
-      events.throttled(await budget.throttle(kind, going.probes.length > 0, outcome.retryAfterMs, random()));
+      events.throttled(await budget.throttle(kind, permit.probes.length > 0, outcome.retryAfterMs, random()));
     }
-    const evidence = { outcome, operation, deliveryId: id, hardwareConfigurationId, probes: going.probes };
+    const evidence = { outcome, operation, deliveryId: id, hardwareConfigurationId, probes: permit.probes };
     const { began, goOn, ended, kept } = await budget.judge(evidence);
     began.forEach(events.held);
     goOn.forEach(events.probeFailed);

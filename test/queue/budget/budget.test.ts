@@ -1,6 +1,6 @@
 // The shared budget on a real Redis: even slots over several workers, throttling, holds and their probes.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createPacer } from '../../../src/queue/budget/permit-queue.ts';
+import { createPermitQueue } from '../../../src/queue/budget/permit-queue.ts';
 import { keyOfHold } from '../../../src/domain/hold/hold.ts';
 import { KEYS, openTestBudget, type TestBudget } from '../../support/budget.ts';
 import { asking, failed, judge, notSent, ONE, OTHER, works } from '../../support/hold.ts';
@@ -35,8 +35,8 @@ describe('slots', () => {
     const startedAt = Date.now();
     let granted = 0;
     while (granted < 20) {
-      const turns = await Promise.all([one.take('write', asking()), two.take('write', asking())]);
-      granted += turns.filter(({ go }) => go).length;
+      const answers = await Promise.all([one.acquire('write', asking()), two.acquire('write', asking())]);
+      granted += answers.filter(({ granted }) => granted).length;
     }
     const intervals = (Date.now() - startedAt) / 20;
     expect(granted).toBeLessThanOrEqual(intervals + 2);
@@ -44,25 +44,25 @@ describe('slots', () => {
 
   test('reads · have slots of their own · while writes must wait', async () => {
     const budget = openBudget({ writesPer20s: 1 });
-    await budget.take('write', asking());
-    await budget.take('write', asking());
-    expect(await budget.take('write', asking())).toMatchObject({ go: false, because: 'pace' });
-    expect(await budget.take('read', asking())).toMatchObject({ go: true });
+    await budget.acquire('write', asking());
+    await budget.acquire('write', asking());
+    expect(await budget.acquire('write', asking())).toMatchObject({ granted: false, reason: 'pace' });
+    expect(await budget.acquire('read', asking())).toMatchObject({ granted: true });
   });
 
   test('a waiting line · goes first come first served · and an aborted one leaves it', async () => {
     const budget = openBudget({ writesPer20s: 1000 });
-    const pacer = createPacer(budget);
+    const permits = createPermitQueue(budget);
     const order: number[] = [];
     const leaving = new AbortController();
-    const turns = [1, 2, 3, 4].map((number) =>
-      pacer
-        .turn('write', asking(), number === 3 ? leaving.signal : new AbortController().signal)
+    const answers = [1, 2, 3, 4].map((number) =>
+      permits
+        .acquire('write', asking(), number === 3 ? leaving.signal : new AbortController().signal)
         .then(() => order.push(number))
         .catch((reason: unknown) => expect(reason).toBe(leaving.signal.reason)),
     );
     leaving.abort(new Error('leaving'));
-    await Promise.all(turns);
+    await Promise.all(answers);
     expect(order).toEqual([1, 2, 4]);
   });
 });
@@ -70,12 +70,12 @@ describe('slots', () => {
 describe('a pace an older version kept', () => {
   test('what it did not know begins anew · what it learned stays', async () => {
     const budget = openBudget({ writesPer20s: 100 });
-    await budget.take('write', asking());
+    await budget.acquire('write', asking());
     await redis.client.hset(KEYS.budget, 'pace.ceilingPer20s', 300);
     await redis.client.hdel(KEYS.budget, 'pace.windowMs', 'pace.heat', 'pace.provenPer20s');
     expect((await budget.state()).writesPer20s).toBeCloseTo(300, 0);
     await redis.client.hset(KEYS.budget, 'pace.slotAt', Date.now());
-    await budget.take('write', asking());
+    await budget.acquire('write', asking());
     expect((await budget.state()).writesPer20s).toBeCloseTo(300, 0);
     expect(await redis.client.hget(KEYS.budget, 'pace.windowMs')).toBe('20000');
   });
@@ -87,8 +87,8 @@ describe('throttling', () => {
     expect(await one.throttle('write', false, 60_000, 0)).toBe(60_000);
     expect(await one.throttle('write', false, 1000, 0)).toBeGreaterThan(59_000);
     for (const kind of ['write', 'read'] as const) {
-      const turn = await two.take(kind, asking());
-      expect(turn).toMatchObject({ go: false, because: 'throttled' });
+      const turn = await two.acquire(kind, asking());
+      expect(turn).toMatchObject({ granted: false, reason: 'throttled' });
       expect((turn as { waitMs: number }).waitMs).toBeGreaterThan(59_000);
     }
     expect((await two.state()).throttle?.until).toBeGreaterThan(Date.now() + 59_000);
@@ -99,7 +99,7 @@ describe('throttling', () => {
     const waits: number[] = [];
     for (let episode = 0; episode < 5; episode++) {
       waits.push(await budget.throttle('write', false, null, 0.999));
-      await until('a slot', async () => (await budget.take('write', asking())).go);
+      await until('a slot', async () => (await budget.acquire('write', asking())).granted);
     }
     expect(waits).toEqual([20, 40, 80, 100, 100]);
   });
@@ -109,7 +109,7 @@ describe('throttling', () => {
     const waits: number[] = [];
     for (const told of [0, 0, 1, 0, 200]) {
       waits.push(await budget.throttle('write', false, told, 0.999));
-      await until('a slot', async () => (await budget.take('write', asking())).go);
+      await until('a slot', async () => (await budget.acquire('write', asking())).granted);
     }
     expect(waits).toEqual([20, 40, 80, 100, 200]);
   });
@@ -131,24 +131,24 @@ describe('holds', () => {
       { hardwareConfigurationId: ONE, probes: 0 },
       { hardwareConfigurationId: null, probes: 0 },
     ]);
-    expect(await two.take('write', sound)).toMatchObject({ go: false, because: 'forbidden' });
+    expect(await two.acquire('write', sound)).toMatchObject({ granted: false, reason: 'forbidden' });
     const probe = await until('a probe', async () => {
-      const turn = await two.take('write', sound);
-      return turn.go && turn;
+      const turn = await two.acquire('write', sound);
+      return turn.granted && turn;
     });
     expect(probe).toMatchObject({ probes: ['create'] });
-    expect(await one.take('write', asking('d8', OTHER))).toMatchObject({ go: false, because: 'forbidden' });
+    expect(await one.acquire('write', asking('d8', OTHER))).toMatchObject({ granted: false, reason: 'forbidden' });
   });
 
   test('what a hold is about · is stopped by it · and nothing else', async () => {
     const budget = openBudget({ holdProbeMs: 60_000 });
     await judge(budget, failed('forbidden'), { operation: 'look' });
-    expect(await budget.take('read', sound)).toMatchObject({ go: false, because: 'forbidden' });
-    expect(await budget.take('read', null)).toMatchObject({ go: true });
-    expect(await budget.take('write', asking())).toMatchObject({ go: true, probes: [] });
+    expect(await budget.acquire('read', sound)).toMatchObject({ granted: false, reason: 'forbidden' });
+    expect(await budget.acquire('read', null)).toMatchObject({ granted: true });
+    expect(await budget.acquire('write', asking())).toMatchObject({ granted: true, probes: [] });
     await judge(budget, failed('credential-refused'));
     for (const kind of ['write', 'read'] as const)
-      expect(await budget.take(kind, sound)).toMatchObject({ go: false, waitMs: expect.any(Number) as number });
+      expect(await budget.acquire(kind, sound)).toMatchObject({ granted: false, waitMs: expect.any(Number) as number });
   });
 
   test('a delivery of a held configuration · makes room · unless it is the one that was chosen as its probe', async () => {
@@ -157,8 +157,8 @@ describe('holds', () => {
     await judge(budget, failed('forbidden'), { id: 'd1' });
     const [{ hardwareConfigurationId, probe } = {}, ...others] = (await budget.state()).holds;
     expect([hardwareConfigurationId, probe, others]).toEqual([ONE, null, []]);
-    expect(await budget.take('write', asking('d2'))).toEqual({ go: false, heldBy: keyOfHold('create', ONE) });
-    expect(await budget.take('write', sound)).toMatchObject({ go: true, probes: [] });
+    expect(await budget.acquire('write', asking('d2'))).toEqual({ granted: false, heldBy: keyOfHold('create', ONE) });
+    expect(await budget.acquire('write', sound)).toMatchObject({ granted: true, probes: [] });
   });
 
   test('failed probes · grow the interval · answers still in flight do not', async () => {
@@ -181,7 +181,7 @@ describe('holds', () => {
     expect((await judge(budget, works, { probes: ['any'] })).ended).toMatchObject([
       { reason: 'credential-refused', detail: 'secret expired' },
     ]);
-    expect(await budget.take('write', asking())).toMatchObject({ go: true, probes: [] });
+    expect(await budget.acquire('write', asking())).toMatchObject({ granted: true, probes: [] });
   });
 
   test('one delivery failing again and again · holds nobody · five different ones do', async () => {
@@ -190,7 +190,7 @@ describe('holds', () => {
     for (let attempt = 0; attempt < 20; attempt++) expect(await fail('d1')).toBe(0);
     for (const id of ['d2', 'd1', 'd3', 'd2', 'd4']) expect(await fail(id)).toBe(0);
     expect(await fail('d5')).toBe(2);
-    expect(await budget.take('write', sound)).toMatchObject({ go: false, because: 'graph-unavailable' });
+    expect(await budget.acquire('write', sound)).toMatchObject({ granted: false, reason: 'graph-unavailable' });
   });
 
   test('requests of one delivery that were not even sent · are no fault of its own · and hold everyone', async () => {
@@ -203,18 +203,18 @@ describe('holds', () => {
   test('a probe that hangs · is the only one · until its time-out', async () => {
     const budget = openBudget({ holdProbeMs: 10 });
     await judge(budget, failed('credential-refused'));
-    const startedAt = await until('a probe', async () => (await budget.take('write', sound)).go && Date.now());
-    await until('the next probe', async () => (await budget.take('write', sound)).go);
+    const startedAt = await until('a probe', async () => (await budget.acquire('write', sound)).granted && Date.now());
+    await until('the next probe', async () => (await budget.acquire('write', sound)).granted);
     expect(Date.now() - startedAt).toBeGreaterThanOrEqual(POLICY.attemptTimeoutMs - 50);
   });
 
   test('a probe that came to nothing · is given back · and the next one goes at once', async () => {
     const budget = openBudget({ holdProbeMs: 10 });
     await judge(budget, failed('credential-refused'));
-    await until('a probe', async () => (await budget.take('write', sound)).go);
-    expect(await budget.take('write', asking('d2', OTHER))).toMatchObject({ go: false });
+    await until('a probe', async () => (await budget.acquire('write', sound)).granted);
+    expect(await budget.acquire('write', asking('d2', OTHER))).toMatchObject({ granted: false });
     await budget.giveBack('d9');
-    expect(await budget.take('write', asking('d2', OTHER))).toMatchObject({ go: true, probes: ['any'] });
+    expect(await budget.acquire('write', asking('d2', OTHER))).toMatchObject({ granted: true, probes: ['any'] });
   });
 
   test('many workers that judge at once · lose no evidence · however they collide', async () => {
@@ -232,12 +232,12 @@ describe('holds', () => {
 
   test('a slot set by a clock that stepped back since · is no further away than one interval', async () => {
     const budget = openBudget({ writesPer20s: 1000 });
-    await budget.take('write', asking());
+    await budget.acquire('write', asking());
     await redis.client.hset(KEYS.budget, 'pace.slotAt', Date.now() + 3_600_000);
     await redis.client.hset(KEYS.budget, 'nextAnyAt', (Date.now() + 3_600_000) * 1000);
-    const turns = await Promise.all([budget.take('write', asking()), budget.take('read', asking())]);
-    for (const turn of turns) expect(turn).toMatchObject({ go: false, because: 'pace' });
-    const [write, read] = turns.map((turn) => (turn as { waitMs: number }).waitMs);
+    const answers = await Promise.all([budget.acquire('write', asking()), budget.acquire('read', asking())]);
+    for (const turn of answers) expect(turn).toMatchObject({ granted: false, reason: 'pace' });
+    const [write, read] = answers.map((turn) => (turn as { waitMs: number }).waitMs);
     expect(write).toBeLessThanOrEqual(23);
     expect(read).toBeLessThanOrEqual(1000);
   });
@@ -246,9 +246,9 @@ describe('holds', () => {
     const budget = openBudget();
     const fail = async (id: string) => (await judge(budget, failed('uncertain', 'reset'), { id })).began;
     for (const id of ['d1', 'd2', 'd3', 'd4']) await fail(id);
-    expect(await budget.take('write', asking())).toMatchObject({ go: true, hadFailures: true });
+    expect(await budget.acquire('write', asking())).toMatchObject({ granted: true, hadFailures: true });
     await judge(budget, works);
-    expect(await budget.take('write', asking())).toMatchObject({ go: true, hadFailures: false });
+    expect(await budget.acquire('write', asking())).toMatchObject({ granted: true, hadFailures: false });
     expect(await fail('d5')).toEqual([]);
   });
 
@@ -264,13 +264,13 @@ describe('holds', () => {
 describe('the end of a throttle by hand', () => {
   test('a Retry-After of years · is obeyed · until an operator ends it', async () => {
     const budget = openBudget();
-    await budget.take('write', asking());
+    await budget.acquire('write', asking());
     const years = 1_795_000_000_000;
     expect(await budget.throttle('write', false, years, 0)).toBe(years);
-    expect(await budget.take('write', asking())).toMatchObject({ go: false, because: 'throttled' });
+    expect(await budget.acquire('write', asking())).toMatchObject({ granted: false, reason: 'throttled' });
     expect(await budget.endThrottle()).toBeGreaterThan(Date.now() + years - 10_000);
     expect((await budget.state()).throttle).toBeNull();
-    await until('a slot', async () => (await budget.take('write', asking())).go);
+    await until('a slot', async () => (await budget.acquire('write', asking())).granted);
     expect(await budget.endThrottle()).toBeNull();
   });
 });

@@ -43,9 +43,9 @@ const pass = (ms: number) => setTime(clock, (now += ms));
 async function use(budget: TestBudget, kinds: ('write' | 'read')[], forMs: number) {
   const taken = { write: 0, read: 0 };
   for (const endAt = now + forMs; now < endAt;) {
-    const turns = await Promise.all(kinds.map((kind) => budget.take(kind, asking())));
-    turns.forEach(({ go }, index) => (taken[kinds[index] ?? 'write'] += go ? 1 : 0));
-    if (turns.every(({ go }) => !go)) await pass(Math.min(...turns.map(waitOf)));
+    const answers = await Promise.all(kinds.map((kind) => budget.acquire(kind, asking())));
+    answers.forEach(({ granted }, index) => (taken[kinds[index] ?? 'write'] += granted ? 1 : 0));
+    if (answers.every(({ granted }) => !granted)) await pass(Math.min(...answers.map(waitOf)));
   }
   return taken;
 }
@@ -60,11 +60,11 @@ describe('the pace', () => {
     expect(writesPer20s).toBeGreaterThan(59);
     expect(writesPer20s).toBeLessThan(67);
     await pass(7900);
-    expect(await two.take('write', asking())).toMatchObject({ go: false, because: 'throttled' });
+    expect(await two.acquire('write', asking())).toMatchObject({ granted: false, reason: 'throttled' });
     await pass(100);
-    expect(await two.take('write', asking())).toMatchObject({ go: true });
-    const next = await one.take('write', asking());
-    expect(next).toMatchObject({ go: false, because: 'pace' });
+    expect(await two.acquire('write', asking())).toMatchObject({ granted: true });
+    const next = await one.acquire('write', asking());
+    expect(next).toMatchObject({ granted: false, reason: 'pace' });
     expect((next as { waitMs: number }).waitMs).toBe(Math.ceil(WINDOW_MS / writesPer20s));
   });
 
@@ -72,9 +72,9 @@ describe('the pace', () => {
     const workers = Array.from({ length: 16 }, () => openBudget(100));
     const grantedAt: number[] = [];
     for (const endAt = now + WINDOW_MS; now < endAt;) {
-      const turns = await Promise.all(workers.map((budget) => budget.take('write', asking())));
-      grantedAt.push(...turns.filter(({ go }) => go).map(() => now));
-      await pass(Math.max(1, ...turns.map(waitOf)));
+      const answers = await Promise.all(workers.map((budget) => budget.acquire('write', asking())));
+      grantedAt.push(...answers.filter(({ granted }) => granted).map(() => now));
+      await pass(Math.max(1, ...answers.map(waitOf)));
     }
     const gaps = grantedAt.slice(1).map((at, index) => at - (grantedAt[index] ?? 0));
     expect(grantedAt.length).toBeGreaterThanOrEqual(100);
@@ -90,7 +90,7 @@ describe('the pace', () => {
     await budget.throttle('read', false, 1000, 0);
     await budget.throttle('write', true, 1000, 0);
     expect((await budget.state()).writesPer20s).toBe(before);
-    expect(await budget.take('write', asking())).toMatchObject({ go: false, because: 'throttled' });
+    expect(await budget.acquire('write', asking())).toMatchObject({ granted: false, reason: 'throttled' });
   });
 
   test('while every slot is used and none refused · grows', async () => {
@@ -109,7 +109,7 @@ describe('the pace', () => {
     const later = openBudget(300);
     expect((await later.state()).writesPer20s).toBe(writesPer20s);
     await pass(10_000);
-    expect(await later.take('write', asking())).toMatchObject({ go: true });
+    expect(await later.acquire('write', asking())).toMatchObject({ granted: true });
     expect((await later.state()).writesPer20s).toBeCloseTo(writesPer20s, 1);
   });
 
@@ -117,7 +117,7 @@ describe('the pace', () => {
     await use(openBudget(100), ['write'], 10_000);
     await pass(20 * 24 * 3_600_000);
     const later = openBudget(300);
-    await later.take('write', asking());
+    await later.acquire('write', asking());
     expect((await later.state()).writesPer20s).toBeCloseTo(300, 3);
   });
 
@@ -126,7 +126,7 @@ describe('the pace', () => {
     await use(budget, ['write'], 10_000);
     await budget.throttle('write', false, 5000, 0);
     await pass(-3_600_000);
-    expect(await budget.take('write', asking())).toEqual({ go: false, waitMs: 5000, because: 'throttled' });
+    expect(await budget.acquire('write', asking())).toEqual({ granted: false, waitMs: 5000, reason: 'throttled' });
     await pass(5000);
     expect((await use(budget, ['write'], WINDOW_MS)).write).toBeGreaterThan(40);
   });

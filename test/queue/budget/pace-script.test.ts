@@ -62,7 +62,7 @@ test('any history of slots and refusals · played to Redis and to the pure pace 
           const told = (retryAfterMs ?? -1) >= backoffMs;
           pace = learn(pace, { kind: 'throttled', waitMs: Math.max(retryAfterMs ?? 0, backoffMs), told }, now);
           played.refused += 1;
-        } else if ((await budget.take('write', asking())).go) {
+        } else if ((await budget.acquire('write', asking())).granted) {
           pace = learn(pace, { kind: 'granted' }, now);
           played.granted += 1;
         } else continue;

@@ -92,12 +92,12 @@ describe('while one configuration is held', () => {
       const id = await takeJob();
       probed.push(id);
       const permit = await until('its turn', async () => {
-        const turned = await queue.budget.take('write', asking(id));
-        return turned.go && turned;
+        const turned = await queue.budget.acquire('write', asking(id));
+        return turned.granted && turned;
       });
       expect(permit.probes).toEqual([HELD]);
       await judge(queue.budget, failed('forbidden', '403'), { id, probes: permit.probes });
-      expect(await queue.budget.take('write', asking(id))).toEqual({ go: false, heldBy: HELD });
+      expect(await queue.budget.acquire('write', asking(id))).toEqual({ granted: false, heldBy: HELD });
       await queue.deliveries.park(id, HELD);
     }
     expect(new Set(probed).size).toBe(3);

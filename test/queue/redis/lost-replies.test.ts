@@ -147,10 +147,10 @@ test('promoting from the line · counts and wakes those it took', async () => {
 });
 
 test('a slot of the budget · is had · and used once', async () => {
-  await queue.budget.take('write', asking());
+  await queue.budget.acquire('write', asking());
   await redis.client.flushall();
-  expect(await withLostReply(() => queue.budget.take('write', asking()))).toMatchObject({ go: true });
-  expect(await queue.budget.take('write', asking())).toMatchObject({ go: false, because: 'pace' });
+  expect(await withLostReply(() => queue.budget.acquire('write', asking()))).toMatchObject({ granted: true });
+  expect(await queue.budget.acquire('write', asking())).toMatchObject({ granted: false, reason: 'pace' });
 });
 
 test('a throttle, a failure, a hold and its end · are each counted once and told as new', async () => {

@@ -6,7 +6,7 @@ import { createEvents } from '../../../src/telemetry/events.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createConsumer } from '../../../src/queue/worker/consumer.ts';
-import { createPacer } from '../../../src/queue/budget/permit-queue.ts';
+import { createPermitQueue } from '../../../src/queue/budget/permit-queue.ts';
 import type { TenantQueue } from '../../../src/queue/tenant.ts';
 import { createHealth } from '../../../src/api/readiness.ts';
 import { GROUP_KEY } from '../../support/device.ts';
@@ -24,7 +24,7 @@ async function deliverAll(queue: TenantQueue, ids: string[]): Promise<void> {
   let number = 0;
   const consumer = createConsumer({
     ...queue,
-    pacer: createPacer(queue.budget),
+    permits: createPermitQueue(queue.budget),
     deliver: () =>
       Promise.resolve({
         kind: 'created',

@@ -6,7 +6,7 @@ import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createClaimable } from '../../../src/queue/store/claimable.ts';
 import { createConsumer, type Consumer } from '../../../src/queue/worker/consumer.ts';
-import { createPacer } from '../../../src/queue/budget/permit-queue.ts';
+import { createPermitQueue } from '../../../src/queue/budget/permit-queue.ts';
 import type { TenantQueue } from '../../../src/queue/tenant.ts';
 import { createDeliver } from '../../../workers/deliver.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
@@ -32,7 +32,7 @@ beforeEach(async () => {
   [rows, creates, lost] = [new Map<string, string>(), 0, new Set()];
   consumer = createConsumer({
     ...queue,
-    pacer: createPacer(queue.budget),
+    permits: createPermitQueue(queue.budget),
     deliver: createDeliver({
       create: ({ deviceName, configurationOutput = '' }) => {
         creates += 1;

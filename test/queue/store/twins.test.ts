@@ -5,7 +5,7 @@ import { createEvents } from '../../../src/telemetry/events.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createConsumer } from '../../../src/queue/worker/consumer.ts';
-import { createPacer } from '../../../src/queue/budget/permit-queue.ts';
+import { createPermitQueue } from '../../../src/queue/budget/permit-queue.ts';
 import { createDeliver } from '../../../workers/deliver.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { aRun, openTestQueue, POLICY } from '../../support/tenant.ts';
@@ -40,7 +40,7 @@ test.each([
   let turns = 0;
   const consumer = createConsumer({
     ...queue,
-    pacer: createPacer(queue.budget),
+    permits: createPermitQueue(queue.budget),
     deliver: createDeliver({
       create,
       find: () => Promise.resolve({ kind: 'records', ids: [...records], requestId: 'q' }),

@@ -5,7 +5,7 @@ import { createEvents } from '../../../src/telemetry/events.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
 import { createConsumer, type Consumer } from '../../../src/queue/worker/consumer.ts';
-import { createPacer } from '../../../src/queue/budget/permit-queue.ts';
+import { createPermitQueue } from '../../../src/queue/budget/permit-queue.ts';
 import type { TenantQueue } from '../../../src/queue/tenant.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { aRun, openTestQueue, POLICY } from '../../support/tenant.ts';
@@ -52,7 +52,7 @@ const rejected: Outcome = { kind: 'rejected', status: 404, detail: '404', graph 
 function consume(...script: (Outcome | Attempt)[]): Consumer {
   const consumer = createConsumer({
     ...queue,
-    pacer: createPacer(queue.budget),
+    permits: createPermitQueue(queue.budget),
     deliver: async (delivery, run, signal) => {
       tried.push({ runId: run.runId, sends: delivery.mark?.sends });
       const next = script.shift() ?? created();
