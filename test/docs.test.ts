@@ -1,4 +1,4 @@
-// The documents against the code: configuration, answers, failures, holds, metrics, and links that lead somewhere.
+// Compares the documents with the code: variables, routes, answers, failures, holds and metrics; checks links and file names.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -123,7 +123,7 @@ describe('links', () => {
         .replaceAll(' ', '-'),
     );
 
-  test.each(DOCUMENTS)('%s · every relative link · leads somewhere', (document) => {
+  test.each(DOCUMENTS)('%s · every relative link · has a target', (document) => {
     const links = [...read(document).matchAll(/\]\((?!\w+:)([^)]+)\)/g)].map(([, link = '']) => link);
     const broken = links.filter((link) => {
       const [path = '', anchor] = link.split('#');
@@ -135,7 +135,7 @@ describe('links', () => {
   });
 });
 
-test.each(DOCUMENTS)('%s · every file it names · is there', (document) => {
+test.each(DOCUMENTS)('%s · every file it names · exists', (document) => {
   const named = [...read(document).matchAll(/`((?:src|workers|test|bench|setup|observability|docs)\/[\w./-]+)`/g)];
   expect(named.map(([, path = '']) => path).filter((path) => !existsSync(join(ROOT, path)))).toEqual([]);
 });

@@ -1,4 +1,4 @@
-// The table of threats: each has a defence and names tests, and those tests are there.
+// Checks the table of threats: each names its prevention and its tests, and those tests exist.
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
