@@ -121,7 +121,7 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
       /device-6\s+given up \(graph-413\)\s+.*\s+3 s/,
     );
     expect(await page.locator('#slowest tr').count()).toBe(3);
-    expect(await page.locator('#open-chart').getAttribute('aria-label')).toBe('Results that wait: now 1, at most 1');
+    expect(await page.locator('#open-chart').getAttribute('aria-label')).toBe('Results waiting: now 1, at most 1');
   });
 
   test('the page · does not move under the reader · while it fills and refreshes', async () => {

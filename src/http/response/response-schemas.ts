@@ -193,6 +193,7 @@ export type Receipt = z.infer<typeof receiptSchema>;
 export type DeliveryView = z.infer<typeof deliverySchema>;
 export type Status = z.infer<typeof statusSchema>;
 export type Check = z.infer<typeof checkSchema>;
+export type Replayed = z.infer<typeof replayedSchema>;
 export type SearchAnswer = z.infer<typeof searchSchema>;
 export type RevokedView = z.infer<typeof revokedSchema>;
 export type RevocationView = z.infer<typeof revocationSchema>;

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { toVisible } from '../../../src/domain/operations/visible-text.ts';
-// @ts-expect-error The dashboard's own copy, which a browser loads as it is.
+// The dashboard's own copy, which a browser loads as it is.
 import { toVisible as onThePage } from '../../../src/http/dashboard/page/visible.js';
 
 test.each([
@@ -44,7 +44,7 @@ test('JSON · shown · is the same JSON', () => {
 });
 
 test('the dashboard · shows any text · as the command line does', () => {
-  const shownThere = onThePage as typeof toVisible;
+  const shownThere = onThePage;
   fc.assert(fc.property(fc.string({ unit: 'binary' }), (text) => shownThere(text) === toVisible(text)));
 });
 

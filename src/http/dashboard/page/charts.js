@@ -1,27 +1,38 @@
-// The two charts, by uPlot, in the page's colours; redrawn when those or the width change.
-/* global uPlot */
+// The two charts, drawn by uPlot in the page's colours, and drawn again when the colours or the width change.
 import { byId } from './dom.js';
-import { toCount, toRate } from './words.js';
+import { toCount, toRate } from './format.js';
+
+/**
+ * One line of a chart; `colour` is the name of a CSS variable.
+ * @typedef {{ label: string, colour: string, dash?: number[] }} Line
+ * @typedef {import('../overview.ts').Overview} Overview
+ */
 
 const HEIGHT = 180;
+const FONT = '12px system-ui, sans-serif';
 const dark = matchMedia('(prefers-color-scheme: dark)');
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const font = '12px system-ui, sans-serif';
+/** @param {string} name */
+const toColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
+/**
+ * @param {string} id
+ * @param {Line[]} lines
+ * @param {(value: number) => string} toValue
+ */
 function createChart(id, lines, toValue) {
   const place = byId(id);
-  let chart = null;
+  /** @type {uPlot.AlignedData} */
   let points = [[], ...lines.map(() => [])];
 
   function draw() {
-    chart?.destroy();
+    /** @type {uPlot.Axis} */
     const axis = {
-      stroke: colour('--quiet'),
-      font,
-      grid: { stroke: colour('--line'), width: 1 },
+      stroke: toColour('--quiet'),
+      font: FONT,
+      grid: { stroke: toColour('--line'), width: 1 },
       ticks: { show: false },
     };
-    chart = new uPlot(
+    return new uPlot(
       {
         width: place.clientWidth,
         height: HEIGHT,
@@ -42,12 +53,13 @@ function createChart(id, lines, toValue) {
         ],
         series: [
           { value: '{HH}:{mm}:{ss}', label: 'Time' },
-          ...lines.map(({ label, name, dash }) => ({
+          ...lines.map(({ label, colour, dash }) => ({
             label,
-            stroke: colour(name),
+            stroke: toColour(colour),
             width: 2,
             points: { show: false },
-            value: (_, value) => (value === null ? '–' : toValue(value)),
+            value: (/** @type {uPlot} */ _, /** @type {number | null} */ value) =>
+              value === null ? '–' : toValue(value),
             ...(dash && { dash }),
           })),
         ],
@@ -57,37 +69,40 @@ function createChart(id, lines, toValue) {
     );
   }
 
-  dark.addEventListener('change', draw);
-  new ResizeObserver(() => chart?.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
-  draw();
-  return (next, summary) => {
+  let chart = draw();
+  dark.addEventListener('change', () => {
+    chart.destroy();
+    chart = draw();
+  });
+  new ResizeObserver(() => chart.setSize({ width: place.clientWidth, height: HEIGHT })).observe(place);
+  return (/** @type {uPlot.AlignedData} */ next, /** @type {string} */ summary) => {
     points = next;
     chart.setData(points);
     place.setAttribute('aria-label', summary);
   };
 }
 
-/** Makes both charts. @returns how to show another overview in them */
+/** Creates both charts. @returns how to show another overview in them */
 export function createCharts() {
   const flow = createChart(
     'flow-chart',
     [
-      { label: 'in', name: '--in', dash: [5, 4] },
-      { label: 'out', name: '--out' },
+      { label: 'in', colour: '--in', dash: [5, 4] },
+      { label: 'out', colour: '--out' },
     ],
     toRate,
   );
-  const open = createChart('open-chart', [{ label: 'waiting', name: '--open' }], toCount);
-  return ({ history, flow: now, backlog }) => {
+  const open = createChart('open-chart', [{ label: 'waiting', colour: '--open' }], toCount);
+  return (/** @type {Overview} */ { history, flow: now, backlog }) => {
     const seconds = history.at.map((at) => at / 1000);
-    const most = (values) => Math.max(0, ...values);
+    const most = (/** @type {number[]} */ values) => Math.max(0, ...values);
     flow(
       [seconds, history.inPerSecond, history.outPerSecond],
       `In and out per second: now ${toRate(now.inPerSecond)} in and ${toRate(now.outPerSecond)} out; at most ${toRate(most(history.inPerSecond))} in and ${toRate(most(history.outPerSecond))} out`,
     );
     open(
       [seconds, history.open],
-      `Results that wait: now ${toCount(backlog.open)}, at most ${toCount(most(history.open))}`,
+      `Results waiting: now ${toCount(backlog.open)}, at most ${toCount(most(history.open))}`,
     );
   };
 }

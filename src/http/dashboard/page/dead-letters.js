@@ -1,76 +1,92 @@
-// Dead letters by cause, and their replay: first counted and shown, then done once confirmed.
-import { ask } from './ask.js';
+// Dead letters by cause, and their replay: counted and shown first, done once confirmed.
 import { byId, create, setText } from './dom.js';
-import { toAgo, toCount } from './words.js';
+import { toAgo, toCount } from './format.js';
+import { request, toMessage } from './request.js';
 
+/**
+ * @typedef {import('../overview.ts').CauseView} CauseView
+ * @typedef {import('../../response/response-schemas.ts').Replayed} Replayed
+ */
+
+/** @type {Map<string, Record<'element' | 'count' | 'latest' | 'remedy', HTMLElement>>} by failure code */
 const rows = new Map();
+/** @param {number} count */
 const letters = (count) => (count === 1 ? '1 dead letter' : `${toCount(count)} dead letters`);
 
+/**
+ * @param {import('../overview.ts').Overview['deadLetters']} deadLetters
+ * @param {string} now
+ */
 export function showDeadLetters({ total, counted, causes }, now) {
   byId('dead-none').hidden = total > 0;
   byId('dead-table').hidden = total === 0;
   byId('dead-part').hidden = counted >= total;
   setText(
     'dead-part',
-    `Counted are the newest ${toCount(counted)} of ${toCount(total)}; a replay counts and takes all.`,
+    `Only the newest ${toCount(counted)} of ${toCount(total)} are counted here; a replay covers all of them.`,
   );
   for (const [code, row] of rows) {
     if (causes.some((cause) => cause.code === code)) continue;
-    row.remove();
+    row.element.remove();
     rows.delete(code);
   }
   for (const cause of causes) {
     const row = rows.get(cause.code) ?? addRow(cause.code);
-    const [, count, latest, remedy] = row.children;
-    count.textContent = toCount(cause.count);
-    latest.textContent = cause.latestAt === null ? '' : toAgo(cause.latestAt, now);
-    remedy.textContent = cause.remedy;
+    row.count.textContent = toCount(cause.count);
+    row.latest.textContent = cause.latestAt === null ? '' : toAgo(cause.latestAt, now);
+    row.remedy.textContent = cause.remedy;
   }
 }
 
+/** @param {string} code */
 function addRow(code) {
   const button = create('button', { type: 'button' }, 'Replay …');
   button.setAttribute('aria-label', `Replay ${code}`);
   button.addEventListener('click', () => void replay(code));
-  const row = create(
-    'tr',
-    {},
-    create('th', { scope: 'row' }, create('code', {}, code)),
-    create('td', { class: 'number' }),
-    create('td', { class: 'nowrap' }),
-    create('td', { class: 'remedy' }),
-    create('td', {}, button),
-  );
+  const count = create('td', { class: 'number' });
+  const latest = create('td', { class: 'nowrap' });
+  const remedy = create('td', { class: 'remedy' });
+  const cause = create('th', { scope: 'row' }, create('code', {}, code));
+  const element = create('tr', {}, cause, count, latest, remedy, create('td', {}, button));
+  const row = { element, count, latest, remedy };
   rows.set(code, row);
-  byId('causes').append(row);
+  byId('causes').append(element);
   return row;
 }
 
+/** @param {string} code */
 async function replay(code) {
-  const say = (text) => setText('replay-status', text);
+  const say = (/** @type {string} */ text) => setText('replay-status', text);
   try {
     say('Counting …');
-    const { matched } = await ask('replay', { filter: { code }, dryRun: true });
+    const { matched } = await requestReplay({ filter: { code }, dryRun: true });
     say('');
     if (matched === 0) {
-      say(`There are no dead letters with ${code} any more.`);
+      say(`No dead letters with ${code} are left.`);
       return;
     }
     if (!(await confirm(code, matched))) return;
     say('Replaying …');
-    const { replayed } = await ask('replay', { filter: { code } });
+    const { replayed } = await requestReplay({ filter: { code } });
     say(`${letters(replayed)} with ${code} went back into the queue.`);
   } catch (error) {
-    say(`${error.message}.`);
+    say(`${toMessage(error)}.`);
   }
 }
 
+const requestReplay = async (/** @type {object} */ selection) =>
+  /** @type {Replayed} */ (await request('replay', selection));
+
+/**
+ * @param {string} code
+ * @param {number} matched
+ */
 function confirm(code, matched) {
-  const dialog = byId('confirm');
+  const dialog = byId('confirm', HTMLDialogElement);
   setText('confirm-title', `Replay ${letters(matched)}?`);
   setText(
     'confirm-text',
-    `${matched === 1 ? 'The one' : `All ${toCount(matched)}`} with the cause ${code} will go back into the queue, under the same id and with their history. Where the cause is not mended, they come back here.`,
+    `${matched === 1 ? 'The one' : `All ${toCount(matched)}`} with the cause ${code} will go back into the queue, under the same id and with their history. If the cause is not fixed, they come back here.`,
   );
   setText('confirm-yes', `Replay ${toCount(matched)}`);
   return new Promise((resolve) => {

@@ -1,17 +1,25 @@
-// The operators' page: fetches the overview every second or two and shows it, or that the service does not answer.
-import { ask } from './ask.js';
+// The operators' page: requests the overview every second or two, shows it, and says when there is no answer.
 import { createCharts } from './charts.js';
 import { showDeadLetters } from './dead-letters.js';
 import { byId, create, setText } from './dom.js';
+import { toAgo, toCount, toDuration, toOutcome, toPercent, toRate, toTime } from './format.js';
+import { request, toMessage } from './request.js';
 import { createSearch } from './search.js';
-import { toAgo, toCount, toDuration, toOutcome, toPercent, toRate, toTime } from './words.js';
 
-const ASK_EVERY_MS = 1500;
+/**
+ * @typedef {import('../overview.ts').Overview} Overview
+ * @typedef {import('../overview.ts').EndedView} EndedView
+ */
+
+const REFRESH_EVERY_MS = 1500;
 const UNWELL = ['held', 'full', 'still'];
 
+/** @type {ReturnType<typeof createCharts> | null} */
 let showCharts = null;
-let heardAt = null;
+/** @type {number | null} */
+let answeredAt = null;
 
+/** @param {Overview} overview */
 function show(overview) {
   const { at, tenantId, outlook, notices, flow, backlog, budget, holds, counts } = overview;
   setText('tenant', tenantId === 'default' ? '' : `· ${tenantId}`);
@@ -24,7 +32,7 @@ function show(overview) {
     'since',
     holds
       .map(({ reason, since, hardwareConfigurationId: of, deliveries }) => {
-        const whose = of ? `, configuration ${of} alone, ${toCount(deliveries)} kept back` : '';
+        const whose = of ? `, configuration ${of} only, ${toCount(deliveries ?? 0)} kept back` : '';
         return `${reason}, since ${toTime(since)} (${toAgo(since, at)})${whose}`;
       })
       .join(' · '),
@@ -35,18 +43,15 @@ function show(overview) {
   setText('out', toRate(flow.outPerSecond));
   setText('open', toCount(backlog.open));
   setText('open-unit', backlog.open === 1 ? 'result' : 'results');
-  setText(
-    'oldest',
-    backlog.open === 0 ? 'none is left behind' : `the oldest for ${toDuration(backlog.oldestAgeSeconds)}`,
-  );
+  setText('oldest', backlog.open === 0 ? 'nothing waits' : `the oldest for ${toDuration(backlog.oldestAgeSeconds)}`);
   setText('drain', backlog.drainSeconds === null ? '?' : backlog.open === 0 ? '–' : toDuration(backlog.drainSeconds));
   setText('drain-note', backlog.drainSeconds === null ? 'not while it is held' : 'at this pace');
   setText('budget', toRate(budget.writesPerSecond));
-  byId('used').value = budget.used;
-  const isAsBegun = Math.abs(budget.writesPerSecond / budget.startWritesPerSecond - 1) < 0.02;
+  byId('used', HTMLMeterElement).value = budget.used;
+  const isAsStarted = Math.abs(budget.writesPerSecond / budget.startWritesPerSecond - 1) < 0.02;
   setText(
     'used-text',
-    `${toPercent(budget.used)} used${isAsBegun ? '' : `; began at ${toRate(budget.startWritesPerSecond)}`}`,
+    `${toPercent(budget.used)} used${isAsStarted ? '' : `; started at ${toRate(budget.startWritesPerSecond)}`}`,
   );
   setText('graph-facts', overview.graph.join(' · '));
   setText('dead', toCount(counts.dead));
@@ -57,6 +62,7 @@ function show(overview) {
   showCharts(overview);
 }
 
+/** @param {string[]} notices */
 function showNotices(notices) {
   const list = byId('notices');
   if (list.dataset.shown === notices.join('\n')) return;
@@ -65,7 +71,12 @@ function showNotices(notices) {
   list.replaceChildren(...notices.map((notice) => create('li', {}, notice)));
 }
 
-/** Replaces only rows that changed, so that a link in one keeps the focus. */
+/**
+ * Rows are replaced only if they changed, so that a link in one keeps the focus.
+ * @param {string} id
+ * @param {EndedView[]} ended
+ * @param {string} now
+ */
 function showEnded(id, ended, now) {
   const body = byId(id);
   const wanted = ended.map(({ deliveryId }) => deliveryId).join(' ');
@@ -76,10 +87,12 @@ function showEnded(id, ended, now) {
     );
   }
   ended.forEach(({ endedAt }, index) => {
-    body.children[index].children[2].textContent = endedAt === null ? '' : toAgo(endedAt, now);
+    const when = body.children[index]?.children[2];
+    if (when) when.textContent = endedAt === null ? '' : toAgo(endedAt, now);
   });
 }
 
+/** @param {EndedView} ended */
 function toRow({ deliveryId, deviceId, status, code, seconds }) {
   return create(
     'tr',
@@ -91,6 +104,10 @@ function toRow({ deliveryId, deviceId, status, code, seconds }) {
   );
 }
 
+/**
+ * @param {'live' | 'away'} state
+ * @param {string} text
+ */
 function showLive(state, text) {
   byId('live').dataset.state = state;
   document.body.classList.toggle('stale', state === 'away');
@@ -99,23 +116,23 @@ function showLive(state, text) {
 
 async function refresh() {
   try {
-    show(await ask('overview.json'));
-    heardAt = Date.now();
-    showLive('live', `live · ${toTime(heardAt)}`);
+    show(/** @type {Overview} */ (await request('overview.json')));
+    answeredAt = Date.now();
+    showLive('live', `live · ${toTime(answeredAt)}`);
   } catch (error) {
-    const shown = heardAt === null ? '' : ` What you see is from ${toTime(heardAt)}.`;
-    showLive('away', `${error.message}.${shown} Trying again …`);
+    const shown = answeredAt === null ? '' : ` What you see is from ${toTime(answeredAt)}.`;
+    showLive('away', `${toMessage(error)}.${shown} Trying again …`);
   }
 }
 
-async function keepAsking() {
+async function keepRefreshing() {
   for (;;) {
     if (document.hidden)
       await new Promise((resolve) => document.addEventListener('visibilitychange', resolve, { once: true }));
     await refresh();
-    await new Promise((resolve) => setTimeout(resolve, ASK_EVERY_MS));
+    await new Promise((resolve) => setTimeout(resolve, REFRESH_EVERY_MS));
   }
 }
 
 createSearch();
-void keepAsking();
+void keepRefreshing();

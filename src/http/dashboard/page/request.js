@@ -1,0 +1,34 @@
+// Requests to the service: JSON with a deadline, and an error a person can read where there is no answer.
+
+const TIMEOUT_MS = 8000;
+
+/**
+ * @param {string} path below `dashboard/`
+ * @param {object} [body] with one the request is a POST
+ * @returns {Promise<unknown>}
+ * @throws {Error} whose message can be shown
+ */
+export async function request(path, body) {
+  // A user name and password in the page's own address would be refused in a request's.
+  const url = Object.assign(new URL(`dashboard/${path}`, location.href), { username: '', password: '' });
+  const response = await fetch(url, {
+    signal: AbortSignal.timeout(TIMEOUT_MS),
+    ...(body && { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }),
+  }).catch(() => {
+    throw new Error('The service does not answer');
+  });
+  if (response.ok) return response.json();
+  throw new Error(await describe(response));
+}
+
+/** @param {unknown} error */
+export const toMessage = (error) => (error instanceof Error ? error.message : String(error));
+
+/** @param {Response} response */
+async function describe(response) {
+  if (response.status === 401) return 'The operator token is no longer accepted: reload the page';
+  const problem = await response.json().catch(() => ({}));
+  if (problem.code === 'queue-unavailable')
+    return 'The service answers, but Redis does not: devices receive 503 and send again later';
+  return problem.detail ? `${problem.title}: ${problem.detail}` : `The service answers ${response.status}`;
+}
