@@ -82,6 +82,15 @@ describe('docs/api.md', () => {
 });
 
 describe('docs/operations.md', () => {
+  test('the dashboard · every headline it explains · is one that the code has', () => {
+    const code = read('src/domain/operations/outlook.ts');
+    const headlines = table('docs/operations.md', 'The dashboard').map(({ headline = '' }) =>
+      headline.replace(/ …$/, ''),
+    );
+    expect(headlines.length).toBeGreaterThan(3);
+    expect(headlines.filter((headline) => !code.includes(headline))).toEqual([]);
+  });
+
   test('holds · every reason · once', () => {
     const reasons = table('docs/operations.md', 'Holds').flatMap(({ reason }) => codes(reason));
     expect(reasons.sort()).toEqual([...HOLD_REASONS].sort());
