@@ -225,7 +225,7 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
 
   test('the raw view · opens behind the same password · and the policy refuses it nothing', async () => {
     await world.queue.deliveries.accept(aRun('1'), Date.now());
-    await world.queue.deliveries.feed();
+    await world.queue.deliveries.promote();
     const page = await open({}, '/dashboard/queues');
     await page.getByText('deliveries of default').click();
     await page

@@ -6,29 +6,29 @@ export type Keys = {
   root: string;
   /** A delivery's record. Ids have 23 characters, so none is another key's name. */
   delivery: (id: string) => string;
-  /** Ids in line, one list for each rank, oldest first. */
-  line: readonly string[];
-  /** Ids taken from the line that have not ended and are not parked, by the instant of acceptance: each has a BullMQ job, or is put off, or gets it from the sweep. */
-  inWork: string;
-  /** Of those in work, the ones that wait for their next attempt, by when it is due on Redis's clock: then each gets a BullMQ job. */
+  /** Ids of deliveries that have no BullMQ job yet: one waiting list for each rank, oldest first. */
+  waitingLists: readonly string[];
+  /** Ids of promoted deliveries that have not ended and are not parked, by instant of acceptance: each has a BullMQ job, is put off, or gets a job from the sweep. */
+  promoted: string;
+  /** Of the promoted ones, those that wait for their next attempt, by when it is due on Redis's clock. */
   putOff: string;
-  /** Of those in work, the ones that were tried before, or are a configuration's probe, and have no attempt under way. */
+  /** Of the promoted ones, those that were tried before, or probe a configuration's hold, and have no attempt under way. */
   retrying: string;
   /** What is known of the way to Graph: holds (`h:`), suspicions (`s:`), what worked when (`w:`), and the version of it all (`v`). */
   holds: string;
   /** Holds of configurations by when their next probe may be chosen. */
   probes: string;
-  /** Parked ids by the instant of acceptance, for each hold of a configuration: out of everybody's way, without a job. */
+  /** Parked ids by instant of acceptance, for each hold of a configuration: out of the way, without a job. */
   parked: (hold: string) => string;
   /** Which of these there are. */
   parkedSets: string;
-  /** Which of these belong to holds that ended, and go back into the line. */
+  /** Which of these belong to holds that ended, and go back to the waiting lists. */
   released: string;
   /** Ids of dead letters, by the instant of death. */
   dead: string;
   /** Ids of deliveries that ended, newest first, a few. */
   ended: string;
-  /** How many deliveries have each status, how many bytes the open ones take, and how far each line has moved. */
+  /** How many deliveries have each status, how many bytes the open ones take, and how many joined and left each waiting list. */
   counts: string;
   /** The deliveries of a device and configuration that compete, by when their runs were completed. */
   contest: (contest: string) => string;
@@ -52,8 +52,8 @@ export function createKeys(prefix: string, tenantId: string): Keys {
   return {
     root,
     delivery: (id) => `${root}:${id}`,
-    line: RANKS.map((rank) => `${root}:line:${rank}`),
-    inWork: `${root}:in-work`,
+    waitingLists: RANKS.map((rank) => `${root}:line:${rank}`),
+    promoted: `${root}:in-work`,
     putOff: `${root}:put-off`,
     retrying: `${root}:retrying`,
     holds: `${root}:holds`,

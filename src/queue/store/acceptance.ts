@@ -7,12 +7,12 @@ import { toText, type RunResult } from '../../domain/submission/run-result.ts';
 import { toSaid, type Said } from '../../domain/submission/fingerprinted-text.ts';
 import type { Fingerprints, MakeFingerprint } from './fingerprints.ts';
 import type { Keys } from '../redis/keys.ts';
-import { scriptOnList, type Line } from './waiting-list.ts';
+import { scriptOnList, type WaitingList } from './waiting-list.ts';
 import { fingerprintOf, parseHeader, parseRecord, tag, toBody, type Place } from './record.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { NotOpened, type Seal } from './payload-cipher.ts';
 
-/** What became of a run result, and how many are to be created before it where it waits in line. */
+/** What became of a run result, and how many are created before it while it waits. */
 export type Accepted =
   { kind: 'accepted' | 'duplicate'; delivery: Delivery; ahead: number | null } | { kind: 'conflict' };
 
@@ -30,8 +30,8 @@ export type OnRivals = (older: string, newer: string) => void;
 
 export type AcceptanceSettings = { priority: Priority; supersede: boolean };
 
-/** How many are due and in work, and for each rank how many ever left the line and ever joined it. */
-type LineState = [due: number, left: number[], joined: number[]];
+/** How many promoted deliveries are due, and for each rank how many ever left and joined its waiting list. */
+type ListState = [due: number, left: number[], joined: number[]];
 
 /** One that was accepted and competes with none is answered with its place alone. */
 type Answer =
@@ -40,7 +40,7 @@ type Answer =
   /** What is known of the run, empty where the call had to be repeated; `other` where its fingerprint is another. */
   | ['duplicate' | 'other', record: string];
 
-type Reply = [answers: Answer[], taken: string[], ...LineState];
+type Reply = [answers: Answer[], promoted: string[], ...ListState];
 
 type Entry = {
   run: RunResult;
@@ -64,14 +64,14 @@ const AWAITED_FOR_MS = 1800;
 export function createAcceptance(
   redis: RedisConnection,
   keys: Pick<Keys, 'delivery'>,
-  line: Line,
+  waitingList: WaitingList,
   tenantId: string,
   seal: Seal,
   fingerprints: Fingerprints,
   { priority, supersede }: AcceptanceSettings,
   onRivals: OnRivals,
 ): Accept {
-  const acceptScript = scriptOnList(redis, line, 'store/accept-deliveries');
+  const acceptScript = scriptOnList(redis, waitingList, 'store/accept-deliveries');
   const waiting: Entry[] = [];
   let sending = false;
 
@@ -112,11 +112,11 @@ export function createAcceptance(
       const makeFingerprint = await fingerprints.ready();
       const args = entries.flatMap((entry) => toArgs(entry, makeFingerprint));
       const reply = (await acceptScript([], [entries.length, ...args])) as Reply;
-      const [answers, taken, ...state] = reply;
-      // They are stored, which is what counts: where waking fails, the sweep does it.
-      if (taken.length > 0) await line.wake(taken).catch(() => undefined);
+      const [answers, promoted, ...state] = reply;
+      // They are stored, which is what counts: if enqueueing fails, the sweep does it.
+      if (promoted.length > 0) await waitingList.enqueue(promoted).catch(() => undefined);
       entries.forEach((entry, index) => {
-        settle(entry, answers[index], taken, state).catch(entry.reject);
+        settle(entry, answers[index], promoted, state).catch(entry.reject);
       });
     } catch (error) {
       entries.forEach(({ reject }) => reject(error));
@@ -131,13 +131,13 @@ export function createAcceptance(
   async function settle(
     entry: Entry,
     answered: Answer | undefined,
-    taken: readonly string[],
-    line: LineState,
+    promoted: readonly string[],
+    lists: ListState,
   ): Promise<void> {
     const { said, delivery, rank, resolve } = entry;
     const answer = await inFull(entry, answered);
     const aheadOf = (number: number) =>
-      taken.includes(delivery.id) ? line[0] - 1 : countAhead({ rank, number }, line);
+      promoted.includes(delivery.id) ? lists[0] - 1 : countAhead({ rank, number }, lists);
     if (typeof answer === 'number') {
       resolve({ kind: 'accepted', delivery, ahead: aheadOf(answer) });
     } else if (answer[0] === 'accepted') {
@@ -150,7 +150,7 @@ export function createAcceptance(
     } else {
       const { base, place } = parseHeader(delivery.id, tenantId, answer[1]);
       const known = readKnown(delivery.id, answer[1]) ?? { ...delivery, ...base };
-      const ahead = known.status === 'queued' ? countAhead(place, line) : null;
+      const ahead = known.status === 'queued' ? countAhead(place, lists) : null;
       resolve({ kind: 'duplicate', delivery: known, ahead });
     }
   }
@@ -176,8 +176,8 @@ export function createAcceptance(
   };
 }
 
-/** How many go before a place in line: those due and in work, all of a better rank, and of its own rank those before. */
-function countAhead({ rank, number }: Place, [due, left, joined]: LineState): number {
+/** How many go before a position: the promoted ones that are due, all of a better rank, and those before it in its own rank. */
+function countAhead({ rank, number }: Place, [due, left, joined]: ListState): number {
   let ahead = due + Math.max(0, number - 1 - (left[rank] ?? 0));
   for (let better = 0; better < rank; better += 1) ahead += (joined[better] ?? 0) - (left[better] ?? 0);
   return ahead;

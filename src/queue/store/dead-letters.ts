@@ -109,7 +109,7 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
       const replayed = await forEach(selection, async (stored) => {
         return (await deliveries.save(stored, replay(stored.delivery, now), now)).kind === 'saved';
       });
-      await deliveries.feed();
+      await deliveries.promote();
       return replayed;
     },
     purge: async (selection) => {

@@ -1,7 +1,7 @@
 // Takes over jobs that an earlier version put off in BullMQ, by the wall clocks of its processes.
 import type { Queue } from 'bullmq';
 import type { Delivery } from '../../domain/delivery.ts';
-import type { Line } from './waiting-list.ts';
+import type { WaitingList } from './waiting-list.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 
 /** A delayed job's score is its instant with room for a sequence. */
@@ -11,21 +11,21 @@ const TAKEN_AT_ONCE = 500;
 type Parts = {
   redis: RedisConnection;
   queue: Queue;
-  line: Pick<Line, 'putOff'>;
+  waitingList: Pick<WaitingList, 'putOff'>;
   find: (id: string) => Promise<Delivery | null>;
   /** No attempt is put off for longer: a job that is was put off by a clock that was wrong. */
   longestWaitMs: number;
 };
 
 /** Gives such jobs the time that is left of their wait; what was never tried waits for nothing. */
-export function createTakeOver({ redis, queue, line, find, longestWaitMs }: Parts): () => Promise<void> {
+export function createTakeOver({ redis, queue, waitingList, find, longestWaitMs }: Parts): () => Promise<void> {
   const delayed = queue.toKey('delayed');
 
   async function takeOver(id: string, score: number): Promise<void> {
     if ((await queue.remove(id)) === 0) return;
     const leftMs = score / SCORE_PER_MS - Date.now();
     const delivery = await find(id).catch(() => null);
-    await line.putOff(id, delivery?.status === 'queued' || leftMs > longestWaitMs ? 0 : leftMs);
+    await waitingList.putOff(id, delivery?.status === 'queued' || leftMs > longestWaitMs ? 0 : leftMs);
   }
 
   return async () => {

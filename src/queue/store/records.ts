@@ -5,7 +5,7 @@ import type { Counts } from '../../domain/operations/tenant-snapshot.ts';
 import { toContestant, type Contestant } from '../../domain/order.ts';
 import { toText, type RunResult } from '../../domain/submission/run-result.ts';
 import type { Keys } from '../redis/keys.ts';
-import { scriptOnList, type Line } from './waiting-list.ts';
+import { scriptOnList, type WaitingList } from './waiting-list.ts';
 import { parseRecord, toBody, type Stored } from './record.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { STATUS_CODES } from '../lua/constants.ts';
@@ -52,15 +52,15 @@ export type RecordSettings = {
  */
 export function createRecords(
   redis: RedisConnection,
-  line: Line,
+  waitingList: WaitingList,
   keys: Keys,
   tenantId: string,
   seal: Seal,
   { dedupeWindowMs, supersede: supersedes }: RecordSettings,
 ): Records {
-  const saveScript = scriptOnList(redis, line, 'store/save-delivery');
+  const saveScript = scriptOnList(redis, waitingList, 'store/save-delivery');
   const newerQuery = scriptOf(redis, 'store/find-newer');
-  const forgetScript = scriptOnList(redis, line, 'store/forget-delivery');
+  const forgetScript = scriptOnList(redis, waitingList, 'store/forget-delivery');
 
   const parse = (id: string, record: string | null): Stored | null => {
     if (record === null) return null;

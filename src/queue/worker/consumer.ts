@@ -98,7 +98,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
 
   /** Its turn may have come again before its job was gone, and then it got none. */
   function jobGone(id: string): void {
-    if (leaving.delete(id)) void upkeep(() => deliveries.wakeIfDue(id)).then(feed);
+    if (leaving.delete(id)) void upkeep(() => deliveries.enqueueIfDue(id)).then(feed);
   }
 
   let feeding = false;

@@ -346,7 +346,7 @@ describe('the replay', () => {
 describe('the raw view', () => {
   test('jobs · hold nothing but ids · whatever is in one', async () => {
     await world.queue.deliveries.accept(aRun('1', { output: 'SECRET-OUTPUT' }), now);
-    await world.queue.deliveries.feed();
+    await world.queue.deliveries.promote();
     const { body } = (await ask('/dashboard/queues/api/queues?activeQueue=deliveries').expect(200)) as {
       body: { queues: { readOnlyMode: boolean; jobs: { id: string; data: unknown }[] }[] };
     };

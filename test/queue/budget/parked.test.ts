@@ -86,9 +86,9 @@ describe('while one configuration is held', () => {
     for (const id of ids) await queue.deliveries.park(id, HELD);
     const probed: string[] = [];
     for (let turn = 0; turn < 3; turn += 1) {
-      await until('a probe is chosen', async () => (await queue.deliveries.feed()) > 0);
+      await until('a probe is chosen', async () => (await queue.deliveries.promote()).count > 0);
       expect(await jobs()).toHaveLength(1);
-      expect(await queue.deliveries.feed()).toBe(0);
+      expect((await queue.deliveries.promote()).count).toBe(0);
       const id = await takeJob();
       probed.push(id);
       const permit = await until('its turn', async () => {
@@ -106,7 +106,7 @@ describe('while one configuration is held', () => {
   test('a worker killed with the probe · leaves it in work · and another takes it up or chooses anew', async () => {
     await holdOne();
     const id = await accept(1);
-    await until('it is chosen', async () => (await queue.deliveries.feed()) > 0);
+    await until('it is chosen', async () => (await queue.deliveries.promote()).count > 0);
     await takeJob();
     expect(await parked()).toEqual([]);
     expect(await queue.deliveries.sweep(Date.now() + 60_000)).toBe(1);
@@ -127,7 +127,7 @@ describe('while one configuration is held', () => {
       expect(saved.kind).toBe('saved');
     }
     expect(await parked()).toEqual([]);
-    expect(await redis.client.zrange(queue.keys.inWork, '0', '-1')).toEqual([newer]);
+    expect(await redis.client.zrange(queue.keys.promoted, '0', '-1')).toEqual([newer]);
   });
 
   test('one that was to be parked as the hold ended · is tried again at once', async () => {
@@ -137,7 +137,7 @@ describe('while one configuration is held', () => {
     await release();
     await queue.deliveries.park(id, HELD);
     expect(await parked()).toEqual([]);
-    await until('it has a job again', async () => (await queue.deliveries.feed()) === 1);
+    await until('it has a job again', async () => (await queue.deliveries.promote()).count === 1);
     expect(await jobs()).toEqual([id]);
   });
 });
@@ -151,7 +151,7 @@ describe('once the hold has ended', () => {
     await release();
     await feedAll();
     await redis.client.del(`${queue.keys.root}:deliveries:wait`);
-    const [, , line = ''] = queue.keys.line;
+    const [, , line = ''] = queue.keys.waitingLists;
     const waiting = await redis.client.lrange(line, 0, -1);
     const inFront = waiting.filter((id) => early.includes(id));
     expect(inFront.length).toBeGreaterThanOrEqual(440);
@@ -178,7 +178,7 @@ describe('once the hold has ended', () => {
     await holdOne();
     await queue.deliveries.park(id, HELD);
     await release();
-    await until('it has a job again', async () => (await queue.deliveries.feed()) === 1);
+    await until('it has a job again', async () => (await queue.deliveries.promote()).count === 1);
     expect(await jobs()).toEqual([id]);
   });
 });
@@ -219,7 +219,7 @@ describe('with sealed run results', () => {
     await queue.deliveries.park(id, HELD);
     expect(await parked()).toEqual([id]);
     await release();
-    await until('it has a job again', async () => (await queue.deliveries.feed()) === 1);
+    await until('it has a job again', async () => (await queue.deliveries.promote()).count === 1);
     expect(await jobs()).toEqual([id]);
   });
 });
@@ -255,7 +255,7 @@ describe('with failures first', () => {
     const later = [await failure(21, OTHER), await accept(22, OTHER)];
     await release();
     await feedAll();
-    const [first = '', , last = ''] = queue.keys.line;
+    const [first = '', , last = ''] = queue.keys.waitingLists;
     expect(await redis.client.lrange(first, 0, -1)).toEqual([...failures, later[0]]);
     expect(await redis.client.lrange(last, 0, -1)).toEqual([...success, later[1]]);
     await takeAll(10);
@@ -276,7 +276,7 @@ test('retries that are due in crowds · have a share of the room · and new ones
     if (marked?.kind !== 'saved') throw new Error('not marked');
     const waiting = { ...marked.stored.delivery, status: 'waiting' as const, mark: null, dueAt: 6 };
     expect((await queue.deliveries.save(marked.stored, waiting, 5)).kind).toBe('saved');
-    await queue.deliveries.feed();
+    await queue.deliveries.promote();
   }
   await redis.client.del(`${queue.keys.root}:deliveries:wait`);
   const fresh = await Promise.all(Array.from({ length: 30 }, (_, number) => accept(500 + number, OTHER)));

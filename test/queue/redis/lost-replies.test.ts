@@ -140,10 +140,10 @@ test('a replay and a purge · count what they did', async () => {
 });
 
 test('promoting from the line · counts and wakes those it took', async () => {
-  await queue.deliveries.feed();
+  await queue.deliveries.promote();
   await Promise.all(Array.from({ length: 30 }, (_, number) => accept(number)));
-  await redis.client.zremrangebyrank(queue.keys.inWork, 0, 4);
-  expect(await withLostReply(() => queue.deliveries.feed())).toBe(5);
+  await redis.client.zremrangebyrank(queue.keys.promoted, 0, 4);
+  expect(await withLostReply(() => queue.deliveries.promote())).toMatchObject({ count: 5 });
 });
 
 test('a slot of the budget · is had · and used once', async () => {

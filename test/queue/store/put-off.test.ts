@@ -82,11 +82,11 @@ describe('a delivery put off', () => {
   test('gets its job when its time has come · and not before', async () => {
     const id = await tryInVain(1, 60_000);
     await pass(59_000);
-    expect(await deliveries.feed()).toBe(0);
+    expect((await deliveries.promote()).count).toBe(0);
     expect(await deliveries.waitMs(id)).toBe(1000);
     expect(await deliveries.sweep(now)).toBe(0);
     await pass(1000);
-    expect(await deliveries.feed()).toBe(1);
+    expect((await deliveries.promote()).count).toBe(1);
     expect(await deliveries.waitMs(id)).toBe(0);
     expect(await jobs()).toEqual([id]);
   });
@@ -101,14 +101,14 @@ describe('a delivery put off', () => {
     'while Redis’s clock steps by %d ms · waits for what was left of its wait · and no longer',
     async (stepMs) => {
       const id = await tryInVain(1, 60_000);
-      await deliveries.feed();
+      await deliveries.promote();
       await pass(20_000);
-      await deliveries.feed();
+      await deliveries.promote();
       await pass(stepMs);
-      expect(await deliveries.feed()).toBe(0);
+      expect((await deliveries.promote()).count).toBe(0);
       expect(await deliveries.waitMs(id)).toBe(40_000);
       await pass(40_000);
-      expect(await deliveries.feed()).toBe(1);
+      expect((await deliveries.promote()).count).toBe(1);
     },
   );
 
@@ -118,14 +118,14 @@ describe('a delivery put off', () => {
     const second = await tryInVain(2, 70_000);
     expect([await deliveries.waitMs(first), await deliveries.waitMs(second)]).toEqual([60_000, 70_000]);
     await pass(60_000);
-    expect(await deliveries.feed()).toBe(1);
+    expect((await deliveries.promote()).count).toBe(1);
     expect(await jobs()).toEqual([first]);
   });
 
   test('while Redis’s clock steps forward · is tried sooner', async () => {
     const id = await tryInVain(1, 60_000);
     await pass(HOUR_MS);
-    expect(await deliveries.feed()).toBe(1);
+    expect((await deliveries.promote()).count).toBe(1);
     expect(await jobs()).toEqual([id]);
   });
 
@@ -145,7 +145,7 @@ describe('a delivery put off', () => {
     await deliveries.putOff(id, 5000);
     expect(await deliveries.sweep(now + HOUR_MS)).toBe(0);
     await pass(5000);
-    expect(await deliveries.feed()).toBe(1);
+    expect((await deliveries.promote()).count).toBe(1);
     expect(await jobs()).toEqual([id]);
   });
 });
@@ -162,7 +162,7 @@ describe('what an earlier version left', () => {
     await delayJob(id, DAY_MS);
     await deliveries.sweep(now);
     await pass(1);
-    expect(await deliveries.feed()).toBe(1);
+    expect((await deliveries.promote()).count).toBe(1);
     expect(await deliveries.waitMs(id)).toBe(0);
     expect(await jobs()).toEqual([id]);
   });
@@ -172,7 +172,7 @@ describe('what an earlier version left', () => {
     await delayJob(id, 240_000);
     await deliveries.sweep(now);
     await pass(1);
-    expect(await deliveries.feed()).toBe(1);
+    expect((await deliveries.promote()).count).toBe(1);
   });
 
   test('an attempt put off for as long as it may be · waits for what is left', async () => {
@@ -192,7 +192,7 @@ describe('what an earlier version left', () => {
     await delayJob(id, DAY_MS);
     await deliveries.sweep(now);
     await pass(1);
-    expect(await deliveries.feed()).toBe(1);
+    expect((await deliveries.promote()).count).toBe(1);
     expect(await jobs()).toEqual([id]);
   });
 

@@ -8,7 +8,7 @@ import { createAcceptance, type Accept } from '../../../src/queue/store/acceptan
 import { openFingerprintSecrets } from '../../../src/queue/store/fingerprint-secrets.ts';
 import { createFingerprints } from '../../../src/queue/store/fingerprints.ts';
 import { createKeys, QUEUE_NAME } from '../../../src/queue/redis/keys.ts';
-import { createLine, type Line } from '../../../src/queue/store/waiting-list.ts';
+import { createWaitingList, type WaitingList } from '../../../src/queue/store/waiting-list.ts';
 import { createRecords, type Records } from '../../../src/queue/store/records.ts';
 import { connect, disconnect, settled, type RedisConnection } from '../../../src/queue/redis/connection.ts';
 import { createSeal } from '../../../src/queue/store/payload-cipher.ts';
@@ -25,7 +25,7 @@ const seal = createSeal([Buffer.alloc(32, 'superseding')]);
 let redis: TestRedis;
 let connection: RedisConnection;
 let queue: Queue;
-let line: Line;
+let waitingList: WaitingList;
 let records: Records;
 let accept: Accept;
 /** As where the process dies between storing a result and superseding another for it. */
@@ -41,13 +41,16 @@ beforeEach(async () => {
   connection = connect(redis.config, 'work', () => undefined);
   await settled(connection);
   queue = new Queue(QUEUE_NAME, { connection, prefix: keys.root, skipVersionCheck: true });
-  line = createLine(connection, queue, keys, 10, 60_000);
-  records = createRecords(connection, line, keys, 'default', seal, { dedupeWindowMs: WINDOW_MS, supersede: true });
+  waitingList = createWaitingList(connection, queue, keys, 10, 60_000);
+  records = createRecords(connection, waitingList, keys, 'default', seal, {
+    dedupeWindowMs: WINDOW_MS,
+    supersede: true,
+  });
   [isKilled, underWay] = [false, []];
   accept = createAcceptance(
     connection,
     keys,
-    line,
+    waitingList,
     'default',
     seal,
     createFingerprints(openFingerprintSecrets(connection, keys.fingerprintSecrets, []), seal),
@@ -109,7 +112,7 @@ describe('a newer one that dies', () => {
     const { delivery, run: result } = await find(older);
     expect(delivery).toMatchObject({ status: 'queued', supersededBy: null, runId: 'run-a' });
     expect(result?.output).toBe('what it said');
-    expect(await redis.client.lrange(keys.line[2] ?? '', 0, -1)).toContain(older);
+    expect(await redis.client.lrange(keys.waitingLists[2] ?? '', 0, -1)).toContain(older);
     expect(await records.counts()).toMatchObject({ queued: 1, superseded: 0, dead: 1 });
   });
 

@@ -42,7 +42,7 @@ async function createNext(): Promise<string | null> {
   const outcome = { kind: 'created', deviceRunStateId: `r-${id}`, graph: { status: 201, requestId: null } } as const;
   const { delivery } = conclude(marked.stored.delivery, outcome, { now: 6, random: 0, held: false }, POLICY);
   expect((await queue.deliveries.save(marked.stored, delivery, 6)).kind).toBe('saved');
-  await queue.deliveries.feed();
+  await queue.deliveries.promote();
   return delivery.runId;
 }
 
@@ -86,32 +86,32 @@ describe('first come first served', () => {
 
   test('one under way or put off · leaves room for the next in line · since it does not wait for a turn', async () => {
     for (let number = 0; number < 30; number += 1) await accept(aRun(number), 1000 + number);
-    expect(await queue.deliveries.feed()).toBe(0);
+    expect((await queue.deliveries.promote()).count).toBe(0);
     const [first] = await redis.client.lrange(`${queue.keys.root}:deliveries:wait`, -1, -1);
     const stored = await queue.deliveries.load(first ?? '');
     if (!stored) throw new Error('not stored');
     expect((await queue.deliveries.save(stored, begin(stored.delivery, 5), 5)).kind).toBe('saved');
-    expect(await queue.deliveries.feed()).toBe(1);
+    expect((await queue.deliveries.promote()).count).toBe(1);
     expect(await queue.deliveries.countFetchable()).toBe(AHEAD + 1);
   });
 
   test('records that somebody removed · are forgotten when their turn comes · and the line moves on', async () => {
     for (let number = 0; number < 15; number += 1) await accept(aRun(number), 1000 + number);
-    const inWork = await redis.client.zrange(queue.keys.inWork, '0', '-1');
-    await redis.client.del([...inWork.map((id) => queue.keys.delivery(id)), `${queue.keys.root}:deliveries:wait`]);
-    expect(await queue.deliveries.feed()).toBe(0);
-    await Promise.all(inWork.map((id) => queue.deliveries.forget(id)));
-    expect(await queue.deliveries.feed()).toBe(5);
+    const promoted = await redis.client.zrange(queue.keys.promoted, '0', '-1');
+    await redis.client.del([...promoted.map((id) => queue.keys.delivery(id)), `${queue.keys.root}:deliveries:wait`]);
+    expect((await queue.deliveries.promote()).count).toBe(0);
+    await Promise.all(promoted.map((id) => queue.deliveries.forget(id)));
+    expect((await queue.deliveries.promote()).count).toBe(5);
   });
 
   test('thousands that ended in line · are passed over a few at a time · so that no script takes long', async () => {
     for (let number = 0; number < AHEAD + 1; number += 1) await accept(aRun(number), 1000 + number);
-    const [, , line] = queue.keys.line;
+    const [, , line] = queue.keys.waitingLists;
     await redis.client.lpush(line ?? '', ...Array.from({ length: 2500 }, (_, number) => `dgone${number}`));
     await createNext();
-    expect(await queue.deliveries.feed()).toBe(0);
+    expect((await queue.deliveries.promote()).count).toBe(0);
     expect(await redis.client.llen(line ?? '')).toBeLessThan(1000);
-    expect(await queue.deliveries.feed()).toBe(1);
+    expect((await queue.deliveries.promote()).count).toBe(1);
   });
 
   test('the oldest that has not ended · is known · in line or in work', async () => {
