@@ -15,15 +15,17 @@ export type WorkerFacts = {
 const READ_EVERY_MS = 5000;
 const FACT_OF: Record<QueryOption, GraphFact> = { $filter: 'filterTaken', $orderby: 'orderByTaken' };
 
-/**
- * @param subject whose facts these are: facts stored for another Graph or tenant are dropped
- * @param clock the clock all processes share
- */
+type WorkerFactsOptions = {
+  /** Whose facts these are: facts stored for another Graph or tenant are dropped. */
+  subject: string;
+  /** The clock all processes share. */
+  clock: () => number;
+  onTrouble: (error: unknown) => void;
+};
+
 export function openGraphFacts(
   stored: Pick<StoredFacts, 'note' | 'read' | 'concern'>,
-  subject: string,
-  clock: () => number,
-  onTrouble: (error: unknown) => void,
+  { subject, clock, onTrouble }: WorkerFactsOptions,
 ): WorkerFacts {
   let concerned: Promise<void> | null = null;
   let isProven = false;

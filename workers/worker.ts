@@ -82,7 +82,11 @@ async function openConsumer(config: Config, options: WorkerOptions, parts: Parts
   const graph = createGraphClient(config.graph, tokens, options.clock ?? queue.clock.latest, requestEnded);
   parts.opened('graph', graph.close);
 
-  const facts = openGraphFacts(queue.facts, describeSubject(config.graph), clock, events.queueTrouble);
+  const facts = openGraphFacts(queue.facts, {
+    subject: describeSubject(config.graph),
+    clock,
+    onTrouble: events.queueTrouble,
+  });
   parts.opened('graph facts', facts.close);
 
   const permits = createPermitQueue(queue.budget);

@@ -67,16 +67,16 @@ async function openRoutes(config: Config, { telemetry, random = Math.random, ...
   const identities = await openIdentities(config, revocations.isRevoked, {
     clock: options.clock ?? Date.now,
     random,
-    told: { reloaded: events.certificatesRead, signingKeysTrouble: events.signingKeysTrouble },
+    events: { reloaded: events.certificatesRead, signingKeysTrouble: events.signingKeysTrouble },
     openFetchKeys: () => openFetchKeys(config),
   });
   parts.opened('identities', identities.close);
   const { callers, verifyOperator, tls } = identities;
 
   const health = createHealth({ queue, metrics, clock, backlog });
-  const { fullness } = backlog;
+  const { fullReason } = backlog;
   const dashboard =
-    verifyOperator && openDashboard({ queue, writesPer20s, readiness: health.readiness, fullness, clock });
+    verifyOperator && openDashboard({ queue, writesPer20s, readiness: health.readiness, fullReason, clock });
   if (dashboard) parts.opened('dashboard', dashboard.close);
 
   const app = createApp({

@@ -23,7 +23,7 @@ type Parts = {
   writesPer20s: number;
   readiness: () => Promise<Readiness>;
   /** Why submissions are refused; null while the backlog has room. */
-  fullness: () => string | null;
+  fullReason: () => string | null;
   clock: () => number;
 };
 
@@ -58,7 +58,7 @@ export function openDashboard(parts: Parts): DashboardSource & { close: () => Pr
 }
 
 function watchOverview(
-  { queue, writesPer20s: startPer20s, readiness, fullness, clock }: Parts,
+  { queue, writesPer20s: startPer20s, readiness, fullReason, clock }: Parts,
   readSnapshot: ReadSnapshot,
 ) {
   const { deliveries, deadLetters } = queue;
@@ -96,7 +96,7 @@ function watchOverview(
     return {
       at: toIso(now),
       tenantId: queue.tenantId,
-      outlook: describeOutlook(snapshot, { flow, stillSince: stillSince(seen), backlogFullReason: fullness() }),
+      outlook: describeOutlook(snapshot, { flow, stillSince: stillSince(seen), backlogFullReason: fullReason() }),
       notices: NOTICED.flatMap((name) => (checks[name]?.ok === false ? `${name}: ${checks[name].detail}` : [])),
       flow,
       history: toHistory(seen),

@@ -30,9 +30,9 @@ import type { TenantQueue } from '../queue/tenant.ts';
 /** A check that takes longer counts as failed. */
 const CHECK_WITHIN_MS = 1500;
 /** How long a denied command is reported: it may not be repeated for a while. */
-const DENIED_TOLD_MS = 60_000;
+const DENIED_REPORTED_MS = 60_000;
 /** Longer than the pause between two attempts to reconnect. */
-const NOT_HERE_TOLD_MS = 5000;
+const NOT_HERE_REPORTED_MS = 5000;
 const THROTTLE_REMEDY =
   'Nothing to do: it passes by itself. Where Graph asked for an absurd time, end it with npx runstate-bridge throttle end.';
 /** From this share an operator should act: at 95 % of maxmemory submissions are refused. */
@@ -43,7 +43,7 @@ export type HealthSource = {
   metrics: Metrics;
   clock: () => number;
   /** Only in a process that accepts submissions. */
-  backlog?: Pick<BacklogWatch, 'fullness'>;
+  backlog?: Pick<BacklogWatch, 'fullReason'>;
 };
 
 export type Health = Omit<HealthParts, 'isAlive'> & { status: () => Promise<Status> };
@@ -62,7 +62,7 @@ export function createHealth({ queue, metrics, clock, backlog }: HealthSource): 
       const [redis, { holds, throttle }] = await ask(() =>
         Promise.all([inspectRedis(queue.redis), queue.budget.state(), queue.probeWrite()]),
       );
-      const denied = refusalsOf(queue.redis).lastDenied(DENIED_TOLD_MS);
+      const denied = refusalsOf(queue.redis).lastDenied(DENIED_REPORTED_MS);
       const weakness = describeWeakness(redis);
       const checks: Record<string, Check> = {
         redis:
@@ -72,7 +72,7 @@ export function createHealth({ queue, metrics, clock, backlog }: HealthSource): 
           detail: weakness ?? 'always: a write is fsynced before it is acknowledged',
         },
         memory: toMemoryCheck(redis.memoryUsed),
-        ...(backlog && { backlog: toBacklogCheck(backlog.fullness()) }),
+        ...(backlog && { backlog: toBacklogCheck(backlog.fullReason()) }),
         graph: toGraphCheck(holds, throttle),
       };
       if (isFull(redis.memoryUsed)) return { status: 'failing', checks };
@@ -87,7 +87,7 @@ export function createHealth({ queue, metrics, clock, backlog }: HealthSource): 
   /** Repeats what Redis replied; for any other error it only matters that Redis does not answer. */
   function describeTrouble(error: unknown): string {
     const refusal = error instanceof Error && error.name === 'ReplyError' ? (refusalOf(error) ?? error.message) : null;
-    const said = refusal ?? refusalsOf(queue.redis).lastNotHere(NOT_HERE_TOLD_MS);
+    const said = refusal ?? refusalsOf(queue.redis).lastNotHere(NOT_HERE_REPORTED_MS);
     const trouble = said === null ? 'does not answer' : `takes no writes: ${said}`;
     return `${trouble}; submissions are refused with 503`;
   }
@@ -208,9 +208,9 @@ function toMemoryCheck(used: number | null): Check {
   };
 }
 
-function toBacklogCheck(fullness: string | null): Check {
-  if (fullness === null) return { ok: true, detail: 'has room' };
-  return { ok: false, detail: `${fullness}; submissions are refused with 429 until there is room` };
+function toBacklogCheck(fullReason: string | null): Check {
+  if (fullReason === null) return { ok: true, detail: 'has room' };
+  return { ok: false, detail: `${fullReason}; submissions are refused with 429 until there is room` };
 }
 
 const toIso = (at: number) => new Date(at).toISOString();

@@ -44,13 +44,16 @@ const DETAILS: Partial<Record<RefusalCode, string>> = {
 };
 
 /** A refusal before there was a request. A dropped connection has no request id. */
-export type ConnectionRefused = (told: { requestId: string | null; code: RefusalCode | 'connection-dropped' }) => void;
+export type ConnectionRefused = (refused: {
+  requestId: string | null;
+  code: RefusalCode | 'connection-dropped';
+}) => void;
 
 /** Calls `onUnrouted` where Express does not answer at all. */
 export type App = (req: IncomingMessage, res: ServerResponse, onUnrouted: () => void) => void;
 
 /** Responses in progress by connection, in order. */
-type UnderWay = ReadonlyMap<Duplex, readonly ServerResponse[]>;
+type InProgress = ReadonlyMap<Duplex, readonly ServerResponse[]>;
 
 export type Listener = {
   port: number;
@@ -85,12 +88,12 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
     server.closeIdleConnections();
   };
   server.on('drop', drop);
-  const underWay = followAnswers(server);
-  cutUnmoved(server, underWay, unmovedTimeout);
+  const inProgress = followAnswers(server);
+  cutUnmoved(server, inProgress, unmovedTimeout);
   // Other Expect values are ignored rather than refused.
   server.on('checkExpectation', (req, res) => server.emit('request', req, res));
-  server.on('connect', (_req, socket) => void refuseTunnel(socket, underWay, onRefused));
-  refuseBrokenRequests(server, underWay, onRefused);
+  server.on('connect', (_req, socket) => void refuseTunnel(socket, inProgress, onRefused));
+  refuseBrokenRequests(server, inProgress, onRefused);
   const { promise, resolve, reject } = Promise.withResolvers<undefined>();
   server.once('error', reject);
   server.listen(port, host, () => resolve(undefined));
@@ -98,15 +101,15 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
   // A connection could not be accepted, such as for lack of a file descriptor; the next one may be.
   server.on('error', drop);
   const drain = () => {
-    for (const answer of answersIn(underWay)) sayClose(answer);
-    server.prependListener('request', (_req, res) => sayClose(res));
+    for (const answer of answersIn(inProgress)) announceClose(answer);
+    server.prependListener('request', (_req, res) => announceClose(res));
   };
   return {
     port: (server.address() as AddressInfo).port,
     drain,
     close: () => {
       drain();
-      return closeServer(server, underWay);
+      return closeServer(server, inProgress);
     },
   };
 }
@@ -121,18 +124,18 @@ function createTlsServer(tls: Tls, settings: object, answer: RequestListener) {
  * By connection rather than in one set: a set with such turnover is reallocated every few responses, and V8 keeps the
  * entries of earlier ones until the next full collection.
  */
-function followAnswers(server: Server): UnderWay {
-  const underWay = new Map<Duplex, ServerResponse[]>();
+function followAnswers(server: Server): InProgress {
+  const inProgress = new Map<Duplex, ServerResponse[]>();
   server.prependListener('request', ({ socket }, res) => {
-    const answers = underWay.get(socket) ?? [];
-    if (!underWay.has(socket)) {
-      underWay.set(socket, answers);
-      socket.once('close', () => underWay.delete(socket));
+    const answers = inProgress.get(socket) ?? [];
+    if (!inProgress.has(socket)) {
+      inProgress.set(socket, answers);
+      socket.once('close', () => inProgress.delete(socket));
     }
     answers.push(res);
     res.on('close', () => void answers.splice(answers.indexOf(res), 1));
   });
-  return underWay;
+  return inProgress;
 }
 
 /**
@@ -176,32 +179,32 @@ function inTurn(answer: RequestListener, mostWaiting: number): RequestListener {
 }
 
 /** Closes idle connections, unless a response is in progress, which has its own deadlines. */
-function cutUnmoved(server: Server, underWay: UnderWay, timeoutMs: number): void {
+function cutUnmoved(server: Server, inProgress: InProgress, timeoutMs: number): void {
   server.setTimeout(timeoutMs);
   server.on('timeout', (socket: Socket) => {
-    const [answer] = underWay.get(socket) ?? [];
+    const [answer] = inProgress.get(socket) ?? [];
     if (answer && !isMade(answer)) socket.setTimeout(timeoutMs);
     else socket.destroy();
   });
 }
 
 /** Refuses CONNECT after earlier requests are answered. Node has released the socket, so its errors are handled here. */
-async function refuseTunnel(socket: Duplex, underWay: UnderWay, onRefused: ConnectionRefused): Promise<void> {
+async function refuseTunnel(socket: Duplex, inProgress: InProgress, onRefused: ConnectionRefused): Promise<void> {
   socket.on('error', () => socket.destroy());
   await Promise.all(
-    (underWay.get(socket) ?? []).map((answer) => new Promise((resolve) => answer.once('close', resolve))),
+    (inProgress.get(socket) ?? []).map((answer) => new Promise((resolve) => answer.once('close', resolve))),
   );
   if (socket.writable) onRefused(refuseConnection(socket, 'method-not-allowed'));
 }
 
-function refuseBrokenRequests(server: Server, underWay: UnderWay, onRefused: ConnectionRefused): void {
+function refuseBrokenRequests(server: Server, inProgress: InProgress, onRefused: ConnectionRefused): void {
   server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
     if (error.code === 'ECONNRESET' || !socket.writable) {
       socket.destroy();
       return;
     }
     const code = toCode(error.code);
-    const answer = underWay.get(socket)?.find((res) => res.socket === socket);
+    const answer = inProgress.get(socket)?.find((res) => res.socket === socket);
     if (!answer) {
       onRefused(refuseConnection(socket, code));
       return;
@@ -251,10 +254,10 @@ function toCode(errorCode: string | undefined): RefusalCode {
 }
 
 /** Stops accepting, finishes responses in progress, and closes connections that are idle or whose client does not read. */
-async function closeServer(server: Server, underWay: UnderWay): Promise<void> {
+async function closeServer(server: Server, inProgress: InProgress): Promise<void> {
   const { promise: closed, resolve } = Promise.withResolvers<undefined>();
   server.close(() => resolve(undefined));
-  const left = () => answersIn(underWay);
+  const left = () => answersIn(inProgress);
   for (let answers = left(); answers.length > 0; answers = left()) {
     const allMade = answers.every(isMade);
     await Promise.race([Promise.all(answers.map(untilClosed)), delay(LINGER_MS, undefined, { ref: false })]);
@@ -265,9 +268,9 @@ async function closeServer(server: Server, underWay: UnderWay): Promise<void> {
   await closed;
 }
 
-const answersIn = (underWay: UnderWay) => Array.from(underWay.values()).flat();
+const answersIn = (inProgress: InProgress) => Array.from(inProgress.values()).flat();
 
-function sayClose(res: ServerResponse): void {
+function announceClose(res: ServerResponse): void {
   if (!res.headersSent) res.setHeader('Connection', 'close');
 }
 

@@ -29,9 +29,10 @@ export async function runProcess(role: Role, open: Open): Promise<void> {
   if (config.ignored.length > 0) events.variablesIgnored(config.ignored);
   events.protections(describeProtections(config, role));
   const { parts, started } = createLifecycle(log, { drainMs: config.drainMs, graceMs: config.shutdownGraceMs });
-  const tracer = await openTracer(parseTracing(process.env), role, config.shutdownGraceMs, {
-    ignored: events.tracingIgnored,
-    trouble: events.tracingTrouble,
+  const tracer = await openTracer(parseTracing(process.env), {
+    process: role,
+    graceMs: config.shutdownGraceMs,
+    events: { ignored: events.tracingIgnored, trouble: events.tracingTrouble },
   });
   parts.opened('tracer', tracer.close);
   await open(config, { telemetry: { ...telemetry, tracer }, parts });

@@ -16,13 +16,13 @@ export type Events = ReturnType<typeof createEvents>;
 /** A finished request to Graph or its token endpoint; status is null without a response. */
 type GraphRequest = Parameters<RequestEnded>[0];
 
-const TROUBLE_TOLD_EVERY_MS = 1000;
+const TROUBLE_LOGGED_EVERY_MS = 1000;
 const TROUBLES_REMEMBERED = 100;
 const SUBMISSION_ROUTE = '/v1/run-results';
 const BATCH_ROUTE = '/v1/run-results/batch';
 
 /** Members left out of a line, which has them in another form. */
-const UNTOLD = { refusal: undefined, duplicate: undefined };
+const OMITTED = { refusal: undefined, duplicate: undefined };
 
 /** The reason of a hold and what it applies to. */
 const scopeOf = ({ reason, about, hardwareConfigurationId }: Hold) => ({
@@ -42,44 +42,44 @@ function describeBriefly(error: unknown) {
 }
 
 export function createEvents(log: Logger, metrics: Metrics) {
-  const toldAt = new Map<string, number>();
+  const loggedAt = new Map<string, number>();
 
   function isNews(trouble: string): boolean {
     const now = performance.now();
-    if (now - (toldAt.get(trouble) ?? -Infinity) < TROUBLE_TOLD_EVERY_MS) return false;
-    if (toldAt.size > TROUBLES_REMEMBERED) toldAt.clear();
-    toldAt.set(trouble, now);
+    if (now - (loggedAt.get(trouble) ?? -Infinity) < TROUBLE_LOGGED_EVERY_MS) return false;
+    if (loggedAt.size > TROUBLES_REMEMBERED) loggedAt.clear();
+    loggedAt.set(trouble, now);
     return true;
   }
 
-  function submission(told: RequestSummary | BatchEntrySummary): void {
-    const outcome = told.refusal ? 'refused' : told.duplicate ? 'duplicate' : 'accepted';
-    const code = told.refusal?.code ?? outcome;
-    log.info({ ...told, ...UNTOLD, outcome, code }, 'submission');
+  function submission(summary: RequestSummary | BatchEntrySummary): void {
+    const outcome = summary.refusal ? 'refused' : summary.duplicate ? 'duplicate' : 'accepted';
+    const code = summary.refusal?.code ?? outcome;
+    log.info({ ...summary, ...OMITTED, outcome, code }, 'submission');
     metrics.submissions.inc({ outcome, code });
   }
 
   return {
     /** One line per request, one count per submission. Health checks and scrapes are logged only at debug. */
-    answered: (told: RequestSummary) => {
-      metrics.httpSeconds.observe(told.durationMs / 1000);
-      if (told.route === BATCH_ROUTE && !told.refusal) log.info({ ...told, ...UNTOLD }, 'batch');
-      else if (told.route === SUBMISSION_ROUTE || told.route === BATCH_ROUTE) submission(told);
+    answered: (summary: RequestSummary) => {
+      metrics.httpSeconds.observe(summary.durationMs / 1000);
+      if (summary.route === BATCH_ROUTE && !summary.refusal) log.info({ ...summary, ...OMITTED }, 'batch');
+      else if (summary.route === SUBMISSION_ROUTE || summary.route === BATCH_ROUTE) submission(summary);
       else {
-        const code = told.refusal?.code ?? null;
-        log[told.status < 500 ? 'debug' : 'warn']({ ...told, ...UNTOLD, code }, 'request');
+        const code = summary.refusal?.code ?? null;
+        log[summary.status < 500 ? 'debug' : 'warn']({ ...summary, ...OMITTED, code }, 'request');
       }
     },
     /** One submission of a batch that was answered. */
-    entry: (told: BatchEntrySummary) => submission(told),
+    entry: (summary: BatchEntrySummary) => submission(summary),
     /** Refused before there was a request. Dropped connections come in bursts: all are counted, at most one a second is logged. */
-    connectionRefused: (told: Parameters<ConnectionRefused>[0]) => {
-      metrics.connectionsRefused.inc({ code: told.code });
-      if (told.requestId !== null || isNews(told.code)) log.info(told, 'connection refused');
+    connectionRefused: (refused: Parameters<ConnectionRefused>[0]) => {
+      metrics.connectionsRefused.inc({ code: refused.code });
+      if (refused.requestId !== null || isNews(refused.code)) log.info(refused, 'connection refused');
     },
-    backlog: (fullness: string | null) => {
-      if (fullness === null) log.info('there is room again: submissions are accepted');
-      else log.warn({ fullness }, 'backlog full: submissions are refused');
+    backlog: (fullReason: string | null) => {
+      if (fullReason === null) log.info('there is room again: submissions are accepted');
+      else log.warn({ fullness: fullReason }, 'backlog full: submissions are refused');
     },
     queueTrouble: (error: unknown) =>
       log.warn({ trouble: describeBriefly(error) }, 'the queue did not answer a request'),
@@ -116,7 +116,7 @@ export function createEvents(log: Logger, metrics: Metrics) {
       metrics.dead.inc({ code });
     },
     throttled: (waitMs: number) => log.warn({ waitMs }, 'throttled: no worker calls Graph until this is over'),
-    throttleEnded: (told: { requestId: string; until: string }) => log.warn(told, 'throttle ended by an operator'),
+    throttleEnded: (ended: { requestId: string; until: string }) => log.warn(ended, 'throttle ended by an operator'),
     held: (hold: Hold) =>
       log.error(
         { ...scopeOf(hold), detail: hold.detail, remedy: remedyOfHold(hold) },

@@ -85,11 +85,11 @@ export function switchLevelOnSignal(log: Logger, configured: LogLevel): void {
   const other = configured === 'debug' || configured === 'trace' ? 'info' : 'debug';
   process.on('SIGUSR2', () => {
     const next = log.level === configured ? other : configured;
-    const tell = () => log.info({ logLevel: next }, 'log level in force');
+    const announce = () => log.info({ logLevel: next }, 'log level in force');
     // Logged at the more verbose of the two levels, or it might not be seen.
-    if (next !== 'debug') tell();
+    if (next !== 'debug') announce();
     log.level = next;
-    if (next === 'debug') tell();
+    if (next === 'debug') announce();
   });
 }
 

@@ -45,9 +45,7 @@ const propagator = new W3CTraceContextPropagator();
 
 export function createSdkTracer(
   { sampling, ...batch }: TracingConfig,
-  process: string,
-  graceMs: number,
-  onTrouble: (error: unknown) => void,
+  { process, graceMs, onTrouble }: { process: string; graceMs: number; onTrouble: (error: unknown) => void },
 ): Tracer {
   setGlobalErrorHandler(onTrouble);
   const provider = new TracerProvider({
@@ -66,7 +64,7 @@ export function createSdkTracer(
       const attributes = { 'http.request.method': method, 'http.route': route };
       const span = tracer.startSpan(`${method} ${route}`, { kind: SpanKind.SERVER, attributes }, readCaller(headers));
       const { traceId } = span.spanContext();
-      return { id: traceId, parent: toTraceparent(span), end: (told) => endSubmission(span, told) };
+      return { id: traceId, parent: toTraceparent(span), end: (summary) => endSubmission(span, summary) };
     },
     attempt: async (delivery, attempt) => {
       const { parent, links } = readSubmission(delivery);

@@ -9,19 +9,21 @@ export type TracingEvents = {
   trouble: (error: unknown) => void;
 };
 
-/**
- * Loads OpenTelemetry only where tracing is configured.
- * @param process `api` or `worker`
- * @param graceMs the grace period of the shutdown; the last spans have a quarter of it
- */
+type TracerOptions = {
+  /** `api` or `worker` */
+  process: string;
+  /** The grace period of the shutdown; the last spans have a quarter of it. */
+  graceMs: number;
+  events: TracingEvents;
+};
+
+/** Loads OpenTelemetry only where tracing is configured. */
 export async function openTracer(
   { config, ignored }: AskedTracing,
-  process: string,
-  graceMs: number,
-  told: TracingEvents,
+  { process, graceMs, events }: TracerOptions,
 ): Promise<Tracer> {
-  if (ignored.length > 0) told.ignored(ignored);
+  if (ignored.length > 0) events.ignored(ignored);
   if (config === null) return NO_TRACER;
   const { createSdkTracer } = await import('./tracing-sdk.ts');
-  return createSdkTracer(config, process, graceMs, told.trouble);
+  return createSdkTracer(config, { process, graceMs, onTrouble: events.trouble });
 }

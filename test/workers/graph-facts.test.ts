@@ -100,8 +100,12 @@ test('a worker learns what Graph takes · the API shows it with its time · and 
 }, 60_000);
 
 const open = (subject: string, clock = queue.clock.now) => {
-  const facts = openGraphFacts(queue.facts, subject, clock, (error) => {
-    throw error;
+  const facts = openGraphFacts(queue.facts, {
+    subject,
+    clock,
+    onTrouble: (error) => {
+      throw error;
+    },
   });
   opened.push(facts);
   return facts;

@@ -1,7 +1,7 @@
 // Identifies the caller of a request by the first proof it carries.
 import type { Request, Response } from 'express';
 import { contextOf } from '../request/context.ts';
-import { spread, Refused } from '../response/problem.ts';
+import { jitter, Refused } from '../response/problem.ts';
 import type { Caller } from './caller.ts';
 import { ROLES } from './entra/roles.ts';
 import type { VerifyToken } from './entra/token.ts';
@@ -13,7 +13,7 @@ import { digestMatches } from './signature/signed-headers.ts';
 type Kind = Caller['kind'];
 type As<K extends Kind> = Extract<Caller, { kind: K }>;
 
-/** Who may call a route, whether a signature must cover a body, and what an unknown caller is told. */
+/** Who may call a route, whether a signature must cover a body, and what an unknown caller hears. */
 export type Question<K extends Kind> = { accept: readonly K[]; hasBody: boolean; hint: string };
 
 type Req = Pick<Request, 'method' | 'originalUrl' | 'headers' | 'headersDistinct' | 'socket'>;
@@ -39,7 +39,7 @@ export type CallerParts = {
   random: () => number;
 };
 
-const RETRY_AFTER_S = { least: 2, spread: 28 };
+const RETRY_AFTER_S = { minS: 2, jitterS: 28 };
 
 /**
  * The first proof a request carries decides, in this order: operator token, signature, Entra token, certificate; a bad one
@@ -98,7 +98,7 @@ export function createCallers(parts: CallerParts): Callers {
         throw new Refused({
           code: 'identity-unavailable',
           detail: 'tokens cannot be checked at present; send it again later',
-          retryAfterS: spread(RETRY_AFTER_S, random),
+          retryAfterS: jitter(RETRY_AFTER_S, random),
         });
     }
   }

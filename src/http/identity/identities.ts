@@ -7,7 +7,7 @@ import { createReloaded, type OnReload } from './watched-files.ts';
 import { createVerifySignature } from './signature/signature.ts';
 import { createTargetsOf } from './signature/signed-target.ts';
 import { createTls, type Tls } from './certificate/tls.ts';
-import { createIsTrustedProxy } from './certificate/trusted-proxies.ts';
+import { createIsTrustedProxy, type IsTrustedProxy } from './certificate/trusted-proxies.ts';
 
 export type Identities = {
   callers: Callers;
@@ -17,7 +17,7 @@ export type Identities = {
   close: () => void;
 };
 
-type Told = {
+export type IdentityEvents = {
   reloaded: OnReload;
   /** Entra's signing keys could not be fetched. */
   signingKeysTrouble: (error: unknown) => void;
@@ -26,7 +26,7 @@ type Told = {
 type IdentityParts = {
   clock: () => number;
   random: () => number;
-  told: Told;
+  events: IdentityEvents;
   /** Called only where Entra tokens are accepted. */
   openFetchKeys: () => Promise<FetchKeys>;
 };
@@ -35,21 +35,21 @@ type IdentityParts = {
 export async function openIdentities(
   { http, identity }: Pick<Config, 'http' | 'identity'>,
   isRevoked: (deviceId: string) => boolean,
-  { clock, random, told, openFetchKeys }: IdentityParts,
+  { clock, random, events, openFetchKeys }: IdentityParts,
 ): Promise<Identities> {
-  const devices =
-    identity.devices && (await openDevices(identity.devices, identity.trustedProxies, clock, told.reloaded));
-  const tls = identity.tls && createTls(identity.tls, devices?.authorities ?? null, told.reloaded);
+  const isProxy = createIsTrustedProxy(identity.trustedProxies);
+  const devices = identity.devices && (await openDevices(identity.devices, { clock, events, isProxy }));
+  const tls = identity.tls && createTls(identity.tls, devices?.authorities ?? null, events.reloaded);
   const verifyOperator = http.operatorToken && createVerifyOperator(http.operatorToken.reveal());
   const callers = createCallers({
     verifySignature: createVerifySignature(
       http.groupKeys.map((key) => Buffer.from(key.reveal(), 'base64')),
       clock,
-      createTargetsOf(createIsTrustedProxy(identity.trustedProxies)),
+      createTargetsOf(isProxy),
     ),
     verifyOperator,
     verifyCertificate: devices?.verify ?? null,
-    verifyToken: identity.entra && (await openTokens(identity.entra, clock, told.signingKeysTrouble, openFetchKeys)),
+    verifyToken: identity.entra && (await openTokens(identity.entra, { clock, events, openFetchKeys })),
     isRevoked,
     random,
   });
@@ -66,24 +66,19 @@ export async function openIdentities(
 
 async function openTokens(
   entra: NonNullable<Config['identity']['entra']>,
-  clock: () => number,
-  onTrouble: (error: unknown) => void,
-  openFetchKeys: IdentityParts['openFetchKeys'],
+  { clock, events, openFetchKeys }: Pick<IdentityParts, 'clock' | 'events' | 'openFetchKeys'>,
 ) {
   const { createVerifyToken } = await import('./entra/token.ts');
-  return createVerifyToken(entra, clock, onTrouble, await openFetchKeys());
+  return createVerifyToken(entra, { clock, onTrouble: events.signingKeysTrouble, fetchKeys: await openFetchKeys() });
 }
 
 /** The certificate library is slow to load: only where devices have certificates. */
 async function openDevices(
   { authoritiesFile, rule, header }: NonNullable<Config['identity']['devices']>,
-  trustedProxies: Config['identity']['trustedProxies'],
-  clock: () => number,
-  tell: OnReload,
+  { clock, events, isProxy }: Pick<IdentityParts, 'clock' | 'events'> & { isProxy: IsTrustedProxy },
 ) {
   const { parseAuthorities } = await import('./certificate/authorities.ts');
   const { createVerifyCertificate } = await import('./certificate/client-certificate.ts');
-  const authorities = createReloaded([authoritiesFile], parseAuthorities, tell);
-  const isProxy = createIsTrustedProxy(trustedProxies);
+  const authorities = createReloaded([authoritiesFile], parseAuthorities, events.reloaded);
   return { authorities, verify: createVerifyCertificate({ authorities, rule, header, isProxy }, clock) };
 }

@@ -24,7 +24,7 @@ const LOOK_EVERY_MS = 500;
 export function createReloaded<T>(
   paths: readonly string[],
   parse: (texts: readonly string[]) => T,
-  tell: OnReload,
+  onReload: OnReload,
 ): Reloaded<T> {
   const read = () => parse(paths.map(readSettingFile));
   const listeners: ((value: T) => void)[] = [];
@@ -41,10 +41,10 @@ export function createReloaded<T>(
     try {
       value = read();
     } catch (error) {
-      tell(paths, error);
+      onReload(paths, error);
       return;
     }
-    tell(paths, null);
+    onReload(paths, null);
     for (const listener of listeners) listener(value);
   };
   const looking = setInterval(look, LOOK_EVERY_MS).unref();

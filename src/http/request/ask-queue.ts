@@ -1,5 +1,5 @@
 // Waits for the queue on behalf of a request; where it does not answer, that is reported and the request refused with 503.
-import { Refused, spread } from '../response/problem.ts';
+import { jitter, Refused } from '../response/problem.ts';
 
 export type QueueParts = {
   random: () => number;
@@ -10,13 +10,13 @@ export type QueueParts = {
 /** @throws Refused where what was asked rejects */
 export type AskQueue = <T>(asked: Promise<T>) => Promise<T>;
 
-const RETRY_AFTER_S = { least: 2, spread: 28 };
+const RETRY_AFTER_S = { minS: 2, jitterS: 28 };
 
 /** @param detail what the caller should do about it */
 export function createAskQueue({ random, onQueueTrouble }: QueueParts, detail = 'ask again later'): AskQueue {
   return (asked) =>
     asked.catch((error: unknown): never => {
       onQueueTrouble(error);
-      throw new Refused({ code: 'queue-unavailable', detail, retryAfterS: spread(RETRY_AFTER_S, random) });
+      throw new Refused({ code: 'queue-unavailable', detail, retryAfterS: jitter(RETRY_AFTER_S, random) });
     });
 }

@@ -1,6 +1,6 @@
 // Limits the requests in flight: one too many is refused before its body is read.
 import type { RequestHandler, Response } from 'express';
-import { Refused, spread } from '../response/problem.ts';
+import { jitter, Refused } from '../response/problem.ts';
 
 export type InFlightParts = {
   maxRequestsInFlight: number;
@@ -10,7 +10,7 @@ export type InFlightParts = {
 };
 
 /** Requests in flight are answered within seconds, or cut. */
-const RETRY_AFTER_S = { least: 1, spread: 9 };
+const RETRY_AFTER_S = { minS: 1, jitterS: 9 };
 
 /** Makes one limit, shared by all routes it precedes. The operator token passes it: operators come to see what is wrong. */
 export function limitInFlight({ maxRequestsInFlight, verifyOperator, random }: InFlightParts): RequestHandler {
@@ -22,14 +22,14 @@ export function limitInFlight({ maxRequestsInFlight, verifyOperator, random }: I
       throw new Refused({
         code: 'overloaded',
         detail: 'too many requests are in hand; nothing is promised, send it again later',
-        retryAfterS: spread(RETRY_AFTER_S, random),
+        retryAfterS: jitter(RETRY_AFTER_S, random),
       });
     }
     inFlight += 1;
-    let inHand = true;
+    let isCounted = true;
     whenAnswered(res, () => {
-      if (inHand) inFlight -= 1;
-      inHand = false;
+      if (isCounted) inFlight -= 1;
+      isCounted = false;
     });
     next();
   };

@@ -23,13 +23,13 @@ export type DeviceRate = {
 };
 
 /** Below this share of the limit, counts stay local to the process. */
-const UNTOLD_SHARE = 0.25;
+const LOCAL_ONLY_SHARE = 0.25;
 
 /** What this process knows of a device's window; once `asked`, every further submission is counted in Redis. */
 type Seen = { startedAt: number; asked: boolean; shared: number; unshared: number };
 
 export function createDeviceRate(perWindow: number, count: CountShared): DeviceRate {
-  const untold = Math.floor(perWindow * UNTOLD_SHARE);
+  const localOnly = Math.floor(perWindow * LOCAL_ONLY_SHARE);
   let seen = new Map<string, Seen>();
   let seenBefore = new Map<string, Seen>();
   let turnedAt = 0;
@@ -73,14 +73,14 @@ export function createDeviceRate(perWindow: number, count: CountShared): DeviceR
       };
       if (device.shared >= perWindow) return toTaken(device.shared + submissions);
       device.unshared += submissions;
-      if (!device.asked && device.unshared <= untold) return toTaken(device.unshared);
+      if (!device.asked && device.unshared <= localOnly) return toTaken(device.unshared);
       return share(deviceId, device, submissions).then(toTaken);
     },
   };
 }
 
 /** Sets the rate limit header fields of draft-ietf-httpapi-ratelimit-headers. */
-export function tellRate(res: Response, perWindow: number, { remaining, resetMs }: Taken): void {
+export function setRateHeaders(res: Response, perWindow: number, { remaining, resetMs }: Taken): void {
   res.setHeader('RateLimit-Policy', `"device";q=${perWindow};w=${WINDOW_MS / 1000}`);
   res.setHeader('RateLimit', `"device";r=${remaining};t=${Math.ceil(resetMs / 1000)}`);
 }

@@ -8,10 +8,10 @@ import { parseRunResult, type RunResult } from '../../domain/submission/run-resu
 import { toSaid, type Said } from '../../domain/submission/fingerprinted-text.ts';
 import type { Receipt } from '../response/response-schemas.ts';
 import type { Callers } from '../identity/callers.ts';
-import { Refused, spread } from '../response/problem.ts';
+import { jitter, Refused } from '../response/problem.ts';
 import { createAskQueue, type QueueParts } from './ask-queue.ts';
 import { contextOf } from './context.ts';
-import { tellRate, type DeviceRate } from './rate.ts';
+import { setRateHeaders, type DeviceRate } from './rate.ts';
 import type { Submitter } from './submitter.ts';
 
 /** Stores a run result. Rejects where the queue does not answer: then nothing is promised. */
@@ -54,9 +54,9 @@ export type Submissions = {
 /** For everything one submission asks of the queue, so that a caller is refused within 2 s. */
 const ACCEPT_WITHIN_MS = 1800;
 /** Added to the end of the device's window. */
-const TOO_FAST_SPREAD_S = { least: 0, spread: 10 };
+const TOO_FAST_JITTER_S = { minS: 0, jitterS: 10 };
 /** Room returns gradually: the longer the backlog, the further apart devices come back. */
-const BACKLOG_FULL_S = { least: 30, leastSpread: 60, mostSpread: 870, shareOfDrain: 0.1 };
+const BACKLOG_FULL_S = { minS: 30, minJitterS: 60, maxJitterS: 870, shareOfDrain: 0.1 };
 
 /** Starts the deadline. */
 export function beginSubmissions(parts: SubmissionParts, res: Response): Submissions {
@@ -73,7 +73,7 @@ export function beginSubmissions(parts: SubmissionParts, res: Response): Submiss
     if (!rate) return;
     const taking = rate.take(deviceId, submissions, now);
     const taken = taking instanceof Promise ? await queue(taking) : taking;
-    tellRate(res, rate.perWindow, taken);
+    setRateHeaders(res, rate.perWindow, taken);
     if (!taken.ok) throw tooFast(taken.resetMs, random);
   }
 
@@ -107,17 +107,17 @@ function tooFast(resetMs: number, random: () => number): Refused {
   return new Refused({
     code: 'too-fast',
     detail: 'this device submitted as much as it may for now; send it again later',
-    retryAfterS: resetMs / 1000 + spread(TOO_FAST_SPREAD_S, random),
+    retryAfterS: resetMs / 1000 + jitter(TOO_FAST_JITTER_S, random),
   });
 }
 
 function backlogFull(drainS: number, random: () => number): Refused {
-  const { least, leastSpread, mostSpread, shareOfDrain } = BACKLOG_FULL_S;
-  const width = Math.min(mostSpread, Math.max(leastSpread, drainS * shareOfDrain));
+  const { minS, minJitterS, maxJitterS, shareOfDrain } = BACKLOG_FULL_S;
+  const jitterS = Math.min(maxJitterS, Math.max(minJitterS, drainS * shareOfDrain));
   return new Refused({
     code: 'backlog-full',
     detail: 'as much waits as this service may hold; send it again later',
-    retryAfterS: spread({ least, spread: width }, random),
+    retryAfterS: jitter({ minS, jitterS }, random),
   });
 }
 

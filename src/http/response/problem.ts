@@ -17,9 +17,9 @@ export class Refused extends Error {
 export const PROBLEM_TYPE = 'application/problem+json';
 
 /** Retry-After is spread over a range, so that refused callers do not all return at once. */
-export type Spread = { least: number; spread: number };
+export type RetryAfterRange = { minS: number; jitterS: number };
 
-export const spread = ({ least, spread: width }: Spread, random: () => number): number => least + random() * width;
+export const jitter = ({ minS, jitterS }: RetryAfterRange, random: () => number): number => minS + random() * jitterS;
 
 /** A refusal as problem details. */
 export function toProblem({ code, detail, faults }: Refusal, requestId: string): Problem {

@@ -21,7 +21,7 @@ export type BatchEntrySummary = {
 export type BatchParts = SubmissionParts &
   ReadParts & {
     maxBatchBytes: number;
-    onEntry: (told: BatchEntrySummary) => void;
+    onEntry: (summary: BatchEntrySummary) => void;
   };
 
 const NDJSON_TYPES = ['application/x-ndjson', 'application/ndjson'];
@@ -58,10 +58,10 @@ export function postBatch(parts: BatchParts): RequestHandler {
       parts.onEntry({ requestId, entry, deviceId, deliveryId, duplicate, refusal });
     });
     if (retryAfterS > 0) res.setHeader('Retry-After', String(Math.ceil(retryAfterS)));
-    const told: BatchAnswer = answers.map(({ receipt, refusal }) =>
+    const answer: BatchAnswer = answers.map(({ receipt, refusal }) =>
       refusal ? toProblem(refusal, requestId) : receipt,
     );
-    res.json(told);
+    res.json(answer);
   };
 }
 

@@ -39,7 +39,7 @@ export function getDelivery(parts: DeliveryParts): RequestHandler<{ id: string }
 
 /** A delivery as callers see it. */
 export function toView(delivery: Delivery): DeliveryView {
-  const underWay = delivery.mark && {
+  const current = delivery.mark && {
     number: delivery.attemptsMade + 1,
     at: instant(delivery.mark.at),
     outcome: 'in-flight' as const,
@@ -54,7 +54,7 @@ export function toView(delivery: Delivery): DeliveryView {
     status: delivery.status,
     attempts: [
       ...delivery.attempts.map((attempt) => ({ ...attempt, at: instant(attempt.at) })),
-      ...(underWay ? [underWay] : []),
+      ...(current ? [current] : []),
     ],
     acceptedAt: instant(delivery.acceptedAt),
     deliveredAt: delivery.deliveredAt === null ? null : instant(delivery.deliveredAt),

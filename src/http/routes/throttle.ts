@@ -11,7 +11,7 @@ export type ThrottleParts = QueueParts & {
   /** @returns when it would have ended; null where there is none */
   endThrottle: () => Promise<number | null>;
   /** For the audit: an operator ended it. */
-  onThrottleEnded: (told: { requestId: string; until: string }) => void;
+  onThrottleEnded: (ended: { requestId: string; until: string }) => void;
 };
 
 export function createThrottleRoutes(parts: ThrottleParts): Router {

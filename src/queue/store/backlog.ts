@@ -17,7 +17,7 @@ export type BacklogWatch = {
    */
   accept: (...submission: Parameters<Accept>) => Promise<Accepted | BacklogFull>;
   /** Why nothing new is taken, for operators; null while there is room. */
-  fullness: () => string | null;
+  fullReason: () => string | null;
   close: () => void;
 };
 
@@ -33,12 +33,12 @@ export function watchBacklog(
   limits: BacklogLimits,
   writesPerSecond: number,
   clock: () => number,
-  tell: (fullness: string | null) => void,
+  tell: (fullReason: string | null) => void,
 ): BacklogWatch {
   const { tenantId, keys, redis, deliveries, budget } = queue;
   const readMemory = createMemoryReader(redis, keys);
   let seen: Backlog | null = null;
-  let fullness: string | null = null;
+  let fullReason: string | null = null;
   /** Taken here and not seen yet; what other processes take meanwhile is what the rest of the memory is for. */
   let underWayBytes = 0;
   let unseenBytes = 0;
@@ -57,9 +57,9 @@ export function watchBacklog(
     // One configuration that is held must not have the results of all others refused for their age.
     const oldestOpenAt = tenantHold(holds) ? oldest.at : oldest.notParkedAt;
     const backlog = { ...memory, oldestOpenAt, openBytes, openCount: queued + delivering + waiting };
-    const found = findFullness(backlog, limits, fullness !== null, clock());
-    if ((found === null) !== (fullness === null)) tell(found);
-    [seen, fullness] = [backlog, found];
+    const found = findFullness(backlog, limits, fullReason !== null, clock());
+    if ((found === null) !== (fullReason === null)) tell(found);
+    [seen, fullReason] = [backlog, found];
     unseenBytes -= unseenBefore;
   }
 
@@ -101,8 +101,9 @@ export function watchBacklog(
       const [run] = submission;
       if (seen && isFull(toShare(seen))) throw new Error('Redis is nearly full');
       // From the last question to storing nothing may wait: those who wait together would all take the same room.
-      for (let looks = 0; looks < LOOKS_FOR_ROOM && fullness === null && isCrowded(1); looks += 1) await lookClosely();
-      if (fullness !== null || isCrowded(1)) {
+      for (let looks = 0; looks < LOOKS_FOR_ROOM && fullReason === null && isCrowded(1); looks += 1)
+        await lookClosely();
+      if (fullReason !== null || isCrowded(1)) {
         const known = await deliveries.find(identify(tenantId, run.deviceId, run.runId));
         if (!known) return { kind: 'backlog-full', drainS: (seen?.openCount ?? 0) / writesPerSecond };
       }
@@ -110,7 +111,7 @@ export function watchBacklog(
       newest = stored;
       return stored;
     },
-    fullness: () => fullness,
+    fullReason: () => fullReason,
     close: () => clearInterval(ticking),
   };
 }

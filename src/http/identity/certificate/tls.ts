@@ -25,9 +25,9 @@ const OLD_CONNECTIONS_END_AFTER_MS = 2000;
 export function createTls(
   files: { certificateFile: string; keyFile: string },
   authorities: Reloaded<{ pem: string }> | null,
-  tell: OnReload,
+  onReload: OnReload,
 ): Tls {
-  const identity = createReloaded([files.certificateFile, files.keyFile], parseIdentity, tell);
+  const identity = createReloaded([files.certificateFile, files.keyFile], parseIdentity, onReload);
   const context = (): SecureContextOptions => ({
     ...identity.current(),
     minVersion: 'TLSv1.2',

@@ -25,13 +25,14 @@ const FAILED_FOR_MS = 1000;
 const CLOCK_TOLERANCE_S = 60;
 const ALGORITHM = 'RS256';
 
-/** @param onTrouble the signing keys could not be fetched */
-export function createVerifyToken(
-  config: EntraConfig,
-  clock: () => number,
-  onTrouble: (error: unknown) => void,
-  fetchKeys: FetchKeys,
-): VerifyToken {
+type TokenParts = {
+  clock: () => number;
+  /** The signing keys could not be fetched. */
+  onTrouble: (error: unknown) => void;
+  fetchKeys: FetchKeys;
+};
+
+export function createVerifyToken(config: EntraConfig, { clock, onTrouble, fetchKeys }: TokenParts): VerifyToken {
   const keys = createRemoteJWKSet(signingKeysUrl(config), {
     timeoutDuration: KEYS_WITHIN_MS,
     cacheMaxAge: KEYS_GOOD_FOR_MS,

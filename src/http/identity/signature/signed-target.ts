@@ -19,7 +19,7 @@ export type TargetedRequest = Pick<IncomingMessage, 'headers' | 'headersDistinct
   socket: Pick<IncomingMessage['socket'], 'remoteAddress'>;
 };
 
-/** Most likely first; none is told twice. @param url as it came over the wire: path and query, or an absolute address */
+/** Most likely first, without duplicates. @param url as received: path and query, or an absolute URL */
 export type TargetsOf = (request: TargetedRequest, url: string) => Target[];
 
 const DEFAULT_PORT = { http: /:(?:80)?$/, https: /:(?:443)?$/ };
