@@ -1,7 +1,7 @@
 // Environment → Config, once: every fault reported together, by name, never by value.
 import type { BacklogLimits } from '../domain/operations/backlog.ts';
 import type { Priority } from '../domain/order.ts';
-import type { Policy } from '../domain/attempt/retry.ts';
+import type { Policy } from '../domain/attempt/retry-policy.ts';
 import { missingCredential, toGraph, type GraphConfig } from './graph.ts';
 import { environmentSchema, HOUR_MS, type Environment, type LogLevel } from './environment.ts';
 import { readGiven, type Variables } from './variables.ts';

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { conclude } from '../../src/domain/attempt/conclusion.ts';
+import { conclude } from '../support/conclude.ts';
 import { begin } from '../../src/domain/delivery.ts';
 import { deriveDeviceKey } from '../../src/domain/submission/device-key.ts';
 import type { TenantQueue } from '../../src/queue/tenant.ts';

@@ -1,6 +1,7 @@
 // A delivery's life: who it is, how a try begins and ends, what is remembered of it, and how it comes back from the dead.
 import { describe, expect, test } from 'vitest';
-import { conclude, LOST_WORKER } from '../../src/domain/attempt/conclusion.ts';
+import { LOST_WORKER } from '../../src/domain/attempt/conclusion.ts';
+import { conclude } from '../support/conclude.ts';
 import {
   ATTEMPTS_KEPT,
   begin,

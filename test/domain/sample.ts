@@ -1,9 +1,10 @@
 // The run result, delivery and policy the domain's tables start from, each row changing what it is about.
 import { createDelivery, type Delivery } from '../../src/domain/delivery.ts';
 import type { Hold } from '../../src/domain/hold/hold.ts';
-import type { Circumstances, Policy } from '../../src/domain/attempt/retry.ts';
 import type { TenantSnapshot } from '../../src/domain/operations/tenant-snapshot.ts';
+import type { Policy } from '../../src/domain/attempt/retry-policy.ts';
 import type { RunResult } from '../../src/domain/submission/run-result.ts';
+import type { Circumstances } from '../support/conclude.ts';
 
 export const run: RunResult = {
   runId: 'run-0001',

@@ -4,6 +4,7 @@ import type { Failure } from '../../src/domain/attempt/failure.ts';
 import { keyOfHold, type HoldKey, type Operation } from '../../src/domain/hold/hold.ts';
 import type { Judgement } from '../../src/domain/hold/judge.ts';
 import type { Budget, Denied, Held, Permit } from '../../src/queue/budget/budget.ts';
+import { effectOf } from './conclude.ts';
 
 /** Two configurations that differ in nothing else. */
 export const ONE = '11111111-2222-3333-4444-555555555555';
@@ -36,7 +37,13 @@ export function judge(
   outcome: Outcome,
   { id = 'd1', configuration = ONE, operation = 'create', probes = [] }: Attempt = {},
 ): Promise<Judgement> {
-  return budget.judge({ outcome, operation, deliveryId: id, hardwareConfigurationId: configuration, probes });
+  return budget.judge({
+    effect: effectOf(outcome, operation),
+    operation,
+    deliveryId: id,
+    hardwareConfigurationId: configuration,
+    probes,
+  });
 }
 
 /** Holds the tenant for a credential that no configuration can be to blame for, or for a permission. */

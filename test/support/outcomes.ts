@@ -1,5 +1,5 @@
 // Deliveries brought to an end without a worker: delivered, or refused by Graph.
-import { conclude } from '../../src/domain/attempt/conclusion.ts';
+import { conclude } from './conclude.ts';
 import { begin, type Delivery, type Outcome } from '../../src/domain/delivery.ts';
 import type { RunResult } from '../../src/domain/submission/run-result.ts';
 import type { TenantQueue } from '../../src/queue/tenant.ts';

@@ -1,9 +1,8 @@
-// How a try ends: what its outcome makes of a delivery, and what follows for it and for everyone.
+// How an attempt ends: its outcome and the verdict on it, carried out on the delivery.
 import { ATTEMPTS_KEPT, withdraw } from '../delivery.ts';
 import type { Attempt, Delivery, GraphAnswer, LastFailure, Outcome, Uncertainty } from '../delivery.ts';
 import type { Failure } from './failure.ts';
-import { decide } from './retry.ts';
-import type { Circumstances, Policy, Verdict } from './retry.ts';
+import type { Verdict } from './decide.ts';
 
 /** A mark without an outcome: the worker that left it may have sent its create. */
 export const LOST_WORKER: Failure = {
@@ -30,25 +29,15 @@ const NO_RECORD_AGREES: Failure = {
   graph: { status: 409, code: null, requestId: null },
 };
 
-/** What an outcome makes of a delivery, and what follows for it and for everyone. */
-export type Conclusion = { delivery: Delivery; verdict: Verdict };
-
-/** Where the try itself came to nothing, and says nothing of the delivery. */
+/** Verdicts after which the attempt does not count: it came to nothing and says nothing about the delivery. */
 const NOT_COUNTED: readonly Verdict['then'][] = ['everyone-waits', 'hold', 'at-once'];
 
-/** Concludes a try: what its outcome makes of the delivery, and what follows. */
-export function conclude(
-  delivery: Delivery,
-  outcome: Outcome,
-  circumstances: Circumstances,
-  policy: Policy,
-): Conclusion {
-  const { now } = circumstances;
-  const verdict = decide(outcome, delivery, circumstances, policy);
+/** Records an outcome in its delivery and carries out the verdict on it. */
+export function conclude(delivery: Delivery, outcome: Outcome, verdict: Verdict, now: number): Delivery {
   const done = NOT_COUNTED.includes(verdict.then) ? withdraw(delivery) : counted(delivery, outcome, now);
   const failure = isFailure(outcome) ? outcome : verdict.then === 'dead' ? NO_RECORD_AGREES : null;
   const concluded = failure ? { ...done, lastFailure: toLastFailure(failure, verdict, now) } : done;
-  return { delivery: follow(concluded, outcome, verdict, now), verdict };
+  return follow(concluded, outcome, verdict, now);
 }
 
 export function isFailure(outcome: Outcome): outcome is Failure {

@@ -1,4 +1,4 @@
-// Every way an attempt can fail: one closed union. What follows from each is decided in retry.ts.
+// Every way an attempt can fail: one closed union. What follows from each is decided in decide.ts.
 
 /** What Graph (or its gateway) answered, as far as it could be read. */
 export type GraphEvidence = {
@@ -37,16 +37,19 @@ export type Failure = Common &
     | { kind: 'rejected'; status: number }
   );
 
-export const FAILURE_KINDS = [
-  'throttled',
-  'not-sent',
-  'delayed',
-  'uncertain',
-  'inconclusive',
-  'conflict',
-  'unauthenticated',
-  'credential-refused',
-  'forbidden',
-  'route-not-served',
-  'rejected',
-] as const satisfies readonly Failure['kind'][];
+/** Every kind of failure, in words for an operator: what happened, and what that means for the record. */
+export const FAILURES: Record<Failure['kind'], string> = {
+  throttled: 'Graph asked to wait; surely nothing was written, and no try is spent',
+  'not-sent': 'no connection came to be, so nothing was sent',
+  delayed: 'Redis or the worker stood still until it was too late to send it, so nothing was sent and no try is spent',
+  uncertain: 'the request was sent and no answer came that can be relied on',
+  inconclusive: 'not all of Graph’s records could be read',
+  conflict: 'Graph said that it collides with a record it has: whether that is this one is looked up',
+  unauthenticated: 'Graph refused the token; surely nothing was written, and no try is spent',
+  'credential-refused': 'the token endpoint refused the credential, so nothing was sent and no try is spent',
+  forbidden: 'Graph refused the app’s permission or the licence; surely nothing was written, and no try is spent',
+  'route-not-served': 'the tenant’s Intune does not serve this route; surely nothing was written, and no try is spent',
+  rejected: 'Graph refused this record for its own sake',
+};
+
+export const FAILURE_KINDS = Object.keys(FAILURES) as [Failure['kind'], ...Failure['kind'][]];

@@ -1,7 +1,8 @@
 // Who is held for what: what is known of the way to Graph + one outcome → holds that begin, go on or end, of everybody or of one configuration.
-import type { Outcome } from '../delivery.ts';
-import { toFinding, type Failing } from './finding.ts';
 import { configurationKey, isForgotten, keyOfHold, type Hold, type HoldKey, type Operation } from './hold.ts';
+import type { TenantEffect } from './tenant-effect.ts';
+
+type Failing = Extract<TenantEffect, { kind: 'hold' | 'count-failure' }>;
 
 /** Failures that are alike, of whom: no more than are needed to believe them. */
 export type Tally = { deliveries: string[]; configurations: string[]; count: number };
@@ -19,9 +20,9 @@ export type Knowledge = {
 
 export const NOTHING_KNOWN: Knowledge = { holds: {}, suspicions: {}, worked: {} };
 
-/** What one attempt came to. */
+/** What the outcome of one attempt means for its tenant. */
 export type Evidence = {
-  outcome: Outcome;
+  effect: TenantEffect;
   operation: Operation;
   deliveryId: string;
   hardwareConfigurationId: string;
@@ -60,28 +61,28 @@ const probeIntervalMs = (probes: number, holdProbeMs: number): number =>
  */
 export function judge(before: Knowledge, evidence: Evidence, now: number, holdProbeMs: number): Judgement {
   const judged = begin(giveBack(before, evidence.deliveryId, now), now);
-  const { operation, outcome, hardwareConfigurationId } = evidence;
+  const { operation, effect, hardwareConfigurationId } = evidence;
   const own = keyOfHold(operation, hardwareConfigurationId);
-  const finding = toFinding(outcome, operation);
   const isProbeOf = (key: HoldKey) => evidence.probes.includes(key) || before.holds[key]?.probe === evidence.deliveryId;
-  switch (finding.says) {
+  switch (effect.kind) {
     case 'nothing':
       break;
-    case 'reached':
+    case 'throttle':
       reached();
       break;
-    case 'judged':
+    case 'answered':
       reached();
       answered();
       break;
-    case 'works':
+    case 'recovered':
       reached();
       works();
       break;
-    case 'fails':
-      if (finding.reached) reached();
-      if (finding.reason === 'all-rejected') answered();
-      fails(finding);
+    case 'hold':
+    case 'count-failure':
+      if (effect.reached) reached();
+      if (effect.reason === 'all-rejected') answered();
+      fails(effect);
   }
   const { knowledge, began, ended, goOn } = judged;
   return { knowledge, began, ended, goOn, kept: isKept() };
@@ -117,21 +118,21 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
   function fails(failing: Failing): void {
     const tenant: HoldKey = failing.about;
     const keys = failing.scope === 'tenant' ? [tenant] : [own, tenant];
-    for (const key of keys) if (isProbeOf(key)) judged.persist(key, failing.reason, evidence, holdProbeMs);
+    for (const key of keys) if (isProbeOf(key)) judged.persist(key, failing, evidence, holdProbeMs);
     if (failing.scope === 'tenant') {
-      if (judged.suspect(tenant, failing, evidence) >= failing.deliveries) holdTenant(failing, null);
+      if (judged.suspect(tenant, failing, evidence) >= failuresUntilHold(failing)) holdTenant(failing, null);
       return;
     }
     // What is known to fail fails for its own configuration's sake: of the tenant that says nothing more.
     if (judged.knowledge.holds[own]) return;
-    const enough = judged.suspect(own, failing, evidence) >= failing.deliveries;
+    const enough = judged.suspect(own, failing, evidence) >= failuresUntilHold(failing);
     const wasItsTurn = isProbeOf(tenant) && judged.knowledge.holds[tenant] !== undefined;
     if (!failing.missing && (enough || wasItsTurn)) {
       judged.hold(own, newHold(failing, hardwareConfigurationId, null));
       // It was this configuration's turn: the next one need not wait, so that none is kept from showing that it works.
       if (wasItsTurn) judged.tryOthers(tenant, now);
     }
-    const everywhere = judged.suspect(tenant, failing, evidence) >= failing.deliveries;
+    const everywhere = judged.suspect(tenant, failing, evidence) >= failuresUntilHold(failing);
     const isTenants = !failing.missing || judged.configurationsOf(tenant, failing) > 1;
     if (everywhere && isTenants && !hasWitness()) holdTenant(failing, configurationKey(hardwareConfigurationId));
   }
@@ -151,8 +152,7 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
     });
   }
 
-  function newHold({ reason, about }: Failing, configurationId: string | null, begunBy: string | null): Hold {
-    const detail = 'detail' in outcome ? outcome.detail : '';
+  function newHold({ reason, about, detail }: Failing, configurationId: string | null, begunBy: string | null): Hold {
     const probeAt = now + probeIntervalMs(0, holdProbeMs);
     return {
       reason,
@@ -169,8 +169,8 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
   }
 
   function isKept(): boolean {
-    if (finding.says !== 'fails') return false;
-    if (finding.reason === 'all-rejected') {
+    if (effect.kind !== 'hold' && effect.kind !== 'count-failure') return false;
+    if (effect.reason === 'all-rejected') {
       return [own, operation].some((key) => before.holds[key]?.reason === 'all-rejected');
     }
     return [own, operation, 'any' as const].some((key) => judged.knowledge.holds[key] !== undefined);
@@ -234,8 +234,12 @@ function begin(before: Knowledge, now: number) {
       began.push(hold);
     },
     /** A probe failed: the next one waits longer. Another reason than before is news. */
-    persist: (key: HoldKey, reason: Hold['reason'], evidence: Evidence, holdProbeMs: number) => {
-      const { outcome, hardwareConfigurationId } = evidence;
+    persist: (
+      key: HoldKey,
+      { reason, detail }: Failing,
+      { hardwareConfigurationId }: Evidence,
+      holdProbeMs: number,
+    ) => {
       const held = knowledge.holds[key];
       if (!held) return;
       const probes = held.probes + 1;
@@ -248,7 +252,7 @@ function begin(before: Knowledge, now: number) {
         ...held,
         reason: isSame ? reason : held.reason,
         since: isNews ? now : held.since,
-        detail: isSame && 'detail' in outcome ? outcome.detail : held.detail,
+        detail: isSame ? detail : held.detail,
         probes,
         probeAt,
         tryOthersAt: probeAt,
@@ -266,10 +270,12 @@ function begin(before: Knowledge, now: number) {
       const alike = tallyOf(failing);
       const tallies = knowledge.suspicions[key]?.tallies ?? {};
       const known = tallies[alike] ?? { deliveries: [], configurations: [], count: 0 };
-      const isNew = failing.countsAgain || !known.deliveries.includes(deliveryId);
+      const needed = failuresUntilHold(failing);
+      const countsAgain = failing.kind === 'count-failure' && failing.countsAgain;
+      const isNew = countsAgain || !known.deliveries.includes(deliveryId);
       const tally: Tally = {
-        count: Math.min(failing.deliveries, known.count + (isNew ? 1 : 0)),
-        deliveries: [...known.deliveries.filter((id) => id !== deliveryId), deliveryId].slice(-failing.deliveries),
+        count: Math.min(needed, known.count + (isNew ? 1 : 0)),
+        deliveries: [...known.deliveries.filter((id) => id !== deliveryId), deliveryId].slice(-needed),
         configurations: [...new Set([...known.configurations, configurationKey(hardwareConfigurationId)])].slice(-2),
       };
       const others = Object.entries(tallies).filter(([other]) => other !== alike);
@@ -282,6 +288,7 @@ function begin(before: Knowledge, now: number) {
   };
 }
 
+const failuresUntilHold = (failing: Failing) => (failing.kind === 'hold' ? 1 : failing.failuresUntilHold);
 const tallyOf = ({ reason, alike }: Failing) => `${reason} ${alike}`;
 
 /** @returns the entries but one */

@@ -4,8 +4,8 @@ import { tellHistory, toText, type Told } from './history.ts';
 import { holdOf, remedyOfHold, type Hold } from '../hold/hold.ts';
 import { remedyOf } from './remedy.ts';
 import { toPerSecond } from '../pace/per-window.ts';
-import { LOOKS_UNTIL_ABSENT } from '../attempt/retry.ts';
 import type { TenantSnapshot } from './tenant-snapshot.ts';
+import { LOOKUPS_UNTIL_ABSENT } from '../attempt/retry-policy.ts';
 
 export type Explanation = { summary: string; happened: string[]; waitingFor: string | null; next: string };
 
@@ -114,7 +114,7 @@ function foreseeTry(delivery: Explainable, { now, hold, throttle, writesPer20s }
 
 function whatComes({ uncertainty }: Explainable): string {
   if (!uncertainty) return 'a worker creates it in Graph';
-  const look = `${Math.min(uncertainty.looks + 1, LOOKS_UNTIL_ABSENT)} of ${LOOKS_UNTIL_ABSENT}`;
+  const look = `${Math.min(uncertainty.looks + 1, LOOKUPS_UNTIL_ABSENT)} of ${LOOKUPS_UNTIL_ABSENT}`;
   return `a worker looks in Graph (look ${look}): found, it is delivered; not there after the last look, it is ${uncertainty.conflict ? 'given up, since Graph says that it collides with another' : 'created again'}`;
 }
 

@@ -1,8 +1,8 @@
 // What happened to a delivery, told from its record: one line for each thing, oldest first.
 import type { Attempt, Delivery, LastFailure } from '../delivery.ts';
-import type { Failure } from '../attempt/failure.ts';
+import { FAILURES } from '../attempt/failure.ts';
 import { describeNote } from '../attempt/note.ts';
-import { LOOKS_UNTIL_ABSENT } from '../attempt/retry.ts';
+import { LOOKUPS_UNTIL_ABSENT } from '../attempt/retry-policy.ts';
 
 /** What its story is told from. */
 export type Told = Pick<
@@ -23,20 +23,6 @@ export type Told = Pick<
 >;
 
 type Line = { at: number; text: string };
-
-const OF_FAILURE: Record<Failure['kind'], string> = {
-  throttled: 'Graph asked to wait; surely nothing was written, and no try is spent',
-  'not-sent': 'no connection came to be, so nothing was sent',
-  delayed: 'Redis or the worker stood still until it was too late to send it, so nothing was sent and no try is spent',
-  uncertain: 'the request was sent and no answer came that can be relied on',
-  inconclusive: 'not all of Graph’s records could be read',
-  conflict: 'Graph said that it collides with a record it has: whether that is this one is looked up',
-  unauthenticated: 'Graph refused the token; surely nothing was written, and no try is spent',
-  'credential-refused': 'the token endpoint refused the credential, so nothing was sent and no try is spent',
-  forbidden: 'Graph refused the app’s permission or the licence; surely nothing was written, and no try is spent',
-  'route-not-served': 'the tenant’s Intune does not serve this route; surely nothing was written, and no try is spent',
-  rejected: 'Graph refused this record for its own sake',
-};
 
 /** An instant as people read it. */
 export const toText = (at: number): string => `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
@@ -72,7 +58,7 @@ function tellAttempts({ attempts, lastFailure }: Told): Line[] {
     if (!looking) collides = outcome === 'conflict';
     if (outcome === 'absent') looks = (looks ?? 0) + 1;
     const what = looking ? tellLook(attempt, looks ?? 0, collides) : tellCreate(attempt);
-    if (looks === LOOKS_UNTIL_ABSENT) looks = null;
+    if (looks === LOOKUPS_UNTIL_ABSENT) looks = null;
     return {
       at,
       text: `try ${number}: ${what}${evidence(attempt)}${attempt === ofAnAttempt ? said(lastFailure) : ''}`,
@@ -81,60 +67,31 @@ function tellAttempts({ attempts, lastFailure }: Told): Line[] {
   if (lastFailure && ofAnAttempt === undefined) {
     lines.push({
       at: lastFailure.at,
-      text: `${OF_FAILURE[lastFailure.kind]}${evidence(lastFailure)}${said(lastFailure)}`,
+      text: `${FAILURES[lastFailure.kind]}${evidence(lastFailure)}${said(lastFailure)}`,
     });
   }
   return lines;
 }
 
 function tellCreate({ outcome }: Attempt): string {
-  switch (outcome) {
-    case 'created':
-    case 'found':
-      return 'created in Graph';
-    case 'absent':
-      return 'not in Graph';
-    case 'uncertain':
-      return `${OF_FAILURE.uncertain}: Graph may have it`;
-    case 'not-sent':
-    case 'delayed':
-    case 'throttled':
-    case 'unauthenticated':
-    case 'credential-refused':
-    case 'forbidden':
-    case 'inconclusive':
-    case 'conflict':
-    case 'route-not-served':
-    case 'rejected':
-      return OF_FAILURE[outcome];
-  }
+  if (outcome === 'created' || outcome === 'found') return 'created in Graph';
+  if (outcome === 'absent') return 'not in Graph';
+  if (outcome === 'uncertain') return `${FAILURES.uncertain}: Graph may have it`;
+  return FAILURES[outcome];
 }
 
 function tellLook({ outcome }: Attempt, looks: number, collides: boolean): string {
-  switch (outcome) {
-    case 'created':
-    case 'found':
-      return 'looked in Graph and found it: the create had worked';
-    case 'absent':
-      return looks < LOOKS_UNTIL_ABSENT
-        ? `looked in Graph, and it is not there (look ${looks} of ${LOOKS_UNTIL_ABSENT})`
-        : `looked in Graph for the last time (${looks} of ${LOOKS_UNTIL_ABSENT}): ${collides ? 'no record there agrees with it' : 'surely not there, so it is created again'}`;
-    case 'inconclusive':
-      return 'looked in Graph, and not all records could be read: it is looked for further on';
-    case 'uncertain':
-      return 'looked in Graph, but got no answer that can be relied on';
-    case 'not-sent':
-      return 'wanted to look in Graph, but no connection came to be';
-    case 'delayed':
-    case 'throttled':
-    case 'unauthenticated':
-    case 'credential-refused':
-    case 'forbidden':
-    case 'conflict':
-    case 'route-not-served':
-    case 'rejected':
-      return `wanted to look in Graph: ${OF_FAILURE[outcome]}`;
+  if (outcome === 'created' || outcome === 'found') return 'looked in Graph and found it: the create had worked';
+  if (outcome === 'absent') {
+    return looks < LOOKUPS_UNTIL_ABSENT
+      ? `looked in Graph, and it is not there (look ${looks} of ${LOOKUPS_UNTIL_ABSENT})`
+      : `looked in Graph for the last time (${looks} of ${LOOKUPS_UNTIL_ABSENT}): ${collides ? 'no record there agrees with it' : 'surely not there, so it is created again'}`;
   }
+  if (outcome === 'inconclusive')
+    return 'looked in Graph, and not all records could be read: it is looked for further on';
+  if (outcome === 'uncertain') return 'looked in Graph, but got no answer that can be relied on';
+  if (outcome === 'not-sent') return 'wanted to look in Graph, but no connection came to be';
+  return `wanted to look in Graph: ${FAILURES[outcome]}`;
 }
 
 function tellPresent({ status, attemptsMade, mark, lastFailure, deliveredAt, deviceRunStateId }: Told): Line[] {

@@ -1,7 +1,7 @@
 // The throttle budget all workers of a tenant share, and what stops them all: throttling and holds. On Redis's clock.
 import { anyPer20s } from '../../domain/pace/request-limit.ts';
-import type { Backoff } from '../../domain/attempt/retry.ts';
 import { configurationKey, type HoldKey, type HoldReason } from '../../domain/hold/hold.ts';
+import type { Backoff } from '../../domain/attempt/retry-policy.ts';
 import { LONGEST_PROBE_INTERVAL } from '../../domain/hold/judge.ts';
 import type { TenantSnapshot } from '../../domain/operations/tenant-snapshot.ts';
 import { createPace, PACE_MEMBERS, rate, type Pace } from '../../domain/pace/pace.ts';

@@ -2,7 +2,7 @@
 import type { Queue } from 'bullmq';
 import { LONGEST_PROBE_INTERVAL } from '../../domain/hold/judge.ts';
 import { toPerSecond } from '../../domain/pace/per-window.ts';
-import { longestWaitMs, type Policy } from '../../domain/attempt/retry.ts';
+import { longestWaitMs, type Policy } from '../../domain/attempt/retry-policy.ts';
 import { createAcceptance, type Accept, type AcceptanceSettings } from './acceptance.ts';
 import { createTakeOver } from './delayed-jobs.ts';
 import type { Fingerprints } from './fingerprints.ts';

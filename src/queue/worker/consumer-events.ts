@@ -1,7 +1,7 @@
 // What a consumer reports about deliveries, holds and itself; telemetry implements it.
 import type { Delivery, Outcome } from '../../domain/delivery.ts';
 import type { Hold } from '../../domain/hold/hold.ts';
-import type { Verdict } from '../../domain/attempt/retry.ts';
+import type { Verdict } from '../../domain/attempt/decide.ts';
 
 /** An attempt that ended, and what follows from it. */
 export type AttemptEnded = { delivery: Delivery; outcome: Outcome; verdict: Verdict; durationMs: number };

@@ -1,8 +1,8 @@
 // BullMQ worker ⇄ work on a delivery: jobs in, done, put off or parked; watched, swept and fed.
 import { WaitingError, Worker, type Job } from 'bullmq';
-import type { Policy } from '../../domain/attempt/retry.ts';
+import type { Policy } from '../../domain/attempt/retry-policy.ts';
 import type { Budget } from '../budget/budget.ts';
-import { createConsequences } from './tenant-effect.ts';
+import { createTenantEffects } from './tenant-effect.ts';
 import type { Deliveries } from '../store/deliveries.ts';
 import type { Facts } from '../budget/facts.ts';
 import { QUEUE_NAME, type Keys } from '../redis/keys.ts';
@@ -12,7 +12,7 @@ import { isRefused } from '../redis/refusals.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import type { ConsumerEvents } from './consumer-events.ts';
 import { createWatchdog } from './watchdog.ts';
-import { createWork, type Deliver, type Leaving } from './process-delivery.ts';
+import { createDeliveryProcessor, type Deliver, type Leaving } from './process-delivery.ts';
 
 export type ConsumerParts = {
   redis: RedisConnection;
@@ -51,11 +51,12 @@ const FEED_EVERY_MS = 500;
 export function createConsumer(parts: ConsumerParts): Consumer {
   const { deliveries, events, clock } = parts;
   const stopping = new AbortController();
-  const work = createWork({
+  const processDelivery = createDeliveryProcessor({
     ...parts,
-    consequences: createConsequences(parts.budget, events, clock, parts.random),
+    applyTenantEffect: createTenantEffects(parts.budget, events, clock, parts.random),
     giveBack: parts.budget.giveBack,
     onPermit: () => void feed(),
+    onRefused: events.redisTrouble,
   });
   /** Those that gave their job up, until it is gone. */
   const leaving = new Set<string>();
@@ -64,7 +65,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     const id = job.id ?? '';
     const lockLost = locks.keep(id, token);
     try {
-      const left = await work(id, { stop: stopping.signal, lockLost });
+      const left = await processDelivery(id, { stop: stopping.signal, lockLost });
       if (left) await leave(id, left);
     } catch (error) {
       if (stopping.signal.aborted && error === stopping.signal.reason) {

@@ -1,47 +1,56 @@
-// What an outcome means for everyone: Graph's “not before”, and holds of the tenant or of one configuration that begin, go on or end.
-import type { Delivery, Outcome } from '../../domain/delivery.ts';
+// Carries out what an outcome means for the whole tenant: throttling, and holds that begin, go on or end.
+import type { Decision } from '../../domain/attempt/decide.ts';
+import type { Delivery } from '../../domain/delivery.ts';
 import { keyOfHold, type Operation } from '../../domain/hold/hold.ts';
 import type { TenantEvents } from './consumer-events.ts';
 import type { Budget } from '../budget/budget.ts';
 import type { Permit } from '../budget/budget.ts';
+import type { Persist } from './persist.ts';
 
 /** @returns whether a hold answers for the failure: then the delivery is kept and does not age */
-export type Consequences = (delivery: Delivery, outcome: Outcome, permit: Permit) => Promise<boolean>;
+export type ApplyTenantEffect = (
+  delivery: Delivery,
+  effect: Decision['tenant'],
+  permit: Permit,
+  persist: Persist,
+) => Promise<boolean>;
 
-/** That a configuration works is written down no more often than this. */
-const WORKS_TOLD_EVERY_MS = 1000;
+/** That a configuration works is recorded at most this often. */
+const RECORDED_EVERY_MS = 1000;
 
-export function createConsequences(
+export function createTenantEffects(
   budget: Pick<Budget, 'judge' | 'throttle' | 'endBackoff'>,
   events: TenantEvents,
   clock: () => number,
   random: () => number,
-): Consequences {
-  const toldAt = new Map<string, number>();
+): ApplyTenantEffect {
+  const recordedAt = new Map<string, number>();
 
-  /** Success that changes nothing is the rule, and need not be judged each time. */
+  /** Success is the rule; where it changes nothing it need not be recorded each time. */
   function isNews(operation: Operation, hardwareConfigurationId: string, permit: Permit): boolean {
     const key = keyOfHold(operation, hardwareConfigurationId);
     const now = clock();
-    const lately = Math.abs(now - (toldAt.get(key) ?? -Infinity)) < WORKS_TOLD_EVERY_MS;
-    if (permit.probes.length === 0 && !permit.hadFailures && lately) return false;
-    if (toldAt.size > 1000) toldAt.clear();
-    toldAt.set(key, now);
+    const isRecent = Math.abs(now - (recordedAt.get(key) ?? -Infinity)) < RECORDED_EVERY_MS;
+    if (permit.probes.length === 0 && !permit.hadFailures && isRecent) return false;
+    if (recordedAt.size > 1000) recordedAt.clear();
+    recordedAt.set(key, now);
     return true;
   }
 
-  return async (delivery, outcome, permit) => {
+  return async (delivery, effect, permit, persist) => {
     const { id, hardwareConfigurationId } = delivery;
     const operation: Operation = delivery.mark?.sends === 'look' ? 'look' : 'create';
-    const worked = outcome.kind === 'created' || outcome.kind === 'found' || outcome.kind === 'absent';
-    if (worked && !isNews(operation, hardwareConfigurationId, permit)) return false;
-    if (worked && permit.hadFailures) await budget.endBackoff();
-    if (outcome.kind === 'throttled') {
-      const kind = operation === 'look' ? 'read' : 'write';
-      events.throttled(await budget.throttle(kind, permit.probes.length > 0, outcome.retryAfterMs, random()));
+    if (effect.kind === 'recovered' && effect.inFull) {
+      if (!isNews(operation, hardwareConfigurationId, permit)) return false;
+      if (permit.hadFailures) await persist(budget.endBackoff);
     }
-    const evidence = { outcome, operation, deliveryId: id, hardwareConfigurationId, probes: permit.probes };
-    const { began, goOn, ended, kept } = await budget.judge(evidence);
+    if (effect.kind === 'throttle') {
+      const kind = operation === 'look' ? 'read' : 'write';
+      const isProbe = permit.probes.length > 0;
+      events.throttled(await persist(() => budget.throttle(kind, isProbe, effect.retryAfterMs, random())));
+    }
+    const evidence = { effect, operation, deliveryId: id, hardwareConfigurationId, probes: permit.probes };
+    const { began, goOn, ended, kept } = await persist(() => budget.judge(evidence));
     began.forEach(events.held);
     goOn.forEach(events.probeFailed);
     for (const hold of ended) events.released(hold, clock());

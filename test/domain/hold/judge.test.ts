@@ -2,7 +2,8 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../../src/domain/delivery.ts';
-import { FAILURES_UNTIL_HOLD, REJECTIONS_UNTIL_HOLD, toFinding } from '../../../src/domain/hold/finding.ts';
+import { FAILURES_UNTIL_HOLD, REJECTIONS_UNTIL_HOLD } from '../../../src/domain/hold/tenant-effect.ts';
+import { effectOf } from '../../support/conclude.ts';
 import { FAILURE_KINDS, type Failure } from '../../../src/domain/attempt/failure.ts';
 import {
   FORGOTTEN_AFTER_MS,
@@ -59,7 +60,13 @@ function play(steps: readonly Step[], from: Knowledge = NOTHING_KNOWN): Judgemen
   let judged: Judgement = { knowledge: from, began: [], ended: [], goOn: [], kept: false };
   steps.forEach(([outcome, hardwareConfigurationId, more = {}], index) => {
     const { id = `d${index}`, operation = 'create', probes = [], at = 1000 + index } = more;
-    const evidence = { outcome, operation, deliveryId: id, hardwareConfigurationId, probes };
+    const evidence = {
+      effect: effectOf(outcome, operation),
+      operation,
+      deliveryId: id,
+      hardwareConfigurationId,
+      probes,
+    };
     judged = judge(judged.knowledge, evidence, at, PROBE_MS);
   });
   return judged;
@@ -421,7 +428,13 @@ test('any history · leaves what is known small, one claim a delivery at most, a
         const before = knowledge;
         const own = keyOfHold(operation, of);
         const probes = isProbe ? ([own, operation, 'any'] as HoldKey[]).filter((key) => before.holds[key]) : [];
-        const evidence = { outcome, operation, deliveryId: id, hardwareConfigurationId: of, probes };
+        const evidence = {
+          effect: effectOf(outcome, operation),
+          operation,
+          deliveryId: id,
+          hardwareConfigurationId: of,
+          probes,
+        };
         const judged = judge(before, evidence, 1000 * index, PROBE_MS);
         ({ knowledge } = judged);
         const newly = Object.keys(knowledge.holds).filter((key) => !before.holds[key]);
@@ -461,20 +474,20 @@ test('every kind of failure · says something · and only what is not answered n
   };
   expect(Object.keys(kinds).toSorted()).toEqual([...FAILURE_KINDS].toSorted());
   const needed = Object.values(kinds).map((outcome) => {
-    const finding = toFinding(outcome, 'create');
-    return finding.says === 'fails' ? finding.deliveries : finding.says;
+    const effect = effectOf(outcome, 'create');
+    return effect.kind === 'count-failure' ? effect.failuresUntilHold : effect.kind;
   });
   expect(needed).toEqual([
-    'reached',
+    'throttle',
     FAILURES_UNTIL_HOLD,
     'nothing',
     FAILURES_UNTIL_HOLD,
-    1,
-    1,
-    1,
-    1,
-    'works',
-    'judged',
+    'hold',
+    'hold',
+    'hold',
+    'hold',
+    'recovered',
+    'answered',
     REJECTIONS_UNTIL_HOLD,
   ]);
 });

@@ -1,6 +1,7 @@
 // What an operator is told of a delivery: every status and every kind of failure, from deliveries that really lived.
 import { describe, expect, test } from 'vitest';
-import { conclude, LOST_WORKER } from '../../../src/domain/attempt/conclusion.ts';
+import { LOST_WORKER } from '../../../src/domain/attempt/conclusion.ts';
+import { conclude } from '../../support/conclude.ts';
 import { begin, replay, STATUSES, supersede, type Delivery, type Outcome } from '../../../src/domain/delivery.ts';
 import { explain } from '../../../src/domain/operations/explain.ts';
 import { FAILURE_KINDS, type Failure } from '../../../src/domain/attempt/failure.ts';

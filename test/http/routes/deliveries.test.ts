@@ -1,7 +1,7 @@
 // GET /v1/deliveries/{id}: the device that submitted it and operators see it; to anyone else it does not exist.
 import request from 'supertest';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { conclude } from '../../../src/domain/attempt/conclusion.ts';
+import { conclude } from '../../support/conclude.ts';
 import { begin, type Outcome } from '../../../src/domain/delivery.ts';
 import { withNote } from '../../../src/domain/attempt/note.ts';
 import { expectHeaders, expectProblem } from '../../support/answer.ts';

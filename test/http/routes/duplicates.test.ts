@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { Agent, createServer } from 'node:http';
 import request from 'supertest';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { conclude } from '../../../src/domain/attempt/conclusion.ts';
+import { conclude } from '../../support/conclude.ts';
 import { begin, type Delivery } from '../../../src/domain/delivery.ts';
 import { expectHeaders, expectProblem } from '../../support/answer.ts';
 import { startTestApp, untilConnected, type TestApp } from '../../support/app.ts';

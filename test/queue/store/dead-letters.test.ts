@@ -1,6 +1,6 @@
 // Dead letters: listed newest first page by page, replayed once, purged only when dead.
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { conclude } from '../../../src/domain/attempt/conclusion.ts';
+import { conclude } from '../../support/conclude.ts';
 import { begin } from '../../../src/domain/delivery.ts';
 import type { TenantQueue } from '../../../src/queue/tenant.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';

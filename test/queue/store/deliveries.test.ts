@@ -1,6 +1,6 @@
 // Deliveries in Redis: each run once, compare-and-set, one record for one delivery, nothing forgotten too early.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { conclude } from '../../../src/domain/attempt/conclusion.ts';
+import { conclude } from '../../support/conclude.ts';
 import { begin, type Outcome } from '../../../src/domain/delivery.ts';
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
 import type { Stored } from '../../../src/queue/store/record.ts';

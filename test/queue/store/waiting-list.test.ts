@@ -1,7 +1,7 @@
 // The line: few have jobs, the order is by worth and age, nobody starves, older results give way, forecasts count.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { begin, type Delivery } from '../../../src/domain/delivery.ts';
-import { conclude } from '../../../src/domain/attempt/conclusion.ts';
+import { conclude } from '../../support/conclude.ts';
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
 import type { TenantQueue } from '../../../src/queue/tenant.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';

@@ -4,13 +4,9 @@ import { LOST_WORKER } from '../../../src/domain/attempt/conclusion.ts';
 import { begin, type Delivery, type Outcome } from '../../../src/domain/delivery.ts';
 import { FAILURE_KINDS, type Failure } from '../../../src/domain/attempt/failure.ts';
 import { HOLD_REASONS, REMEDIES } from '../../../src/domain/hold/hold.ts';
-import {
-  backoffMs,
-  decide,
-  longestWaitMs,
-  type Circumstances,
-  type Verdict,
-} from '../../../src/domain/attempt/retry.ts';
+import type { Verdict } from '../../../src/domain/attempt/decide.ts';
+import { backoffMs, longestWaitMs } from '../../../src/domain/attempt/retry-policy.ts';
+import { verdictOf, type Circumstances } from '../../support/conclude.ts';
 import { circumstances, delivery, now, policy } from '../sample.ts';
 
 const looking = delivery({ uncertainty: { since: 1, looks: 0 } });
@@ -185,12 +181,12 @@ const rows = Object.entries(TABLE).flatMap(([kind, ofKind]) => ofKind.map((row):
 
 describe('a failure · has one verdict · whoever asks', () => {
   test.each(rows)('%s · %s', (_kind, _when, outcome, about, changes, verdict) => {
-    expect(decide(outcome, begin(about, now), { ...circumstances, ...changes }, policy)).toEqual(verdict);
+    expect(verdictOf(outcome, begin(about, now), { ...circumstances, ...changes }, policy)).toEqual(verdict);
   });
 });
 
 test.each(SUCCESSES)('a record · %s · has one verdict', (_when, outcome, about, changes, verdict) => {
-  expect(decide(outcome, begin(about, now), { ...circumstances, ...changes }, policy)).toEqual(verdict);
+  expect(verdictOf(outcome, begin(about, now), { ...circumstances, ...changes }, policy)).toEqual(verdict);
 });
 
 test('the table · has a row for every kind of failure · and none besides', () => {
@@ -203,14 +199,14 @@ test('a cause that concerns everybody · never makes a dead letter · however ol
   expect(holding.length).toBeGreaterThan(5);
   for (const [, , outcome, about, changes] of holding) {
     const ancient = { ...about, failingSince: 0 };
-    const { then } = decide(outcome, begin(ancient, now), { ...circumstances, ...changes, now: now * 1e6 }, policy);
+    const { then } = verdictOf(outcome, begin(ancient, now), { ...circumstances, ...changes, now: now * 1e6 }, policy);
     expect(then).not.toBe('dead');
   }
 });
 
 test('a mark from the future, as a clock leaves it that stepped back · waits as one made just now · and no longer', () => {
   const marked = begin(delivery(), now + 3_600_000);
-  const verdict = decide(LOST_WORKER, marked, circumstances, policy);
+  const verdict = verdictOf(LOST_WORKER, marked, circumstances, policy);
   expect(verdict).toEqual({ then: 'look', at: now + policy.attemptTimeoutMs + policy.lookAfterMs });
 });
 

@@ -1,0 +1,162 @@
+// Decides what follows from an outcome, once: for the delivery, and for its whole tenant. One line for each kind of outcome.
+import type { Delivery, Outcome } from '../delivery.ts';
+import type { HoldReason, Operation } from '../hold/hold.ts';
+import {
+  FAILURES_UNTIL_HOLD,
+  REJECTIONS_UNTIL_HOLD,
+  type FailureCause,
+  type FailureCount,
+  type TenantEffect,
+} from '../hold/tenant-effect.ts';
+import type { Failure, Upstream } from './failure.ts';
+import { backoffMs, LOOKUPS_UNTIL_ABSENT, type Policy } from './retry-policy.ts';
+
+/** What follows for the delivery. Instants are milliseconds since 1970. */
+export type Verdict =
+  | { then: 'done'; deviceRunStateId: string }
+  | { then: 'again'; at: number }
+  /** Nothing was tried: it is still the delivery's turn. */
+  | { then: 'at-once' }
+  | { then: 'look'; at: number }
+  | { then: 'create-again'; at: number }
+  | { then: 'everyone-waits'; retryAfterMs: number | null }
+  | { then: 'hold'; reason: HoldReason }
+  | { then: 'dead'; code: string };
+
+export type Decision = {
+  verdict: Verdict;
+  /** Takes the verdict's place while a hold answers for the failure: then it is not the delivery's own. */
+  verdictWhileHeld: Verdict;
+  tenant: TenantEffect;
+};
+
+/** `now` in milliseconds since 1970, 0 ≤ `random` < 1. */
+export type Chance = { now: number; random: number };
+
+/** The dead letter's code of a create that collides with a record, where no record agrees with it. */
+const CONFLICT = 'graph-409';
+/** The codes a dead letter may carry beside `graph-<status>`. */
+const EXPIRED = 'expired';
+const EXPIRED_UNCERTAIN = 'expired-uncertain';
+
+/** Pure: the instant and the random number are arguments. */
+export function decide(outcome: Outcome, delivery: Delivery, chance: Chance, policy: Policy): Decision {
+  const { now, random } = chance;
+  const operation: Operation = delivery.mark?.sends === 'look' ? 'look' : 'create';
+  switch (outcome.kind) {
+    case 'created':
+    case 'found':
+      return always({ then: 'done', deviceRunStateId: outcome.deviceRunStateId }, { kind: 'recovered', inFull: true });
+    case 'absent':
+      return always(afterAbsence(delivery, chance, policy), { kind: 'recovered', inFull: true });
+    case 'inconclusive': {
+      const at = now + Math.min(policy.backoff.capMs, policy.lookAfterMs * (inconclusiveInARow(delivery) + 1));
+      return ageing(delivery, now, policy, { then: 'look', at }, { kind: 'recovered', inFull: false });
+    }
+    case 'conflict':
+      return always({ then: 'look', at: now }, { kind: 'answered' });
+    case 'throttled': {
+      const { retryAfterMs } = outcome;
+      return always({ then: 'everyone-waits', retryAfterMs }, { kind: 'throttle', retryAfterMs });
+    }
+    case 'delayed':
+      return always({ then: 'at-once' }, { kind: 'nothing' });
+    case 'unauthenticated':
+    case 'forbidden':
+    case 'route-not-served':
+      return always(
+        { then: 'hold', reason: outcome.kind },
+        { kind: 'hold', ...cause(outcome, outcome.kind, operation), reached: true },
+      );
+    case 'credential-refused':
+      return always({ then: 'hold', reason: outcome.kind }, { kind: 'hold', ...cause(outcome, outcome.kind, 'any') });
+    case 'not-sent': {
+      const reason = UNAVAILABLE[outcome.upstream];
+      const again: Verdict = { then: 'again', at: nextAt(delivery, now, random, policy) };
+      const tenant = count(cause(outcome, reason, 'any'), { countsAgain: true });
+      return { ...ageing(delivery, now, policy, again, tenant), verdictWhileHeld: { then: 'hold', reason } };
+    }
+    case 'uncertain': {
+      const tenant: TenantEffect = outcome.stoodStill
+        ? { kind: 'nothing' }
+        : count(cause(outcome, 'graph-unavailable', operation));
+      const at =
+        operation === 'look'
+          ? nextAt(delivery, now, random, policy)
+          : arrivedBy(outcome, delivery, now, policy) + policy.lookAfterMs;
+      return ageing(delivery, now, policy, { then: 'look', at }, tenant);
+    }
+    case 'rejected':
+      return {
+        verdict: { then: 'dead', code: `graph-${outcome.status}` },
+        verdictWhileHeld: { then: 'hold', reason: 'all-rejected' },
+        tenant: operation === 'look' ? { kind: 'answered' } : countRejection(outcome),
+      };
+  }
+}
+
+/** The hold that an upstream which cannot be reached is a reason for. */
+const UNAVAILABLE: Record<Upstream, HoldReason> = {
+  graph: 'graph-unavailable',
+  'token-endpoint': 'token-endpoint-unavailable',
+};
+
+/** The same verdict, whether a hold answers for the outcome or not. */
+const always = (verdict: Verdict, tenant: TenantEffect): Decision => ({ verdict, verdictWhileHeld: verdict, tenant });
+
+/** A verdict on a delivery that is dead once it has failed for too long; while it is held it does not age. */
+function ageing(delivery: Delivery, now: number, policy: Policy, verdict: Verdict, tenant: TenantEffect): Decision {
+  const isExpired = delivery.failingSince !== null && now - delivery.failingSince >= policy.maxAgeMs;
+  if (!isExpired) return always(verdict, tenant);
+  const code = delivery.uncertainty || verdict.then === 'look' ? EXPIRED_UNCERTAIN : EXPIRED;
+  return { verdict: { then: 'dead', code }, verdictWhileHeld: verdict, tenant };
+}
+
+function afterAbsence(delivery: Delivery, { now, random }: Chance, policy: Policy): Verdict {
+  const lookups = (delivery.uncertainty?.looks ?? 0) + 1;
+  if (lookups < LOOKUPS_UNTIL_ABSENT) return { then: 'look', at: now + policy.lookAfterMs * 2 ** lookups };
+  return delivery.uncertainty?.conflict
+    ? { then: 'dead', code: CONFLICT }
+    : { then: 'create-again', at: now + backoffMs(failuresSoFar(delivery), random, policy.backoff) };
+}
+
+/** By when a create has reached Graph, if it ever does: one whose worker disappeared may be under way until its time-out. */
+function arrivedBy({ abandoned }: { abandoned?: true }, { mark }: Delivery, now: number, policy: Policy): number {
+  if (!abandoned || !mark) return now;
+  // An instant in the future was noted before the clock stepped back.
+  return Math.max(now, Math.min(mark.at, now) + policy.attemptTimeoutMs);
+}
+
+function cause({ detail }: Failure, reason: HoldReason, about: FailureCause['about']): FailureCause {
+  const scope = about === 'any' ? 'tenant' : 'configuration';
+  return { reason, about, detail, scope, alike: '', reached: false, missing: false };
+}
+
+function count(of: FailureCause, changes: Partial<FailureCount> = {}): TenantEffect {
+  return { kind: 'count-failure', failuresUntilHold: FAILURES_UNTIL_HOLD, countsAgain: false, ...of, ...changes };
+}
+
+function countRejection(outcome: Extract<Failure, { kind: 'rejected' }>): TenantEffect {
+  const { status, graph } = outcome;
+  const rejection: FailureCause = {
+    ...cause(outcome, 'all-rejected', 'create'),
+    reached: true,
+    alike: `${status} ${graph?.code ?? ''}`,
+    missing: status === 404 || status === 410,
+  };
+  return count(rejection, { failuresUntilHold: REJECTIONS_UNTIL_HOLD });
+}
+
+/** A lookup in vain is no success here: a create that is lost again and again must wait longer each time. */
+function failuresSoFar({ attempts }: Delivery): number {
+  return attempts.filter(({ outcome }) => outcome === 'not-sent' || outcome === 'uncertain').length;
+}
+
+/** Lookups since the last one with a result: a listing without an end is read ever more slowly. */
+function inconclusiveInARow({ attempts }: Delivery): number {
+  return attempts.length - 1 - attempts.findLastIndex(({ outcome }) => outcome !== 'inconclusive');
+}
+
+function nextAt(delivery: Delivery, now: number, random: number, policy: Policy): number {
+  return now + backoffMs(failuresSoFar(delivery) + 1, random, policy.backoff);
+}

@@ -1,0 +1,32 @@
+// Repeats a write that Redis refused, with backoff and for a bounded time: what is to be stored is known here and nowhere else.
+import { setTimeout as delay } from 'node:timers/promises';
+import { isRefused } from '../redis/refusals.ts';
+
+/** Runs a write until Redis takes it. @throws what Redis said last, once the time is over or the lock is lost */
+export type Persist = <T>(write: () => Promise<T>) => Promise<T>;
+
+export type PersistOptions = {
+  /** Cuts the wait short and allows one last try: another worker may have the delivery by now. */
+  lockLost: AbortSignal;
+  onRefused: (error: Error) => void;
+};
+
+const FIRST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 2000;
+const REPEATED_FOR_MS = 30_000;
+
+export function createPersist({ lockLost, onRefused }: PersistOptions): Persist {
+  return async (write) => {
+    const startedAt = performance.now();
+    for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
+      try {
+        return await write();
+      } catch (error) {
+        const isLast = lockLost.aborted || performance.now() - startedAt >= REPEATED_FOR_MS;
+        if (!isRefused(error) || isLast) throw error;
+        if (waitMs === FIRST_WAIT_MS) onRefused(error);
+      }
+      await delay(waitMs, undefined, { signal: lockLost }).catch(() => undefined);
+    }
+  };
+}

@@ -1,0 +1,92 @@
+// Stores what an outcome makes of a delivery, and settles which delivery a record in Graph belongs to.
+import { conclude, isFailure, recordTaken } from '../../domain/attempt/conclusion.ts';
+import { decide, type Decision } from '../../domain/attempt/decide.ts';
+import { withNote } from '../../domain/attempt/note.ts';
+import { isReplaced } from '../../domain/attempt/replacement.ts';
+import type { Policy } from '../../domain/attempt/retry-policy.ts';
+import { isTerminal, type Delivery, type Outcome } from '../../domain/delivery.ts';
+import type { Facts } from '../budget/facts.ts';
+import type { Deliveries } from '../store/deliveries.ts';
+import type { Stored } from '../store/record.ts';
+import type { Saved } from '../store/records.ts';
+import type { DeliveryEvents } from './consumer-events.ts';
+import type { Persist } from './persist.ts';
+
+/** An attempt that ended, and what was decided on it. */
+export type Ended = {
+  outcome: Outcome;
+  decision: Decision;
+  /** Whether a hold answers for the failure. */
+  held: boolean;
+  startedAt: number;
+};
+
+export type SettleParts = {
+  deliveries: Deliveries;
+  facts: Facts;
+  events: DeliveryEvents;
+  policy: Policy;
+  clock: () => number;
+  random: () => number;
+};
+
+export function createSettle({ deliveries, facts, events, policy, clock, random }: SettleParts) {
+  const decideNow = (outcome: Outcome, delivery: Delivery): Decision =>
+    decide(outcome, delivery, { now: clock(), random: random() }, policy);
+
+  /** Another worker's change meanwhile only matters where Graph has the record. */
+  async function settle(stored: Stored, ended: Ended, persist: Persist): Promise<void> {
+    const { outcome, decision, held, startedAt } = ended;
+    const now = clock();
+    const verdict = held ? decision.verdictWhileHeld : decision.verdict;
+    const delivery = conclude(stored.delivery, outcome, verdict, now);
+    let saved = await persist(() => deliveries.save(stored, delivery, now));
+    if (saved.kind === 'claimed' && (outcome.kind === 'created' || outcome.kind === 'found')) {
+      saved = await replaceOwner(stored, delivery, outcome, now, persist);
+    }
+    if (saved.kind === 'stale' && !isFailure(outcome) && outcome.kind !== 'absent') {
+      const newer = await deliveries.load(delivery.id);
+      if (newer && !isTerminal(newer.delivery.status)) {
+        return settle(newer, { ...ended, decision: decideNow(outcome, newer.delivery) }, persist);
+      }
+      if (newer && newer.delivery.deviceRunStateId !== outcome.deviceRunStateId)
+        events.deliveredTwice(newer.delivery, outcome.deviceRunStateId);
+      return;
+    }
+    if (saved.kind === 'claimed' && (outcome.kind === 'created' || outcome.kind === 'found')) {
+      const { graph, kind } = outcome;
+      const instead: Outcome = kind === 'created' ? recordTaken(graph) : { kind: 'absent', graph };
+      return settle(stored, { ...ended, outcome: instead, decision: decideNow(instead, stored.delivery) }, persist);
+    }
+    if (saved.kind !== 'saved') return;
+    events.attempt({ delivery, outcome, verdict, durationMs: Math.max(0, now - startedAt) });
+    if (verdict.then === 'done') events.delivered(delivery);
+    if (verdict.then === 'dead') events.dead(delivery);
+  }
+
+  /** The record belongs to another delivery. Where Graph replaced that one's, the other is noted so and this one gets it. */
+  async function replaceOwner(
+    stored: Stored,
+    delivery: Delivery,
+    outcome: Extract<Outcome, { kind: 'created' | 'found' }>,
+    now: number,
+    persist: Persist,
+  ): Promise<Saved> {
+    const ownerId = (await deliveries.findOwner(outcome.deviceRunStateId)) ?? '';
+    const owner = await deliveries.load(ownerId);
+    const { oneRowPerDevice } = await facts.read();
+    if (owner && !isReplaced(owner.delivery, outcome, stored.delivery, oneRowPerDevice?.holds === true))
+      return { kind: 'claimed' };
+    if (owner) {
+      // Noted first: at no time do two deliveries believe that the record is theirs.
+      const note = { code: 'record-replaced', at: now, by: delivery.id } as const;
+      const noted = await persist(() => deliveries.save(owner, withNote(owner.delivery, note), now));
+      if (noted.kind === 'stale') return { kind: 'claimed' };
+      if (outcome.kind === 'created') await persist(() => facts.note('oneRowPerDevice', { holds: true, at: now }));
+      events.recordReplaced(owner.delivery, delivery);
+    }
+    return persist(() => deliveries.save(stored, delivery, now, ownerId));
+  }
+
+  return { decideNow, settle };
+}

@@ -1,0 +1,34 @@
+// One outcome decided and carried out on a delivery, as a worker does it; and the operation an attempt asked for.
+import { conclude as carryOut } from '../../src/domain/attempt/conclusion.ts';
+import { decide, type Verdict } from '../../src/domain/attempt/decide.ts';
+import type { Policy } from '../../src/domain/attempt/retry-policy.ts';
+import { begin, createDelivery, type Delivery, type Outcome } from '../../src/domain/delivery.ts';
+import type { Operation } from '../../src/domain/hold/hold.ts';
+import type { TenantEffect } from '../../src/domain/hold/tenant-effect.ts';
+
+/** `held`: whether a hold answers for the failure. */
+export type Circumstances = { now: number; random: number; held: boolean };
+
+export function verdictOf(outcome: Outcome, delivery: Delivery, circumstances: Circumstances, policy: Policy): Verdict {
+  const { verdict, verdictWhileHeld } = decide(outcome, delivery, circumstances, policy);
+  return circumstances.held ? verdictWhileHeld : verdict;
+}
+
+export function conclude(
+  delivery: Delivery,
+  outcome: Outcome,
+  circumstances: Circumstances,
+  policy: Policy,
+): { delivery: Delivery; verdict: Verdict } {
+  const verdict = verdictOf(outcome, delivery, circumstances, policy);
+  return { delivery: carryOut(delivery, outcome, verdict, circumstances.now), verdict };
+}
+
+const POLICY: Policy = { maxAgeMs: 1e9, lookAfterMs: 1, attemptTimeoutMs: 1, backoff: { baseMs: 1, capMs: 1 } };
+
+/** What an outcome means for the tenant, whichever delivery it is of. */
+export function effectOf(outcome: Outcome, operation: Operation): TenantEffect {
+  const accepted = createDelivery('t', { runId: 'r', deviceId: 'd', hardwareConfigurationId: 'h' }, 0);
+  const uncertainty = operation === 'look' ? { since: 0, looks: 0 } : null;
+  return decide(outcome, begin({ ...accepted, uncertainty }, 0), { now: 0, random: 0 }, POLICY).tenant;
+}
