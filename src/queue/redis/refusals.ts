@@ -70,9 +70,14 @@ export function refusalOf({ message }: Error): string | null {
 const OF_THE_COMMAND = ['ERR', 'WRONGTYPE', 'CROSSSLOT'];
 const CODE = /^(?:ERR .*: -)?([A-Z]+)\b/s;
 
+/** What ioredis says when a cluster's nodes went on refusing a command or passing it on, as while a slot moves. */
+const SENT_ROUND = 'Too many Cluster redirections';
+
 /** Whether Redis refused for a reason of its own: its memory, its disk, its replicas, our rights. */
 export function isRefused(error: unknown): error is Error {
-  if (!(error instanceof Error) || error.name !== 'ReplyError') return false;
+  if (!(error instanceof Error)) return false;
+  if (error.message.startsWith(SENT_ROUND)) return true;
+  if (error.name !== 'ReplyError') return false;
   return DENIED.test(error.message) || !OF_THE_COMMAND.includes(CODE.exec(error.message)?.[1] ?? 'ERR');
 }
 

@@ -9,20 +9,21 @@ export type PersistOptions = {
   /** Cuts the wait short and allows one last try: another worker may have the delivery by now. */
   lockLost: AbortSignal;
   onRefused: (error: Error) => void;
+  repeatForMs?: number;
 };
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2000;
-const REPEATED_FOR_MS = 30_000;
+const REPEAT_FOR_MS = 30_000;
 
-export function createPersist({ lockLost, onRefused }: PersistOptions): Persist {
+export function createPersist({ lockLost, onRefused, repeatForMs = REPEAT_FOR_MS }: PersistOptions): Persist {
   return async (write) => {
     const startedAt = performance.now();
     for (let waitMs = FIRST_WAIT_MS; ; waitMs = Math.min(2 * waitMs, LONGEST_WAIT_MS)) {
       try {
         return await write();
       } catch (error) {
-        const isLast = lockLost.aborted || performance.now() - startedAt >= REPEATED_FOR_MS;
+        const isLast = lockLost.aborted || performance.now() - startedAt >= repeatForMs;
         if (!isRefused(error) || isLast) throw error;
         if (waitMs === FIRST_WAIT_MS) onRefused(error);
       }

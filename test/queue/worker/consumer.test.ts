@@ -253,19 +253,45 @@ describe('outcomes', () => {
   }, 25_000);
 });
 
-test('Redis full just as a record was created · is no defect · and the record is found once there is room', async () => {
-  const found: Outcome = { kind: 'found', deviceRunStateId: 'record-1', graph: { status: 200, requestId: 'q' } };
-  consume(async () => {
-    await redis.client.config('SET', 'maxmemory', '1');
-    // There is room again before the attempt is.
-    setTimeout(() => void redis.client.config('SET', 'maxmemory', '0'), 500);
-    return created();
-  }, found);
-  const delivery = await ends(await accept(1), 60_000);
-  expect(delivery.deviceRunStateId).toBe('record-1');
-  expect(tried.map(({ sends }) => sends)).toEqual(['create', 'look']);
-  expect((await metrics.defects.get()).values).toMatchObject([{ value: 0 }]);
-}, 90_000);
+describe('Redis refuses just as a record was created', () => {
+  const countRefusals = async () =>
+    Number(/total_error_replies:(\d+)/.exec(await redis.client.info('stats'))?.[1] ?? 0);
+  afterEach(async () => {
+    await redis.client.config('SET', 'maxmemory', '0');
+    await redis.client.call('ACL', 'SETUSER', 'default', '+@all');
+  });
+
+  test.each([
+    ['OOM', ['CONFIG', 'SET', 'maxmemory', '1'], ['CONFIG', 'SET', 'maxmemory', '0']],
+    ['NOPERM', ['ACL', 'SETUSER', 'default', '-hincrby'], ['ACL', 'SETUSER', 'default', '+@all']],
+  ])('%s for a short time · is no defect · and the outcome is stored without a lookup', async (_code, refuse, permit) => {
+    await redis.client.config('RESETSTAT');
+    consume(async () => {
+      await redis.client.call(...(refuse as [string]));
+      return created();
+    });
+    const id = await accept(1);
+    await until('it is refused', async () => tried.length > 0 && (await countRefusals()) >= 10, 20_000);
+    await redis.client.call(...(permit as [string]));
+    const delivery = await ends(id, 20_000);
+    expect(delivery).toMatchObject({ deviceRunStateId: 'record-1', lastFailure: null });
+    expect(outcomes(delivery)).toEqual(['created']);
+    expect(tried.map(({ sends }) => sends)).toEqual(['create']);
+    expect((await metrics.defects.get()).values).toMatchObject([{ value: 0 }]);
+  }, 50_000);
+
+  test('a failure’s outcome · is stored as well · its effect on the tenant included', async () => {
+    consume(async () => {
+      await redis.client.config('SET', 'maxmemory', '1');
+      setTimeout(() => void redis.client.config('SET', 'maxmemory', '0'), 500);
+      return forbidden;
+    });
+    const delivery = await ends(await accept(1), 20_000);
+    expect(outcomes(delivery)).toEqual(['created']);
+    expect(delivery.lastFailure).toMatchObject({ kind: 'forbidden' });
+    expect((await metrics.defects.get()).values).toMatchObject([{ value: 0 }]);
+  }, 50_000);
+});
 
 test('an older result that nobody superseded when the newer one came · is superseded before it is created', async () => {
   const older = await accept(1);
