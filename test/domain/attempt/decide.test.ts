@@ -6,7 +6,8 @@ import { FAILURE_KINDS, type Failure } from '../../../src/domain/attempt/failure
 import { HOLD_REASONS, REMEDIES } from '../../../src/domain/hold/hold.ts';
 import type { Verdict } from '../../../src/domain/attempt/decide.ts';
 import { backoffMs, longestWaitMs } from '../../../src/domain/attempt/retry-policy.ts';
-import { verdictOf, type Circumstances } from '../../support/conclude.ts';
+import { FAILURES_UNTIL_HOLD, REJECTIONS_UNTIL_HOLD } from '../../../src/domain/hold/tenant-effect.ts';
+import { effectOf, verdictOf, type Circumstances } from '../../support/conclude.ts';
 import { circumstances, delivery, now, policy } from '../sample.ts';
 
 const looking = delivery({ uncertainty: { since: 1, looks: 0 } });
@@ -41,7 +42,7 @@ const unread = (times: number) =>
       ...{ graphStatus: 200, graphRequestId: null },
     })),
   });
-const uncertain: Failure = { kind: 'uncertain', ...why };
+const uncertain = { kind: 'uncertain', ...why } as const;
 const rejected = (status: number): Failure => ({ kind: 'rejected', status, ...why });
 const held = { held: true };
 
@@ -187,6 +188,33 @@ describe('a failure · has one verdict · whoever asks', () => {
 
 test.each(SUCCESSES)('a record · %s · has one verdict', (_when, outcome, about, changes, verdict) => {
   expect(verdictOf(outcome, begin(about, now), { ...circumstances, ...changes }, policy)).toEqual(verdict);
+});
+
+/** What one create of each kind means for the tenant: the kind of effect, or how many failures it takes for a hold. */
+const EFFECTS: Record<Failure['kind'], [Failure, string | number]> = {
+  throttled: [throttled(1500), 'throttle'],
+  'not-sent': [notSent('graph'), FAILURES_UNTIL_HOLD],
+  delayed: [delayed, 'nothing'],
+  uncertain: [uncertain, FAILURES_UNTIL_HOLD],
+  inconclusive: [inconclusive, 'recovered'],
+  conflict: [{ kind: 'conflict', ...why }, 'answered'],
+  unauthenticated: [{ kind: 'unauthenticated', ...why }, 'hold'],
+  'credential-refused': [{ kind: 'credential-refused', ...why }, 'hold'],
+  forbidden: [{ kind: 'forbidden', ...why }, 'hold'],
+  'route-not-served': [{ kind: 'route-not-served', ...why }, 'hold'],
+  rejected: [rejected(400), REJECTIONS_UNTIL_HOLD],
+};
+
+test.each(Object.values(EFFECTS))('$kind · has one effect on the tenant · $1', (outcome, expected) => {
+  const effect = effectOf(outcome, 'create');
+  expect(effect.kind === 'count-failure' ? effect.failuresUntilHold : effect.kind).toBe(expected);
+});
+
+test('a lookup · is evidence about lookups alone · and a stall of our own none at all', () => {
+  expect(effectOf(uncertain, 'look')).toMatchObject({ kind: 'count-failure', about: 'look' });
+  expect(effectOf({ kind: 'forbidden', ...why }, 'look')).toMatchObject({ kind: 'hold', about: 'look' });
+  expect(effectOf(rejected(400), 'look')).toEqual({ kind: 'answered' });
+  expect(effectOf({ ...uncertain, stoodStill: true }, 'create')).toEqual({ kind: 'nothing' });
 });
 
 test('the table · has a row for every kind of failure · and none besides', () => {

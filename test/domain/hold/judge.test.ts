@@ -2,9 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../../src/domain/delivery.ts';
-import { FAILURES_UNTIL_HOLD, REJECTIONS_UNTIL_HOLD } from '../../../src/domain/hold/tenant-effect.ts';
+import { REJECTIONS_UNTIL_HOLD } from '../../../src/domain/hold/tenant-effect.ts';
 import { effectOf } from '../../support/conclude.ts';
-import { FAILURE_KINDS, type Failure } from '../../../src/domain/attempt/failure.ts';
+import type { Failure } from '../../../src/domain/attempt/failure.ts';
 import {
   FORGOTTEN_AFTER_MS,
   keyOfHold,
@@ -40,7 +40,6 @@ const throttled: Failure = { kind: 'throttled', retryAfterMs: 1, detail: '429', 
 const notSent: Failure = { kind: 'not-sent', upstream: 'graph', detail: 'ECONNREFUSED', graph: null };
 const refused: Failure = { kind: 'credential-refused', detail: 'AADSTS7000222', graph: null };
 const conflict: Failure = { kind: 'conflict', detail: '409', graph: graph(409) };
-const inconclusive: Failure = { kind: 'inconclusive', detail: 'more pages', next: null, graph: null };
 const delayed: Failure = { kind: 'delayed', detail: 'stood still', graph: null };
 const rejected = (status = 400, code = 'BadRequest'): Failure => ({
   kind: 'rejected',
@@ -456,40 +455,6 @@ test('any history · leaves what is known small, one claim a delivery at most, a
     }),
     { numRuns: 300 },
   );
-});
-
-test('every kind of failure · says something · and only what is not answered needs several', () => {
-  const kinds: Record<Failure['kind'], Failure> = {
-    throttled,
-    'not-sent': notSent,
-    delayed,
-    uncertain: failing,
-    unauthenticated,
-    'credential-refused': refused,
-    forbidden,
-    'route-not-served': unserved,
-    inconclusive,
-    conflict,
-    rejected: rejected(),
-  };
-  expect(Object.keys(kinds).toSorted()).toEqual([...FAILURE_KINDS].toSorted());
-  const needed = Object.values(kinds).map((outcome) => {
-    const effect = effectOf(outcome, 'create');
-    return effect.kind === 'count-failure' ? effect.failuresUntilHold : effect.kind;
-  });
-  expect(needed).toEqual([
-    'throttle',
-    FAILURES_UNTIL_HOLD,
-    'nothing',
-    FAILURES_UNTIL_HOLD,
-    'hold',
-    'hold',
-    'hold',
-    'hold',
-    'recovered',
-    'answered',
-    REJECTIONS_UNTIL_HOLD,
-  ]);
 });
 
 test('holds as they are told · one for each cause and scope · the tenant’s first, and what it explains left out', () => {

@@ -264,21 +264,25 @@ describe('Redis refuses just as a record was created', () => {
   test.each([
     ['OOM', ['CONFIG', 'SET', 'maxmemory', '1'], ['CONFIG', 'SET', 'maxmemory', '0']],
     ['NOPERM', ['ACL', 'SETUSER', 'default', '-hincrby'], ['ACL', 'SETUSER', 'default', '+@all']],
-  ])('%s for a short time · is no defect · and the outcome is stored without a lookup', async (_code, refuse, permit) => {
-    await redis.client.config('RESETSTAT');
-    consume(async () => {
-      await redis.client.call(...(refuse as [string]));
-      return created();
-    });
-    const id = await accept(1);
-    await until('it is refused', async () => tried.length > 0 && (await countRefusals()) >= 10, 20_000);
-    await redis.client.call(...(permit as [string]));
-    const delivery = await ends(id, 20_000);
-    expect(delivery).toMatchObject({ deviceRunStateId: 'record-1', lastFailure: null });
-    expect(outcomes(delivery)).toEqual(['created']);
-    expect(tried.map(({ sends }) => sends)).toEqual(['create']);
-    expect((await metrics.defects.get()).values).toMatchObject([{ value: 0 }]);
-  }, 50_000);
+  ])(
+    '%s for a short time · is no defect · and the outcome is stored without a lookup',
+    async (_code, refuse, permit) => {
+      await redis.client.config('RESETSTAT');
+      consume(async () => {
+        await redis.client.call(...(refuse as [string]));
+        return created();
+      });
+      const id = await accept(1);
+      await until('it is refused', async () => tried.length > 0 && (await countRefusals()) >= 10, 20_000);
+      await redis.client.call(...(permit as [string]));
+      const delivery = await ends(id, 20_000);
+      expect(delivery).toMatchObject({ deviceRunStateId: 'record-1', lastFailure: null });
+      expect(outcomes(delivery)).toEqual(['created']);
+      expect(tried.map(({ sends }) => sends)).toEqual(['create']);
+      expect((await metrics.defects.get()).values).toMatchObject([{ value: 0 }]);
+    },
+    50_000,
+  );
 
   test('a failure’s outcome · is stored as well · its effect on the tenant included', async () => {
     consume(async () => {
