@@ -13,7 +13,7 @@ import { createFacts, type Facts } from './budget/facts.ts';
 import { createFingerprints } from './store/fingerprints.ts';
 import { createKeys, QUEUE_NAME, type Keys } from './redis/keys.ts';
 import { connect, disconnect, settled, type Purpose, type RedisConnection } from './redis/connection.ts';
-import { createSeal } from './store/payload-cipher.ts';
+import { createPayloadCipher } from './store/payload-cipher.ts';
 import { openWriteProbe, type WriteProbe } from './redis/write-probe.ts';
 
 /** The tenant the environment describes. */
@@ -69,15 +69,15 @@ export async function openTenantQueue(
   queue.on('error', onTrouble);
   const { writesPer20s, holdProbeMs, policy } = config.delivery;
   const [payloadKeys, groupKeys] = [decode(config.payloadKeys), decode(config.http.groupKeys)];
-  const seal = createSeal(payloadKeys);
+  const cipher = createPayloadCipher(payloadKeys);
   const secrets = openFingerprintSecrets(redis, keys.fingerprintSecrets, [...payloadKeys, ...groupKeys]);
-  const fingerprints = createFingerprints(secrets, seal);
+  const fingerprints = createFingerprints(secrets, cipher);
   const deliveries = createDeliveries(
     redis,
     queue,
     keys,
     ENVIRONMENT_TENANT,
-    seal,
+    cipher,
     fingerprints,
     config.delivery,
     clock.now,

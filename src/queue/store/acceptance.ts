@@ -8,9 +8,9 @@ import { toSaid, type Said } from '../../domain/submission/fingerprinted-text.ts
 import type { Fingerprints, MakeFingerprint } from './fingerprints.ts';
 import type { Keys } from '../redis/keys.ts';
 import { scriptOnList, type WaitingList } from './waiting-list.ts';
-import { fingerprintOf, parseHeader, parseRecord, tag, toBody, type Place } from './record.ts';
+import { fingerprintOf, parseHeader, parseRecord, searchHash, toBody, type ListPosition } from './record.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import { NotOpened, type Seal } from './payload-cipher.ts';
+import { DecryptionFailed, type PayloadCipher } from './payload-cipher.ts';
 
 /** What became of a run result, and how many are created before it while it waits. */
 export type Accepted =
@@ -26,7 +26,7 @@ type About = {
 };
 
 /** Of two open deliveries of one device and configuration, the older need not be created. */
-export type OnRivals = (older: string, newer: string) => void;
+export type OnSuperseded = (older: string, newer: string) => void;
 
 export type AcceptanceSettings = { priority: Priority; supersede: boolean };
 
@@ -59,17 +59,17 @@ const AWAITED_FOR_MS = 1800;
 
 /**
  * Makes the acceptance of one tenant: resolved, a run is as durable as Redis is. Safe to repeat and to race.
- * @param onRivals told after both are stored
+ * @param onSuperseded told after both are stored
  */
 export function createAcceptance(
   redis: RedisConnection,
   keys: Pick<Keys, 'delivery'>,
   waitingList: WaitingList,
   tenantId: string,
-  seal: Seal,
+  cipher: PayloadCipher,
   fingerprints: Fingerprints,
   { priority, supersede }: AcceptanceSettings,
-  onRivals: OnRivals,
+  onSuperseded: OnSuperseded,
 ): Accept {
   const acceptScript = scriptOnList(redis, waitingList, 'store/accept-deliveries');
   const waiting: Entry[] = [];
@@ -77,7 +77,7 @@ export function createAcceptance(
 
   function toArgs({ run, said, delivery, rank }: Entry, makeFingerprint: MakeFingerprint): (string | number)[] {
     const text = toText(run);
-    const identity = `${makeFingerprint(said)} ${tag(run.deviceId)} ${tag(run.runId)}`;
+    const identity = `${makeFingerprint(said)} ${searchHash(run.deviceId)} ${searchHash(run.runId)}`;
     const contestant = supersede ? toContestant(run, delivery.acceptedAt) : null;
     const contest = [contestant?.contest ?? '', contestant?.instant ?? ''];
     return [
@@ -85,7 +85,7 @@ export function createAcceptance(
       delivery.acceptedAt,
       identity,
       rank,
-      toBody(delivery, text, seal),
+      toBody(delivery, text, cipher),
       ...contest,
       configurationKey(run.hardwareConfigurationId),
     ];
@@ -143,8 +143,8 @@ export function createAcceptance(
     } else if (answer[0] === 'accepted') {
       const [kind, number, older, newer] = answer;
       resolve({ kind, delivery, ahead: aheadOf(number) });
-      if (older !== '') onRivals(older, delivery.id);
-      if (newer !== '') onRivals(delivery.id, newer);
+      if (older !== '') onSuperseded(older, delivery.id);
+      if (newer !== '') onSuperseded(delivery.id, newer);
     } else if (answer[0] === 'other' && !(await fingerprints.isOf(fingerprintOf(answer[1]), said))) {
       resolve({ kind: 'conflict' });
     } else {
@@ -158,9 +158,9 @@ export function createAcceptance(
   /** Null where it is sealed with a key that is gone; the receipt asks for no more than its header has. */
   function readKnown(id: string, record: string): Delivery | null {
     try {
-      return parseRecord(id, tenantId, record, seal).delivery;
+      return parseRecord(id, tenantId, record, cipher).delivery;
     } catch (error) {
-      if (error instanceof NotOpened) return null;
+      if (error instanceof DecryptionFailed) return null;
       throw error;
     }
   }
@@ -177,7 +177,7 @@ export function createAcceptance(
 }
 
 /** How many go before a position: the promoted ones that are due, all of a better rank, and those before it in its own rank. */
-function countAhead({ rank, number }: Place, [due, left, joined]: ListState): number {
+function countAhead({ rank, number }: ListPosition, [due, left, joined]: ListState): number {
   let ahead = due + Math.max(0, number - 1 - (left[rank] ?? 0));
   for (let better = 0; better < rank; better += 1) ahead += (joined[better] ?? 0) - (left[better] ?? 0);
   return ahead;

@@ -6,7 +6,7 @@ import type { Deliveries } from './deliveries.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { Stored } from './record.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import { NotOpened } from './payload-cipher.ts';
+import { DecryptionFailed } from './payload-cipher.ts';
 import { scriptOf } from '../redis/script.ts';
 
 export type DeadLetterPage = { deadLetters: Delivery[]; nextCursor: string | null };
@@ -124,6 +124,6 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
 
 /** One that is sealed by a key that is not known here is passed over; others are not lost for it. */
 function unlessSealed(error: unknown): null {
-  if (error instanceof NotOpened) return null;
+  if (error instanceof DecryptionFailed) return null;
   throw error;
 }

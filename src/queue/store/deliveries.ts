@@ -11,7 +11,7 @@ import { createWaitingList, type WaitingList } from './waiting-list.ts';
 import { createRecords, type Records, type RecordSettings } from './records.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { createSearch, type Search } from './search.ts';
-import type { Seal } from './payload-cipher.ts';
+import type { PayloadCipher } from './payload-cipher.ts';
 
 export type Deliveries = Records &
   Pick<WaitingList, 'promote' | 'enqueueIfDue' | 'sweep' | 'putOff' | 'waitMs' | 'park' | 'oldestOpen'> & {
@@ -34,7 +34,7 @@ export function createDeliveries(
   queue: Queue,
   keys: Keys,
   tenantId: string,
-  seal: Seal,
+  cipher: PayloadCipher,
   fingerprints: Fingerprints,
   settings: DeliverySettings,
   clock: () => number,
@@ -43,11 +43,12 @@ export function createDeliveries(
   const window = Math.min(TAKEN_AHEAD.most, Math.max(TAKEN_AHEAD.least, ahead));
   const probeLostMs = settings.policy.attemptTimeoutMs + settings.holdProbeMs * LONGEST_PROBE_INTERVAL;
   const waitingList = createWaitingList(redis, queue, keys, window, probeLostMs);
-  const records = createRecords(redis, waitingList, keys, tenantId, seal, settings);
+  const records = createRecords(redis, waitingList, keys, tenantId, cipher, settings);
   const waitMs = longestWaitMs(settings.policy);
   const takeOver = createTakeOver({ redis, queue, waitingList, find: records.find, longestWaitMs: waitMs });
   // If this fails, the worker finds out before it creates the older one.
-  const onRivals = (older: string, newer: string) => void records.replace(older, newer, clock()).catch(() => undefined);
+  const onSuperseded = (older: string, newer: string) =>
+    void records.replace(older, newer, clock()).catch(() => undefined);
   return {
     ...records,
     promote: waitingList.promote,
@@ -60,7 +61,7 @@ export function createDeliveries(
     waitMs: waitingList.waitMs,
     park: waitingList.park,
     oldestOpen: waitingList.oldestOpen,
-    accept: createAcceptance(redis, keys, waitingList, tenantId, seal, fingerprints, settings, onRivals),
+    accept: createAcceptance(redis, keys, waitingList, tenantId, cipher, fingerprints, settings, onSuperseded),
     search: createSearch(redis, keys, records),
     countFetchable: () => queue.getWaitingCount(),
   };

@@ -2,7 +2,7 @@
 import { createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import type { RedisConnection } from '../redis/connection.ts';
 import { scriptOf } from '../redis/script.ts';
-import { createSeal } from './payload-cipher.ts';
+import { createPayloadCipher } from './payload-cipher.ts';
 
 export type FingerprintSecret = { id: string; key: KeyObject };
 
@@ -98,7 +98,7 @@ function toSecret(text: string): FingerprintSecret {
 
 /** Under a key of its own, which tells nothing of the one it is made of. */
 function toWrapping(key: Buffer): Wrapping {
-  const { seal, open } = createSeal([createHmac('sha256', key).update('fingerprint secret').digest()]);
+  const { seal, open } = createPayloadCipher([createHmac('sha256', key).update('fingerprint secret').digest()]);
   const wrap = (secret: string) => seal(secret, OWNER);
   return { field: wrap('').split('.')[1] ?? '', wrap, unwrap: (value) => open(value, OWNER) };
 }

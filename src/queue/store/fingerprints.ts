@@ -3,7 +3,7 @@ import { createHmac, hash } from 'node:crypto';
 import { isFirstFingerprint, toFirstTexts } from '../../domain/submission/first-fingerprint.ts';
 import type { Said } from '../../domain/submission/fingerprinted-text.ts';
 import { SECRET_ID_CHARACTERS, type FingerprintSecret, type FingerprintSecrets } from './fingerprint-secrets.ts';
-import type { Seal } from './payload-cipher.ts';
+import type { PayloadCipher } from './payload-cipher.ts';
 
 export type MakeFingerprint = (said: Said) => string;
 
@@ -23,14 +23,14 @@ const MAC_AT = OUTLINE_AT + 6;
 const END = MAC_AT + 16;
 
 /** Fingerprints of the second version are `2.<secret id><outline><MAC>`, over what the device said, before masking. */
-export function createFingerprints(secrets: FingerprintSecrets, seal: Seal): Fingerprints {
+export function createFingerprints(secrets: FingerprintSecrets, cipher: PayloadCipher): Fingerprints {
   return {
     ready: async () => {
       const secret = await secrets.current();
       return (said) => make(secret, said);
     },
     isOf: async (found, said) => {
-      if (isFirstFingerprint(found)) return toFirstTexts(said).some((text) => seal.isFirstFingerprint(found, text));
+      if (isFirstFingerprint(found)) return toFirstTexts(said).some((text) => cipher.isFirstFingerprint(found, text));
       if (!found.startsWith(VERSION)) return false;
       const secret = await secrets.find(found.slice(VERSION.length, OUTLINE_AT));
       return secret

@@ -2,20 +2,20 @@
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { firstFingerprint, shorten } from '../../domain/submission/first-fingerprint.ts';
 
-export type Seal = {
+export type PayloadCipher = {
   /** @param id what the text belongs to, its delivery's id: under any other id it does not open */
   seal: (plain: string, id: string) => string;
-  /** @throws NotOpened where none of the keys opens it, or it was changed, or it belongs to another id */
+  /** @throws DecryptionFailed where none of the keys opens it, or it was changed, or it belongs to another id */
   open: (sealed: string, id: string) => string;
   /** Whether a fingerprint of the first version stands for this text, under any of the keys or from before there were any. */
   isFirstFingerprint: (found: string, text: string) => boolean;
 };
 
 /** Sealed text that cannot be read. Its message names neither text nor key. */
-export class NotOpened extends Error {
+export class DecryptionFailed extends Error {
   constructor(reason: string) {
     super(`a sealed record cannot be opened: ${reason}`);
-    this.name = 'NotOpened';
+    this.name = 'DecryptionFailed';
   }
 }
 
@@ -29,11 +29,11 @@ const KEY_ID_BYTES = 6;
 type NamedKey = { id: string; key: Buffer };
 
 /**
- * Makes the seal of `PAYLOAD_KEYS`. Sealed text is `sealed1.<key id>.<base64url of nonce, ciphertext and tag>`.
+ * Makes the cipher of `PAYLOAD_KEYS`. Sealed text is `sealed1.<key id>.<base64url of nonce, ciphertext and tag>`.
  * @param keys 32 bytes each; the first seals, all open. None: text stays as it is. Text that was never sealed opens as
  * it is, so that keys can be introduced while records without are still in Redis.
  */
-export function createSeal(keys: readonly Buffer[]): Seal {
+export function createPayloadCipher(keys: readonly Buffer[]): PayloadCipher {
   const named = keys.map((key) => ({ id: nameOf(key), key }));
   const [first] = named;
   return {
@@ -63,9 +63,9 @@ function sealWith({ id: keyId, key }: NamedKey, plain: string, id: string): stri
 function openWith(keys: readonly NamedKey[], text: string, id: string): string {
   const [, keyId = '', encoded = ''] = text.split('.');
   const known = keys.find((key) => key.id === keyId);
-  if (!known) throw new NotOpened('none of PAYLOAD_KEYS is the key that sealed it');
+  if (!known) throw new DecryptionFailed('none of PAYLOAD_KEYS is the key that sealed it');
   const sealed = Buffer.from(encoded, 'base64url');
-  if (sealed.length < NONCE_BYTES + TAG_BYTES) throw new NotOpened('it is cut short');
+  if (sealed.length < NONCE_BYTES + TAG_BYTES) throw new DecryptionFailed('it is cut short');
   const decipher = createDecipheriv(ALGORITHM, known.key, sealed.subarray(0, NONCE_BYTES), {
     authTagLength: TAG_BYTES,
   })
@@ -74,7 +74,7 @@ function openWith(keys: readonly NamedKey[], text: string, id: string): string {
   try {
     return decipher.update(sealed.subarray(NONCE_BYTES, -TAG_BYTES), undefined, 'utf8') + decipher.final('utf8');
   } catch {
-    throw new NotOpened('it was changed, or belongs to another delivery');
+    throw new DecryptionFailed('it was changed, or belongs to another delivery');
   }
 }
 

@@ -5,13 +5,13 @@ import type { Attempt, Delivery, LastFailure, Mark, Status, Uncertainty } from '
 import type { Note } from '../../domain/attempt/note.ts';
 import type { RunResult } from '../../domain/submission/run-result.ts';
 import { HEADER_BYTES, STATUS_CODES } from '../lua/constants.ts';
-import type { Seal } from './payload-cipher.ts';
+import type { PayloadCipher } from './payload-cipher.ts';
 
 /** A delivery as stored: its run result while it is needed, and the revision a save must name. */
 export type Stored = { delivery: Delivery; run: RunResult | null; rev: number };
 
-/** Where a delivery stands in line: the how-manieth of its rank it is. */
-export type Place = { rank: number; number: number };
+/** Position in the waiting list: rank, and 1-based sequence number within it. */
+export type ListPosition = { rank: number; number: number };
 
 const STATUS_OF = Object.fromEntries(Object.entries(STATUS_CODES).map(([status, code]) => [code, status as Status]));
 
@@ -20,8 +20,8 @@ const ATTEMPTS_REMEMBERED = 8;
 
 type Tuple = [number: number, at: number, outcome: Attempt['outcome'], status: number | null, requestId: string | null];
 
-/** What a header does not say, as short as it can be: what is as in a new delivery is left out. */
-type Life = {
+/** What the header does not have, kept short: members are left out that are as in a new delivery. */
+type StoredState = {
   /** Run, device and configuration, where the run result is gone. */
   of?: [runId: string, deviceId: string, hardwareConfigurationId: string] | undefined;
   made?: number | undefined;
@@ -43,13 +43,13 @@ type Life = {
  * its run apart: a script can take the run result away.
  * @param run its text, null where it is gone
  */
-export function toBody(delivery: Delivery, run: string | null, { seal }: Seal): string {
+export function toBody(delivery: Delivery, run: string | null, { seal }: PayloadCipher): string {
   const forgotten = run === null || delivery.status === 'delivered';
-  const life = JSON.stringify(toLife(delivery, forgotten || delivery.status === 'superseded'));
-  return `${life === '{}' ? '' : seal(life, delivery.id)}\n${forgotten ? '' : seal(run, delivery.id)}`;
+  const state = JSON.stringify(toStoredState(delivery, forgotten || delivery.status === 'superseded'));
+  return `${state === '{}' ? '' : seal(state, delivery.id)}\n${forgotten ? '' : seal(run, delivery.id)}`;
 }
 
-function toLife(delivery: Delivery, named: boolean): Life {
+function toStoredState(delivery: Delivery, named: boolean): StoredState {
   const { runId, deviceId, hardwareConfigurationId, attempts, status } = delivery;
   const kept = status === 'delivered' ? attempts.slice(-ATTEMPTS_REMEMBERED) : attempts;
   const settled = isTerminal(status);
@@ -79,7 +79,11 @@ const toTuple = ({ number, at, outcome, graphStatus, graphRequestId }: Attempt):
 ];
 
 /** What the header alone says, for whoever has no key to read the rest. @throws Error where it is no record */
-export function parseHeader(id: string, tenantId: string, record: string): { base: Base; rev: number; place: Place } {
+export function parseHeader(
+  id: string,
+  tenantId: string,
+  record: string,
+): { base: Base; rev: number; place: ListPosition } {
   const [rev, letter = '', acceptedAt, rank, number] = record.slice(0, HEADER_BYTES).split(' ');
   const status = STATUS_OF[letter];
   if (status === undefined) throw new Error(`the record of delivery ${id} cannot be read`);
@@ -88,42 +92,47 @@ export function parseHeader(id: string, tenantId: string, record: string): { bas
 }
 
 /** @throws Error where it is no record, or sealed with a key that is not known here */
-export function parseRecord(id: string, tenantId: string, record: string, { open }: Seal): Stored & { place: Place } {
+export function parseRecord(
+  id: string,
+  tenantId: string,
+  record: string,
+  { open }: PayloadCipher,
+): Stored & { place: ListPosition } {
   const { base, rev, place } = parseHeader(id, tenantId, record);
-  const [, life = '', run = ''] = record.split('\n');
+  const [, state = '', run = ''] = record.split('\n');
   const parsedRun = run === '' ? null : (JSON.parse(open(run, id)) as RunResult);
-  const parsedLife = life === '' ? {} : (JSON.parse(open(life, id)) as Life);
-  return { delivery: fromLife(base, parsedLife, parsedRun), run: parsedRun, rev, place };
+  const parsedState = state === '' ? {} : (JSON.parse(open(state, id)) as StoredState);
+  return { delivery: fromStoredState(base, parsedState, parsedRun), run: parsedRun, rev, place };
 }
 
 type Base = Pick<Delivery, 'id' | 'tenantId' | 'status' | 'acceptedAt'>;
 
-function fromLife(base: Base, life: Life, run: RunResult | null): Delivery {
+function fromStoredState(base: Base, state: StoredState, run: RunResult | null): Delivery {
   const [runId, deviceId, hardwareConfigurationId] = run
     ? [run.runId, run.deviceId, run.hardwareConfigurationId]
-    : (life.of ?? ['', '', '']);
+    : (state.of ?? ['', '', '']);
   return {
     ...createDelivery(base.tenantId, { runId, deviceId, hardwareConfigurationId }, base.acceptedAt),
     ...base,
-    attemptsMade: life.made ?? 0,
-    attempts: (life.tries ?? []).map(([number, at, outcome, graphStatus, graphRequestId]) => ({
+    attemptsMade: state.made ?? 0,
+    attempts: (state.tries ?? []).map(([number, at, outcome, graphStatus, graphRequestId]) => ({
       number,
       at,
       outcome,
       graphStatus,
       graphRequestId,
     })),
-    dueAt: life.due ?? base.acceptedAt,
-    failingSince: life.failing ?? null,
-    mark: life.mark ?? null,
-    uncertainty: life.unsure ?? null,
-    lastFailure: life.failed ?? null,
-    deliveredAt: life.done ?? null,
-    deviceRunStateId: life.record ?? null,
+    dueAt: state.due ?? base.acceptedAt,
+    failingSince: state.failing ?? null,
+    mark: state.mark ?? null,
+    uncertainty: state.unsure ?? null,
+    lastFailure: state.failed ?? null,
+    deliveredAt: state.done ?? null,
+    deviceRunStateId: state.record ?? null,
     // One that came back was changed by a script, which cannot open what is sealed.
-    supersededBy: base.status === 'superseded' ? (life.by ?? null) : null,
-    notes: (life.notes ?? []).map(([code, at, by]) => ({ code, at, by })),
-    traceparent: life.trace ?? null,
+    supersededBy: base.status === 'superseded' ? (state.by ?? null) : null,
+    notes: (state.notes ?? []).map(([code, at, by]) => ({ code, at, by })),
+    traceparent: state.trace ?? null,
   };
 }
 
@@ -133,6 +142,6 @@ export function fingerprintOf(record: string): string {
 }
 
 /** What a search compares in place of a device or run id: it says nothing of them to whoever reads Redis. */
-export function tag(text: string): string {
+export function searchHash(text: string): string {
   return hash('sha256', text, 'base64url').slice(0, 6);
 }

@@ -10,7 +10,7 @@ import { parseRecord, toBody, type Stored } from './record.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { STATUS_CODES } from '../lua/constants.ts';
 import { scriptOf } from '../redis/script.ts';
-import { NotOpened, type Seal } from './payload-cipher.ts';
+import { DecryptionFailed, type PayloadCipher } from './payload-cipher.ts';
 
 /**
  * `saved` · `stale`: somebody else changed it since · `gone`: there is no such delivery ·
@@ -55,7 +55,7 @@ export function createRecords(
   waitingList: WaitingList,
   keys: Keys,
   tenantId: string,
-  seal: Seal,
+  cipher: PayloadCipher,
   { dedupeWindowMs, supersede: supersedes }: RecordSettings,
 ): Records {
   const saveScript = scriptOnList(redis, waitingList, 'store/save-delivery');
@@ -64,7 +64,7 @@ export function createRecords(
 
   const parse = (id: string, record: string | null): Stored | null => {
     if (record === null) return null;
-    const { delivery, run, rev } = parseRecord(id, tenantId, record, seal);
+    const { delivery, run, rev } = parseRecord(id, tenantId, record, cipher);
     return { delivery, run, rev };
   };
 
@@ -73,7 +73,7 @@ export function createRecords(
     try {
       return parse(id, record);
     } catch (error) {
-      if (error instanceof NotOpened) return null;
+      if (error instanceof DecryptionFailed) return null;
       throw error;
     }
   };
@@ -82,7 +82,7 @@ export function createRecords(
 
   async function save(stored: Stored, next: Delivery, now: number, takeFrom = ''): Promise<Saved> {
     const claim = next.deviceRunStateId === null ? [] : [keys.record(next.deviceRunStateId)];
-    const body = toBody(next, stored.run && toText(stored.run), seal);
+    const body = toBody(next, stored.run && toText(stored.run), cipher);
     const contestant = stored.run && toContestant(stored.run, next.acceptedAt);
     // Two instants of one clock: what is between them holds on any other.
     const waitMs = next.status === 'waiting' ? Math.max(0, next.dueAt - now) : 0;

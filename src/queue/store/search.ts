@@ -2,7 +2,7 @@
 import type { Cluster } from 'ioredis';
 import { isDeliveryId, type Delivery } from '../../domain/delivery.ts';
 import type { Keys } from '../redis/keys.ts';
-import { tag } from './record.ts';
+import { searchHash } from './record.ts';
 import type { Records } from './records.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { scriptOf } from '../redis/script.ts';
@@ -35,7 +35,8 @@ export function createSearch(redis: RedisConnection, keys: Keys, { find }: Recor
     const found: Delivery[] = [];
     const giveUpAt = performance.now() + SEARCHED_FOR_MS;
     for await (const slice of walk(redis, pattern)) {
-      if (slice.length > 0) found.push(...(await load((await matchScript(slice, [tag(text)])) as string[], text)));
+      if (slice.length > 0)
+        found.push(...(await load((await matchScript(slice, [searchHash(text)])) as string[], text)));
       if (found.length >= FOUND_AT_MOST || performance.now() > giveUpAt) return newestFirst(found, false);
     }
     return newestFirst(found, true);

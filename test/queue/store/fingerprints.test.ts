@@ -7,7 +7,7 @@ import { toSaid, type Said } from '../../../src/domain/submission/fingerprinted-
 import { openFingerprintSecrets } from '../../../src/queue/store/fingerprint-secrets.ts';
 import { createFingerprints } from '../../../src/queue/store/fingerprints.ts';
 import { connect, disconnect, settled } from '../../../src/queue/redis/connection.ts';
-import { createSeal } from '../../../src/queue/store/payload-cipher.ts';
+import { createPayloadCipher } from '../../../src/queue/store/payload-cipher.ts';
 import { FIRST_PAYLOAD_KEY, FIRST_RECORDS } from '../../support/first-version.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { aRun } from '../../support/tenant.ts';
@@ -28,7 +28,7 @@ const said = (changes: object = {}) => toSaid({ ...aRun(1), output: 'cctk --setu
 async function openProcess(keys: readonly Buffer[]) {
   const connection = connect(redis.config, 'answer', () => undefined);
   await settled(connection);
-  const prints = createFingerprints(openFingerprintSecrets(connection, HASH, keys), createSeal([]));
+  const prints = createFingerprints(openFingerprintSecrets(connection, HASH, keys), createPayloadCipher([]));
   return {
     make: async (what: Said) => (await prints.ready())(what),
     isOf: prints.isOf,
@@ -155,8 +155,8 @@ describe('a fingerprint of the first version', () => {
   test.each(FIRST_RECORDS)('$what · is of what was sent · and of nothing else', async ({ sent, plain, keyed }) => {
     const connection = connect(redis.config, 'answer', () => undefined);
     const secrets = openFingerprintSecrets(connection, HASH, [A]);
-    const prints = createFingerprints(secrets, createSeal([B, FIRST_PAYLOAD_KEY]));
-    const without = createFingerprints(secrets, createSeal([B]));
+    const prints = createFingerprints(secrets, createPayloadCipher([B, FIRST_PAYLOAD_KEY]));
+    const without = createFingerprints(secrets, createPayloadCipher([B]));
     for (const found of [plain, keyed]) {
       expect(await prints.isOf(found, toSaid(sent))).toBe(true);
       expect(await prints.isOf(found, toSaid({ ...sent, ...other }))).toBe(false);

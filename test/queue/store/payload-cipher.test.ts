@@ -1,14 +1,14 @@
 // Sealed text: opened by whoever has the key and the id, by nobody else, and as it is where there are no keys.
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { createSeal, NotOpened } from '../../../src/queue/store/payload-cipher.ts';
+import { createPayloadCipher, DecryptionFailed } from '../../../src/queue/store/payload-cipher.ts';
 
 const KEY = Buffer.alloc(32, 1);
 const OLD_KEY = Buffer.alloc(32, 2);
 const ID = 'dAbCdEfGhIjKlMnOpQrStUv';
 const PLAIN = JSON.stringify({ upn: 'a.nowak@contoso.example', output: 'Änderungen · 設定 · 😀 · \ud800 \u0000' });
 
-const { seal, open } = createSeal([KEY]);
+const { seal, open } = createPayloadCipher([KEY]);
 
 describe('sealed text', () => {
   test('any text · sealed and opened · is the same, and printable in between', () => {
@@ -32,7 +32,7 @@ describe('sealed text', () => {
 
   test('another delivery’s id · opens nothing · and says so without the text', () => {
     expect(() => open(seal(PLAIN, ID), 'another')).toThrow(
-      new NotOpened('it was changed, or belongs to another delivery'),
+      new DecryptionFailed('it was changed, or belongs to another delivery'),
     );
   });
 
@@ -44,21 +44,21 @@ describe('sealed text', () => {
       const changed = sealed.slice(0, at) + other + sealed.slice(at + 1);
       // The last character's lowest bits may say nothing.
       if (Buffer.from(changed.slice(body), 'base64url').equals(Buffer.from(sealed.slice(body), 'base64url'))) continue;
-      expect(() => open(changed, ID)).toThrow(NotOpened);
+      expect(() => open(changed, ID)).toThrow(DecryptionFailed);
     }
   });
 
   test.each([0, 10, 27])('cut after %i bytes · opens nothing · and says so', (bytes) => {
     const [version, keyId, body = ''] = seal(PLAIN, ID).split('.');
     const cut = Buffer.from(body, 'base64url').subarray(0, bytes).toString('base64url');
-    expect(() => open(`${version}.${keyId}.${cut}`, ID)).toThrow(new NotOpened('it is cut short'));
+    expect(() => open(`${version}.${keyId}.${cut}`, ID)).toThrow(new DecryptionFailed('it is cut short'));
   });
 });
 
 describe('keys', () => {
   test('a new key in front · seals what is new · and what is old still opens', () => {
-    const sealedBefore = createSeal([OLD_KEY]).seal(PLAIN, ID);
-    const rotated = createSeal([KEY, OLD_KEY]);
+    const sealedBefore = createPayloadCipher([OLD_KEY]).seal(PLAIN, ID);
+    const rotated = createPayloadCipher([KEY, OLD_KEY]);
     expect(rotated.open(sealedBefore, ID)).toBe(PLAIN);
     expect(open(rotated.seal(PLAIN, ID), ID)).toBe(PLAIN);
   });
@@ -67,13 +67,13 @@ describe('keys', () => {
     ['a wrong key', [OLD_KEY]],
     ['no key', []],
   ])('%s · opens nothing · and names the variable, not the text', (_what, keys) => {
-    expect(() => createSeal(keys).open(seal(PLAIN, ID), ID)).toThrow(
-      new NotOpened('none of PAYLOAD_KEYS is the key that sealed it'),
+    expect(() => createPayloadCipher(keys).open(seal(PLAIN, ID), ID)).toThrow(
+      new DecryptionFailed('none of PAYLOAD_KEYS is the key that sealed it'),
     );
   });
 
   test('no keys · text stays as it is · both ways', () => {
-    const none = createSeal([]);
+    const none = createPayloadCipher([]);
     expect([none.seal(PLAIN, ID), none.open(PLAIN, ID)]).toEqual([PLAIN, PLAIN]);
   });
 

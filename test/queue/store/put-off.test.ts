@@ -7,7 +7,7 @@ import { openFingerprintSecrets } from '../../../src/queue/store/fingerprint-sec
 import { createFingerprints } from '../../../src/queue/store/fingerprints.ts';
 import { createKeys, QUEUE_NAME } from '../../../src/queue/redis/keys.ts';
 import { connect, disconnect, settled, type RedisConnection } from '../../../src/queue/redis/connection.ts';
-import { createSeal } from '../../../src/queue/store/payload-cipher.ts';
+import { createPayloadCipher } from '../../../src/queue/store/payload-cipher.ts';
 import { scriptClock, setTime } from '../../support/redis-clock.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { aRun, POLICY } from '../../support/tenant.ts';
@@ -42,7 +42,7 @@ beforeEach(async () => {
     holdProbeMs: 2000,
     policy,
   };
-  const seal = createSeal([]);
+  const seal = createPayloadCipher([]);
   const prints = createFingerprints(openFingerprintSecrets(connection, keys.fingerprintSecrets, []), seal);
   deliveries = createDeliveries(connection, queue, keys, 'default', seal, prints, settings, () => now);
   await clockShows(T);

@@ -11,7 +11,7 @@ import { createKeys, QUEUE_NAME } from '../../../src/queue/redis/keys.ts';
 import { createWaitingList, type WaitingList } from '../../../src/queue/store/waiting-list.ts';
 import { createRecords, type Records } from '../../../src/queue/store/records.ts';
 import { connect, disconnect, settled, type RedisConnection } from '../../../src/queue/redis/connection.ts';
-import { createSeal } from '../../../src/queue/store/payload-cipher.ts';
+import { createPayloadCipher } from '../../../src/queue/store/payload-cipher.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { aRun } from '../../support/tenant.ts';
 
@@ -20,7 +20,7 @@ const DAY_MS = 86_400_000;
 const WINDOW_MS = 3_600_000;
 const keys = createKeys('runstate', 'default');
 /** Sealed: scripts that change a record must do so without reading it. */
-const seal = createSeal([Buffer.alloc(32, 'superseding')]);
+const seal = createPayloadCipher([Buffer.alloc(32, 'superseding')]);
 
 let redis: TestRedis;
 let connection: RedisConnection;
