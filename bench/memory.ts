@@ -13,7 +13,8 @@ import { createLog } from '../src/telemetry/log.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
 import { createConsumer } from '../src/queue/worker/consumer.ts';
 import { createPermitQueue } from '../src/queue/budget/permit-queue.ts';
-import { openTenantQueue, type TenantQueue } from '../src/queue/tenant.ts';
+import type { Tenant } from '../src/queue/tenant.ts';
+import { openOwnTenant } from '../test/support/tenant.ts';
 
 const { values } = parseArgs({
   options: {
@@ -58,19 +59,19 @@ async function measure(fate: keyof typeof FATES): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), 'runstate-bench-'));
   const settings = { DATA_DIR: directory, DEVICE_GROUP_KEYS: randomBytes(32).toString('base64') };
   const config = parseConfig({ ...settings, GRAPH_WRITES_PER_20S: '1000000' }, 'api');
-  const queue = await openTenantQueue(config, 'work', () => undefined);
+  const tenant = await openOwnTenant(config);
   try {
-    await queue.redis.ping();
-    const before = await usedMemory(queue);
+    await tenant.redis.ping();
+    const before = await usedMemory(tenant);
     for (let first = 0; first < deliveries; first += AT_ONCE) {
       const numbers = Array.from({ length: Math.min(AT_ONCE, deliveries - first) }, (_, index) => first + index);
-      await Promise.all(numbers.map((number) => queue.deliveries.accept(aRun(number), Date.now())));
+      await Promise.all(numbers.map((number) => tenant.deliveries.accept(aRun(number), Date.now())));
     }
     const outcome = FATES[fate];
     if (outcome) {
       const consumer = createConsumer({
-        ...queue,
-        permits: createPermitQueue(queue.budget),
+        ...tenant,
+        permits: createPermitQueue(tenant.budget),
         deliver: () => Promise.resolve(outcome()),
         events: createEvents(createLog('bench', 'silent'), createMetrics()),
         policy: config.delivery.policy,
@@ -78,12 +79,12 @@ async function measure(fate: keyof typeof FATES): Promise<number> {
         clock: Date.now,
         random: Math.random,
       });
-      while ((await queue.deliveries.counts())[fate] < deliveries) await delay(100);
+      while ((await tenant.deliveries.counts())[fate] < deliveries) await delay(100);
       await consumer.close();
     }
-    return Math.round(((await usedMemory(queue)) - before) / deliveries);
+    return Math.round(((await usedMemory(tenant)) - before) / deliveries);
   } finally {
-    await queue.close();
+    await tenant.close();
     await rm(directory, { recursive: true, force: true });
   }
 }
@@ -107,7 +108,7 @@ function aRun(number: number): RunResult {
   return { ...run, output: randomBytes(room).toString('base64').slice(0, room) };
 }
 
-async function usedMemory({ redis }: TenantQueue): Promise<number> {
+async function usedMemory({ redis }: Tenant): Promise<number> {
   return Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1]);
 }
 

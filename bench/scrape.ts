@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openApi, type Api } from '../src/api/api.ts';
 import { parseConfig } from '../src/config/config.ts';
+import { ENVIRONMENT_TENANT, type Tenant } from '../src/queue/tenant.ts';
 import { createLog } from '../src/telemetry/log.ts';
 import { createTelemetry } from '../src/telemetry/telemetry.ts';
 
@@ -27,22 +28,25 @@ const config = parseConfig(
   'api',
 );
 const api = await openApi(config, { telemetry: createTelemetry(createLog('bench', 'fatal')) });
+const tenant = api.tenants.get(ENVIRONMENT_TENANT);
+if (!tenant) throw new Error('the API opened no tenant');
+const { redis } = tenant;
 try {
-  await api.queue.redis.ping();
+  await redis.ping();
   // Only the number of deliveries matters here: none goes to disk.
-  await api.queue.redis.config('SET', 'appendonly', 'no');
+  await redis.config('SET', 'appendonly', 'no');
   say(await measure(api, 0));
-  await fill(api);
+  await fill(tenant);
   say(await measure(api, deliveries));
 } finally {
   await api.close();
   await rm(directory, { recursive: true, force: true });
 }
 
-async function fill({ queue }: Api): Promise<void> {
+async function fill({ deliveries: store }: Tenant): Promise<void> {
   for (let first = 0; first < deliveries; first += AT_ONCE) {
     const numbers = Array.from({ length: Math.min(AT_ONCE, deliveries - first) }, (_, index) => first + index);
-    await Promise.all(numbers.map((number) => queue.deliveries.accept(aRun(number), Date.now())));
+    await Promise.all(numbers.map((number) => store.accept(aRun(number), Date.now())));
   }
 }
 

@@ -13,7 +13,7 @@ import {
   type MarkedWorld,
 } from './support/marked-days.ts';
 import { startTestRedis } from './support/redis.ts';
-import { openTestQueue } from './support/tenant.ts';
+import { openTestTenant } from './support/tenant.ts';
 
 const TOKEN = /eyJ[\w-]{8,}\./;
 
@@ -86,7 +86,7 @@ describe('after good days and bad ones', () => {
 
 test('without PAYLOAD_KEYS · the same search · finds what was said, and still no password', async () => {
   const plain = await startTestRedis();
-  const queue = await openTestQueue(plain);
+  const queue = await openTestTenant(plain);
   try {
     const parsed = parseRunResult(markedRun('run-9'));
     if (!parsed.ok) throw new Error(JSON.stringify(parsed.faults));

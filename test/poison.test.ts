@@ -1,10 +1,10 @@
 // A backlog over five configurations of which three are poison, before a stand-in for Graph that is not our sandbox: two flow on, nothing dies, and once it is well again everything is there once.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { TenantQueue } from '../src/queue/tenant.ts';
+import type { Tenant } from '../src/queue/tenant.ts';
 import { startOtherGraph, TROUBLES } from './support/other-graph.ts';
 import { startProcess, type TestProcess } from './support/process.ts';
 import { startTestRedis, type TestRedis } from './support/redis.ts';
-import { aRun, openTestQueue } from './support/tenant.ts';
+import { aRun, openTestTenant } from './support/tenant.ts';
 import { until } from './support/until.ts';
 
 const WRITES_PER_20S = 400;
@@ -15,7 +15,7 @@ type Hold = { reason: string; hardwareConfigurationId?: string; deliveries?: num
 
 let graph: Awaited<ReturnType<typeof startOtherGraph>>;
 let redis: TestRedis;
-let queue: TenantQueue;
+let queue: Tenant;
 let worker: TestProcess;
 let api: TestProcess;
 let url: string;
@@ -23,7 +23,7 @@ let url: string;
 beforeAll(async () => {
   graph = await startOtherGraph(7, { configurations: 5, lostShare: 0 });
   redis = await startTestRedis();
-  queue = await openTestQueue(redis, { writesPer20s: WRITES_PER_20S });
+  queue = await openTestTenant(redis, { writesPer20s: WRITES_PER_20S });
   const environment = {
     ...graph.environment(graph.port),
     REDIS_URL: redis.url,

@@ -1,4 +1,4 @@
-// A worker: opens the queue, the Graph client and the consumer of a configuration, and listens for health checks and scrapes.
+// A worker: opens Redis and its tenant, the Graph client and the consumer of a configuration, and listens for health checks and scrapes.
 import { createHealth, untilStopped } from '../src/api/readiness.ts';
 import type { Config } from '../src/config/config.ts';
 import { describeSubject } from '../src/config/graph.ts';
@@ -10,11 +10,10 @@ import { createHealthApp } from '../src/http/health-app.ts';
 import { listen } from '../src/http/server.ts';
 import { openParts, type Parts } from '../src/process/parts.ts';
 import { cannotListen } from '../src/process/start-checks.ts';
-import type { Budget } from '../src/queue/budget/budget.ts';
 import { createPermitQueue } from '../src/queue/budget/permit-queue.ts';
-import { watchDurability } from '../src/queue/redis/health.ts';
 import { createClaimable } from '../src/queue/store/claimable.ts';
-import { openTenantQueue, type TenantQueue } from '../src/queue/tenant.ts';
+import { openRedis } from '../src/queue/redis/open-redis.ts';
+import { environmentTenant, openTenant, type Tenant, type TenantOptions } from '../src/queue/tenant.ts';
 import { createConsumer } from '../src/queue/worker/consumer.ts';
 import type { Telemetry } from '../src/telemetry/telemetry.ts';
 import { createDeliver } from './deliver.ts';
@@ -28,13 +27,13 @@ export type WorkerOptions = {
   clock?: () => number;
   random?: () => number;
   /** Replaces the tenant's budget, such as by one on a faster clock. */
-  toBudget?: (queue: TenantQueue) => Budget;
+  toBudget?: NonNullable<TenantOptions['toBudget']>;
 };
 
 export type Worker = {
   /** Where it answers health checks and scrapes. */
   port: number;
-  queue: TenantQueue;
+  tenants: ReadonlyMap<string, Tenant>;
   close: () => Promise<void>;
 };
 
@@ -43,8 +42,8 @@ export function openWorker(config: Config, options: WorkerOptions): Promise<Work
   const { events, log, metrics } = options.telemetry;
   return openParts(options.parts, events.closeFailed, async (parts) => {
     const { host, port: wanted, concurrency } = config.worker;
-    const { queue, isAlive, clock } = await openConsumer(config, options, parts);
-    const health = createHealth({ queue, metrics, clock });
+    const { tenant, isAlive } = await openConsumer(config, options, parts);
+    const health = createHealth({ tenant, metrics });
     const app = createHealthApp({
       ...health,
       readiness: untilStopped(health.readiness, parts.signal),
@@ -62,41 +61,46 @@ export function openWorker(config: Config, options: WorkerOptions): Promise<Work
     parts.opened('listener', listener.close);
     const { port } = listener;
     log.info({ host, port, concurrency }, 'working');
-    return { port, queue };
+    return { port, tenants: new Map([[tenant.id, tenant]]) };
   });
 }
 
 async function openConsumer(config: Config, options: WorkerOptions, parts: Parts) {
   const { events, tracer } = options.telemetry;
-  const opened = await openTenantQueue(config, 'work', events.redisTrouble, events.waitingForRedis);
-  parts.opened('queue', opened.close);
-  watchDurability(opened.redis, events.durability);
-  const queue = options.toBudget ? { ...opened, budget: options.toBudget(opened) } : opened;
-  const clock = options.clock ?? queue.clock.now;
+  const redis = await openRedis(config.redis, 'work', events);
+  parts.opened('redis', redis.close);
+  const { clock, toBudget } = options;
+  const tenant = await openTenant(redis, environmentTenant(config), {
+    redisTrouble: events.redisTrouble,
+    clock,
+    toBudget,
+  });
+  parts.opened(`tenant ${tenant.id}`, tenant.close);
+  const { now, latest } = tenant.clock;
 
   const requestEnded: RequestEnded = (request) => {
     events.graphRequest(request);
     tracer.request(request);
   };
   const tokens = createTokenSource(config.graph, Date.now, requestEnded);
-  const graph = createGraphClient(config.graph, tokens, options.clock ?? queue.clock.latest, requestEnded);
+  const graph = createGraphClient(config.graph, tokens, latest, requestEnded);
   parts.opened('graph', graph.close);
 
-  const facts = openGraphFacts(queue.facts, {
+  const facts = openGraphFacts(tenant.facts, {
     subject: describeSubject(config.graph),
-    clock,
+    clock: now,
     onTrouble: events.queueTrouble,
   });
   parts.opened('graph facts', facts.close);
 
-  const permits = createPermitQueue(queue.budget);
+  const permits = createPermitQueue(tenant.budget);
   const deliver = createDeliver({
     create: graph.create,
     find: createLookUp(graph, permits.furtherPage, () => performance.now(), { facts: facts.options }),
-    claimable: createClaimable(queue),
+    claimable: createClaimable(tenant),
   });
   const consumer = createConsumer({
-    ...queue,
+    ...tenant,
     permits,
     deliver: async (delivery, run, signal) => {
       const outcome = await tracer.attempt(delivery, () => deliver(delivery, run, signal));
@@ -106,9 +110,9 @@ async function openConsumer(config: Config, options: WorkerOptions, parts: Parts
     events,
     policy: config.delivery.policy,
     concurrency: config.worker.concurrency,
-    clock,
+    clock: now,
     random: options.random ?? Math.random,
   });
   parts.opened('consumer', consumer.close, 'at once');
-  return { queue, isAlive: consumer.isAlive, clock };
+  return { tenant, isAlive: consumer.isAlive };
 }

@@ -6,8 +6,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Queue } from 'bullmq';
 import { parseConfig } from '../../src/config/config.ts';
 import { connect, disconnect } from '../../src/queue/redis/connection.ts';
-import { openTenantQueue } from '../../src/queue/tenant.ts';
 import { startTestRedis } from '../../test/support/redis.ts';
+import { openOwnTenant } from '../../test/support/tenant.ts';
 import { mostWrites, type Cell, type Sender } from './cells.ts';
 import { aRun } from './load.ts';
 import type { Counted, Outside } from './outside.ts';
@@ -71,11 +71,11 @@ async function provideWork(cell: Cell, settings: Record<string, string>, configu
     names.slice(batch * AT_ONCE, (batch + 1) * AT_ONCE),
   );
   if (cell.sender === 'runstate-bridge') {
-    const queue = await openTenantQueue(config, 'work', () => undefined);
+    const tenant = await openOwnTenant(config);
     for (const batch of batches) {
-      await Promise.all(batch.map((name) => queue.deliveries.accept(aRun(configurationId, name), Date.now())));
+      await Promise.all(batch.map((name) => tenant.deliveries.accept(aRun(configurationId, name), Date.now())));
     }
-    await queue.close();
+    await tenant.close();
   }
   if (cell.sender === 'BullMQ limiter') {
     const connection = connect(config.redis, 'work', () => undefined);

@@ -20,7 +20,7 @@ const redis = connect(config.redis, 'work', telemetry.events.redisTrouble);
 hastenClock(redis, timeScale);
 await redis.ping();
 process.on('message', () => {
-  const toBudget = ({ keys }: { keys: Parameters<typeof createBudget>[1] }) =>
+  const toBudget = (keys: Parameters<typeof createBudget>[1]) =>
     hastenBudget(createBudget(redis, keys, settings, clock), timeScale);
   void openWorker(config, { telemetry, clock, toBudget }).then(() => say('begun'));
 });

@@ -1,8 +1,8 @@
 // A backlog, put there the quick way: through the queue's own acceptance, Redis syncing nothing meanwhile.
 import { randomUUID } from 'node:crypto';
 import { parseConfig } from '../../src/config/config.ts';
-import { openTenantQueue } from '../../src/queue/tenant.ts';
 import type { TestRedis } from '../../test/support/redis.ts';
+import { openOwnTenant } from '../../test/support/tenant.ts';
 import { aRunResult } from './requests.ts';
 
 const AT_ONCE = 1000;
@@ -11,16 +11,12 @@ const AT_ONCE = 1000;
 export function createFill(count: number, environment: Record<string, string>): (redis: TestRedis) => Promise<void> {
   return async ({ client, url }) => {
     await client.config('SET', 'appendfsync', 'no');
-    const queue = await openTenantQueue(
-      parseConfig({ ...environment, REDIS_URL: url }, 'api'),
-      'work',
-      () => undefined,
-    );
+    const tenant = await openOwnTenant(parseConfig({ ...environment, REDIS_URL: url }, 'api'));
     for (let first = 0; first < count; first += AT_ONCE) {
       const runs = Array.from({ length: Math.min(AT_ONCE, count - first) }, () => aRunResult(`OLD-${randomUUID()}`));
-      await Promise.all(runs.map((run) => queue.deliveries.accept(run, Date.now())));
+      await Promise.all(runs.map((run) => tenant.deliveries.accept(run, Date.now())));
     }
-    await queue.close();
+    await tenant.close();
     await client.config('SET', 'appendfsync', 'always');
   };
 }

@@ -1,6 +1,5 @@
-// The API: opens the queue, the identities, the dashboard and the routes of a configuration, and listens.
+// The API: opens Redis and its tenant, the identities, the dashboard and the routes of a configuration, and listens.
 import type { Config } from '../config/config.ts';
-import { toPerSecond } from '../domain/pace/per-window.ts';
 import { createApp } from '../http/app.ts';
 import { openIdentities, type Identities } from '../http/identity/identities.ts';
 import { createIsTrustedProxy } from '../http/identity/certificate/trusted-proxies.ts';
@@ -8,12 +7,9 @@ import { createDeviceRate } from '../http/request/rate.ts';
 import { listen, type Listener } from '../http/server.ts';
 import { openParts, type Parts } from '../process/parts.ts';
 import { cannotListen } from '../process/start-checks.ts';
-import { createForecast } from '../queue/budget/forecast.ts';
-import { createDeviceCounts } from '../queue/devices/device-counts.ts';
-import { openRevocations, type Revocations } from '../queue/devices/revocations.ts';
-import { watchDurability } from '../queue/redis/health.ts';
-import { watchBacklog } from '../queue/store/backlog.ts';
-import { openTenantQueue, type TenantQueue } from '../queue/tenant.ts';
+import { openAcceptingTenant, type AcceptingTenant } from '../queue/accepting-tenant.ts';
+import { openRedis } from '../queue/redis/open-redis.ts';
+import { environmentTenant } from '../queue/tenant.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { openDashboard } from './dashboard-source.ts';
 import { createHealth, untilStopped } from './readiness.ts';
@@ -33,8 +29,7 @@ export type Api = {
   /** The routes, for a listener of the caller's own. */
   app: ReturnType<typeof createApp>;
   tls: Identities['tls'];
-  queue: TenantQueue;
-  revocations: Revocations;
+  tenants: ReadonlyMap<string, AcceptingTenant>;
   close: () => Promise<void>;
 };
 
@@ -55,15 +50,17 @@ async function openRoutes(config: Config, { telemetry, random = Math.random, ...
   const { maxBodyBytes, maxBatchBytes, maxRequestsInFlight, deviceRatePerMin, basePath } = config.http;
   const { writesPer20s } = config.delivery;
 
-  const queue = await openTenantQueue(config, 'answer', events.redisTrouble, events.waitingForRedis);
-  parts.opened('queue', queue.close);
-  watchDurability(queue.redis, events.durability);
-  const clock = options.clock ?? queue.clock.now;
-  const backlog = watchBacklog(queue, config.backlog, toPerSecond(writesPer20s), clock, events.backlog);
-  parts.opened('backlog watch', backlog.close);
+  const redis = await openRedis(config.redis, 'answer', events);
+  parts.opened('redis', redis.close);
+  const tenant = await openAcceptingTenant(redis, environmentTenant(config), {
+    redisTrouble: events.redisTrouble,
+    onBacklog: events.backlog,
+    clock: options.clock,
+  });
+  parts.opened(`tenant ${tenant.id}`, tenant.close);
+  const { revocations, forecast } = tenant;
+  const clock = tenant.clock.now;
 
-  const revocations = await openRevocations(queue.redis, queue.keys, events.redisTrouble);
-  parts.opened('revocations', revocations.close);
   const identities = await openIdentities(config, revocations.isRevoked, {
     clock: options.clock ?? Date.now,
     random,
@@ -73,10 +70,8 @@ async function openRoutes(config: Config, { telemetry, random = Math.random, ...
   parts.opened('identities', identities.close);
   const { callers, verifyOperator, tls } = identities;
 
-  const health = createHealth({ queue, metrics, clock, backlog });
-  const { fullReason } = backlog;
-  const dashboard =
-    verifyOperator && openDashboard({ queue, writesPer20s, readiness: health.readiness, fullReason, clock });
+  const health = createHealth({ tenant, metrics });
+  const dashboard = verifyOperator && openDashboard({ tenant, writesPer20s, readiness: health.readiness });
   if (dashboard) parts.opened('dashboard', dashboard.close);
 
   const app = createApp({
@@ -85,13 +80,12 @@ async function openRoutes(config: Config, { telemetry, random = Math.random, ...
     isProxy: createIsTrustedProxy(config.identity.trustedProxies),
     verifyOperator,
     revocations,
-    rate:
-      deviceRatePerMin === 0 ? null : createDeviceRate(deviceRatePerMin, createDeviceCounts(queue.redis, queue.keys)),
-    accept: revocations.whenKnown(backlog.accept),
-    forecast: createForecast(queue.budget, writesPer20s, clock),
-    find: revocations.whenKnown(queue.deliveries.find),
-    deadLetters: queue.deadLetters,
-    endThrottle: queue.budget.endThrottle,
+    rate: deviceRatePerMin === 0 ? null : createDeviceRate(deviceRatePerMin, tenant.countDevice),
+    accept: revocations.whenKnown(tenant.accept),
+    forecast,
+    find: revocations.whenKnown(tenant.deliveries.find),
+    deadLetters: tenant.deadLetters,
+    endThrottle: tenant.budget.endThrottle,
     onThrottleEnded: events.throttleEnded,
     startTrace: tracer.startTrace,
     isAlive: () => true,
@@ -108,7 +102,7 @@ async function openRoutes(config: Config, { telemetry, random = Math.random, ...
     onQueueTrouble: events.queueTrouble,
     onDefect: (error) => events.defect(error, 'a route threw'),
   });
-  return { app, tls, queue, revocations };
+  return { app, tls, tenants: new Map([[tenant.id, tenant]]) };
 }
 
 async function openListener(

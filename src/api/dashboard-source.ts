@@ -14,17 +14,13 @@ import type { Readiness } from '../http/response/response-schemas.ts';
 import { toEndedView, type Overview } from '../http/dashboard/overview.ts';
 import { toHoldViews } from './hold-view.ts';
 import { openBoard } from '../queue/board.ts';
-import { createReadSnapshot, type ReadSnapshot } from '../queue/read-snapshot.ts';
-import type { TenantQueue } from '../queue/tenant.ts';
+import type { AcceptingTenant } from '../queue/accepting-tenant.ts';
 
 type Parts = {
-  queue: TenantQueue;
+  tenant: AcceptingTenant;
   /** The configured pace, which the budget starts from. */
   writesPer20s: number;
   readiness: () => Promise<Readiness>;
-  /** Why submissions are refused; null while the backlog has room. */
-  fullReason: () => string | null;
-  clock: () => number;
 };
 
 const SAMPLE_EVERY_MS = 2000;
@@ -41,14 +37,13 @@ const NOTICED = ['durability', 'memory'];
 
 /** Opens the source of everything the dashboard shows. */
 export function openDashboard(parts: Parts): DashboardSource & { close: () => Promise<void> } {
-  const { queue } = parts;
-  const snapshot = createReadSnapshot(queue, parts.clock);
-  const watch = watchOverview(parts, snapshot);
-  const { board, close } = openBoard(queue);
+  const { tenant } = parts;
+  const watch = watchOverview(parts);
+  const { board, close } = openBoard(tenant);
   return {
     overview: watch.overview,
-    search: queue.deliveries.search,
-    snapshot,
+    search: tenant.deliveries.search,
+    snapshot: tenant.readSnapshot,
     boards: [board],
     close: async () => {
       watch.close();
@@ -57,17 +52,15 @@ export function openDashboard(parts: Parts): DashboardSource & { close: () => Pr
   };
 }
 
-function watchOverview(
-  { queue, writesPer20s: startPer20s, readiness, fullReason, clock }: Parts,
-  readSnapshot: ReadSnapshot,
-) {
-  const { deliveries, deadLetters } = queue;
+function watchOverview({ tenant, writesPer20s: startPer20s, readiness }: Parts) {
+  const { deliveries, deadLetters } = tenant;
+  const clock = tenant.clock.now;
   let samples: Sample[] = [];
   let causes: { at: number; dead: number; counted: number; causes: Cause[] } | null = null;
   let fresh: { at: number; overview: Promise<Overview> } | null = null;
 
   async function ask<T>(question: () => Promise<T>): Promise<T> {
-    if (queue.redis.status !== 'ready') throw new Error('Redis is not connected');
+    if (tenant.redis.status !== 'ready') throw new Error('Redis is not connected');
     return pTimeout(question(), { milliseconds: ANSWER_WITHIN_MS });
   }
 
@@ -85,18 +78,22 @@ function watchOverview(
   }
 
   async function read(): Promise<Overview> {
-    const snapshot = await ask(readSnapshot);
+    const snapshot = await ask(tenant.readSnapshot);
     const { now, counts, holds, parked } = snapshot;
     const seen = [...samples, toSample(counts, now)];
     const [ended, dead, { checks }, facts] = await ask(() =>
-      Promise.all([deliveries.latest(LATEST_LOOKED_AT), readCauses(counts.dead), readiness(), queue.facts.read()]),
+      Promise.all([deliveries.latest(LATEST_LOOKED_AT), readCauses(counts.dead), readiness(), tenant.facts.read()]),
     );
     const flow = flowAt(seen);
     const writesPerSecond = toPerSecond(snapshot.writesPer20s);
     return {
       at: toIso(now),
-      tenantId: queue.tenantId,
-      outlook: describeOutlook(snapshot, { flow, stillSince: stillSince(seen), backlogFullReason: fullReason() }),
+      tenantId: tenant.id,
+      outlook: describeOutlook(snapshot, {
+        flow,
+        stillSince: stillSince(seen),
+        backlogFullReason: tenant.backlogFullReason(),
+      }),
       notices: NOTICED.flatMap((name) => (checks[name]?.ok === false ? `${name}: ${checks[name].detail}` : [])),
       flow,
       history: toHistory(seen),

@@ -19,13 +19,12 @@ import { countHeldConfigurations, toHoldViews } from './hold-view.ts';
 import type { Check, Readiness, Status } from '../http/response/response-schemas.ts';
 import type { HealthParts } from '../http/routes/health.ts';
 import { forgetGauges, type Metrics } from '../telemetry/metrics.ts';
-import type { BacklogWatch } from '../queue/store/backlog.ts';
-import { createReadSnapshot } from '../queue/read-snapshot.ts';
+import type { AcceptingTenant } from '../queue/accepting-tenant.ts';
 import { isFull } from '../domain/operations/backlog.ts';
 import { describeWeakness, inspectRedis } from '../queue/redis/health.ts';
 import { refusalsOf } from '../queue/redis/connection.ts';
 import { refusalOf } from '../queue/redis/refusals.ts';
-import type { TenantQueue } from '../queue/tenant.ts';
+import type { Tenant } from '../queue/tenant.ts';
 
 /** A check that takes longer counts as failed. */
 const CHECK_WITHIN_MS = 1500;
@@ -39,30 +38,27 @@ const THROTTLE_REMEDY =
 const MEMORY_WARNING = 0.9;
 
 export type HealthSource = {
-  queue: TenantQueue;
+  tenant: Tenant & Partial<Pick<AcceptingTenant, 'backlogFullReason'>>;
   metrics: Metrics;
-  clock: () => number;
-  /** Only in a process that accepts submissions. */
-  backlog?: Pick<BacklogWatch, 'fullReason'>;
 };
 
 export type Health = Omit<HealthParts, 'isAlive'> & { status: () => Promise<Status> };
 
-export function createHealth({ queue, metrics, clock, backlog }: HealthSource): Health {
-  const readSnapshot = createReadSnapshot(queue, clock);
+export function createHealth({ tenant, metrics }: HealthSource): Health {
+  const { backlogFullReason } = tenant;
 
   /** Asks only while Redis is connected: otherwise a worker's commands would queue up, one more per request. */
   async function ask<T>(question: () => Promise<T>): Promise<T> {
-    if (queue.redis.status !== 'ready') throw new Error('Redis is not connected');
+    if (tenant.redis.status !== 'ready') throw new Error('Redis is not connected');
     return pTimeout(question(), { milliseconds: CHECK_WITHIN_MS });
   }
 
   async function readiness(): Promise<Readiness> {
     try {
       const [redis, { holds, throttle }] = await ask(() =>
-        Promise.all([inspectRedis(queue.redis), queue.budget.state(), queue.probeWrite()]),
+        Promise.all([inspectRedis(tenant.redis), tenant.budget.state(), tenant.probeWrite()]),
       );
-      const denied = refusalsOf(queue.redis).lastDenied(DENIED_REPORTED_MS);
+      const denied = refusalsOf(tenant.redis).lastDenied(DENIED_REPORTED_MS);
       const weakness = describeWeakness(redis);
       const checks: Record<string, Check> = {
         redis:
@@ -72,13 +68,13 @@ export function createHealth({ queue, metrics, clock, backlog }: HealthSource): 
           detail: weakness ?? 'always: a write is fsynced before it is acknowledged',
         },
         memory: toMemoryCheck(redis.memoryUsed),
-        ...(backlog && { backlog: toBacklogCheck(backlog.fullReason()) }),
+        ...(backlogFullReason && { backlog: toBacklogCheck(backlogFullReason()) }),
         graph: toGraphCheck(holds, throttle),
       };
       if (isFull(redis.memoryUsed)) return { status: 'failing', checks };
       return { status: Object.values(checks).every(({ ok }) => ok) ? 'ok' : 'degraded', checks };
     } catch (error) {
-      const waitingFor = await pTimeout(queue.explainSilence(), { milliseconds: CHECK_WITHIN_MS }).catch(() => null);
+      const waitingFor = await pTimeout(tenant.explainSilence(), { milliseconds: CHECK_WITHIN_MS }).catch(() => null);
       const why = waitingFor === null ? '' : `: waiting for ${waitingFor}`;
       return { status: 'failing', checks: { redis: { ok: false, detail: `${describeTrouble(error)}${why}` } } };
     }
@@ -87,13 +83,13 @@ export function createHealth({ queue, metrics, clock, backlog }: HealthSource): 
   /** Repeats what Redis replied; for any other error it only matters that Redis does not answer. */
   function describeTrouble(error: unknown): string {
     const refusal = error instanceof Error && error.name === 'ReplyError' ? (refusalOf(error) ?? error.message) : null;
-    const said = refusal ?? refusalsOf(queue.redis).lastNotHere(NOT_HERE_REPORTED_MS);
+    const said = refusal ?? refusalsOf(tenant.redis).lastNotHere(NOT_HERE_REPORTED_MS);
     const trouble = said === null ? 'does not answer' : `takes no writes: ${said}`;
     return `${trouble}; submissions are refused with 503`;
   }
 
   async function read() {
-    const snapshot = await ask(readSnapshot);
+    const snapshot = await ask(tenant.readSnapshot);
     return {
       ...snapshot,
       oldestQueuedAgeSeconds: oldestOpenAgeSeconds(snapshot),
@@ -104,13 +100,13 @@ export function createHealth({ queue, metrics, clock, backlog }: HealthSource): 
 
   async function status(): Promise<Status> {
     const [{ durability }, { counts, holds, parked, throttle, ...present }, facts] = await Promise.all([
-      ask(() => inspectRedis(queue.redis)),
+      ask(() => inspectRedis(tenant.redis)),
       read(),
-      ask(() => queue.facts.read()),
+      ask(() => tenant.facts.read()),
     ]);
     const { queued, delivering, waiting, delivered, dead } = counts;
-    const tenant: Status['tenants'][number] = {
-      id: queue.tenantId,
+    const view: Status['tenants'][number] = {
+      id: tenant.id,
       counts: { queued, delivering, waiting, delivered, dead },
       oldestQueuedAgeSeconds: present.oldestQueuedAgeSeconds,
       budgetWritesPerSecond: present.budgetWritesPerSecond,
@@ -128,16 +124,16 @@ export function createHealth({ queue, metrics, clock, backlog }: HealthSource): 
               },
             ]),
       ],
-      graph: toGraphFactsView(stillKnown(facts, clock())),
+      graph: toGraphFactsView(stillKnown(facts, present.now)),
     };
-    return { tenants: [tenant], durability };
+    return { tenants: [view], durability };
   }
 
   async function readGauges(): Promise<void> {
     const [{ counts, holds, parked, throttle, ...present }, jobs, redis] = await Promise.all([
       read(),
-      ask(() => queue.countJobs()),
-      ask(() => inspectRedis(queue.redis)),
+      ask(() => tenant.countJobs()),
+      ask(() => inspectRedis(tenant.redis)),
     ]);
     forgetGauges(metrics);
     for (const status of STATUSES) metrics.deliveries.set({ status }, counts[status]);

@@ -2,12 +2,12 @@
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { Queue } from 'bullmq';
 import { QUEUE_NAME } from './redis/keys.ts';
-import type { TenantQueue } from './tenant.ts';
+import type { Tenant } from './tenant.ts';
 
 export type QueueBoard = { board: BullMQAdapter; close: () => Promise<void> };
 
 /** Opens the view of a queue on the connection it has. */
-export function openBoard({ redis, keys, tenantId }: Pick<TenantQueue, 'redis' | 'keys' | 'tenantId'>): QueueBoard {
+export function openBoard({ redis, keys, id }: Pick<Tenant, 'redis' | 'keys' | 'id'>): QueueBoard {
   const queue = new Queue(QUEUE_NAME, {
     connection: redis,
     prefix: keys.root,
@@ -15,7 +15,7 @@ export function openBoard({ redis, keys, tenantId }: Pick<TenantQueue, 'redis' |
     skipVersionCheck: true,
   });
   queue.on('error', () => undefined);
-  const board = new BullMQAdapter(queue, { readOnlyMode: true, displayName: `deliveries of ${tenantId}` });
+  const board = new BullMQAdapter(queue, { readOnlyMode: true, displayName: `deliveries of ${id}` });
   // Our jobs have none of these; whatever came to be in one would not be shown.
   for (const field of ['data', 'returnValue', 'progress'] as const) board.setFormatter(field, () => ({}));
   return { board, close: () => queue.close() };

@@ -1,64 +1,85 @@
-// Everything one tenant has in Redis, opened together: deliveries, budget, and the connection under them.
+// A tenant: all that Redis holds of it, opened together and closed together.
 import { Queue } from 'bullmq';
 import type { Config } from '../config/config.ts';
 import type { Secret } from '../config/secret.ts';
+import type { BacklogLimits } from '../domain/operations/backlog.ts';
 import { createBudget, type Budget } from './budget/budget.ts';
+import { createFacts, type Facts } from './budget/facts.ts';
+import { createReadSnapshot, type ReadSnapshot } from './read-snapshot.ts';
 import { openRedisClock, type RedisClock } from './redis/clock.ts';
+import type { RedisConnection } from './redis/connection.ts';
+import { createKeys, QUEUE_NAME, type Keys } from './redis/keys.ts';
+import type { OpenRedis } from './redis/open-redis.ts';
+import { openWriteProbe, type WriteProbe } from './redis/write-probe.ts';
 import { createDeadLetters, type DeadLetters } from './store/dead-letters.ts';
 import { createDeliveries, type Deliveries } from './store/deliveries.ts';
-import { startEmbeddedRedis, type TellWait } from './redis/embedded/embedded.ts';
-import { countJobs, type JobCounts } from './worker/job-counts.ts';
 import { openFingerprintSecrets } from './store/fingerprint-secrets.ts';
-import { createFacts, type Facts } from './budget/facts.ts';
 import { createFingerprints } from './store/fingerprints.ts';
-import { createKeys, QUEUE_NAME, type Keys } from './redis/keys.ts';
-import { connect, disconnect, settled, type Purpose, type RedisConnection } from './redis/connection.ts';
 import { createPayloadCipher } from './store/payload-cipher.ts';
-import { openWriteProbe, type WriteProbe } from './redis/write-probe.ts';
+import { countJobs, type JobCounts } from './worker/job-counts.ts';
 
 /** The tenant the environment describes. */
 export const ENVIRONMENT_TENANT = 'default';
 
-export type TenantQueue = {
-  tenantId: string;
+export type TenantSettings = {
+  id: string;
+  delivery: Config['delivery'];
+  backlog: BacklogLimits;
+  payloadKeys: readonly Secret[];
+  groupKeys: readonly Secret[];
+};
+
+export type TenantOptions = {
+  redisTrouble: (error: Error) => void;
+  /** Replaces the clock of Redis, except in what Redis itself decides. */
+  clock?: (() => number) | undefined;
+  /** Replaces the budget, such as by one on a faster clock. */
+  toBudget?: ((keys: Keys) => Budget) | undefined;
+};
+
+export type Tenant = Pick<OpenRedis, 'explainSilence'> & {
+  id: string;
   keys: Keys;
+  /** The connection of the process, which its tenants share. */
   redis: RedisConnection;
+  /** The clock of all instants of this tenant. */
+  clock: Pick<RedisClock, 'now' | 'latest'>;
   deliveries: Deliveries;
   deadLetters: DeadLetters;
+  /** The pace and the holds. */
   budget: Budget;
   facts: Facts;
-  /** The clock that all instants of this tenant's are by. */
-  clock: RedisClock;
+  readSnapshot: ReadSnapshot;
   /** Whether Redis takes writes. @throws Error where it does not */
   probeWrite: WriteProbe['ask'];
   /** BullMQ's own view, beside what the deliveries say of themselves. */
   countJobs: () => Promise<JobCounts>;
-  /** What an answer of our own Redis waits for; null where it answers, or is not ours. */
-  explainSilence: () => Promise<string | null>;
+  /** Leaves the connection open. */
   close: () => Promise<void>;
 };
 
 /** What BullMQ keeps of its own history; the delivery record has ours. */
 const EVENTS_KEPT = 1000;
 
-/**
- * Opens a tenant's queue.
- * @param purpose whether somebody waits for each command (`answer`) or nobody does (`work`)
- * @param tellWait hears what our own Redis is waited for
- */
-export async function openTenantQueue(
-  config: Pick<Config, 'redis' | 'payloadKeys' | 'delivery'> & { http: Pick<Config['http'], 'groupKeys'> },
-  purpose: Purpose,
-  onTrouble: (error: Error) => void,
-  tellWait: TellWait = () => undefined,
-): Promise<TenantQueue> {
-  const embedded = config.redis.kind === 'embedded' ? await startEmbeddedRedis(config.redis.directory, tellWait) : null;
-  const redis = connect(config.redis, purpose, onTrouble);
-  const revive = () => void embedded?.ensure().catch(onTrouble);
-  redis.on('close', revive);
-  await settled(redis);
-  const keys = createKeys(config.redis.prefix, ENVIRONMENT_TENANT);
-  const clock = await openRedisClock(redis, keys.counts);
+/** What the environment says of its one tenant. */
+export const environmentTenant = ({
+  delivery,
+  backlog,
+  payloadKeys,
+  http: { groupKeys },
+}: Pick<Config, 'delivery' | 'backlog' | 'payloadKeys'> & {
+  http: Pick<Config['http'], 'groupKeys'>;
+}): TenantSettings => ({ id: ENVIRONMENT_TENANT, delivery, backlog, payloadKeys, groupKeys });
+
+export async function openTenant(
+  { connection: redis, prefix, explainSilence }: OpenRedis,
+  settings: TenantSettings,
+  { redisTrouble, ...replaced }: TenantOptions,
+): Promise<Tenant> {
+  const { id, delivery } = settings;
+  const keys = createKeys(prefix, id);
+  const redisClock = await openRedisClock(redis, keys.counts);
+  const clock = replaced.clock ? { now: replaced.clock, latest: replaced.clock } : redisClock;
   const queue = new Queue(QUEUE_NAME, {
     connection: redis,
     prefix: keys.root,
@@ -66,54 +87,40 @@ export async function openTenantQueue(
     skipVersionCheck: true,
     streams: { events: { maxLen: EVENTS_KEPT } },
   });
-  queue.on('error', onTrouble);
-  const { writesPer20s, holdProbeMs, policy } = config.delivery;
-  const [payloadKeys, groupKeys] = [decode(config.payloadKeys), decode(config.http.groupKeys)];
+  queue.on('error', redisTrouble);
+  const [payloadKeys, groupKeys] = [decode(settings.payloadKeys), decode(settings.groupKeys)];
   const cipher = createPayloadCipher(payloadKeys);
   const secrets = openFingerprintSecrets(redis, keys.fingerprintSecrets, [...payloadKeys, ...groupKeys]);
   const fingerprints = createFingerprints(secrets, cipher);
-  const deliveries = createDeliveries(
-    redis,
-    queue,
-    keys,
-    ENVIRONMENT_TENANT,
-    cipher,
-    fingerprints,
-    config.delivery,
-    clock.now,
-  );
-  const writes = openWriteProbe(redis, keys, onTrouble);
+  const deliveries = createDeliveries(redis, queue, keys, id, cipher, fingerprints, delivery, redisClock.now);
+  const budget = replaced.toBudget?.(keys) ?? createBudget(redis, keys, toBudgetSettings(delivery), redisClock.now);
+  const writeProbe = openWriteProbe(redis, keys, redisTrouble);
   return {
-    tenantId: ENVIRONMENT_TENANT,
+    id,
     keys,
     redis,
+    clock,
     deliveries,
     deadLetters: createDeadLetters(redis, keys, deliveries),
-    budget: createBudget(
-      redis,
-      keys,
-      {
-        writesPer20s,
-        holdProbeMs,
-        probeTimeoutMs: policy.attemptTimeoutMs,
-        backoff: policy.backoff,
-      },
-      clock.now,
-    ),
-    clock,
-    probeWrite: writes.ask,
+    budget,
     facts: createFacts(redis, keys),
+    readSnapshot: createReadSnapshot({ deliveries, budget }, clock.now),
+    probeWrite: writeProbe.ask,
     countJobs: () => countJobs(queue),
-    explainSilence: async () => (await embedded?.explain()) ?? null,
+    explainSilence,
     close: async () => {
-      writes.close();
-      redis.off('close', revive);
-      clock.close();
+      writeProbe.close();
+      redisClock.close();
       await queue.close();
-      await disconnect(redis);
-      await embedded?.close();
     },
   };
 }
 
 const decode = (keys: readonly Secret[]) => keys.map((key) => Buffer.from(key.reveal(), 'base64'));
+
+const toBudgetSettings = ({ writesPer20s, holdProbeMs, policy }: Config['delivery']) => ({
+  writesPer20s,
+  holdProbeMs,
+  probeTimeoutMs: policy.attemptTimeoutMs,
+  backoff: policy.backoff,
+});

@@ -51,19 +51,19 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
 
   const isLive = (page: Page) => page.locator('#live[data-state=live]').waitFor();
   const end = (run: string, outcome = created(`record-${run}`)) =>
-    conclusionOf(world.queue, aRun(run), outcome, { acceptedAt: Date.now() - 3000, now: Date.now() });
+    conclusionOf(world.tenant, aRun(run), outcome, { acceptedAt: Date.now() - 3000, now: Date.now() });
 
   async function fill(): Promise<void> {
     for (const run of ['1', '2', '3']) await end(run);
     for (const run of ['4', '5']) await end(run, rejected(404));
     await end('6', rejected(413));
-    await world.queue.deliveries.accept(aRun('7'), Date.now() - 5000);
+    await world.tenant.deliveries.accept(aRun('7'), Date.now() - 5000);
   }
 
   test('what others wrote · shows its bidirectional and invisible characters · in the headline’s reason and a result', async () => {
     const text = 'No \u202Eneddibrof\u202C\u200B\u001B[31m';
     const shown = 'No \\u202eneddibrof\\u202c\\u200b\\u001b[31m';
-    await holdAll(world.queue.budget, 'forbidden', text);
+    await holdAll(world.tenant.budget, 'forbidden', text);
     const { id } = await end('8', rejected(404, text));
     const page = await open({}, `/dashboard?find=${id}`);
     await page.getByText(shown).nth(1).waitFor();
@@ -76,7 +76,7 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
     '%s · everything can be read and has a name · held and found',
     async (colorScheme) => {
       await fill();
-      await holdAll(world.queue.budget, 'forbidden', '403 Forbidden: no permission');
+      await holdAll(world.tenant.budget, 'forbidden', '403 Forbidden: no permission');
       const page = await open({ colorScheme }, '/dashboard?find=device-7');
       await isLive(page);
       await page.getByText('What it waits for').waitFor();
@@ -92,8 +92,8 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
       const page = await open({ colorScheme });
       await page.getByRole('heading', { name: 'All delivered' }).waitFor();
       expect(await findFaults(page)).toEqual([]);
-      await world.queue.deliveries.accept(aRun('1'), Date.now());
-      await world.queue.budget.throttle('write', false, 60_000, 0);
+      await world.tenant.deliveries.accept(aRun('1'), Date.now());
+      await world.tenant.budget.throttle('write', false, 60_000, 0);
       await page.getByRole('heading', { name: 'Graph asked everyone to wait' }).waitFor();
       expect(await findFaults(page)).toEqual([]);
     },
@@ -101,7 +101,7 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
 
   test('a phone · shows all of it · nothing beside the screen', async () => {
     await fill();
-    await holdAll(world.queue.budget, 'forbidden', 'needs DeviceManagementConfiguration.ReadWrite.All');
+    await holdAll(world.tenant.budget, 'forbidden', 'needs DeviceManagementConfiguration.ReadWrite.All');
     const page = await open(PHONE, '/dashboard?find=device-7');
     await isLive(page);
     await page.getByText('What it waits for').waitFor();
@@ -176,7 +176,7 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
     throw new Error(`Tab never came to ${name}`);
   }
 
-  const countDead = async () => (await world.queue.deliveries.counts()).dead;
+  const countDead = async () => (await world.tenant.deliveries.counts()).dead;
 
   test('a service that goes away · is told, with the time of what is shown · and comes back by itself', async () => {
     const page = await open();
@@ -207,10 +207,10 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
     await page.getByRole('link', { name: 'device-1' }).click();
     await page.getByText('One result.').waitFor();
     expect(page.url()).toContain(`?find=${id}`);
-    await world.queue.deadLetters.replay({ deliveryId: id }, Date.now());
+    await world.tenant.deadLetters.replay({ deliveryId: id }, Date.now());
     await page.getByRole('button', { name: 'Explain' }).click();
     await page.locator('#found .status.queued').waitFor();
-    const stored = await world.queue.deliveries.load(id);
+    const stored = await world.tenant.deliveries.load(id);
     if (!stored) throw new Error('not stored');
     const delivered = {
       ...stored.delivery,
@@ -218,14 +218,14 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
       deliveredAt: Date.now(),
       deviceRunStateId: 'r1',
     };
-    await world.queue.deliveries.save(stored, delivered, Date.now());
+    await world.tenant.deliveries.save(stored, delivered, Date.now());
     await page.locator('#found .status.delivered').waitFor();
     expect(opened.complaints).toEqual([]);
   });
 
   test('the raw view · opens behind the same password · and the policy refuses it nothing', async () => {
-    await world.queue.deliveries.accept(aRun('1'), Date.now());
-    await world.queue.deliveries.promote();
+    await world.tenant.deliveries.accept(aRun('1'), Date.now());
+    await world.tenant.deliveries.promote();
     const page = await open({}, '/dashboard/queues');
     await page.getByText('deliveries of default').click();
     await page

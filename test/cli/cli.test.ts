@@ -6,26 +6,26 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { conclude } from '../support/conclude.ts';
 import { begin } from '../../src/domain/delivery.ts';
 import { deriveDeviceKey } from '../../src/domain/submission/device-key.ts';
-import type { TenantQueue } from '../../src/queue/tenant.ts';
+import type { Tenant } from '../../src/queue/tenant.ts';
 import { PROFILE_NAMES } from '../../src/sandbox/profiles/named.ts';
 import { runCli as run } from '../support/cli.ts';
 import { startApi, type TestProcess } from '../support/process.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
-import { aRun, openTestQueue, POLICY } from '../support/tenant.ts';
+import { aRun, openTestTenant, POLICY } from '../support/tenant.ts';
 
 const OPERATOR_TOKEN = 'operators-of-the-command-line-test';
 const groupKey = Buffer.alloc(32, 'cli').toString('base64');
 const DEVICE_KEY = deriveDeviceKey(Buffer.from(groupKey, 'base64'), 'device-1').toString('base64');
 
 let redis: TestRedis;
-let queue: TenantQueue;
+let queue: Tenant;
 let api: TestProcess;
 let url: string;
 let directory: string;
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  queue = await openTestQueue(redis);
+  queue = await openTestTenant(redis);
   directory = await mkdtemp(join(tmpdir(), 'runstate-cli-'));
   ({ api, url } = await startApi({ REDIS_URL: redis.url, DEVICE_GROUP_KEYS: groupKey, OPERATOR_TOKEN }));
 });

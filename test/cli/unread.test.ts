@@ -6,26 +6,26 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { TenantQueue } from '../../src/queue/tenant.ts';
+import type { Tenant } from '../../src/queue/tenant.ts';
 import { GROUP_KEY } from '../support/device.ts';
 import { conclusionOf, rejected } from '../support/outcomes.ts';
 import { startApi, type TestProcess } from '../support/process.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
-import { aRun, openTestQueue } from '../support/tenant.ts';
+import { aRun, openTestTenant } from '../support/tenant.ts';
 import { until } from '../support/until.ts';
 
 const OPERATOR_TOKEN = 'operators-of-the-test-of-unread-output';
 const LETTERS = 120;
 
 let redis: TestRedis;
-let queue: TenantQueue;
+let queue: Tenant;
 let api: TestProcess;
 let url: string;
 let id: string;
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  queue = await openTestQueue(redis);
+  queue = await openTestTenant(redis);
   ({ api, url } = await startApi({ REDIS_URL: redis.url, DEVICE_GROUP_KEYS: GROUP_KEY, OPERATOR_TOKEN }));
   for (let run = 0; run < LETTERS; run += 1) {
     ({ id } = await conclusionOf(queue, aRun(`run-${run}`), rejected(404, 'no such configuration '.repeat(40)), {

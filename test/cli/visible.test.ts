@@ -1,6 +1,6 @@
 // What others wrote, on an operator's terminal: shown, never obeyed – in tables, in explanations, in JSON, in complaints.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { TenantQueue } from '../../src/queue/tenant.ts';
+import type { Tenant } from '../../src/queue/tenant.ts';
 import { holdAll } from '../support/hold.ts';
 import { runCli } from '../support/cli.ts';
 import { GROUP_KEY } from '../support/device.ts';
@@ -8,7 +8,7 @@ import { conclusionOf, rejected } from '../support/outcomes.ts';
 import { startApi, type TestProcess } from '../support/process.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { startServer } from '../support/rubbish.ts';
-import { aRun, openTestQueue } from '../support/tenant.ts';
+import { aRun, openTestTenant } from '../support/tenant.ts';
 
 const OPERATOR_TOKEN = 'operators-of-the-test-of-visible-text';
 const operator = { env: { OPERATOR_TOKEN } };
@@ -17,14 +17,14 @@ const EVIL = 'x\u001B[2J\u001B]0;owned\u0007\u009B31m\u202Etxt\u200B\uD800\n│ 
 const OBEYED = /[^\n\P{Cc}]|[\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 
 let redis: TestRedis;
-let queue: TenantQueue;
+let queue: Tenant;
 let api: TestProcess;
 let url: string;
 let id: string;
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  queue = await openTestQueue(redis);
+  queue = await openTestTenant(redis);
   ({ api, url } = await startApi({ REDIS_URL: redis.url, DEVICE_GROUP_KEYS: GROUP_KEY, OPERATOR_TOKEN }));
   ({ id } = await conclusionOf(queue, aRun('evil'), rejected(404, EVIL), { acceptedAt: 1, now: 2 }));
   await holdAll(queue.budget, 'forbidden', EVIL);

@@ -1,7 +1,8 @@
 // Everything Redis holds in the end, record by record, against what the rules made of what was sent.
 import { isDeepStrictEqual } from 'node:util';
 import { parseConfig } from '../../src/config/config.ts';
-import { openTenantQueue } from '../../src/queue/tenant.ts';
+import type { Tenant } from '../../src/queue/tenant.ts';
+import { openOwnTenant } from '../support/tenant.ts';
 import { keyOf, type Promised } from './play.ts';
 
 export type Walked = { records: number; violations: string[] };
@@ -10,12 +11,12 @@ const DELIVERY_KEY = /:(d[\w-]{22})$/;
 
 /** @param env the API's own: what it stored is read as it would read it */
 export async function walk(env: Record<string, string>, promised: Promised): Promise<Walked> {
-  const queue = await openTenantQueue(parseConfig(env, 'api'), 'work', () => undefined);
+  const tenant = await openOwnTenant(parseConfig(env, 'api'));
   const violations: string[] = [];
   const seen = new Set<string>();
   try {
-    for (const id of await findIds(queue)) {
-      const run = (await queue.deliveries.load(id))?.run ?? null;
+    for (const id of await findIds(tenant)) {
+      const run = (await tenant.deliveries.load(id))?.run ?? null;
       const told = promised.stored.get(id);
       const expected = told ? [told] : ((run && promised.possible.get(keyOf(run))) ?? []);
       seen.add(id);
@@ -29,11 +30,11 @@ export async function walk(env: Record<string, string>, promised: Promised): Pro
     }
     return { records: seen.size, violations };
   } finally {
-    await queue.close();
+    await tenant.close();
   }
 }
 
-async function findIds({ redis }: Awaited<ReturnType<typeof openTenantQueue>>): Promise<string[]> {
+async function findIds({ redis }: Tenant): Promise<string[]> {
   const ids: string[] = [];
   let cursor = '0';
   do {

@@ -3,6 +3,8 @@ import { pino } from 'pino';
 import { expect } from 'vitest';
 import { openApi, type Api } from '../../src/api/api.ts';
 import { parseConfig } from '../../src/config/config.ts';
+import type { AcceptingTenant } from '../../src/queue/accepting-tenant.ts';
+import { ENVIRONMENT_TENANT } from '../../src/queue/tenant.ts';
 import type { Events } from '../../src/telemetry/events.ts';
 import type { Metrics } from '../../src/telemetry/metrics.ts';
 import { createTelemetry } from '../../src/telemetry/telemetry.ts';
@@ -15,6 +17,7 @@ export const OPERATOR_TOKEN = 'an-operator-token-of-32-characters-or-more';
 export type LogLine = { level: number | string; msg: string } & Record<string, unknown>;
 
 export type TestApp = Api & {
+  tenant: AcceptingTenant;
   lines: LogLine[];
   /** The one line about a request, once it is written. */
   told: (requestId: unknown) => Promise<LogLine>;
@@ -49,8 +52,11 @@ export async function startTestApp(
   const telemetry = createTelemetry(log);
   const { metrics, events } = telemetry;
   const api = await openApi(config, { telemetry, clock, random });
+  const tenant = api.tenants.get(ENVIRONMENT_TENANT);
+  if (!tenant) throw new Error('the API opened no tenant');
   return {
     ...api,
+    tenant,
     lines,
     told: (requestId) =>
       until(`a log line about request ${String(requestId)}`, () =>
@@ -72,6 +78,6 @@ async function sumOf(counter: Pick<Metrics['submissions'], 'get'>, code: string)
 }
 
 /** Resolves once the queue has its connection; until then it answers no. */
-export async function untilConnected({ queue }: TestApp, withinMs?: number): Promise<void> {
-  await until('a connection to Redis', () => queue.redis.status === 'ready', withinMs);
+export async function untilConnected({ tenant }: TestApp, withinMs?: number): Promise<void> {
+  await until('a connection to Redis', () => tenant.redis.status === 'ready', withinMs);
 }

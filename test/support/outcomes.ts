@@ -2,7 +2,7 @@
 import { conclude } from './conclude.ts';
 import { begin, type Delivery, type Outcome } from '../../src/domain/delivery.ts';
 import type { RunResult } from '../../src/domain/submission/run-result.ts';
-import type { TenantQueue } from '../../src/queue/tenant.ts';
+import type { Tenant } from '../../src/queue/tenant.ts';
 import { POLICY } from './tenant.ts';
 
 export const created = (deviceRunStateId: string): Outcome => ({
@@ -20,7 +20,7 @@ export const rejected = (status: number, detail = `Graph said ${status}`): Outco
 
 /** Accepts a run result and lets one attempt come to this; its job is gone, as after a worker's attempt. */
 export async function conclusionOf(
-  { deliveries, redis, keys }: TenantQueue,
+  { deliveries, redis, keys }: Tenant,
   run: RunResult,
   outcome: Outcome,
   { acceptedAt, now }: { acceptedAt: number; now: number },

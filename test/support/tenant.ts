@@ -1,7 +1,8 @@
-// A tenant's queue over a test's own Redis, and run results to put into it.
+// A tenant in a test's own Redis, and run results to put into it.
 import type { Config } from '../../src/config/config.ts';
 import type { RunResult } from '../../src/domain/submission/run-result.ts';
-import { openTenantQueue, type TenantQueue } from '../../src/queue/tenant.ts';
+import { openRedis } from '../../src/queue/redis/open-redis.ts';
+import { environmentTenant, openTenant, type Tenant } from '../../src/queue/tenant.ts';
 import type { Purpose } from '../../src/queue/redis/connection.ts';
 import type { TestRedis } from './redis.ts';
 
@@ -12,16 +13,17 @@ export const POLICY = {
   backoff: { baseMs: 20, capMs: 100 },
 };
 
-type QueueSettings = Partial<Config['delivery']> & {
+type TenantSettings = Partial<Config['delivery']> & {
   purpose?: Purpose;
   payloadKeys?: Config['payloadKeys'];
   groupKeys?: Config['http']['groupKeys'];
 };
 
-export function openTestQueue(
+/** Opens a tenant with a connection of its own, closed together. */
+export async function openTestTenant(
   { config }: Pick<TestRedis, 'config'>,
-  { purpose = 'work', payloadKeys = [], groupKeys = [], ...settings }: QueueSettings = {},
-): Promise<TenantQueue> {
+  { purpose = 'work', payloadKeys = [], groupKeys = [], ...settings }: TenantSettings = {},
+): Promise<Tenant> {
   const delivery = {
     writesPer20s: 100_000,
     holdProbeMs: 50,
@@ -31,7 +33,29 @@ export function openTestQueue(
     policy: POLICY,
     ...settings,
   };
-  return openTenantQueue({ redis: config, payloadKeys, http: { groupKeys }, delivery }, purpose, () => undefined);
+  const backlog = { maxBytes: null, maxAgeMs: null };
+  return openOwnTenant({ redis: config, payloadKeys, http: { groupKeys }, delivery, backlog }, purpose);
+}
+
+/** Opens the tenant of a configuration as a process of its own would, closed together with its connection. */
+export async function openOwnTenant(
+  config: Parameters<typeof environmentTenant>[0] & Pick<Config, 'redis'>,
+  purpose: Purpose = 'work',
+): Promise<Tenant> {
+  const ignore = () => undefined;
+  const redis = await openRedis(config.redis, purpose, {
+    redisTrouble: ignore,
+    waitingForRedis: ignore,
+    durability: ignore,
+  });
+  const tenant = await openTenant(redis, environmentTenant(config), { redisTrouble: ignore });
+  return {
+    ...tenant,
+    close: async () => {
+      await tenant.close();
+      await redis.close();
+    },
+  };
 }
 
 export function aRun(number: number | string, members: Partial<RunResult> = {}): RunResult {

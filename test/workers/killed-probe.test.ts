@@ -1,10 +1,10 @@
 // A worker killed while a hold's probe is on its way: the next probe goes within a bounded time, and nothing is lost or created twice.
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { TenantQueue } from '../../src/queue/tenant.ts';
+import type { Tenant } from '../../src/queue/tenant.ts';
 import { startOtherGraph, TROUBLES, type Trouble } from '../support/other-graph.ts';
 import { startProcess, type TestProcess } from '../support/process.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
-import { aRun, openTestQueue } from '../support/tenant.ts';
+import { aRun, openTestTenant } from '../support/tenant.ts';
 import { until } from '../support/until.ts';
 
 const ATTEMPT_TIMEOUT_MS = 2000;
@@ -15,13 +15,13 @@ const OF_EACH = 6;
 
 let graph: Awaited<ReturnType<typeof startOtherGraph>>;
 let redis: TestRedis;
-let queue: TenantQueue;
+let queue: Tenant;
 const workers: TestProcess[] = [];
 
 beforeEach(async () => {
   graph = await startOtherGraph(3, { lostShare: 0 });
   redis = await startTestRedis();
-  queue = await openTestQueue(redis, { writesPer20s: 20_000, holdProbeMs: HOLD_PROBE_MS });
+  queue = await openTestTenant(redis, { writesPer20s: 20_000, holdProbeMs: HOLD_PROBE_MS });
 });
 afterEach(async () => {
   await Promise.all(workers.splice(0).map((worker) => worker.close()));

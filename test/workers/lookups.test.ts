@@ -13,7 +13,7 @@ import { createDeliver } from '../../workers/deliver.ts';
 import { startGraph } from '../support/graph.ts';
 import { startRawGraph } from '../support/raw-graph.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
-import { aRun, openTestQueue, POLICY } from '../support/tenant.ts';
+import { aRun, openTestTenant, POLICY } from '../support/tenant.ts';
 import { until } from '../support/until.ts';
 
 let redis: TestRedis;
@@ -51,7 +51,7 @@ async function start(listing: Listing, creates: Creates = () => 'lost') {
     if (told) answer(response, told.status ?? 200, told.json);
   });
   const graph = await startGraph({ config: { baseUrl: `${raw.origin}/beta` } });
-  const queue = await openTestQueue(redis);
+  const queue = await openTestTenant(redis);
   const permits = createPermitQueue(queue.budget);
   const consumer = createConsumer({
     ...queue,

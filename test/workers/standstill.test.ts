@@ -3,11 +3,11 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
-import type { TenantQueue } from '../../src/queue/tenant.ts';
+import type { Tenant } from '../../src/queue/tenant.ts';
 import { createProxy, type Proxy } from '../chaos/proxy.ts';
 import { startProcess, type TestProcess } from '../support/process.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
-import { aRun, openTestQueue } from '../support/tenant.ts';
+import { aRun, openTestTenant } from '../support/tenant.ts';
 import { until } from '../support/until.ts';
 
 /** An attempt announced 10 s ago is not sent any more. */
@@ -19,7 +19,7 @@ let redis: TestRedis;
 let proxy: Proxy;
 let sandbox: Sandbox;
 let worker: TestProcess;
-let queue: TenantQueue;
+let queue: Tenant;
 let onAnnounced: (() => void) | null;
 
 /** Tells when the worker announces a create. */
@@ -38,7 +38,7 @@ beforeEach(async () => {
   redis = await startTestRedis();
   proxy = await createProxy(toRedis);
   sandbox = await createSandbox();
-  queue = await openTestQueue(redis, { purpose: 'answer' });
+  queue = await openTestTenant(redis, { purpose: 'answer' });
   worker = startProcess('workers/main.ts', {
     HOST: '127.0.0.1',
     WORKER_PORT: '0',

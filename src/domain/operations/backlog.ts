@@ -34,7 +34,12 @@ export function roomBytes({ openBytes, usedBytes, maxmemoryBytes }: Backlog, { m
 }
 
 /** Why nothing new is taken, for operators; null while there is room. */
-export function findFullness(backlog: Backlog, limits: BacklogLimits, wasFull: boolean, now: number): string | null {
+export function findBacklogFullReason(
+  backlog: Backlog,
+  limits: BacklogLimits,
+  wasFull: boolean,
+  now: number,
+): string | null {
   const { openBytes, oldestOpenAt, usedBytes, maxmemoryBytes } = backlog;
   const share = wasFull ? REOPENS_AT : 1;
   if (limits.maxBytes !== null && openBytes >= limits.maxBytes * share) {

@@ -58,15 +58,15 @@ export function describeWeakness({ durability, maxmemoryPolicy, refused }: Redis
 
 const AS_IT_SHOULD_BE = 'appendonly yes, appendfsync always and maxmemory-policy noeviction';
 
-/**
- * Tells which durability is in force each time a connection comes up and finds it changed.
- */
-export function watchDurability(redis: RedisConnection, tell: (durability: Durability, detail: string) => void): void {
+export type OnDurability = (durability: Durability, detail: string) => void;
+
+/** Reports which durability is in force, each time a connection comes up and finds it changed. */
+export function watchDurability(redis: RedisConnection, report: OnDurability): void {
   let told = '';
   const look = async () => {
     const health = await inspectRedis(redis);
     const detail = describeWeakness(health) ?? 'a write is fsynced before it is acknowledged';
-    if (detail !== told) tell(health.durability, detail);
+    if (detail !== told) report(health.durability, detail);
     told = detail;
   };
   const onReady = () => void look().catch(() => undefined);

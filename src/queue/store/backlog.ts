@@ -1,11 +1,22 @@
 // The watch over the backlog: looks once a second, and sooner where much comes in, so that submissions never fill Redis.
-import { findFullness, isFull, roomBytes, type Backlog, type BacklogLimits } from '../../domain/operations/backlog.ts';
+import {
+  findBacklogFullReason,
+  isFull,
+  roomBytes,
+  type Backlog,
+  type BacklogLimits,
+} from '../../domain/operations/backlog.ts';
 import { identify } from '../../domain/delivery.ts';
 import { tenantHold } from '../../domain/hold/hold.ts';
 import type { RunResult } from '../../domain/submission/run-result.ts';
+import { countOpen } from '../../domain/operations/tenant-snapshot.ts';
+import { toPerSecond } from '../../domain/pace/per-window.ts';
 import type { Accept, Accepted } from './acceptance.ts';
+import type { Deliveries } from './deliveries.ts';
+import type { ReadSnapshot } from '../read-snapshot.ts';
+import type { RedisConnection } from '../redis/connection.ts';
+import type { Keys } from '../redis/keys.ts';
 import { createMemoryReader } from '../redis/health.ts';
-import type { TenantQueue } from '../tenant.ts';
 
 /** Nothing was stored; `drainS` is how long what waits takes at the present pace. */
 export type BacklogFull = { kind: 'backlog-full'; drainS: number };
@@ -17,7 +28,7 @@ export type BacklogWatch = {
    */
   accept: (...submission: Parameters<Accept>) => Promise<Accepted | BacklogFull>;
   /** Why nothing new is taken, for operators; null while there is room. */
-  fullReason: () => string | null;
+  backlogFullReason: () => string | null;
   close: () => void;
 };
 
@@ -27,15 +38,23 @@ const LOOKS_FOR_ROOM = 5;
 /** What a delivery takes in Redis beside its texts, at most. */
 const OVERHEAD_BYTES = 3000;
 
-/** @param tell why it is full, each time that begins; null each time it ends */
+/** What is watched of a tenant. */
+type Watched = {
+  id: string;
+  keys: Keys;
+  redis: RedisConnection;
+  deliveries: Pick<Deliveries, 'accept' | 'find' | 'openBytes'>;
+  readSnapshot: ReadSnapshot;
+};
+
+/** @param report why it is full, each time that begins; null each time it ends */
 export function watchBacklog(
-  queue: Pick<TenantQueue, 'tenantId' | 'keys' | 'redis' | 'deliveries' | 'budget'>,
+  tenant: Watched,
   limits: BacklogLimits,
-  writesPerSecond: number,
-  clock: () => number,
-  tell: (fullReason: string | null) => void,
+  writesPer20s: number,
+  report: (fullReason: string | null) => void,
 ): BacklogWatch {
-  const { tenantId, keys, redis, deliveries, budget } = queue;
+  const { keys, redis, deliveries, readSnapshot } = tenant;
   const readMemory = createMemoryReader(redis, keys);
   let seen: Backlog | null = null;
   let fullReason: string | null = null;
@@ -47,18 +66,16 @@ export function watchBacklog(
 
   async function look(): Promise<void> {
     const unseenBefore = unseenBytes;
-    const [memory, oldest, openBytes, { queued, delivering, waiting }, { holds }] = await Promise.all([
+    const [memory, openBytes, { now, counts, oldestOpen, holds }] = await Promise.all([
       readMemory(),
-      deliveries.oldestOpen(),
       deliveries.openBytes(),
-      deliveries.counts(),
-      budget.state(),
+      readSnapshot(),
     ]);
     // One configuration that is held must not have the results of all others refused for their age.
-    const oldestOpenAt = tenantHold(holds) ? oldest.at : oldest.notParkedAt;
-    const backlog = { ...memory, oldestOpenAt, openBytes, openCount: queued + delivering + waiting };
-    const found = findFullness(backlog, limits, fullReason !== null, clock());
-    if ((found === null) !== (fullReason === null)) tell(found);
+    const oldestOpenAt = tenantHold(holds) ? oldestOpen.at : oldestOpen.notParkedAt;
+    const backlog = { ...memory, oldestOpenAt, openBytes, openCount: countOpen(counts) };
+    const found = findBacklogFullReason(backlog, limits, fullReason !== null, now);
+    if ((found === null) !== (fullReason === null)) report(found);
     [seen, fullReason] = [backlog, found];
     unseenBytes -= unseenBefore;
   }
@@ -104,14 +121,14 @@ export function watchBacklog(
       for (let looks = 0; looks < LOOKS_FOR_ROOM && fullReason === null && isCrowded(1); looks += 1)
         await lookClosely();
       if (fullReason !== null || isCrowded(1)) {
-        const known = await deliveries.find(identify(tenantId, run.deviceId, run.runId));
-        if (!known) return { kind: 'backlog-full', drainS: (seen?.openCount ?? 0) / writesPerSecond };
+        const known = await deliveries.find(identify(tenant.id, run.deviceId, run.runId));
+        if (!known) return { kind: 'backlog-full', drainS: (seen?.openCount ?? 0) / toPerSecond(writesPer20s) };
       }
       const stored = store(submission);
       newest = stored;
       return stored;
     },
-    fullReason: () => fullReason,
+    backlogFullReason: () => fullReason,
     close: () => clearInterval(ticking),
   };
 }

@@ -1,25 +1,25 @@
 // `explain` against a real bridge: it says what the dashboard says, to the word.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { TenantQueue } from '../../../src/queue/tenant.ts';
+import type { Tenant } from '../../../src/queue/tenant.ts';
 import { holdAll, release } from '../../support/hold.ts';
 import { runCli } from '../../support/cli.ts';
 import { GROUP_KEY } from '../../support/device.ts';
 import { conclusionOf } from '../../support/outcomes.ts';
 import { startApi, type TestProcess } from '../../support/process.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestQueue } from '../../support/tenant.ts';
+import { aRun, openTestTenant } from '../../support/tenant.ts';
 
 const OPERATOR_TOKEN = 'operators-of-the-explain-test-of-the-cli';
 const operator = { env: { OPERATOR_TOKEN } };
 
 let redis: TestRedis;
-let queue: TenantQueue;
+let queue: Tenant;
 let api: TestProcess;
 let url: string;
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  queue = await openTestQueue(redis);
+  queue = await openTestTenant(redis);
   ({ api, url } = await startApi({
     REDIS_URL: redis.url,
     DEVICE_GROUP_KEYS: GROUP_KEY,

@@ -6,21 +6,21 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toScreen } from '../../../src/cli/operator/status-text.ts';
 import { levelOf, type Situation } from '../../../src/cli/operator/bridge-status.ts';
 import { toGraphFactsView } from '../../../src/api/graph-facts-view.ts';
-import type { TenantQueue } from '../../../src/queue/tenant.ts';
+import type { Tenant } from '../../../src/queue/tenant.ts';
 import { holdAll, release } from '../../support/hold.ts';
 import { runCli, startCli } from '../../support/cli.ts';
 import { GROUP_KEY } from '../../support/device.ts';
 import { freePort } from '../../support/graph.ts';
 import { startApi, type TestProcess } from '../../support/process.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestQueue } from '../../support/tenant.ts';
+import { aRun, openTestTenant } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 const OPERATOR_TOKEN = 'operators-of-the-status-test-of-the-cli';
 const operator = { env: { OPERATOR_TOKEN } };
 
 let redis: TestRedis;
-let queue: TenantQueue;
+let queue: Tenant;
 let api: TestProcess;
 let port: number;
 let url: string;
@@ -30,7 +30,7 @@ const start = (port: number) =>
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  queue = await openTestQueue(redis);
+  queue = await openTestTenant(redis);
   ({ api, port, url } = await start(0));
 });
 afterAll(async () => {

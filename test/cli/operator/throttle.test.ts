@@ -1,11 +1,11 @@
 // `throttle end` against a running bridge: shown and asked first, ended for every worker, with a line for the audit.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { TenantQueue } from '../../../src/queue/tenant.ts';
+import type { Tenant } from '../../../src/queue/tenant.ts';
 import { runCli } from '../../support/cli.ts';
 import { GROUP_KEY } from '../../support/device.ts';
 import { startApi, type TestProcess } from '../../support/process.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { openTestQueue } from '../../support/tenant.ts';
+import { openTestTenant } from '../../support/tenant.ts';
 
 const OPERATOR_TOKEN = 'an-operator-token-of-32-characters-or-more';
 const operator = { env: { OPERATOR_TOKEN } };
@@ -13,13 +13,13 @@ const operator = { env: { OPERATOR_TOKEN } };
 const EPOCH_MS = 1_795_000_000_000;
 
 let redis: TestRedis;
-let queue: TenantQueue;
+let queue: Tenant;
 let api: TestProcess;
 let url: string;
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  queue = await openTestQueue(redis);
+  queue = await openTestTenant(redis);
   ({ api, url } = await startApi({ REDIS_URL: redis.url, DEVICE_GROUP_KEYS: GROUP_KEY, OPERATOR_TOKEN }));
 });
 afterAll(async () => {

@@ -1,12 +1,12 @@
 // `bench` against a real bridge: what it takes, what it refuses, and that nothing is created unasked.
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import type { TenantQueue } from '../../../src/queue/tenant.ts';
+import type { Tenant } from '../../../src/queue/tenant.ts';
 import { runCli, startCli } from '../../support/cli.ts';
 import { GROUP_KEY, OLD_GROUP_KEY } from '../../support/device.ts';
 import { freePort } from '../../support/graph.ts';
 import { startApi, type TestProcess } from '../../support/process.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { openTestQueue } from '../../support/tenant.ts';
+import { openTestTenant } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 type Told = { submitted: number; accepted: number; known: number; refused: object; unanswered: Record<string, number> };
@@ -15,13 +15,13 @@ type Measured = Told & { warmUp: Told; seconds: number; acceptedPerSecond: numbe
 const MAX_BODY_BYTES = 20_000;
 
 let redis: TestRedis;
-let queue: TenantQueue;
+let queue: Tenant;
 let api: TestProcess;
 let url: string;
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  queue = await openTestQueue(redis);
+  queue = await openTestTenant(redis);
   ({ api, url } = await startApi({
     REDIS_URL: redis.url,
     DEVICE_GROUP_KEYS: GROUP_KEY,

@@ -2,25 +2,25 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSubmissions } from '../../../src/cli/simulate/simulate-fleet.ts';
 import { createLatencies, runAtRate } from '../../../src/cli/simulate/simulate-load.ts';
-import type { TenantQueue } from '../../../src/queue/tenant.ts';
+import type { Tenant } from '../../../src/queue/tenant.ts';
 import { runCli, startCli } from '../../support/cli.ts';
 import { GROUP_KEY, OLD_GROUP_KEY } from '../../support/device.ts';
 import { freePort } from '../../support/graph.ts';
 import { startApi, type TestProcess } from '../../support/process.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { openTestQueue } from '../../support/tenant.ts';
+import { openTestTenant } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 type Told = { submitted: number; accepted: number; known: number; refused: object; unanswered: object };
 
 let redis: TestRedis;
-let queue: TenantQueue;
+let queue: Tenant;
 let api: TestProcess;
 let url: string;
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  queue = await openTestQueue(redis);
+  queue = await openTestTenant(redis);
   ({ api, url } = await startApi({ REDIS_URL: redis.url, DEVICE_GROUP_KEYS: GROUP_KEY }));
 });
 afterAll(async () => {

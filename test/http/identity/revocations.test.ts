@@ -29,7 +29,7 @@ beforeEach(async () => {
   await redis.client.flushall();
   // The test before may have taken Redis away.
   await Promise.all([untilConnected(here), untilConnected(there)]);
-  await Promise.all([here.revocations.list(), there.revocations.list()]);
+  await Promise.all([here.tenant.revocations.list(), there.tenant.revocations.list()]);
 });
 afterEach(() => {
   for (const revocations of alone.splice(0)) revocations.close();
@@ -52,7 +52,7 @@ const restore = (deviceId = DEVICE_ID) => operate('post', `/v1/devices/${deviceI
 
 /** Another process that has just looked. */
 async function openAnother(): Promise<Revocations> {
-  const revocations = await openRevocations(here.queue.redis, here.queue.keys, () => undefined);
+  const revocations = await openRevocations(here.tenant.redis, here.tenant.keys, () => undefined);
   alone.push(revocations);
   return revocations;
 }
@@ -191,22 +191,22 @@ describe('Redis', () => {
     await revoke();
     await redis.kill();
     const late = await startTestApp(redis, { clock: () => NOW });
-    expect(late.revocations.isRevoked(DEVICE_ID)).toBe(false);
-    await expect(late.revocations.whenKnown(() => Promise.resolve('in'))()).rejects.toThrow('nobody knows yet');
+    expect(late.tenant.revocations.isRevoked(DEVICE_ID)).toBe(false);
+    await expect(late.tenant.revocations.whenKnown(() => Promise.resolve('in'))()).rejects.toThrow('nobody knows yet');
     expect((await submit(late)).status).toBe(503);
 
     await redis.start();
-    await until('the list', () => late.revocations.isRevoked(DEVICE_ID));
-    expect(await late.revocations.whenKnown(() => Promise.resolve('in'))()).toBe('in');
+    await until('the list', () => late.tenant.revocations.isRevoked(DEVICE_ID));
+    expect(await late.tenant.revocations.whenKnown(() => Promise.resolve('in'))()).toBe('in');
     expect((await submit(late)).status).toBe(401);
     await late.close();
   });
 
   test('that went away · leaves the last known list in force · and keeps it through a crash', async () => {
-    await until('a connection', () => here.queue.redis.status === 'ready');
+    await until('a connection', () => here.tenant.redis.status === 'ready');
     await revoke();
     await redis.kill();
-    await until('Redis is missed', () => here.queue.redis.status !== 'ready');
+    await until('Redis is missed', () => here.tenant.redis.status !== 'ready');
     expect((await submit()).status).toBe(401);
     expect((await revoke('LAPTOP-2')).status).toBe(503);
     expect((await operate('get', '/v1/devices/revoked')).status).toBe(503);

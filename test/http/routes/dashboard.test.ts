@@ -40,7 +40,7 @@ const ask = (path: string, headers: Record<string, string> = basic(OPERATOR_TOKE
   request(world.app).get(path).set(headers);
 const overview = async () => (await ask('/dashboard/overview.json').expect(200)).body as Overview;
 const end = (run: string, outcome = created(`record-${run}`), tookMs = 0) =>
-  conclusionOf(world.queue, aRun(run), outcome, { acceptedAt: now - tookMs, now });
+  conclusionOf(world.tenant, aRun(run), outcome, { acceptedAt: now - tookMs, now });
 
 describe('who gets in', () => {
   test.each(ROUTES)('%s · with the operator token as password or bearer · opens', async (path) => {
@@ -165,7 +165,7 @@ describe('the overview', () => {
     now += 10_000;
     const slow = await end('1', created('r1'), 8000);
     const quick = await end('2', created('r2'), 1500);
-    await world.queue.deliveries.accept(aRun('3'), now - 4000);
+    await world.tenant.deliveries.accept(aRun('3'), now - 4000);
     const { flow, backlog, latest, slowest, counts, budget } = await overview();
     expect(flow).toEqual({ inPerSecond: 0.3, outPerSecond: 0.2 });
     expect(budget.used).toBeCloseTo(0.04);
@@ -181,8 +181,8 @@ describe('the overview', () => {
   });
 
   test('a hold · is the headline · with its remedy, and nobody knows when all is out', async () => {
-    await world.queue.deliveries.accept(aRun('1'), now);
-    await holdAll(world.queue.budget, 'forbidden', '403 Forbidden');
+    await world.tenant.deliveries.accept(aRun('1'), now);
+    await holdAll(world.tenant.budget, 'forbidden', '403 Forbidden');
     const { outlook, holds, backlog } = await overview();
     expect(outlook).toMatchObject({
       kind: 'held',
@@ -273,10 +273,15 @@ describe('the search', () => {
   );
 
   test('a run result’s own text · is never shown · to anyone', async () => {
-    await conclusionOf(world.queue, aRun('8', { output: 'SECRET-OUTPUT', upn: 'ada@contoso.example' }), rejected(404), {
-      acceptedAt: now,
-      now,
-    });
+    await conclusionOf(
+      world.tenant,
+      aRun('8', { output: 'SECRET-OUTPUT', upn: 'ada@contoso.example' }),
+      rejected(404),
+      {
+        acceptedAt: now,
+        now,
+      },
+    );
     const answers = await Promise.all(
       ['/dashboard/search.json?text=device-8', '/dashboard/overview.json'].map((path) => ask(path)),
     );
@@ -297,9 +302,9 @@ describe('the replay', () => {
     await end('2', rejected(413));
     const filter = { code: 'graph-404' };
     expect((await replay({ filter, dryRun: true }, FROM_PAGE)).body).toEqual({ matched: 1, replayed: 0 });
-    expect((await world.queue.deliveries.find(id))?.status).toBe('dead');
+    expect((await world.tenant.deliveries.find(id))?.status).toBe('dead');
     expect((await replay({ filter }, FROM_PAGE)).body).toEqual({ matched: 1, replayed: 1 });
-    expect((await world.queue.deliveries.find(id))?.status).toBe('queued');
+    expect((await world.tenant.deliveries.find(id))?.status).toBe('queued');
   });
 
   test.each<[string, Record<string, string>]>([
@@ -325,7 +330,7 @@ describe('the replay', () => {
       code: 'cross-site',
       detail: 'only this service’s own page may ask this with a password',
     });
-    expect((await world.queue.deliveries.find(id))?.status).toBe('dead');
+    expect((await world.tenant.deliveries.find(id))?.status).toBe('dead');
   });
 
   test('a form’s body · replays nothing · whoever sends it', async () => {
@@ -345,8 +350,8 @@ describe('the replay', () => {
 
 describe('the raw view', () => {
   test('jobs · hold nothing but ids · whatever is in one', async () => {
-    await world.queue.deliveries.accept(aRun('1', { output: 'SECRET-OUTPUT' }), now);
-    await world.queue.deliveries.promote();
+    await world.tenant.deliveries.accept(aRun('1', { output: 'SECRET-OUTPUT' }), now);
+    await world.tenant.deliveries.promote();
     const { body } = (await ask('/dashboard/queues/api/queues?activeQueue=deliveries').expect(200)) as {
       body: { queues: { readOnlyMode: boolean; jobs: { id: string; data: unknown }[] }[] };
     };
@@ -358,7 +363,7 @@ describe('the raw view', () => {
     expect(JSON.stringify(body)).not.toContain('SECRET-OUTPUT');
     const job = queue?.jobs[0]?.id ?? '';
     await redis.client.hset(
-      `${world.queue.keys.root}:deliveries:${job}`,
+      `${world.tenant.keys.root}:deliveries:${job}`,
       'data',
       '{"output":"SECRET-OUTPUT"}',
       'returnvalue',

@@ -91,7 +91,7 @@ test('a delivery · is told to an operator · by the bearer token, in any case o
 });
 
 test('a delivery with a note · tells it · in words, with the other delivery where there is one', async () => {
-  const { deliveries } = world.queue;
+  const { deliveries } = world.tenant;
   const stored = await deliveries.load(id);
   if (!stored) throw new Error('there is no such delivery');
   const noted = withNote(withNote(stored.delivery, { code: 'completed-ahead', at: NOW, by: null }), {
@@ -127,7 +127,7 @@ const POLICY = { maxAgeMs: 1000, lookAfterMs: 5000, attemptTimeoutMs: 1, backoff
 
 /** One try of a delivery, as a worker would make it; without an outcome it stays under way. */
 async function attempt(deliveryId: string, outcome: Outcome | null): Promise<void> {
-  const { deliveries } = world.queue;
+  const { deliveries } = world.tenant;
   const stored = await deliveries.load(deliveryId);
   if (!stored) throw new Error('there is no such delivery');
   const marked = await deliveries.save(stored, begin(stored.delivery, NOW), NOW);
@@ -210,7 +210,7 @@ test.each(['%2a', '..%2fcounts', 'x'.repeat(5000), 'd%00', 'd%0d%0aX-Evil:%201']
 test.each(['counts', 'in-work', 'deliveries:meta', 'deliveries:id', 'rate:BER-LAT-0002:1', 'budget'])(
   'the queue’s own key %s · is the id of nothing · whether it is there or not',
   async (delivery) => {
-    await redis.client.set(world.queue.keys.delivery('rate:BER-LAT-0002:1'), '1');
+    await redis.client.set(world.tenant.keys.delivery('rate:BER-LAT-0002:1'), '1');
     expectProblem(await asDevice(delivery), NOT_FOUND);
     expectProblem(await asOperator(delivery), NOT_FOUND);
   },

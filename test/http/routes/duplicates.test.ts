@@ -50,7 +50,7 @@ const POLICY = { maxAgeMs: 1, lookAfterMs: 1, attemptTimeoutMs: 1, backoff: { ba
 
 /** Takes a delivery through one try, as a worker would. */
 async function deliver(id: string, outcome: Parameters<typeof conclude>[1]): Promise<Delivery> {
-  const { deliveries } = world.queue;
+  const { deliveries } = world.tenant;
   const stored = await deliveries.load(id);
   if (!stored) throw new Error('there is no such delivery');
   const marked = await deliveries.save(stored, begin(stored.delivery, nowMs), nowMs);

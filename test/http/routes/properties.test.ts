@@ -69,7 +69,7 @@ function expectRefusal(
 async function expectStored({ status, body }: Answer, run: RunRecord): Promise<void> {
   const { deliveryId, runId } = body as { deliveryId: string; runId: string };
   expect([status, runId]).toEqual([202, run.runId]);
-  const stored = (await app.queue.deliveries.load(deliveryId))?.run;
+  const stored = (await app.tenant.deliveries.load(deliveryId))?.run;
   expect(normalise(stored)).toEqual(normalise(run));
   const { hardwareConfigurationId, ...state } = toDeviceRunState(stored as RunResult);
   expect(hardwareConfigurationId).toBe(run.hardwareConfigurationId);
@@ -78,7 +78,7 @@ async function expectStored({ status, body }: Answer, run: RunRecord): Promise<v
   expect(normalise(state)).toEqual(normalise(record));
 }
 
-const count = async () => Object.values(await app.queue.deliveries.counts()).reduce((sum, one) => sum + one, 0);
+const count = async () => Object.values(await app.tenant.deliveries.counts()).reduce((sum, one) => sum + one, 0);
 
 let runs = 0;
 /** A run nobody reported yet, so that it is accepted and no duplicate. */

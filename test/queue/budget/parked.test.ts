@@ -4,16 +4,16 @@ import { begin, supersede } from '../../../src/domain/delivery.ts';
 import { keyOfHold } from '../../../src/domain/hold/hold.ts';
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
 import { toSecret } from '../../../src/config/secret.ts';
-import type { TenantQueue } from '../../../src/queue/tenant.ts';
+import type { Tenant } from '../../../src/queue/tenant.ts';
 import { asking, failed, judge, ONE, OTHER, works } from '../../support/hold.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestQueue } from '../../support/tenant.ts';
+import { aRun, openTestTenant } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 const HELD = keyOfHold('create', ONE);
 
 let redis: TestRedis;
-let queue: TenantQueue;
+let queue: Tenant;
 
 beforeAll(async () => {
   redis = await startTestRedis();
@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => redis.close());
 beforeEach(async () => {
   await redis.client.flushall();
-  queue = await openTestQueue(redis, { writesPer20s: 100, holdProbeMs: 50 });
+  queue = await openTestTenant(redis, { writesPer20s: 100, holdProbeMs: 50 });
 });
 afterEach(() => queue.close());
 
@@ -188,7 +188,7 @@ describe('with sealed run results', () => {
 
   beforeEach(async () => {
     await queue.close();
-    queue = await openTestQueue(redis, { writesPer20s: 100, holdProbeMs: 50, payloadKeys: KEYS });
+    queue = await openTestTenant(redis, { writesPer20s: 100, holdProbeMs: 50, payloadKeys: KEYS });
   });
 
   test('what is parked · is told by its configuration without being opened · and comes back whole', async () => {
@@ -230,7 +230,7 @@ describe('with failures first', () => {
 
   beforeEach(async () => {
     await queue.close();
-    queue = await openTestQueue(redis, { writesPer20s: 100, holdProbeMs: 60_000, priority: 'failures-first' });
+    queue = await openTestTenant(redis, { writesPer20s: 100, holdProbeMs: 60_000, priority: 'failures-first' });
   });
 
   test('failures of a held configuration · stand in nobody’s way · and successes of others go', async () => {

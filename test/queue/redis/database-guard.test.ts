@@ -8,12 +8,12 @@ import { createSandbox } from '../../../src/sandbox/sandbox.ts';
 import { createHealth } from '../../../src/api/readiness.ts';
 import { toSecret } from '../../../src/config/secret.ts';
 import type { RedisConfig } from '../../../src/config/redis.ts';
-import type { TenantQueue } from '../../../src/queue/tenant.ts';
+import type { Tenant } from '../../../src/queue/tenant.ts';
 import { OPERATOR_TOKEN } from '../../support/app.ts';
 import { GROUP_KEY, runResult, sign } from '../../support/device.ts';
 import { startApi, startProcess } from '../../support/process.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestQueue } from '../../support/tenant.ts';
+import { aRun, openTestTenant } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 let redis: TestRedis;
@@ -27,19 +27,15 @@ afterEach(async () => {
   await redis.close();
 });
 
-async function open(
-  config: Partial<RedisConfig> & { kind: 'single' },
-  purpose: 'answer' | 'work',
-): Promise<TenantQueue> {
-  const queue = await openTestQueue({ config: { ...redis.config, ...config } as RedisConfig }, { purpose });
+async function open(config: Partial<RedisConfig> & { kind: 'single' }, purpose: 'answer' | 'work'): Promise<Tenant> {
+  const queue = await openTestTenant({ config: { ...redis.config, ...config } as RedisConfig }, { purpose });
   closing.push(queue.close);
   return queue;
 }
 
 const at = (suffix: string) => ({ kind: 'single' as const, url: toSecret(`${redis.url}${suffix}`) });
-const readinessOf = (queue: TenantQueue) =>
-  createHealth({ queue, metrics: createMetrics(), clock: Date.now }).readiness();
-const trouble = async (queue: TenantQueue) => {
+const readinessOf = (queue: Tenant) => createHealth({ tenant: queue, metrics: createMetrics() }).readiness();
+const trouble = async (queue: Tenant) => {
   const { status, checks } = await readinessOf(queue);
   return `${status}: ${checks['redis']?.detail ?? ''}`;
 };

@@ -4,18 +4,18 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { begin } from '../../../src/domain/delivery.ts';
 import { createDeviceCounts } from '../../../src/queue/devices/device-counts.ts';
 import { openRevocations, type Revocations } from '../../../src/queue/devices/revocations.ts';
-import type { TenantQueue } from '../../../src/queue/tenant.ts';
+import type { Tenant } from '../../../src/queue/tenant.ts';
 import { toSecret } from '../../../src/config/secret.ts';
 import { keyOfHold } from '../../../src/domain/hold/hold.ts';
 import { asking, failed, judge, notSent, ONE, works } from '../../support/hold.ts';
 import { createProxy, type Proxy } from '../../chaos/proxy.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestQueue } from '../../support/tenant.ts';
+import { aRun, openTestTenant } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 let redis: TestRedis;
 let proxy: Proxy;
-let queue: TenantQueue;
+let queue: Tenant;
 let revocations: Revocations;
 /** From the next script on, replies are held back. */
 let isArmed = false;
@@ -39,7 +39,7 @@ beforeAll(async () => {
   const url = toSecret(`redis://127.0.0.1:${proxy.port}`);
   // A slot every 10 s, so that a slot taken twice shows.
   const config = { kind: 'single' as const, url, prefix: 'runstate' };
-  queue = await openTestQueue({ config }, { writesPer20s: 2 });
+  queue = await openTestTenant({ config }, { writesPer20s: 2 });
   revocations = await openRevocations(queue.redis, queue.keys, () => undefined);
 });
 afterAll(async () => {

@@ -7,20 +7,20 @@ import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createConsumer } from '../../../src/queue/worker/consumer.ts';
 import { createPermitQueue } from '../../../src/queue/budget/permit-queue.ts';
-import type { TenantQueue } from '../../../src/queue/tenant.ts';
+import type { Tenant } from '../../../src/queue/tenant.ts';
 import { createHealth } from '../../../src/api/readiness.ts';
 import { GROUP_KEY } from '../../support/device.ts';
 import { failed, judge, ONE, OTHER, works } from '../../support/hold.ts';
 import { documentedBeside, documentedRules } from '../../support/redis-rights.ts';
 import { createRedisServers, freeRedisPort, type RedisServers } from '../../support/redis-servers.ts';
-import { aRun, openTestQueue, POLICY } from '../../support/tenant.ts';
+import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 let servers: RedisServers;
 
 afterEach(() => servers.close());
 
-async function deliverAll(queue: TenantQueue, ids: string[]): Promise<void> {
+async function deliverAll(queue: Tenant, ids: string[]): Promise<void> {
   let number = 0;
   const consumer = createConsumer({
     ...queue,
@@ -46,13 +46,13 @@ async function deliverAll(queue: TenantQueue, ids: string[]): Promise<void> {
   await consumer.close();
 }
 
-async function acceptAll(queue: TenantQueue, numbers: number[]): Promise<string[]> {
+async function acceptAll(queue: Tenant, numbers: number[]): Promise<string[]> {
   const answers = await Promise.all(numbers.map((number) => queue.deliveries.accept(aRun(number), 1)));
   return answers.map((answer) => (answer.kind === 'conflict' ? '' : answer.delivery.id));
 }
 
 /** One configuration is held: its deliveries are parked, one probes, and all are delivered. */
-async function parkAndRelease(queue: TenantQueue): Promise<void> {
+async function parkAndRelease(queue: Tenant): Promise<void> {
   await judge(queue.budget, works, { configuration: OTHER });
   await judge(queue.budget, failed('forbidden', '403'), { id: 'another' });
   const ids = await acceptAll(queue, [11, 12, 13, 14, 15]);
@@ -106,13 +106,13 @@ test.each(ACCESSES)(
       ]);
     }
     await servers.cluster(ports);
-    const queue = await openTestQueue({ config });
+    const queue = await openTestTenant({ config });
     try {
       await deliverAll(queue, await acceptAll(queue, [1, 2, 3, 4, 5]));
       expect(await queue.deliveries.counts()).toMatchObject({ delivered: 5, queued: 0 });
       expect((await queue.deliveries.accept(aRun(1), 1)).kind).toBe('duplicate');
       expect((await queue.deliveries.search('device-3')).deliveries).toHaveLength(1);
-      expect(await createHealth({ queue, metrics: createMetrics(), clock: Date.now }).readiness()).toMatchObject({
+      expect(await createHealth({ tenant: queue, metrics: createMetrics() }).readiness()).toMatchObject({
         checks: { redis: { ok: true } },
       });
       await parkAndRelease(queue);
@@ -167,7 +167,7 @@ test.each(ACCESSES)(
       async () => (await cli(sentinel, 'SENTINEL', 'replicas', 'runs')).includes(String(replica)),
       20_000,
     );
-    const queue = await openTestQueue({ config });
+    const queue = await openTestTenant({ config });
     try {
       const before = await acceptAll(queue, [1, 2, 3]);
       await until(
@@ -199,11 +199,11 @@ test('one server that speaks TLS alone · is reached by rediss, or by REDIS_TLS 
     config,
     parseConfig({ DEVICE_GROUP_KEYS: GROUP_KEY, REDIS_URL: url }, 'api').redis,
   ].entries()) {
-    const queue = await openTestQueue({ config: reachable }, { purpose: 'answer' });
+    const queue = await openTestTenant({ config: reachable }, { purpose: 'answer' });
     expect((await queue.deliveries.accept(aRun(number), 1)).kind).toBe('accepted');
     await queue.close();
   }
-  const plain = await openTestQueue(
+  const plain = await openTestTenant(
     { config: { ...config, access: { username: null, password: null, tls: false } } },
     { purpose: 'answer' },
   );

@@ -2,12 +2,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { conclude } from '../../support/conclude.ts';
 import { begin } from '../../../src/domain/delivery.ts';
-import type { TenantQueue } from '../../../src/queue/tenant.ts';
+import type { Tenant } from '../../../src/queue/tenant.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestQueue, POLICY } from '../../support/tenant.ts';
+import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
 
 let redis: TestRedis;
-let queue: TenantQueue;
+let queue: Tenant;
 
 beforeAll(async () => {
   redis = await startTestRedis();
@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => redis.close());
 beforeEach(async () => {
   await redis.client.flushall();
-  queue = await openTestQueue(redis);
+  queue = await openTestTenant(redis);
 });
 afterEach(() => queue.close());
 

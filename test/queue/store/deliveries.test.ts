@@ -4,13 +4,13 @@ import { conclude } from '../../support/conclude.ts';
 import { begin, type Outcome } from '../../../src/domain/delivery.ts';
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
 import type { Stored } from '../../../src/queue/store/record.ts';
-import type { TenantQueue } from '../../../src/queue/tenant.ts';
+import type { Tenant } from '../../../src/queue/tenant.ts';
 import { toSecret, type Secret } from '../../../src/config/secret.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestQueue, POLICY } from '../../support/tenant.ts';
+import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
 
 let redis: TestRedis;
-let queue: TenantQueue;
+let queue: Tenant;
 
 beforeAll(async () => {
   redis = await startTestRedis();
@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => redis.close());
 beforeEach(async () => {
   await redis.client.flushall();
-  queue = await openTestQueue(redis);
+  queue = await openTestTenant(redis);
 });
 afterEach(() => queue.close());
 
@@ -74,7 +74,7 @@ describe('accepting', () => {
     const [old, fresh] = [1, 2].map((byte) => toSecret(Buffer.alloc(32, byte).toString('base64')));
     if (!old || !fresh) throw new Error('no keys');
     const as = async (payloadKeys: Secret[], run: RunResult) => {
-      const opened = await openTestQueue(redis, { payloadKeys });
+      const opened = await openTestTenant(redis, { payloadKeys });
       const { kind } = await opened.deliveries.accept(run, 9000);
       await opened.close();
       return kind;

@@ -7,14 +7,14 @@ import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createClaimable } from '../../../src/queue/store/claimable.ts';
 import { createConsumer, type Consumer } from '../../../src/queue/worker/consumer.ts';
 import { createPermitQueue } from '../../../src/queue/budget/permit-queue.ts';
-import type { TenantQueue } from '../../../src/queue/tenant.ts';
+import type { Tenant } from '../../../src/queue/tenant.ts';
 import { createDeliver } from '../../../workers/deliver.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestQueue, POLICY } from '../../support/tenant.ts';
+import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 let redis: TestRedis;
-let queue: TenantQueue;
+let queue: Tenant;
 let consumer: Consumer;
 /** By device name: what its row says. */
 let rows: Map<string, string>;
@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(() => redis.close());
 beforeEach(async () => {
   await redis.client.flushall();
-  queue = await openTestQueue(redis);
+  queue = await openTestTenant(redis);
   [rows, creates, lost] = [new Map<string, string>(), 0, new Set()];
   consumer = createConsumer({
     ...queue,

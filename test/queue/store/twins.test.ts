@@ -8,7 +8,7 @@ import { createConsumer } from '../../../src/queue/worker/consumer.ts';
 import { createPermitQueue } from '../../../src/queue/budget/permit-queue.ts';
 import { createDeliver } from '../../../workers/deliver.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestQueue, POLICY } from '../../support/tenant.ts';
+import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 let redis: TestRedis;
@@ -24,7 +24,7 @@ test.each([
   ['was not made', 1],
 ])('a record taken by a twin whose own record %s · they change places · one each in the end', async (_, made) => {
   await redis.client.flushall();
-  const queue = await openTestQueue(redis);
+  const queue = await openTestTenant(redis);
   const records: string[] = [];
   const slow = Promise.withResolvers<undefined>();
   const create = async (): Promise<Outcome> => {

@@ -3,13 +3,13 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { begin, type Delivery } from '../../../src/domain/delivery.ts';
 import { conclude } from '../../support/conclude.ts';
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
-import type { TenantQueue } from '../../../src/queue/tenant.ts';
+import type { Tenant } from '../../../src/queue/tenant.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestQueue, POLICY } from '../../support/tenant.ts';
+import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 let redis: TestRedis;
-let queue: TenantQueue;
+let queue: Tenant;
 
 beforeAll(async () => {
   redis = await startTestRedis();
@@ -56,7 +56,7 @@ const numbers = (runIds: string[]) => runIds.map((runId) => Number(runId.replace
 
 describe('first come first served', () => {
   beforeEach(async () => {
-    queue = await openTestQueue(redis, SLOW);
+    queue = await openTestTenant(redis, SLOW);
   });
 
   test('a backlog · has few jobs · and is created in the order it came', async () => {
@@ -136,7 +136,7 @@ describe('first come first served', () => {
 
 describe('failures first', () => {
   beforeEach(async () => {
-    queue = await openTestQueue(redis, { ...SLOW, priority: 'failures-first' });
+    queue = await openTestTenant(redis, { ...SLOW, priority: 'failures-first' });
   });
 
   const success = (number: number) => aRun(number);
@@ -177,7 +177,7 @@ describe('failures first', () => {
 
 describe('superseding', () => {
   beforeEach(async () => {
-    queue = await openTestQueue(redis, { ...SLOW, supersede: true });
+    queue = await openTestTenant(redis, { ...SLOW, supersede: true });
   });
 
   /** When they arrive: none of them was completed long after that. */
@@ -261,7 +261,7 @@ describe('superseding', () => {
 
 describe('searching', () => {
   beforeEach(async () => {
-    queue = await openTestQueue(redis, SLOW);
+    queue = await openTestTenant(redis, SLOW);
   });
 
   test('by delivery, device or run · finds what was accepted · newest first, whatever became of it', async () => {

@@ -6,15 +6,15 @@ import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
 import { createConsumer, type Consumer } from '../../../src/queue/worker/consumer.ts';
 import { createPermitQueue } from '../../../src/queue/budget/permit-queue.ts';
-import type { TenantQueue } from '../../../src/queue/tenant.ts';
+import type { Tenant } from '../../../src/queue/tenant.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestQueue, POLICY } from '../../support/tenant.ts';
+import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 type Attempt = (delivery: Delivery, signal: AbortSignal) => Promise<Outcome> | Outcome;
 
 let redis: TestRedis;
-let queue: TenantQueue;
+let queue: Tenant;
 let metrics: Metrics;
 let consumers: Consumer[];
 let tried: { runId: string; sends: 'create' | 'look' | undefined }[];
@@ -25,7 +25,7 @@ beforeAll(async () => {
 afterAll(() => redis.close());
 beforeEach(async () => {
   await redis.client.flushall();
-  queue = await openTestQueue(redis);
+  queue = await openTestTenant(redis);
   metrics = createMetrics();
   [consumers, tried] = [[], []];
 });
@@ -300,7 +300,7 @@ describe('Redis refuses just as a record was created', () => {
 test('an older result that nobody superseded when the newer one came · is superseded before it is created', async () => {
   const older = await accept(1);
   await queue.close();
-  queue = await openTestQueue(redis, { supersede: true });
+  queue = await openTestTenant(redis, { supersede: true });
   const { deviceId } = aRun(1);
   const run = aRun(2, { deviceId, completedAt: '2026-11-23T11:00:00Z' });
   const newer = await queue.deliveries.accept(run, Date.now());

@@ -91,14 +91,14 @@ describe('a relay', () => {
   });
 
   test('for a revoked device · is refused · and submits for the others', async () => {
-    await world.revocations.revoke(DEVICE_ID, Date.now());
+    await world.tenant.revocations.revoke(DEVICE_ID, Date.now());
     const token = await authority.issue(RELAY);
     expect(await submit(token)).toMatchObject({
       status: 403,
       body: { code: 'wrong-device', detail: 'nothing is accepted for this device' },
     });
     expect((await submit(token, world, JSON.stringify(runResult({ deviceId: 'LAPTOP-3' })))).status).toBe(202);
-    await world.revocations.restore(DEVICE_ID);
+    await world.tenant.revocations.restore(DEVICE_ID);
   });
 
   test.each([[[]], [[OPERATE]], [['runresults.submit']]])(

@@ -1,0 +1,44 @@
+// A tenant in a process that accepts its submissions: the tenant, with who may submit, how often, whether there is room, and until when.
+import { createForecast, type Forecast } from './budget/forecast.ts';
+import { createDeviceCounts, type CountDevice } from './devices/device-counts.ts';
+import { openRevocations, type Revocations } from './devices/revocations.ts';
+import type { OpenRedis } from './redis/open-redis.ts';
+import { watchBacklog, type BacklogWatch } from './store/backlog.ts';
+import { openTenant, type Tenant, type TenantOptions, type TenantSettings } from './tenant.ts';
+
+export type AcceptingTenant = Tenant &
+  Pick<BacklogWatch, 'accept' | 'backlogFullReason'> & {
+    forecast: Forecast;
+    revocations: Revocations;
+    countDevice: CountDevice;
+  };
+
+export type AcceptingOptions = TenantOptions & {
+  /** Why the backlog is full, each time that begins; null each time it ends. */
+  onBacklog: (fullReason: string | null) => void;
+};
+
+export async function openAcceptingTenant(
+  redis: OpenRedis,
+  settings: TenantSettings,
+  options: AcceptingOptions,
+): Promise<AcceptingTenant> {
+  const tenant = await openTenant(redis, settings, options);
+  const { keys, budget, clock } = tenant;
+  const { writesPer20s } = settings.delivery;
+  const backlog = watchBacklog(tenant, settings.backlog, writesPer20s, options.onBacklog);
+  const revocations = await openRevocations(redis.connection, keys, options.redisTrouble);
+  return {
+    ...tenant,
+    accept: backlog.accept,
+    backlogFullReason: backlog.backlogFullReason,
+    forecast: createForecast(budget, writesPer20s, clock.now),
+    revocations,
+    countDevice: createDeviceCounts(redis.connection, keys),
+    close: async () => {
+      revocations.close();
+      backlog.close();
+      await tenant.close();
+    },
+  };
+}
