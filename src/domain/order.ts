@@ -51,18 +51,20 @@ export function isCompletedAhead({ completedAt }: Pick<RunResult, 'completedAt'>
 }
 
 /** 96 bits: devices by the million do not meet. */
-const CONTEST_CHARACTERS = 16;
+const KEY_CHARACTERS = 16;
 
 /** One of several results: what they compete for, and when its run was completed. */
-export type Contestant = { contest: string; instant: string };
+export type Contestant = { supersessionKey: string; instant: string };
 
 /** Null for one that takes no part: by a clock that is wrong it is neither the newer nor the older. */
 export function toContestant(run: RunResult, acceptedAt: number): Contestant | null {
-  return isCompletedAhead(run, acceptedAt) ? null : { contest: contestOf(run), instant: sortableInstant(run) };
+  return isCompletedAhead(run, acceptedAt)
+    ? null
+    : { supersessionKey: supersessionKey(run), instant: sortableInstant(run) };
 }
 
 /** What several results compete for: one device's state under one configuration. */
-export function contestOf(run: Pick<RunResult, 'deviceId' | 'hardwareConfigurationId'>): string {
+export function supersessionKey(run: Pick<RunResult, 'deviceId' | 'hardwareConfigurationId'>): string {
   const text = JSON.stringify([run.deviceId, run.hardwareConfigurationId]);
-  return hash('sha256', text, 'base64url').slice(0, CONTEST_CHARACTERS);
+  return hash('sha256', text, 'base64url').slice(0, KEY_CHARACTERS);
 }

@@ -1,6 +1,6 @@
 // Who goes first and who stands for others: tables.
 import { describe, expect, test } from 'vitest';
-import { contestOf, isCompletedAhead, rank, sortableInstant, toContestant } from '../../src/domain/order.ts';
+import { supersessionKey, isCompletedAhead, rank, sortableInstant, toContestant } from '../../src/domain/order.ts';
 import type { RunResult } from '../../src/domain/submission/run-result.ts';
 import { aRun } from '../support/tenant.ts';
 
@@ -56,13 +56,14 @@ test.each([
     const run = aRun(1, { completedAt });
     const contestant = toContestant(run, acceptedAt);
     if (isAhead) expect(contestant).toBeNull();
-    else expect(contestant).toEqual({ contest: contestOf(run), instant: sortableInstant({ completedAt }) });
+    else
+      expect(contestant).toEqual({ supersessionKey: supersessionKey(run), instant: sortableInstant({ completedAt }) });
   },
 );
 
 test('a contest · is of one device and one configuration · whatever their ids hold', () => {
   const contest = (deviceId: string, hardwareConfigurationId: string) =>
-    contestOf({ deviceId, hardwareConfigurationId });
+    supersessionKey({ deviceId, hardwareConfigurationId });
   expect(contest('a', 'b')).toBe(contest('a', 'b'));
   expect(new Set([contest('a', 'b'), contest('a', 'c'), contest('c', 'b'), contest('a","b', '')]).size).toBe(4);
 });

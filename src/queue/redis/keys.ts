@@ -31,7 +31,7 @@ export type Keys = {
   /** How many deliveries have each status, how many bytes the open ones take, and how many joined and left each waiting list. */
   counts: string;
   /** The deliveries of a device and configuration that compete, by when their runs were completed. */
-  contest: (contest: string) => string;
+  contestants: (supersessionKey: string) => string;
   /** Which delivery a record in Graph belongs to. */
   record: (deviceRunStateId: string) => string;
   /** What was seen of the tenant's Graph and when, and of which Graph and tenant that is. */
@@ -64,7 +64,7 @@ export function createKeys(prefix: string, tenantId: string): Keys {
     dead: `${root}:dead`,
     ended: `${root}:ended`,
     counts: `${root}:counts`,
-    contest: (contest) => `${root}:c:${contest}`,
+    contestants: (supersessionKey) => `${root}:c:${supersessionKey}`,
     record: (deviceRunStateId) => `${root}:r:${deviceRunStateId}`,
     facts: `${root}:facts`,
     budget: `${root}:budget`,

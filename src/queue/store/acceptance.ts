@@ -79,14 +79,14 @@ export function createAcceptance(
     const text = toText(run);
     const identity = `${makeFingerprint(said)} ${searchHash(run.deviceId)} ${searchHash(run.runId)}`;
     const contestant = supersede ? toContestant(run, delivery.acceptedAt) : null;
-    const contest = [contestant?.contest ?? '', contestant?.instant ?? ''];
+    const place = [contestant?.supersessionKey ?? '', contestant?.instant ?? ''];
     return [
       delivery.id,
       delivery.acceptedAt,
       identity,
       rank,
       toBody(delivery, text, cipher),
-      ...contest,
+      ...place,
       configurationKey(run.hardwareConfigurationId),
     ];
   }

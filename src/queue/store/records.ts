@@ -99,7 +99,7 @@ export function createRecords(
           dedupeWindowMs,
           waitMs,
           newer,
-          contestant?.contest ?? '',
+          contestant?.supersessionKey ?? '',
           contestant?.instant ?? '',
           takeFrom,
         ],
@@ -110,9 +110,14 @@ export function createRecords(
   }
 
   /** Those that point to one that died point to its heir from now on. Where this fails, they tell of a dead one; no more. */
-  async function pointTo(heir: string, dead: string, { contest, instant }: Contestant, now: number): Promise<void> {
-    const rivals = await redis.zrangebylex(keys.contest(contest), '-', `(${instant}`);
-    for (const id of rivals.map((member) => member.split(' ')[1] ?? '')) {
+  async function pointTo(
+    heir: string,
+    dead: string,
+    { supersessionKey, instant }: Contestant,
+    now: number,
+  ): Promise<void> {
+    const others = await redis.zrangebylex(keys.contestants(supersessionKey), '-', `(${instant}`);
+    for (const id of others.map((member) => member.split(' ')[1] ?? '')) {
       const rival = id === heir ? null : await load(id);
       if (rival?.delivery.status !== 'superseded' || rival.delivery.supersededBy !== dead) continue;
       await save(rival, supersede(rival.delivery, heir), now);
@@ -143,7 +148,8 @@ export function createRecords(
       if (!supersedes) return null;
       const contestant = toContestant(run, delivery.acceptedAt);
       if (!contestant) return null;
-      return (await newerQuery([keys.contest(contestant.contest)], [keys.root, contestant.instant])) as string | null;
+      return (await newerQuery([keys.contestants(contestant.supersessionKey)], [keys.root, contestant.instant])) as
+        string | null;
     },
     forget: async (id) => {
       await forgetScript([keys.delivery(id)], [id]);

@@ -195,8 +195,8 @@ describe('what was superseded', () => {
     await create(b);
     const a = await arrive(run('a', 1));
     expect(await find(a)).toMatchObject({ run: null, delivery: { status: 'superseded', supersededBy: b } });
-    const [contest = ''] = await redis.client.keys(`${keys.root}:c:*`);
-    expect(await redis.client.pttl(contest)).toBeGreaterThan(WINDOW_MS - 60_000);
+    const [contestants = ''] = await redis.client.keys(`${keys.root}:c:*`);
+    expect(await redis.client.pttl(contestants)).toBeGreaterThan(WINDOW_MS - 60_000);
     expect(await records.openBytes()).toBe(0);
   });
 
