@@ -40,13 +40,13 @@ async function findFirst(flags: ExplainFlags, ids: readonly string[]): Promise<E
   throw new OperatorError(`there is no delivery ${ids.join(' or ')}: never accepted, or forgotten`, EXIT.refused);
 }
 
-/** Asked first, since the dashboard's search would look through everything for an id that nobody knows. */
+/** Checked first: the dashboard's search would scan everything for an unknown id. */
 async function exists(flags: ExplainFlags, id: string): Promise<boolean> {
   try {
     await operate(flags, `/v1/deliveries/${encodeURIComponent(id)}`, { schema: deliverySchema });
     return true;
   } catch (error) {
-    if (error instanceof OperatorError && error.message.startsWith('refused: 404 ')) return false;
+    if (error instanceof OperatorError && error.httpStatus === 404) return false;
     throw error;
   }
 }

@@ -1,4 +1,4 @@
-// The bridge's routes as the CLI calls them: its address, the operator token, answers that are the bridge's or a clear complaint.
+// Calls the bridge's operator routes: address, token, and a checked response or a clear error.
 import { z } from 'zod';
 import { problemSchema } from '../../http/response/response-schemas.ts';
 import { EXIT } from '../exit.ts';
@@ -6,27 +6,32 @@ import { complain } from '../out.ts';
 
 export type OperatorFlags = { url: string };
 
-/** Something the bridge or the way to it refused, with the exit code that tells which. */
+type ErrorDetails = { reason?: string; httpStatus?: number | null };
+
+/** A command that cannot do what it was called for, with its exit code: refused by the bridge, or the bridge not reached. */
 export class OperatorError extends Error {
   readonly exitCode: number;
   /** The reason alone, where the message begins with the address. */
   readonly reason: string;
-  constructor(message: string, exitCode: number, reason = message) {
+  /** The bridge's own status, where it refused. */
+  readonly httpStatus: number | null;
+  constructor(message: string, exitCode: number, { reason = message, httpStatus = null }: ErrorDetails = {}) {
     super(message);
     this.name = 'OperatorError';
     this.exitCode = exitCode;
     this.reason = reason;
+    this.httpStatus = httpStatus;
   }
 }
 
-/** What was asked for, and what a good answer looks like. */
-export type Question<T> = {
+/** A request, and the response that is expected. */
+export type CallOptions<T> = {
   schema: z.ZodType<T>;
   /** With a body it is a POST. */
   body?: object;
   headers?: Record<string, string>;
   withinMs?: number;
-  /** Statuses beside 200 that come with such an answer. */
+  /** Statuses besides 200 whose body matches the schema too. */
   alsoWith?: readonly number[];
 };
 
@@ -47,22 +52,22 @@ export function routeOf(base: string, path: string): URL {
  * Calls an operators' route.
  * @throws OperatorError with the exit code: 64 no token, 65 refused, 69 this is not the bridge, 75 not reachable or not now
  */
-export async function operate<T>(flags: OperatorFlags, path: string, question: Question<T>): Promise<T> {
+export async function operate<T>(flags: OperatorFlags, path: string, options: CallOptions<T>): Promise<T> {
   const token = process.env['OPERATOR_TOKEN'];
   if (token === undefined || token === '') throw new OperatorError('OPERATOR_TOKEN is not set', EXIT.usage);
-  return ask(flags, path, { ...question, headers: { Authorization: `Bearer ${token}` } });
+  return ask(flags, path, { ...options, headers: { Authorization: `Bearer ${token}` } });
 }
 
 /**
- * Asks a route and checks the answer by the schema the API publishes. A redirect is not followed: the token is for the
- * address that was given.
+ * Calls a route and checks the response by the schema the API publishes. Redirects are not followed: the token is for the
+ * given address only.
  * @throws OperatorError as `operate` does
  */
-export async function ask<T>({ url }: OperatorFlags, path: string, question: Question<T>): Promise<T> {
-  const { schema, body, headers, withinMs = ANSWER_WITHIN_MS, alsoWith = [] } = question;
+export async function ask<T>({ url }: OperatorFlags, path: string, options: CallOptions<T>): Promise<T> {
+  const { schema, body, headers, withinMs = ANSWER_WITHIN_MS, alsoWith = [] } = options;
   const unreachable = (error: unknown): never => {
     const reason = reasonOf(error);
-    throw new OperatorError(`${url} is not reachable: ${reason}`, EXIT.later, reason);
+    throw new OperatorError(`${url} is not reachable: ${reason}`, EXIT.later, { reason });
   };
   const response = await fetch(routeOf(url, path), {
     method: body ? 'POST' : 'GET',
@@ -84,11 +89,12 @@ export async function ask<T>({ url }: OperatorFlags, path: string, question: Que
     throw new OperatorError(
       `refused: ${response.status} ${code} ${detail}`.trim(),
       response.status >= 500 ? EXIT.later : EXIT.refused,
+      { httpStatus: response.status },
     );
   }
   if (response.status >= 500) {
     const reason = `answers ${response.status}, and not in the bridge’s words`;
-    throw new OperatorError(`${url} ${reason}`, EXIT.later, reason);
+    throw new OperatorError(`${url} ${reason}`, EXIT.later, { reason });
   }
   throw notTheBridge(url, response, null);
 }
@@ -101,7 +107,7 @@ function notTheBridge(url: string, { status, headers }: Response, error: z.ZodEr
       : issue
         ? `answers ${status} with JSON, but not as this version of the bridge does (${['', ...issue.path].join('/') || 'all of it'} is not what it should be)`
         : `answers ${status} with ${headers.get('content-type') ?? 'nothing'}, not as the bridge does`;
-  return new OperatorError(`${url} ${what}: does this address lead to the bridge?`, EXIT.unavailable, what);
+  return new OperatorError(`${url} ${what}: does this address lead to the bridge?`, EXIT.unavailable, { reason: what });
 }
 
 async function readText({ body }: Response): Promise<string> {
@@ -127,7 +133,7 @@ function reasonOf(error: unknown): string {
   return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message;
 }
 
-/** Runs a command whose trouble is complained about in one line and told by the exit code. */
+/** Runs a command; an `OperatorError` becomes one line on standard error and the exit code. */
 export function complaining<T extends unknown[]>(
   command: (...args: T) => Promise<void>,
 ): (...args: T) => Promise<void> {

@@ -90,7 +90,7 @@ async function submitFor(
       const submittedAt = performance.now();
       const outcome = await submitNext();
       count(told, outcome);
-      if (outcome.kind === 'accepted') latencies.note(performance.now() - submittedAt);
+      if (outcome.kind === 'accepted') latencies.record(performance.now() - submittedAt);
       if (outcome.kind === 'unreachable') await delay(UNANSWERED_WAIT_MS);
     }
   }

@@ -1,4 +1,5 @@
-// A steady load: so many calls a second whatever the answers, each one's time counted from when it was due.
+// An open-loop load: calls at a fixed rate, whatever the responses; each latency is measured from when the call was due.
+import { createHistogram } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** Beyond this many unanswered calls the next ones wait; their wait counts, since it is what a device would see. */
@@ -30,25 +31,19 @@ export async function runAtRate(
 
 export type Latencies = ReturnType<typeof createLatencies>;
 
-/** Counts durations to a tenth of a millisecond, so that millions need little room. */
+/** Beyond an hour a latency counts as an hour. */
+const LONGEST_TENTHS = 36_000_000;
+
+/** Durations in tenths of a millisecond, to four digits, in memory that does not grow. */
 export function createLatencies() {
-  const counts = new Map<number, number>();
-  let noted = 0;
+  const histogram = createHistogram({ highest: LONGEST_TENTHS, figures: 4 });
   return {
-    note: (ms: number): void => {
-      const tenths = Math.round(ms * 10);
-      counts.set(tenths, (counts.get(tenths) ?? 0) + 1);
-      noted += 1;
+    record: (ms: number): void => {
+      histogram.record(Math.min(LONGEST_TENTHS, Math.max(1, Math.round(ms * 10))));
     },
     /** The duration that this share (0 to 1) of all stayed within; null before the first. */
-    percentile: (share: number): number | null => {
-      let left = Math.ceil(noted * share);
-      for (const [tenths, count] of [...counts].sort(([a], [b]) => a - b)) {
-        left -= count;
-        if (left <= 0) return tenths / 10;
-      }
-      return null;
-    },
+    percentile: (share: number): number | null =>
+      histogram.count === 0 ? null : histogram.percentile(share * 100) / 10,
   };
 }
 

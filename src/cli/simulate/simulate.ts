@@ -53,7 +53,7 @@ export async function simulate(flags: SimulateFlags): Promise<void> {
       const deviceKey = deriveDeviceKey(groupKey, run.deviceId).toString('base64');
       count(told, await submit(run, { baseUrl: flags.url, deviceId: run.deviceId, deviceKey }));
     },
-    latencies.note,
+    latencies.record,
   );
   clearInterval(progress);
   stopping.abort();

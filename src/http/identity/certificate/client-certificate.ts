@@ -3,6 +3,7 @@ import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import * as x509 from '@peculiar/x509';
+import { LRUCache } from 'lru-cache';
 import {
   identifyDevice,
   type CertificateNames,
@@ -10,7 +11,6 @@ import {
 } from '../../../domain/submission/device-certificate.ts';
 import { findPath, timeOf, type Authorities, type Path } from './authorities.ts';
 import { readForwarded } from './forwarded-certificate.ts';
-import { createRecent } from '../recent.ts';
 import type { Reloaded } from '../watched-files.ts';
 import type { Proof } from '../signature/signature.ts';
 import type { IsTrustedProxy } from './trusted-proxies.ts';
@@ -30,9 +30,9 @@ export function createVerifyCertificate(
   clock: () => number,
 ): VerifyCertificate {
   const { authorities, rule, header, isProxy } = parts;
-  const forwarded = createRecent<Known>(REMEMBERED);
+  const forwarded = new LRUCache<string, Known>({ max: REMEMBERED });
   const connected = new WeakMap<TLSSocket, Known | string | null>();
-  authorities.onChange(forwarded.clear);
+  authorities.onChange(() => forwarded.clear());
 
   function look({ headersDistinct, socket }: CertifiedRequest): Known | string | null {
     // A connection from a proxy's address is the proxy's, and its certificate is no device's.
