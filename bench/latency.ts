@@ -1,4 +1,4 @@
-// How long a lone run result takes from its 202 until Graph has its record, with nothing else to do and a Graph that answers at once.
+// Measures the time from a 202 to the record in Graph, for a lone run result and a Graph without delay.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// Runs a program as if it were this process: its terminal, its signals, its exit code.
+// Runs a program in place of this process: same terminal, signals and exit code.
 import { spawn } from 'node:child_process';
 import os from 'node:os';
 

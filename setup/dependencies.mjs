@@ -1,4 +1,4 @@
-// The npm dependencies: installed as the lock file says, when they are not.
+// Installs the npm dependencies from the lock file if they are missing.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';

@@ -1,4 +1,4 @@
-// One set-up at a time: a lock directory, holding a file named after the process that has it.
+// Allows one set-up at a time: a lock directory holding a file named after its owner.
 import { mkdirSync, readdirSync, readFileSync, renameSync, rmSync, rmdirSync, writeFileSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 

@@ -1,4 +1,4 @@
-// The Node to run the project on: the one its dependencies bring, else the one at hand if it is new enough.
+// Chooses the Node to run on: the one from the dependencies, or the machine's if it is new enough.
 import { rmSync } from 'node:fs';
 
 import { capture } from './capture.mjs';

@@ -1,4 +1,4 @@
-// Where things are in a checkout, and the PATH with and without them.
+// Paths in a checkout, and the PATH with and without them.
 import path from 'node:path';
 import { URL, fileURLToPath } from 'node:url';
 

@@ -1,4 +1,4 @@
-// A Redis server: the configured one, the machine's own, or a private copy that is fetched into .tools.
+// Finds a Redis server: configured, installed, or a private copy in .tools.
 import { capture } from './capture.mjs';
 import { fetchRedis } from './fetch-redis.mjs';
 import { exclusively } from './lock.mjs';

@@ -1,4 +1,4 @@
-// The one door of `npm run demo` and `npm test`: makes sure of the set-up, then runs what it was asked to run.
+// Entry point of `npm run demo` and `npm test`: completes the set-up, then runs the given program.
 import path from 'node:path';
 
 import { become } from './become.mjs';

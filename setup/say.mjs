@@ -1,4 +1,4 @@
-// What the set-up tells people: a line for each thing it does, one line when it cannot go on.
+// The set-up's messages, and the error that ends it.
 
 /** @param {string} line */
 export const say = (line) => process.stderr.write(`setup: ${line}\n`);

@@ -1,4 +1,4 @@
-// A peer: a plain BullMQ worker with BullMQ's own limiter at the documented rate, which rate-limits the queue on a 429.
+// Peer: a plain BullMQ worker with BullMQ's own limiter at the documented rate; a 429 rate-limits the queue.
 import { randomUUID } from 'node:crypto';
 import { Queue, Worker } from 'bullmq';
 import { WINDOW_MS } from '../../src/domain/pace/per-window.ts';

@@ -1,4 +1,4 @@
-// What is measured: who sends, against which hidden limiter, told when to come back or not, in how many processes.
+// The benchmark's cells: sender, hidden limiter, Retry-After or not, number of processes.
 import { WINDOW_MS, WINDOW_S } from '../../src/domain/pace/per-window.ts';
 
 export type Sender = 'runstate-bridge' | 'BullMQ limiter' | 'Graph SDK retries';

@@ -1,4 +1,4 @@
-// What the budget costs an attempt: how long asking for a slot takes while 1, 4 and 16 workers ask at once.
+// What a permit costs: how long acquiring one takes with 1, 4 and 16 workers.
 import { startTestRedis } from '../../test/support/redis.ts';
 import { openTestBudget } from '../../test/support/budget.ts';
 

@@ -1,4 +1,4 @@
-// A budget on a hastened clock: Redis's time runs faster for its scripts, and waits are over sooner by as much.
+// A budget on an accelerated clock: Redis's time runs faster, and waits shrink accordingly.
 import type { Budget } from '../../src/queue/budget/budget.ts';
 import type { RedisConnection } from '../../src/queue/redis/connection.ts';
 import { replaceTime } from '../../test/support/redis-clock.ts';

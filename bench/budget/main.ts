@@ -1,4 +1,4 @@
-// What the learned budget makes of limits it does not know, beside BullMQ's limiter and the Graph SDK's retries: a table.
+// Compares the learned budget with BullMQ's limiter and the Graph SDK's retries against unknown limits.
 import { parseArgs } from 'node:util';
 import { runCell, type Measured } from './cell.ts';
 import { listCells, listOddCells, type Cell, type Sender } from './cells.ts';

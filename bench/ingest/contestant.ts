@@ -1,4 +1,4 @@
-// What every contestant is told by its environment.
+// The settings each contestant reads from its environment.
 
 export function listenAsTold(): [port: number, host: string] {
   return [Number(process.env['PORT']), process.env['HOST'] ?? '127.0.0.1'];

@@ -1,4 +1,4 @@
-// Who takes part: what is started, and what it is sent.
+// The contestants: what is started, and what is sent to it.
 
 export type Contestant = {
   name: string;

@@ -1,4 +1,4 @@
-// What a command's arguments must be; commander tells the user what is wrong with one.
+// Parsers for command-line arguments; commander reports their errors.
 import { InvalidArgumentError } from 'commander';
 
 /** A whole number in a range. */

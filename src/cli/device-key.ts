@@ -1,4 +1,4 @@
-// `device-key`: the key to install on one device.
+// `device-key`: prints the key to install on a device.
 import { parseGroupKeys } from '../config/environment.ts';
 import { deriveDeviceKey } from '../domain/submission/device-key.ts';
 import { deviceIdSchema } from '../domain/submission/run-result.ts';

@@ -1,4 +1,4 @@
-// Exit codes a script can branch on, after sysexits.h where it has one.
+// Exit codes that scripts can branch on, from sysexits.h where it has one.
 
 export const EXIT = {
   ok: 0,

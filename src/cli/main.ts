@@ -1,4 +1,4 @@
-// The operator's hand: `runstate-bridge <command>`. Each command is loaded when it is called, so that small ones are quick.
+// The `runstate-bridge` command. Each subcommand is loaded when it is called, which keeps start-up fast.
 import { Command, Option } from 'commander';
 import { guid, port, url, whole } from './arguments.ts';
 import type { BenchFlags } from './simulate/bench.ts';

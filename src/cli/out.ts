@@ -1,4 +1,4 @@
-// What the CLI says: results on standard output, everything else on standard error; shown, never obeyed, by a terminal.
+// The CLI's output: results on stdout, everything else on stderr; control characters are escaped.
 import { toVisible } from '../domain/operations/visible-text.ts';
 import { EXIT } from './exit.ts';
 

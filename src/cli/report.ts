@@ -1,4 +1,4 @@
-// `report`: one run result, signed and submitted as a device does it.
+// `report`: signs and submits one run result as a device does.
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';

@@ -1,4 +1,4 @@
-// `sandbox`: Graph and its token endpoint in miniature, in the foreground.
+// `sandbox`: runs the sandbox in the foreground.
 import { once } from 'node:events';
 import { resolve } from 'node:path';
 import type { ProfileName } from '../sandbox/profiles/named.ts';

@@ -1,4 +1,4 @@
-// Ctrl-C, and nobody reading any more, as an abort signal: a command that runs for long ends early, and still says what it knows.
+// An abort signal for Ctrl-C and closed output, so that long commands end early and still print their results.
 import { once } from 'node:events';
 import { onUnread } from './out.ts';
 

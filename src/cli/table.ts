@@ -1,4 +1,4 @@
-// A table as lines to print: a cell is one line of text, whatever others wrote into it, wrapped where its column ends.
+// Formats a table as lines; cells are escaped and wrapped to their column.
 import Table from 'cli-table3';
 import { toVisible } from '../domain/operations/visible-text.ts';
 

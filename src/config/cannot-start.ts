@@ -1,4 +1,4 @@
-// What keeps a process from starting and is no defect: something on the machine is missing or taken.
+// A problem of the environment that keeps a process from starting; not a bug.
 
 /** Its message is the one line an operator gets. */
 export class CannotStart extends Error {

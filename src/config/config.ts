@@ -1,4 +1,4 @@
-// Environment → Config, once: every fault reported together, by name, never by value.
+// Environment → Config, once: all faults reported together, by name, never by value.
 import type { BacklogLimits } from '../domain/operations/backlog.ts';
 import type { Priority } from '../domain/order.ts';
 import type { Policy } from '../domain/attempt/retry-policy.ts';

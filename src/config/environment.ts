@@ -1,4 +1,4 @@
-// The variables of the environment: each one's name, form and default.
+// The environment variables: name, format and default of each.
 import { z } from 'zod';
 import { parseBasePath } from '../domain/submission/base-path.ts';
 import { PRIORITIES } from '../domain/order.ts';

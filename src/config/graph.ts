@@ -1,4 +1,4 @@
-// Where Graph is, in which cloud, and the credential the environment holds for it.
+// Graph's address, the cloud, and the credential from the environment.
 import type { Environment } from './environment.ts';
 import type { Secret } from './secret.ts';
 

@@ -1,4 +1,4 @@
-// The environment's say in who may call: the listener's TLS, devices' certificates, our proxies, Entra tokens.
+// Who may call, from the environment: TLS, device certificates, trusted proxies, Entra tokens.
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { parseDeviceIdRule, type DeviceIdRule } from '../domain/submission/device-certificate.ts';

@@ -1,4 +1,4 @@
-// Which optional protections a process runs with, by the variables that turn them on: said once, when it starts.
+// Which optional protections are on, and the variables that turn them on; logged at start.
 import type { Config, Role } from './config.ts';
 
 export type Protections = { on: string[]; off: string[] };

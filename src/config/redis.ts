@@ -1,4 +1,4 @@
-// Where Redis is, which of its databases, and as whom it is reached.
+// How Redis is reached: address, database and credentials.
 import { z } from 'zod';
 import { toSecret, type Secret } from './secret.ts';
 import { readSettingFile } from './setting-file.ts';

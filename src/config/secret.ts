@@ -1,4 +1,4 @@
-// A secret that shows itself only when asked.
+// A secret that is revealed only on request, never by logging or JSON.
 
 /** Logs, JSON and inspection print `[secret]`. */
 export type Secret = { reveal: () => string; toString: () => '[secret]'; toJSON: () => '[secret]' };

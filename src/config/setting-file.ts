@@ -1,4 +1,4 @@
-// Reads a file that a variable names: a secret, a certificate, a key. Never waits, never reads without end.
+// Reads a file that a variable names (secret, certificate, key): size-limited, and never blocks.
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
 /** More than any chain of certificates has; what is longer is another file than was meant. */

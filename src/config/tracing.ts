@@ -1,4 +1,4 @@
-// OpenTelemetry's own variables → whether to trace, what, and under which name. A mistake in them is told and passed over.
+// OpenTelemetry's variables → what to trace and under which name. Wrong values are reported and ignored.
 
 export type Sampling = { root: 'always' | 'never' | { ratio: number }; followsParent: boolean };
 

@@ -1,4 +1,4 @@
-// The variables a process was given: those that are set, and not by Kubernetes for a service that happens to be named so.
+// The variables a process was given, without empty ones and those Kubernetes injects for services.
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 

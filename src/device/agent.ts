@@ -1,4 +1,4 @@
-// What an on-device agent does: it signs its run result, submits it, and asks what became of the delivery.
+// A device's agent: signs and submits run results, and reads its deliveries.
 import { parseObject, toRefused, toSubmitOutcome } from './outcome.ts';
 import type { Refused, SubmitOutcome, Unreachable } from './outcome.ts';
 import { signRequest } from './sign-request.ts';

@@ -1,4 +1,4 @@
-// What a device's agent can be told about a submission, read from an HTTP answer.
+// The outcome of a submission, read from the HTTP response.
 
 /** What the device gets for a run result that was accepted. */
 type Receipt = { deliveryId: string; runId: string; status: string; duplicate: boolean; acceptedAt: string };

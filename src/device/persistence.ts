@@ -1,4 +1,4 @@
-// An agent that does not give up at once: it waits as told, backs off, and stops in good time.
+// Submits with retries: honours Retry-After, backs off with jitter, gives up at a deadline.
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { SubmitOutcome } from './outcome.ts';

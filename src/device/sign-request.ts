@@ -1,4 +1,4 @@
-// A device's signature on a request: RFC 9421 with hmac-sha256, and an RFC 9530 digest of the body.
+// Signs a device's request: RFC 9421 with hmac-sha256, and an RFC 9530 body digest.
 import { createHash, createHmac } from 'node:crypto';
 
 import { httpbis } from 'http-message-signatures';

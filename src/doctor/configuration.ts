@@ -1,4 +1,4 @@
-// Is the environment usable, and what of it can be examined further where some of it is not.
+// Checks the environment, and finds what can still be examined if parts of it are wrong.
 import { ConfigError, parseConfig, type Config, type Role } from '../config/config.ts';
 import type { RedisConfig } from '../config/redis.ts';
 import type { GraphConfig } from '../config/graph.ts';

@@ -1,4 +1,4 @@
-// Are the device group keys well-formed, and secret at all.
+// Checks that the device group keys are well-formed and not guessable.
 import { parseGroupKeys } from '../config/environment.ts';
 import { failed, ok, skipped, warning, type Finding } from './finding.ts';
 

@@ -1,4 +1,4 @@
-// What the doctor finds: one check, its result, what was seen, and what to do about it.
+// A finding: one check, its result, detail and remedy.
 
 export type Result = 'ok' | 'warning' | 'failed' | 'skipped';
 

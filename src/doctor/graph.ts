@@ -1,4 +1,4 @@
-// Does Graph answer, does its clock agree, is the hardware configuration there, and may records be created.
+// Checks Graph: reachable, clock in step, hardware configuration present, records can be created.
 import { describeGraphFacts, type GraphFacts, type Learned } from '../domain/operations/graph-facts.ts';
 import type { Answered } from '../graph/inspect.ts';
 import type { Probed } from '../graph/write-probe.ts';

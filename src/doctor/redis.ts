@@ -1,4 +1,4 @@
-// Will Redis keep what a 202 promises: what is read off its facts.
+// Checks that Redis keeps what a 202 promises.
 import { isFull } from '../domain/operations/backlog.ts';
 import type { ExaminedRedis, RedisFacts } from '../queue/redis/inspect.ts';
 import { failed, ok, warning, type Finding } from './finding.ts';

@@ -1,4 +1,4 @@
-// Does the app get a token, is it of the right tenant, and does it allow what is needed and no more.
+// Checks the token: issued, for the right tenant, with exactly the permissions needed.
 import type { GraphConfig } from '../config/graph.ts';
 import type { Failure } from '../domain/attempt/failure.ts';
 import { REMEDIES } from '../domain/hold/hold.ts';

@@ -1,4 +1,4 @@
-// What all findings come to, in a line or a few: can this environment deliver, and is that proven.
+// Sums up all findings: can this environment deliver, and is that proven?
 import type { Scope } from './configuration.ts';
 import { worst, type Finding } from './finding.ts';
 

@@ -1,4 +1,4 @@
-// The body of an answer, as text: decoded, read to its end where it is not too long, never thrown over.
+// Reads a response body as text, up to a limit; never throws.
 
 /** A page of the listing. Graph's own limit is about 4 MB a request; pages may be longer. */
 const LONGEST_PAGE_BYTES = 64 * 1024 * 1024;

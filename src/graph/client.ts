@@ -1,4 +1,4 @@
-// Create and list device run states, over @microsoft/microsoft-graph-client with everything it would do by itself turned off.
+// Creates and lists device run states with the Graph SDK, its own retries and redirects turned off.
 import {
   AuthenticationHandler,
   AuthenticationHandlerOptions,

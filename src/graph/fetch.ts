@@ -1,4 +1,4 @@
-// A fetch that takes the same way out as requests to Graph: directly, or through the proxy of HTTPS_PROXY, but for the hosts of NO_PROXY.
+// A fetch that uses the same proxy rules as requests to Graph: HTTPS_PROXY and NO_PROXY.
 import { fetch as fetchBy } from 'undici';
 import type { ProxyConfig } from '../config/graph.ts';
 import { proxyFor } from './proxy.ts';

@@ -1,4 +1,4 @@
-// Graph and its token, looked at for a diagnosis: what the token says of the app, and single requests with their clock.
+// Single requests to Graph and its token endpoint for the doctor, and what a token says about the app.
 import { decodeJwt } from 'jose';
 import { fetch } from 'undici';
 import type { GraphConfig } from '../config/graph.ts';

@@ -1,4 +1,4 @@
-// Which way requests go: directly, or through the proxy of HTTPS_PROXY, but for the hosts of NO_PROXY.
+// Chooses between a direct connection and HTTPS_PROXY, by NO_PROXY.
 import { BlockList, isIP } from 'node:net';
 import type { ProxyConfig } from '../config/graph.ts';
 

@@ -1,4 +1,4 @@
-// What Graph repeats of a device's words when it refuses them: taken out of the reason before anyone stores or logs it.
+// Removes device text that Graph repeats in an error, before the reason is stored or logged.
 
 const MASK = '[what the device said]';
 /** Shorter words are in many a sentence by chance. */

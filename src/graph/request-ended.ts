@@ -1,4 +1,4 @@
-// What is reported of each request to Graph or the token endpoint when it ended.
+// The event reported when a request to Graph or the token endpoint ends.
 
 /** A request ended: what it was for, what was answered (null: nothing), how long it took. */
 export type RequestEnded = (request: {

@@ -1,4 +1,4 @@
-// How long an answer asks to wait: Retry-After in every spelling it is sent in, and the headers that stand for it.
+// Parses how long a response asks to wait: Retry-After in every format, and equivalent headers.
 
 /** RFC 9110 §5.6.7: the preferred form, the obsolete one of RFC 850, and asctime's, which has no zone. */
 const DATE =

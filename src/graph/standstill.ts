@@ -1,4 +1,4 @@
-// How long this process stood still: suspended, or its event loop blocked. What ran out meanwhile is nobody else's fault.
+// Detects that this process was suspended or blocked, so that its own timeouts are not blamed on others.
 
 export type Standstill = {
   /** Milliseconds in which nothing ran here, counted up since the beginning; a short hitch is none. */

@@ -1,4 +1,4 @@
-// How requests reach Graph: kept-alive connections of our own, and the certainty of whether anything was sent.
+// How requests reach Graph: keep-alive connections, and whether a request was certainly not sent.
 import type { Context, Middleware } from '@microsoft/microsoft-graph-client';
 import { Agent, buildConnector, fetch, Pool, ProxyAgent, type Dispatcher, type RequestInit } from 'undici';
 

@@ -1,4 +1,4 @@
-// Microsoft Graph's own spelling of what travels: the beta resource, its collection and its error envelope.
+// Microsoft Graph's wire format: the beta resource, its collection and its error envelope.
 
 /** Graph's `runState` enum; sent and read as these names. */
 export type RunState = 'unknown' | 'success' | 'fail' | 'scriptError' | 'pending' | 'notApplicable';

@@ -1,4 +1,4 @@
-// Does this tenant take records at all: creates one that says what it is, and deletes it.
+// Checks that this tenant accepts records: creates a marked one and deletes it.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { GraphConfig } from '../config/graph.ts';
 import type { DeviceRunState } from '../domain/device-run-state.ts';

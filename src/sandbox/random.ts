@@ -1,4 +1,4 @@
-// Seeded dice: the same seed throws the same numbers (mulberry32).
+// Seeded random numbers (mulberry32): the same seed gives the same sequence.
 
 /** A number in [0, 1), like Math.random. */
 export type Random = () => number;

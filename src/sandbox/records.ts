@@ -1,4 +1,4 @@
-// Stored run states and logged requests as they are shown to whoever inspects the sandbox.
+// Stored run states and logged requests, as shown to whoever inspects the sandbox.
 import type { LoggedRequest } from './server/request-log.ts';
 import type { RunStateMembers, StoredRunState } from './graph/run-state-store.ts';
 

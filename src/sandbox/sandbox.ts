@@ -1,4 +1,4 @@
-// The outside world in miniature: a Microsoft Graph and a token endpoint that behave, misbehave and remember.
+// The sandbox: a Microsoft Graph and a token endpoint with realistic behaviour, scripted faults and a request log.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';

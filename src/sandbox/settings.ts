@@ -1,4 +1,4 @@
-// Everything about the sandbox that can be changed while it runs, and how it starts out.
+// The sandbox's settings that can change at run time, and their defaults.
 import type { FaultRates } from './faults/fault-rates.ts';
 import type { LimiterSettings } from './graph/limiter.ts';
 import type { FilterSupport } from './graph/listing.ts';

@@ -1,4 +1,4 @@
-// Everything the sandbox knows and remembers, handed to each part that needs some of it.
+// The sandbox's whole state, passed to the parts that use it.
 import { createAccessTokens } from './authority/access-tokens.ts';
 import type { AccessTokens } from './authority/access-tokens.ts';
 import { createEarlyCalls } from './server/early-calls.ts';

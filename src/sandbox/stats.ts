@@ -1,4 +1,4 @@
-// The sandbox's counters on one sheet.
+// The sandbox's statistics.
 import { windowMs } from './graph/limiter.ts';
 import type { World } from './state.ts';
 

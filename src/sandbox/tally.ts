@@ -1,4 +1,4 @@
-// What the sandbox counts as requests go by.
+// Counters the sandbox updates with each request.
 import { isGraphOperation, isWrite } from './faults/operation.ts';
 import type { LoggedRequest } from './server/request-log.ts';
 import { addOne, forgetOld, total } from './graph/window-count.ts';

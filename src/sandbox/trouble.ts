@@ -1,4 +1,4 @@
-// What may be wrong with one configuration: its run states are forbidden, fail, or cannot be created because no route is served.
+// Faults of one configuration: forbidden, failing, or without a create route.
 import type { Answer } from './server/answer.ts';
 import { graphErrorAnswer } from './graph/graph-error.ts';
 import type { Trace } from './graph/graph-error.ts';

@@ -1,4 +1,4 @@
-// The campaign's devices: each submits as planned, signed, with an agent's retry manners, and hears an end.
+// The campaign's devices: each submits as planned, signed, with retries, and follows its deliveries to the end.
 import { setTimeout as delay } from 'node:timers/promises';
 import { deriveDeviceKey } from '../../src/domain/submission/device-key.ts';
 import { readDelivery, type Agent, type ReadOutcome } from '../../src/device/agent.ts';

@@ -1,4 +1,4 @@
-// One run: the stage is set, the plan happens, everything is mended, and the judge asks what became of it.
+// One run: set up, carry out the plan, repair everything, and judge the result.
 import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

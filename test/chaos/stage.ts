@@ -1,4 +1,4 @@
-// Everything a run plays on: Redis, Graph, a proxy on every way between, the three processes; and how each disturbance is done.
+// The environment of a run: Redis, Graph, a proxy on every path, three processes; and how each is disturbed.
 import { connect } from 'node:net';
 import { createFakeClock, MISSING_FAKETIME, type FakeClock } from '../support/fake-clock.ts';
 import { REVOKING, type Outside, type Troubles } from './outside.ts';

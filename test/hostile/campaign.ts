@@ -1,4 +1,4 @@
-// The hostile campaign: a real API process with a Redis of its own, case upon case from a seed, and a judgement.
+// The hostile campaign: a real API process with its own Redis, cases generated from a seed, and the verdict.
 import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createRandom, pick } from '../../src/sandbox/random.ts';

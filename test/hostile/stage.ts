@@ -1,4 +1,4 @@
-// What a campaign is played against: an API, an API that speaks TLS and a worker, real processes with a Redis of their own.
+// The campaign's targets: an API, an API with TLS and a worker, as real processes with their own Redis.
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';

@@ -1,4 +1,4 @@
-// A world in which everything nobody else may see is marked: real processes, led through good days and bad ones.
+// A deployment in which every secret is marked: real processes, through normal and failing operation.
 import { expect } from 'vitest';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import type { Answer } from './answer.ts';

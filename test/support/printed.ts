@@ -1,4 +1,4 @@
-// What a child process or logger printed: JSON lines, read back.
+// Parses what a child process or logger printed as JSON lines.
 
 /** The lines of a text that are JSON objects. */
 export function jsonLines(text: string): Record<string, unknown>[] {

@@ -1,4 +1,4 @@
-// A server that is not the bridge: it answers every request alike, and remembers which there were.
+// A server that is not the bridge: gives every request the same response, and records the requests.
 import { once } from 'node:events';
 import { createServer, type RequestListener } from 'node:http';
 import type { AddressInfo } from 'node:net';

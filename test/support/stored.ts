@@ -1,4 +1,4 @@
-// What Redis holds of a delivery, read without the product's own code.
+// Reads a delivery's stored data from Redis without the product's code.
 import type { Redis } from 'ioredis';
 
 /** The parts of a record; null where there is none. */

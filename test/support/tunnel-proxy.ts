@@ -1,4 +1,4 @@
-// A proxy as HTTPS_PROXY names one: it opens tunnels, or refuses to, and notes whom it was asked for.
+// An HTTPS_PROXY for tests: opens or refuses tunnels, and records the targets.
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';

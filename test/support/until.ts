@@ -1,4 +1,4 @@
-// Waiting in tests: asks again until the answer is yes, and fails by name at a deadline.
+// Waits for a condition in tests; fails by name at a deadline.
 import { setTimeout as delay } from 'node:timers/promises';
 
 const ASK_EVERY_MS = 10;

@@ -1,4 +1,4 @@
-// One process of the demo: started from source or build, its log in a file, its address from its start line.
+// Starts a process of the demo: from source or build, with its log in a file and its port from the start line.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { createWriteStream, existsSync } from 'node:fs';

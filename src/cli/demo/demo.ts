@@ -1,4 +1,4 @@
-// `demo`: the whole service against the sandbox, with a fleet that reports; progress, a summary, addresses to look at.
+// `demo`: runs the whole service against the sandbox with a simulated fleet; shows progress, a summary and addresses.
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// A planned fleet let loose: so many submissions at a time, each outcome told and counted.
+// Submits a planned fleet with limited concurrency and counts the outcomes.
 import type { SubmitOutcome } from '../../device/outcome.ts';
 import type { Agent } from '../../device/agent.ts';
 import type { Fleet, PlannedSubmission } from '../../sandbox/fleet/fleet.ts';

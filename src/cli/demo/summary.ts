@@ -1,4 +1,4 @@
-// What came of the demo: every device's delivery compared with what the sandbox really holds.
+// Checks each device's delivery against the records in the sandbox, and prints the summary.
 import { readDelivery } from '../../device/agent.ts';
 import type { Fleet } from '../../sandbox/fleet/fleet.ts';
 import type { FleetResult } from './fleet-run.ts';

@@ -1,4 +1,4 @@
-// The doctor's round: what is asked of the environment, of Redis and of Graph, each finding told as it comes.
+// Runs the doctor's checks of the environment, Redis and Graph; yields each finding as it is made.
 import { randomBytes } from 'node:crypto';
 import { getCACertificates } from 'node:tls';
 import { CannotStart } from '../../config/cannot-start.ts';

@@ -1,4 +1,4 @@
-// `doctor`: can this environment deliver? Every check with its result, what was seen, and a remedy.
+// `doctor`: checks whether this environment can deliver; prints each finding with a remedy.
 import { worst, type Finding, type Result } from '../../doctor/finding.ts';
 import type { Scope } from '../../doctor/configuration.ts';
 import { toVerdict } from '../../doctor/verdict.ts';

@@ -1,4 +1,4 @@
-// How a bridge is at one moment: its readiness and status, or why it says nothing; and what a script branches on.
+// Reads a bridge's readiness and status once, and maps them to a level and an exit code.
 import { readinessSchema, statusSchema, type Readiness, type Status } from '../../http/response/response-schemas.ts';
 import { EXIT } from '../exit.ts';
 import { ask, operate, OperatorError, type OperatorFlags } from './operator.ts';

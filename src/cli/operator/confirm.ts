@@ -1,4 +1,4 @@
-// A question before something that cannot be taken back.
+// Asks for confirmation before something irreversible.
 import { createInterface } from 'node:readline/promises';
 import { EXIT } from '../exit.ts';
 import { OperatorError } from './operator.ts';

@@ -1,4 +1,4 @@
-// `dead-letters` and `replay`: what gave up and why, back into the queue or forgotten, counted before anything happens.
+// `dead-letters` and `replay`: lists, replays or purges dead letters; counts before it changes anything.
 import {
   deadLettersSchema,
   purgedSchema,

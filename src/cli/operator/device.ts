@@ -1,4 +1,4 @@
-// `device`: which devices are revoked, revoke one, restore one.
+// `device`: lists, revokes and restores devices.
 import { revocationSchema, revokedSchema, type RevocationView } from '../../http/response/response-schemas.ts';
 import { EXIT } from '../exit.ts';
 import { operate, OperatorError, type OperatorFlags } from './operator.ts';

@@ -1,4 +1,4 @@
-// `explain`: one delivery in plain words – what happened, what it waits for, what comes next. The bridge says it, as on its dashboard.
+// `explain`: one delivery in plain words, as the dashboard explains it: what happened, what it waits for, what comes next.
 import { identify } from '../../domain/delivery.ts';
 import { deliverySchema, searchSchema, statusSchema, type SearchAnswer } from '../../http/response/response-schemas.ts';
 import { EXIT } from '../exit.ts';

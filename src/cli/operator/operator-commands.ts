@@ -1,4 +1,4 @@
-// The commands for operators: what they call a running bridge for, with the operator token.
+// Registers the operator commands, which call a running bridge with the operator token.
 import type { Command } from 'commander';
 import { url, whole } from '../arguments.ts';
 import type { DeadLettersFlags, ReplayFlags } from './dead-letters.ts';

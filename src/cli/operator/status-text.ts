@@ -1,4 +1,4 @@
-// How the bridge is, as a person reads it: a screen, or one line.
+// Formats a bridge's status for people: as a screen, or as one line.
 import { describeGraphFacts } from '../../domain/operations/graph-facts.ts';
 import { toText } from '../../domain/operations/history.ts';
 import { fromGraphFactsView } from '../../api/graph-facts-view.ts';

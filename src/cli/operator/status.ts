@@ -1,4 +1,4 @@
-// `status`: how the bridge is – once, or live until Ctrl-C.
+// `status`: shows the status of a bridge, once or live until Ctrl-C.
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OperatorFlags } from './operator.ts';

@@ -1,4 +1,4 @@
-// `throttle end`: ends Graph's “not before”, shown and asked first.
+// `throttle end`: ends Graph's “not before” after confirmation.
 import { statusSchema, throttleEndSchema } from '../../http/response/response-schemas.ts';
 import { confirm } from './confirm.ts';
 import { operate, type OperatorFlags } from './operator.ts';

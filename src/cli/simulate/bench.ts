@@ -1,4 +1,4 @@
-// `bench`: how much an installation takes – submits as fast as it is answered, and says how many, how soon and what was refused.
+// `bench`: submits as fast as the bridge answers; reports throughput, latency and refusals.
 import { setTimeout as delay } from 'node:timers/promises';
 import { deriveDeviceKey } from '../../domain/submission/device-key.ts';
 import { parseGroupKeys } from '../../config/environment.ts';

@@ -1,4 +1,4 @@
-// What simulated devices report: each its own runs, believable, and the same again for the same seed.
+// Generates the run results of simulated devices: realistic, and reproducible by seed.
 import { planRunResult, type FleetRunResult } from '../../sandbox/fleet/device.ts';
 import { createRandom } from '../../sandbox/random.ts';
 

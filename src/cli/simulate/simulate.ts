@@ -1,4 +1,4 @@
-// `simulate`: a fleet that reports to a running bridge at a steady pace, and what it was told.
+// `simulate`: a fleet that submits to a running bridge at a fixed rate; reports the outcomes.
 import { deriveDeviceKey } from '../../domain/submission/device-key.ts';
 import { parseGroupKeys } from '../../config/environment.ts';
 import { submit } from '../../device/agent.ts';

@@ -1,4 +1,4 @@
-// What many submissions were told, counted: accepted, known, refused by status and code, not answered by reason.
+// Counts the outcomes of many submissions: accepted, known, refused by code, unanswered by reason.
 import type { SubmitOutcome } from '../../device/outcome.ts';
 import { EXIT } from '../exit.ts';
 

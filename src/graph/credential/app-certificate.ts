@@ -1,4 +1,4 @@
-// The app registration's certificate: private key and certificate of one PEM file, checked before Entra sees them.
+// The app registration's certificate: loads private key and certificate from one PEM file and checks them.
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { NoSettingFile, readSettingFile } from '../../config/setting-file.ts';
 

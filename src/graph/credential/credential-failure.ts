@@ -1,4 +1,4 @@
-// What a token that was not given means: a credential that is refused, or a token endpoint that cannot be reached.
+// Maps a token error to a failure: credential refused, or token endpoint unreachable.
 import type { Failure } from '../../domain/attempt/failure.ts';
 import { CertificateFileError } from './app-certificate.ts';
 

@@ -1,4 +1,4 @@
-// The app registration's credential: which one the environment holds, and the way its requests take.
+// Creates the app registration's credential from the configuration, with the right proxy.
 import { Agent } from 'node:https';
 import {
   ClientCertificateCredential,

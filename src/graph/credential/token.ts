@@ -1,4 +1,4 @@
-// The app-permission token: @azure/identity, one request at a time, refreshed early, renewed when Graph refuses it.
+// The app's access token: one request at a time, refreshed early, renewed after a 401.
 import type { TokenCredential } from '@azure/identity';
 import type { GraphConfig } from '../../config/graph.ts';
 import pTimeout from 'p-timeout';

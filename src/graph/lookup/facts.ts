@@ -1,4 +1,4 @@
-// What this tenant's Graph was found to take: asked once, remembered for a while, and reported to whoever keeps it longer.
+// Which query options this tenant's Graph accepts: learned once, cached, and reported for keeping.
 import { REFUSAL_REMEMBERED_MS } from '../../domain/operations/graph-facts.ts';
 
 /** OData query options that a service may refuse, ignore or fail over. */

@@ -1,4 +1,4 @@
-// Looking in Graph for a record whose create was never answered: by $filter where Graph takes it, else in listings that are read together.
+// Looks up a record whose create was not answered: by $filter where Graph accepts it, otherwise in shared listings.
 import type { DeviceRunState } from '../../domain/device-run-state.ts';
 import type { Failure } from '../../domain/attempt/failure.ts';
 import { matchingRecords } from '../../domain/attempt/matching-records.ts';

@@ -1,4 +1,4 @@
-// A page of a listing, read as far as it can be: whatever is on it, its records and the way to the next one, or why there is none.
+// Parses a page of a listing: its records and next link, or why it cannot be read.
 import type { RecordedState } from '../../domain/attempt/matching-records.ts';
 
 export type Page = {

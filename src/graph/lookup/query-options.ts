@@ -1,4 +1,4 @@
-// Which query options a service takes: asked with each, and gone without where it refuses one, or fails over it again and again.
+// Tracks which query options a service accepts; drops those it refuses or repeatedly fails on.
 import type { Failure } from '../../domain/attempt/failure.ts';
 import type { PageOfStates } from '../client.ts';
 import type { Facts, QueryOption } from './facts.ts';

@@ -1,4 +1,4 @@
-// Reading a listing page by page, for one or several who look for a record: bounded, and never in a circle.
+// Reads a listing page by page for one or more lookups: bounded, and safe against loops.
 import type { DeviceRunState } from '../../domain/device-run-state.ts';
 import type { Failure } from '../../domain/attempt/failure.ts';
 import { parseInstant, parseRecordedInstant } from '../../domain/submission/instant.ts';

@@ -1,4 +1,4 @@
-// Whether a token request proves that it comes from the app: by secret, by certificate, or by a federated token.
+// How a token request proves the app's identity: by secret, certificate or federated token.
 import { X509Certificate, createHash } from 'node:crypto';
 
 import { decodeProtectedHeader, errors, jwtVerify } from 'jose';

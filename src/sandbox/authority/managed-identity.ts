@@ -1,4 +1,4 @@
-// The managed identity endpoint of a container platform (2019-08-01): a token for whoever knows the header.
+// The managed identity endpoint of a container platform (2019-08-01): issues tokens to callers that send the identity header.
 import type { IncomingHttpHeaders } from 'node:http';
 
 import { graphAudiences } from './access-tokens.ts';

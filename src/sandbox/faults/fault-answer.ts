@@ -1,4 +1,4 @@
-// The answer a fault asks for, in the voice of whoever was called: Graph, Intune behind it, or the token endpoint.
+// The response a fault produces, in the format of Graph, Intune or the token endpoint.
 import type { Answer } from '../server/answer.ts';
 import { authorityFaultAnswer } from '../authority/authority-error.ts';
 import type { Misbehaviour, ScriptedRetryAfter } from './fault.ts';

@@ -1,4 +1,4 @@
-// Random faults: for each group of requests, how often each fault is to happen.
+// Random faults: how often each fault happens, per group of operations.
 import { ScriptError, parseFault } from './fault.ts';
 import type { Fault } from './fault.ts';
 import { isMeantFor, parseTarget, targetWords } from './operation.ts';

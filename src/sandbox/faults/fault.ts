@@ -1,4 +1,4 @@
-// One way of misbehaving, and the words it is asked for with.
+// The faults the sandbox can produce, and how they are parsed from text.
 import type { BodyShape } from '../graph/graph-error.ts';
 
 /** A Retry-After as a script asks for it, sent exactly so. */

@@ -1,4 +1,4 @@
-// The operations the sandbox knows, and the words a script or a rate may call a group of them by.
+// The sandbox's operations, and the group names that scripts and rates use for them.
 
 export type GraphOperation =
   'configurations' | 'configuration' | 'summary' | 'list' | 'get' | 'create' | 'update' | 'delete' | 'unknown';

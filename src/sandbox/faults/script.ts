@@ -1,4 +1,4 @@
-// A script: which of the next requests are answered how, in order.
+// A fault script: how the next matching requests are answered, in order.
 import { ScriptError, parseFault } from './fault.ts';
 import type { Fault } from './fault.ts';
 import { isMeantFor, parseTarget, targetWords } from './operation.ts';

@@ -1,4 +1,4 @@
-// One simulated device and the run result it reports: believable, and unlike any other device's.
+// A simulated device and its run result: realistic, and different for each device.
 import { pick, wholeNumber } from '../random.ts';
 import type { Random } from '../random.ts';
 import { dellModels, runDell } from './vendor-dell.ts';

@@ -1,4 +1,4 @@
-// A fleet's day, planned: who submits what in which order, and what should come of it. The same seed, the same day.
+// Plans a fleet's submissions and their expected outcomes; the same seed gives the same plan.
 import { planRunResult } from './device.ts';
 import type { FleetRunResult } from './device.ts';
 import { spoil } from './malformed.ts';

@@ -1,4 +1,4 @@
-// Ways in which a broken agent gets a run result wrong, each to be refused.
+// Malformed run results as a broken agent sends them; each must be refused.
 import type { FleetRunResult } from './device.ts';
 import { pick } from '../random.ts';
 import type { Random } from '../random.ts';

@@ -1,4 +1,4 @@
-// Lenovo: a script that calls Lenovo_SetBiosSetting and Lenovo_SaveBiosSettings over WMI, which answer with words.
+// Lenovo: a script that calls Lenovo_SetBiosSetting and Lenovo_SaveBiosSettings over WMI, which return text.
 import { pick, wholeNumber } from '../random.ts';
 import type { Random } from '../random.ts';
 import type { Course, Machine, VendorRun } from './vendor-run.ts';

@@ -1,4 +1,4 @@
-// What a vendor's BIOS tool leaves behind after one run, before the agent wraps it up as a run result.
+// The result of one vendor BIOS tool run, before the agent turns it into a run result.
 import type { RunState } from '../../graph/wire.ts';
 
 /** How a run went, in the fleet's own words; each vendor's tool tells it differently. */

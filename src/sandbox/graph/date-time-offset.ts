@@ -1,4 +1,4 @@
-// Edm.DateTimeOffset the way .NET reads and writes it: ticks of 100 ns, an offset always, `Z` on the way out.
+// Edm.DateTimeOffset as .NET parses and formats it: 100 ns ticks, a required offset, `Z` in output.
 
 const ticksPerMs = 10_000n;
 const shape = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,7}))?(Z|([+-])(\d\d):(\d\d))$/;

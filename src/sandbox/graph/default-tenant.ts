@@ -1,4 +1,4 @@
-// The tenant a sandbox plays unless told otherwise: fixed ids, one app, three hardware configurations.
+// The sandbox's default tenant: fixed ids, one app, three hardware configurations.
 import type { HardwareConfiguration, Identity } from '../state.ts';
 
 export const defaultIdentity: Identity = {

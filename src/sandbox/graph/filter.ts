@@ -1,4 +1,4 @@
-// `$filter`, as much of it as is useful for finding one run state: `eq` on three members, joined by `and`.
+// The supported subset of `$filter`: `eq` on three properties, joined by `and`.
 import type { RunStateMembers } from './run-state-store.ts';
 
 export type Conditions = Partial<Pick<RunStateMembers, 'deviceName' | 'internalVersion' | 'configurationState'>>;

@@ -1,4 +1,4 @@
-// Graph's error envelope in the spellings that are seen in the wild, Intune's nested one included.
+// Graph's error envelopes as seen in practice, including Intune's nested one.
 import type { GraphError } from '../../graph/wire.ts';
 import { jsonAnswer } from '../server/answer.ts';
 import type { Answer } from '../server/answer.ts';

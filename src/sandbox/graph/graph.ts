@@ -1,4 +1,4 @@
-// Microsoft Graph's side: who may, how often, on which configuration – and then the operation itself.
+// Handles Graph requests: authorization, throttling, the configuration, then the operation.
 import { jsonAnswer, unchanged } from '../server/answer.ts';
 import type { Outcome } from '../server/answer.ts';
 import type { Bearer, TokenCheck } from '../authority/access-tokens.ts';

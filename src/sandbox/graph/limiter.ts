@@ -1,4 +1,4 @@
-// Graph's throttle as a pure function of what was admitted before and of now: fixed window, sliding window, token bucket.
+// Graph's throttling as a pure function of state and time: fixed window, sliding window or token bucket.
 import { addOne, forgetOld, total } from './window-count.ts';
 import type { WindowCount } from './window-count.ts';
 import type { RetryAfterMode } from './retry-after.ts';

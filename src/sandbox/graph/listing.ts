@@ -1,4 +1,4 @@
-// One page of a configuration's run states: order, filter, and a next link that new records cannot shift.
+// One page of a configuration's run states: order, filter, and a next link that stays valid when records are added.
 import { parseFilter, satisfies } from './filter.ts';
 import type { Conditions } from './filter.ts';
 import type { Order, RunStateStore, StoredRunState } from './run-state-store.ts';

@@ -1,4 +1,4 @@
-// How a waiting time is spelt in a Retry-After header.
+// Formats a Retry-After header.
 
 /** How the limiter tells callers to wait: whole seconds, a fraction, a date – or not at all, as Intune often does. */
 export type RetryAfterMode = 'seconds' | 'fractional' | 'http-date' | 'none';

@@ -1,4 +1,4 @@
-// The run states Graph has stored, indexed for listing, looking up by device and finding duplicates.
+// Stored run states, indexed for listing, lookup by device and duplicate detection.
 import { createHash } from 'node:crypto';
 
 import type { HardwareConfigurationDeviceState } from '../../graph/wire.ts';

@@ -1,4 +1,4 @@
-// The five operations on one configuration's deviceRunStates, once the caller is known and allowed.
+// The five operations on a configuration's deviceRunStates, for an authorized caller.
 import { randomUUID } from 'node:crypto';
 
 import type { HardwareConfigurationDeviceState, Page } from '../../graph/wire.ts';

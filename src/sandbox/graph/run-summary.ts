@@ -1,4 +1,4 @@
-// A configuration's run summary, counted from its stored run states: the newest of each device, and of each user.
+// A configuration's run summary: counts the newest run state of each device and each user.
 import type { RunState } from '../../graph/wire.ts';
 import { formatDateTimeOffset } from './date-time-offset.ts';
 import type { StoredRunState } from './run-state-store.ts';

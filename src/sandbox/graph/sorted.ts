@@ -1,4 +1,4 @@
-// Arrays kept in order by a comparison, so that a page can start anywhere without sorting anything.
+// Sorted arrays with binary search, so that a page can start anywhere.
 
 export type Compare<T> = (a: T, b: T) => number;
 

@@ -1,4 +1,4 @@
-// How much happened in the last N milliseconds, counted in hundredths of the window; a value, never changed in place.
+// Counts events of the last N milliseconds in a hundred buckets; an immutable value.
 
 /** Slots in ascending order of their start, each with a count. */
 export type WindowCount = readonly { startMs: number; count: number }[];

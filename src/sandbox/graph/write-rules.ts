@@ -1,4 +1,4 @@
-// What Graph accepts in the body of a create or an update: names, JSON types, ranges, the enum, the date syntax.
+// Validates the body of a create or update as Graph does: names, JSON types, ranges, enum, dates.
 import type { RunState } from '../../graph/wire.ts';
 import { parseDateTimeOffset } from './date-time-offset.ts';
 

@@ -1,4 +1,4 @@
-// `app-only-403`: the permission is granted, and tokens without a user are refused all the same.
+// `app-only-403`: the permission is granted, but app-only tokens are refused.
 import { refused } from './intune-error.ts';
 import type { Profile } from './profile.ts';
 

@@ -1,4 +1,4 @@
-// `composite-ids`: a record's id is put together of its configuration's, its device's and a number.
+// `composite-ids`: a record's id is made of the configuration id, the device id and a number.
 import { createHash } from 'node:crypto';
 import type { NewRecord, Profile } from './profile.ts';
 

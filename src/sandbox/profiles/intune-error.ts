@@ -1,4 +1,4 @@
-// How Intune's services refuse: JSON within the message; and what their front door says of routes that nobody serves.
+// Intune's error format: JSON inside the message; and its gateway's answer for unknown routes.
 import type { Answer } from '../server/answer.ts';
 import { shapedErrorAnswer } from '../graph/graph-error.ts';
 import type { ProfiledRequest } from './profile.ts';

@@ -1,4 +1,4 @@
-// `looping-pages`: listings come in small pages, and the last one leads back to the first.
+// `looping-pages`: listings have small pages, and the last page links back to the first.
 import type { Profile } from './profile.ts';
 
 export const loopingPages: Profile = {

@@ -1,4 +1,4 @@
-// The profiles by their names.
+// All profiles by name.
 import { appOnly403 } from './app-only-403.ts';
 import { compositeIds } from './composite-ids.ts';
 import { forbiddenConfiguration } from './forbidden-configuration.ts';

@@ -1,4 +1,4 @@
-// `no-create`: the route that creates is documented and not served.
+// `no-create`: the create route is documented but does not exist.
 import { unserved } from './intune-error.ts';
 import type { Profile } from './profile.ts';
 

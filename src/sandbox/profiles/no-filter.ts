@@ -1,4 +1,4 @@
-// `no-filter` and `no-filter-500`: listings work, and not with $filter.
+// `no-filter` and `no-filter-500`: listings work, but not with $filter.
 import { refused } from './intune-error.ts';
 import type { Profile } from './profile.ts';
 

@@ -1,4 +1,4 @@
-// `no-keys`: records are created and listed, and nobody serves GET, PATCH and DELETE by their ids.
+// `no-keys`: create and list work, but GET, PATCH and DELETE by id do not exist.
 import { unserved } from './intune-error.ts';
 import type { Profile } from './profile.ts';
 

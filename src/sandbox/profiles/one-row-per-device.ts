@@ -1,4 +1,4 @@
-// `one-row-per-device` and `one-row-per-device-replaced`: a configuration has one record for each device, and no second one.
+// `one-row-per-device` and `one-row-per-device-replaced`: a configuration keeps one record per device.
 import type { Profile } from './profile.ts';
 
 export const oneRowPerDevice: Profile = {

@@ -1,4 +1,4 @@
-// What a profile is: one way in which a tenant's Graph differs from the documented one, as data the sandbox reads.
+// A profile: how one tenant's Graph differs from the documented one, as data.
 import type { Answer } from '../server/answer.ts';
 import type { Trace } from '../graph/graph-error.ts';
 import type { GraphOperation } from '../faults/operation.ts';

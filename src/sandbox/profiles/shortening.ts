@@ -1,4 +1,4 @@
-// `shortening`: long texts are kept only in part.
+// `shortening`: long texts are truncated when stored.
 import type { Profile } from './profile.ts';
 
 export const shortening: Profile = {

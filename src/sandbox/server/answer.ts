@@ -1,4 +1,4 @@
-// An answer before it is sent: status, headers, body, and how long it asks the caller to stay away.
+// A response before it is sent: status, headers, body, and Retry-After.
 
 export type Answer = {
   status: number;

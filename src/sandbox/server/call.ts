@@ -1,4 +1,4 @@
-// One request as the answering functions see it, with the names it will be traced by.
+// One request as handlers see it, with its trace ids.
 import { randomUUID } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 

@@ -1,4 +1,4 @@
-// The sandbox's own certificate authority, kept in a directory, and the server certificate it signs on each start.
+// The sandbox's certificate authority, kept in a directory, and the server certificate it signs at each start.
 import 'reflect-metadata';
 
 import { KeyObject, createPrivateKey, randomBytes, webcrypto } from 'node:crypto';

@@ -1,4 +1,4 @@
-// Who calls again before a Retry-After has passed, counted apart for reads and writes.
+// Counts callers that return before their Retry-After has passed, reads and writes apart.
 import type { Access } from '../graph/limiter.ts';
 
 /** A call this soon after a refusal may have been on its way already. */

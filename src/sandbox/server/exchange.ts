@@ -1,4 +1,4 @@
-// One request from its first line to its answer: fault, body, latency, operation, log, answer.
+// One request from start to response: fault, body, latency, operation, log.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 

@@ -1,4 +1,4 @@
-// A listening server: where it listens, and how it ends without waiting for anybody.
+// A listening server that can be closed at once, without waiting for open connections.
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';

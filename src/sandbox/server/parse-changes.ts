@@ -1,4 +1,4 @@
-// Changes to the settings as they arrive from outside: checked by name and value, every fault reported.
+// Parses setting changes from the control API; every fault is reported.
 import { z } from 'zod';
 
 import { PROFILE_NAMES } from '../profiles/named.ts';

@@ -1,4 +1,4 @@
-// A request's body, read to its end or to the limit.
+// Reads a request body up to a limit.
 import type { IncomingMessage } from 'node:http';
 
 export type ReadBody = { kind: 'read'; text: string } | { kind: 'too-large' } | { kind: 'broken-off' };

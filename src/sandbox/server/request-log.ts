@@ -1,4 +1,4 @@
-// The last requests the sandbox saw, oldest first, in a memory that does not grow.
+// The latest requests, oldest first, in a ring of fixed size.
 import type { Effect } from './answer.ts';
 import type { Operation } from '../faults/operation.ts';
 

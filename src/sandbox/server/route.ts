@@ -1,4 +1,4 @@
-// Which operation a method and a path ask for: Graph's beta paths and the token endpoint's.
+// Maps method and path to an operation: Graph's beta paths and the token endpoint's.
 import type { GraphOperation } from '../faults/operation.ts';
 
 export type Route =

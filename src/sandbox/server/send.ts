@@ -1,4 +1,4 @@
-// How an answer leaves the sandbox: whole, dripping, or cut off in the middle.
+// Sends a response: whole, slowly, or cut off in the middle.
 import type { ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 

@@ -1,4 +1,4 @@
-// The HTTPS listener the outside world is met on: Graph and the token endpoint, and connections it can reset.
+// The HTTPS listener for Graph and the token endpoint, whose connections can be reset.
 import { createServer } from 'node:https';
 import type { Server } from 'node:https';
 import type { Socket } from 'node:net';
