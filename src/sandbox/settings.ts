@@ -51,7 +51,7 @@ export const defaultSettings: Settings = {
   secrets: [],
   certificates: [],
   federatedTokens: [],
-  limiter: { kind: 'sliding-window', writesPer20s: 100, anyPer20s: 1000, retryAfter: 'seconds', timeScale: 1 },
+  limiter: { kind: 'sliding-window', writesPer20s: 100, requestsPer20s: 1000, retryAfter: 'seconds', timeScale: 1 },
   faults: {},
   latencyMs: [0, 0],
   listLagMs: 0,

@@ -36,7 +36,7 @@ const CALM: Settings = {
   secret: 'valid',
   graph: 'up',
   tokenEndpoint: 'up',
-  limiter: { writesPer20s: PLENTY, anyPer20s: PLENTY, retryAfter: 'seconds', timeScale: 10 },
+  limiter: { writesPer20s: PLENTY, requestsPer20s: PLENTY, retryAfter: 'seconds', timeScale: 10 },
   latencyMs: [0, 30],
   listLagMs: 0,
   longestText: null,

@@ -29,7 +29,7 @@ let processes: TestProcess[] = [];
 let url: string;
 beforeAll(async () => {
   redis = await startTestRedis();
-  sandbox = await createSandbox({ limiter: { writesPer20s: 100_000, anyPer20s: 100_000 } });
+  sandbox = await createSandbox({ limiter: { writesPer20s: 100_000, requestsPer20s: 100_000 } });
 });
 afterEach(async () => {
   await Promise.all(processes.map((one) => one.close()));

@@ -1,6 +1,6 @@
 // Formats a bridge's status for people: as a screen, or as one line.
 import { describeGraphFacts } from '../../domain/operations/graph-facts.ts';
-import { toText } from '../../domain/operations/history.ts';
+import { toInstantText } from '../../domain/operations/history.ts';
 import { fromGraphFactsView } from '../../api/graph-facts-view.ts';
 import type { Status } from '../../http/response/response-schemas.ts';
 import { levelOf, type Level, type Situation } from './bridge-status.ts';
@@ -65,7 +65,7 @@ function toCounts({ tenants }: Status): string[] {
 
 function toHolds({ id, holds }: Tenant): string[] {
   return holds.flatMap(({ reason, since, detail, remedy, hardwareConfigurationId, deliveries = 0 }) => {
-    const at = toText(Date.parse(since));
+    const at = toInstantText(Date.parse(since));
     if (reason === 'throttled') return [`${id} is throttled since ${at}: ${detail}. ${remedy}`];
     const what =
       hardwareConfigurationId === undefined

@@ -1,18 +1,18 @@
-// A place in the list of dead letters, and the cursor that takes a caller back to it.
+// A position in the list of dead letters, and the cursor that brings a caller back to it.
 
-/** Behind this delivery, which died then. */
-export type Place = { diedAt: number; id: string };
+/** Just after this delivery, which died then. */
+export type DeadLetterPosition = { diedAt: number; id: string };
 
-export function toCursor({ diedAt, id }: Place): string {
+export function toCursor({ diedAt, id }: DeadLetterPosition): string {
   return Buffer.from(JSON.stringify([diedAt, id])).toString('base64url');
 }
 
-/** The place a cursor stands for; null for one that is none of ours. */
-export function parseCursor(cursor: string): Place | null {
+/** The position a cursor encodes; null where we did not issue it. */
+export function parseCursor(cursor: string): DeadLetterPosition | null {
   try {
-    const place: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
-    if (!Array.isArray(place) || place.length !== 2) return null;
-    const [diedAt, id] = place as [unknown, unknown];
+    const position: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());
+    if (!Array.isArray(position) || position.length !== 2) return null;
+    const [diedAt, id] = position as [unknown, unknown];
     if (typeof diedAt !== 'number' || !Number.isFinite(diedAt) || typeof id !== 'string') return null;
     return { diedAt, id };
   } catch {

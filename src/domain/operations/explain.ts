@@ -1,6 +1,6 @@
 // A delivery in plain words: what happened, what it waits for, what comes next and when, what an operator can do.
 import type { Delivery } from '../delivery.ts';
-import { tellHistory, toText, type Told } from './history.ts';
+import { describeHistory, toInstantText, type HistorySource } from './history.ts';
 import { holdOf, remedyOfHold, type Hold } from '../hold/hold.ts';
 import { remedyOf } from './remedy.ts';
 import { toPerSecond } from '../pace/per-window.ts';
@@ -10,18 +10,18 @@ import { LOOKUPS_UNTIL_ABSENT } from '../attempt/retry-policy.ts';
 export type Explanation = { summary: string; happened: string[]; waitingFor: string | null; next: string };
 
 /** What an explanation is made from. */
-type Explainable = Told & Pick<Delivery, 'uncertainty' | 'dueAt'>;
+type Explainable = HistorySource & Pick<Delivery, 'uncertainty' | 'dueAt'>;
 
 type ExplainedHold = Pick<Hold, 'reason' | 'about' | 'hardwareConfigurationId' | 'since' | 'detail' | 'probeAt'>;
 
 /** Explains a delivery to an endpoint engineer. */
 export function explain(delivery: Explainable, snapshot: TenantSnapshot): Explanation {
-  const happened = tellHistory(delivery);
+  const happened = describeHistory(delivery);
   const operation = delivery.uncertainty ? 'look' : 'create';
   const hold = holdOf(snapshot.holds, operation, delivery.hardwareConfigurationId);
   if (hold && isOpen(delivery)) {
     const who = isOfOne(hold) ? 'the deliveries of this configuration are kept back' : 'nobody calls Graph';
-    happened.push(`since ${toText(hold.since)} ${who}: ${hold.reason}, ${hold.detail}`);
+    happened.push(`since ${toInstantText(hold.since)} ${who}: ${hold.reason}, ${hold.detail}`);
   }
   const situation = { ...snapshot, hold };
   return { summary: summarise(delivery, situation), happened, ...foresee(delivery, situation) };
@@ -126,5 +126,5 @@ function probing(probeAt: number, now: number): string {
 function instant(at: number, now: number): string {
   const seconds = Math.ceil((at - now) / 1000);
   if (seconds <= 0) return 'now';
-  return `${toText(at)} (in ${seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`})`;
+  return `${toInstantText(at)} (in ${seconds < 120 ? `${seconds} s` : `${Math.round(seconds / 60)} min`})`;
 }

@@ -22,7 +22,7 @@ export type FlowHistory = { at: number[]; inPerSecond: number[]; outPerSecond: n
 /** Rates are taken over this long: creates are evenly spaced, submissions are not. */
 const MEASURED_OVER_MS = 10_000;
 
-/** The samples that are kept with a new one. A clock that stepped back begins anew. */
+/** The samples that are kept with a new one. A clock that stepped back starts over. */
 export function remember(samples: readonly Sample[], sample: Sample, keepMs: number): Sample[] {
   const last = samples.at(-1);
   if (last && sample.at < last.at) return [sample];

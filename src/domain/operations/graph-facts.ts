@@ -1,5 +1,5 @@
 // What a tenant's Graph was seen to take: what is proven, what was refused, since when – and the words for it.
-import { toText } from './history.ts';
+import { toInstantText } from './history.ts';
 
 /**
  * `createProven`: a create succeeded; its time is the first one's. `oneRowPerDevice`: a create was answered with the id of a
@@ -62,6 +62,6 @@ export function describeGraphFacts(facts: GraphFacts): string[] {
     const phrase = seen === null ? open : seen.holds ? yes : no;
     if (phrase === undefined) return [];
     if (seen === null) return [phrase];
-    return [`${phrase} (${fact === 'createProven' ? 'since' : 'seen'} ${toText(seen.at)})`];
+    return [`${phrase} (${fact === 'createProven' ? 'since' : 'seen'} ${toInstantText(seen.at)})`];
   });
 }

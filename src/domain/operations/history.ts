@@ -1,11 +1,11 @@
-// What happened to a delivery, told from its record: one line for each thing, oldest first.
+// What happened to a delivery, from its record: one line per event, oldest first.
 import type { Attempt, Delivery, LastFailure } from '../delivery.ts';
 import { FAILURES } from '../attempt/failure.ts';
 import { describeNote } from '../attempt/note.ts';
 import { LOOKUPS_UNTIL_ABSENT } from '../attempt/retry-policy.ts';
 
-/** What its story is told from. */
-export type Told = Pick<
+/** What a history is made from. */
+export type HistorySource = Pick<
   Delivery,
   | 'runId'
   | 'deviceId'
@@ -25,10 +25,10 @@ export type Told = Pick<
 type Line = { at: number; text: string };
 
 /** An instant as people read it. */
-export const toText = (at: number): string => `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
+export const toInstantText = (at: number): string => `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
-/** Tells what happened so far. */
-export function tellHistory(delivery: Told): string[] {
+/** What happened so far. */
+export function describeHistory(delivery: HistorySource): string[] {
   const { runId, deviceId, hardwareConfigurationId, acceptedAt, attempts, attemptsMade } = delivery;
   const forgotten = attemptsMade - attempts.length;
   const lines: Line[] = [
@@ -37,17 +37,17 @@ export function tellHistory(delivery: Told): string[] {
       text: `accepted: run ${runId} of device ${deviceId}, for hardware configuration ${hardwareConfigurationId}`,
     },
     ...(forgotten > 0 ? [{ at: acceptedAt, text: `${forgotten} earlier tries, whose details are not kept` }] : []),
-    ...tellAttempts(delivery),
-    ...tellPresent(delivery),
+    ...describeAttempts(delivery),
+    ...describePresent(delivery),
     ...delivery.notes.map((note) => ({ at: note.at, text: `note: ${describeNote(note)}` })),
   ];
   return [
-    ...lines.sort((a, b) => a.at - b.at).map(({ at, text }) => `${toText(at)}  ${text}`),
+    ...lines.sort((a, b) => a.at - b.at).map(({ at, text }) => `${toInstantText(at)}  ${text}`),
     ...(delivery.supersededBy === null ? [] : [`superseded by delivery ${delivery.supersededBy}`]),
   ];
 }
 
-function tellAttempts({ attempts, lastFailure }: Told): Line[] {
+function describeAttempts({ attempts, lastFailure }: HistorySource): Line[] {
   let looks: number | null = null;
   let collides = false;
   const ofAnAttempt = lastFailure && attempts.findLast(({ outcome }) => outcome === lastFailure.kind);
@@ -57,7 +57,7 @@ function tellAttempts({ attempts, lastFailure }: Told): Line[] {
     if (outcome === 'uncertain' || outcome === 'conflict') looks ??= 0;
     if (!looking) collides = outcome === 'conflict';
     if (outcome === 'absent') looks = (looks ?? 0) + 1;
-    const what = looking ? tellLook(attempt, looks ?? 0, collides) : tellCreate(attempt);
+    const what = looking ? describeLookup(attempt, looks ?? 0, collides) : describeCreate(attempt);
     if (looks === LOOKUPS_UNTIL_ABSENT) looks = null;
     return {
       at,
@@ -73,14 +73,14 @@ function tellAttempts({ attempts, lastFailure }: Told): Line[] {
   return lines;
 }
 
-function tellCreate({ outcome }: Attempt): string {
+function describeCreate({ outcome }: Attempt): string {
   if (outcome === 'created' || outcome === 'found') return 'created in Graph';
   if (outcome === 'absent') return 'not in Graph';
   if (outcome === 'uncertain') return `${FAILURES.uncertain}: Graph may have it`;
   return FAILURES[outcome];
 }
 
-function tellLook({ outcome }: Attempt, looks: number, collides: boolean): string {
+function describeLookup({ outcome }: Attempt, looks: number, collides: boolean): string {
   if (outcome === 'created' || outcome === 'found') return 'looked in Graph and found it: the create had worked';
   if (outcome === 'absent') {
     return looks < LOOKUPS_UNTIL_ABSENT
@@ -94,7 +94,14 @@ function tellLook({ outcome }: Attempt, looks: number, collides: boolean): strin
   return `wanted to look in Graph: ${FAILURES[outcome]}`;
 }
 
-function tellPresent({ status, attemptsMade, mark, lastFailure, deliveredAt, deviceRunStateId }: Told): Line[] {
+function describePresent({
+  status,
+  attemptsMade,
+  mark,
+  lastFailure,
+  deliveredAt,
+  deviceRunStateId,
+}: HistorySource): Line[] {
   const lines: Line[] = [];
   if (mark) {
     const what = mark.sends === 'look' ? 'looking in Graph' : 'sending it to Graph';

@@ -1,5 +1,5 @@
 // A learned pace for Graph writes: state + event + now → state. Falls below the rate Graph took, returns to it, probes beyond.
-import { anyPer20s, WRITES_OF_ANY } from './request-limit.ts';
+import { requestsPer20s, WRITE_SHARE } from './request-limit.ts';
 import {
   beginEpisode,
   count,
@@ -159,7 +159,7 @@ function probedMs(beyondMs: number, windowMs: number): number {
 }
 
 function most(startPer20s: number): number {
-  return Math.min(startPer20s * MOST_TIMES_START, anyPer20s(startPer20s) * WRITES_OF_ANY);
+  return Math.min(startPer20s * MOST_TIMES_START, requestsPer20s(startPer20s) * WRITE_SHARE);
 }
 
 /** Counts the slot, moves the slot clock on, and grows by the time the slot stands for – unless slots were lost. */

@@ -1,5 +1,5 @@
 // The throttle budget all workers of a tenant share, and what stops them all: throttling and holds. On Redis's clock.
-import { anyPer20s } from '../../domain/pace/request-limit.ts';
+import { requestsPer20s } from '../../domain/pace/request-limit.ts';
 import { configurationKey, type HoldKey, type HoldReason } from '../../domain/hold/hold.ts';
 import type { Backoff } from '../../domain/attempt/retry-policy.ts';
 import { LONGEST_PROBE_INTERVAL } from '../../domain/hold/judge.ts';
@@ -62,7 +62,7 @@ export type BudgetSettings = {
 /** JavaScript's last: whoever asks for longer is obeyed, and told of as far as can be said. */
 const LAST_INSTANT_MS = 8.64e15;
 /** A fiftieth less than the limit: requests jitter on their way, and a window may catch one too many. */
-const ANY_SHARE = 0.98;
+const USED_SHARE = 0.98;
 
 /** The budget of one tenant. */
 export function createBudget(
@@ -77,7 +77,7 @@ export function createBudget(
   const endBackoffScript = scriptOf(redis, 'budget/end-backoff');
   const holds = createHolds(redis, keys, settings.holdProbeMs);
 
-  const anyIntervalUs = (WINDOW_MS * 1000) / (anyPer20s(settings.writesPer20s) * ANY_SHARE);
+  const requestIntervalUs = (WINDOW_MS * 1000) / (requestsPer20s(settings.writesPer20s) * USED_SHARE);
   const longestProbeMs = Math.max(settings.probeTimeoutMs, settings.holdProbeMs * LONGEST_PROBE_INTERVAL);
 
   return {
@@ -89,7 +89,7 @@ export function createBudget(
         [
           kind,
           settings.writesPer20s,
-          anyIntervalUs,
+          requestIntervalUs,
           settings.probeTimeoutMs,
           longestProbeMs,
           asking?.id ?? '',

@@ -3,7 +3,7 @@ import type { Status } from '../../domain/delivery.ts';
 import { PASSED_OVER_AT_MOST, RANKS } from '../../domain/order.ts';
 import { NEVER_REFUSED } from '../../domain/pace/evidence.ts';
 import { PACE_MEMBERS } from '../../domain/pace/pace.ts';
-import { ANY_PER_20S, WRITES_OF_ANY } from '../../domain/pace/request-limit.ts';
+import { REQUESTS_PER_20S, WRITE_SHARE } from '../../domain/pace/request-limit.ts';
 import * as tuning from '../../domain/pace/tuning.ts';
 
 /** How a record's header spells its status: one letter, so that headers stay short. */
@@ -40,8 +40,8 @@ const CONSTANTS: Readonly<Record<string, LuaValue>> = {
   PASSED_OVER_AT_MOST,
   ...tuning,
   NEVER_REFUSED,
-  ANY_PER_20S,
-  WRITES_OF_ANY,
+  REQUESTS_PER_20S,
+  WRITE_SHARE,
   PACE_MEMBERS,
   PACE_FIELDS,
 };

@@ -62,12 +62,12 @@ export type OnDurability = (durability: Durability, detail: string) => void;
 
 /** Reports which durability is in force, each time a connection comes up and finds it changed. */
 export function watchDurability(redis: RedisConnection, report: OnDurability): void {
-  let told = '';
+  let reported = '';
   const look = async () => {
     const health = await inspectRedis(redis);
     const detail = describeWeakness(health) ?? 'a write is fsynced before it is acknowledged';
-    if (detail !== told) report(health.durability, detail);
-    told = detail;
+    if (detail !== reported) report(health.durability, detail);
+    reported = detail;
   };
   const onReady = () => void look().catch(() => undefined);
   redis.on('ready', onReady);

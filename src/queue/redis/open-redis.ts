@@ -1,14 +1,14 @@
 // The Redis of a process: one connection for all its tenants, and our own server where the configuration names none.
 import type { RedisConfig } from '../../config/redis.ts';
 import { connect, disconnect, settled, type Purpose, type RedisConnection } from './connection.ts';
-import { startEmbeddedRedis, type TellWait } from './embedded/embedded.ts';
+import { startEmbeddedRedis, type OnWait } from './embedded/embedded.ts';
 import { watchDurability, type OnDurability } from './health.ts';
 
 /** What a process's Redis reports; telemetry implements it. */
 export type RedisEvents = {
   redisTrouble: (error: Error) => void;
   /** What an answer of our own server waits for, as long as that lasts. */
-  waitingForRedis: TellWait;
+  waitingForRedis: OnWait;
   /** Which durability is in force, whenever that changed. */
   durability: OnDurability;
 };

@@ -1,5 +1,5 @@
 // Dead letters: listed newest first, replayed under the same id, removed only when an operator says so.
-import { parseCursor, toCursor, type Place } from '../../domain/operations/dead-letter-position.ts';
+import { parseCursor, toCursor, type DeadLetterPosition } from '../../domain/operations/dead-letter-position.ts';
 import { matches, type DeadLetterFilter } from '../../domain/operations/dead-letter.ts';
 import { isDeliveryId, replay, type Delivery } from '../../domain/delivery.ts';
 import type { Deliveries } from './deliveries.ts';
@@ -35,7 +35,9 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
   const purgeScript = scriptOf(redis, 'store/purge-dead-letter');
 
   /** Walks them newest first from a place on, in slices, whatever leaves the list meanwhile. */
-  async function* walk(from: Place | null): AsyncGenerator<{ stored: Stored; place: Place }[]> {
+  async function* walk(
+    from: DeadLetterPosition | null,
+  ): AsyncGenerator<{ stored: Stored; place: DeadLetterPosition }[]> {
     let place = from;
     for (;;) {
       const slice = await readSlice(place);
@@ -50,7 +52,7 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
     }
   }
 
-  async function readSlice(after: Place | null): Promise<Place[]> {
+  async function readSlice(after: DeadLetterPosition | null): Promise<DeadLetterPosition[]> {
     const [from, offset] = after ? [String(after.diedAt), await countTies(after)] : ['+inf', 0];
     const flat = await redis.zrevrangebyscore(keys.dead, from, '-inf', 'WITHSCORES', 'LIMIT', offset, SLICE);
     return Array.from({ length: flat.length / 2 }, (_, index) => ({
@@ -60,7 +62,7 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
   }
 
   /** How many that died in the same millisecond come before or at a place; the order among them is by id, downwards. */
-  async function countTies({ diedAt, id }: Place): Promise<number> {
+  async function countTies({ diedAt, id }: DeadLetterPosition): Promise<number> {
     const tied = await redis.zrangebyscore(keys.dead, diedAt, diedAt);
     return tied.filter((other) => other >= id).length;
   }

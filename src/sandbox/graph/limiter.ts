@@ -13,7 +13,7 @@ export type LimiterSettings = {
    */
   kind: 'fixed-window' | 'sliding-window' | 'token-bucket';
   writesPer20s: number;
-  anyPer20s: number;
+  requestsPer20s: number;
   retryAfter: RetryAfterMode;
   /** Divides the 20 s: with 10, the limits hold per 2 s. */
   timeScale: number;
@@ -43,7 +43,7 @@ export function admit(
   access: Access,
   nowMs: number,
 ): { admission: Admission; state: LimiterState } {
-  const any = measure(settings, settings.anyPer20s, state.any, nowMs);
+  const any = measure(settings, settings.requestsPer20s, state.any, nowMs);
   const write = access === 'write' ? measure(settings, settings.writesPer20s, state.write, nowMs) : undefined;
   const waitMs = Math.max(any.waitMs, write?.waitMs ?? 0);
   const outcome = waitMs === 0 ? 'admitted' : 'refused';

@@ -24,7 +24,7 @@ const schema = z
       .strictObject({
         kind: z.enum(['fixed-window', 'sliding-window', 'token-bucket']),
         writesPer20s: positive,
-        anyPer20s: positive,
+        requestsPer20s: positive,
         retryAfter: z.enum(['seconds', 'fractional', 'http-date', 'none']),
         timeScale: z.number().positive(),
       })

@@ -9,7 +9,9 @@ const { signal } = new AbortController();
 
 /** A look-up beside a sandbox; `paced` counts the turns it asked for, `ahead` moves its clock. */
 async function startLookUp(sandbox: NonNullable<Wishes['sandbox']> = {}) {
-  const graph = await startGraph({ sandbox: { limiter: { writesPer20s: 100_000, anyPer20s: 100_000 }, ...sandbox } });
+  const graph = await startGraph({
+    sandbox: { limiter: { writesPer20s: 100_000, requestsPer20s: 100_000 }, ...sandbox },
+  });
   const state = { paced: 0, ahead: 0 };
   const pace = () => Promise.resolve((state.paced += 1));
   const find = createLookUp(graph.client, pace, () => Date.now() + state.ahead);

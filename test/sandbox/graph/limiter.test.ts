@@ -8,7 +8,7 @@ import type { Access, LimiterSettings, LimiterState } from '../../../src/sandbox
 const base: LimiterSettings = {
   kind: 'fixed-window',
   writesPer20s: 3,
-  anyPer20s: 5,
+  requestsPer20s: 5,
   retryAfter: 'seconds',
   timeScale: 1,
 };
@@ -79,7 +79,7 @@ describe('the limiter', () => {
 
   test('a token bucket · over a long busy time · lets through the limit per 20 s and the first burst', () => {
     const calls: [Access, number][] = Array.from({ length: 2000 }, (_, index) => ['write', index * 100]);
-    const verdicts = play({ ...base, kind: 'token-bucket', anyPer20s: 10_000 }, calls);
+    const verdicts = play({ ...base, kind: 'token-bucket', requestsPer20s: 10_000 }, calls);
     const admitted = verdicts.filter((verdict) => verdict === 'admitted').length;
     expect(admitted).toBeGreaterThanOrEqual(31);
     expect(admitted).toBeLessThanOrEqual(33);

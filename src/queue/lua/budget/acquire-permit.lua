@@ -24,7 +24,7 @@
 -- Writes do not wait for slots of any kind, so reads may find them taken for a while. Further ahead the clock is wrong.
 local FURTHEST_SLOT_US = 1000000
 
-local kind, startPer20s, anyIntervalUs, probeLostMs, longestProbeMs, id, configuration = unpack(ARGV)
+local kind, startPer20s, requestIntervalUs, probeLostMs, longestProbeMs, id, configuration = unpack(ARGV)
 local operation = kind == 'write' and 'create' or 'look'
 local own = operation .. ':' .. configuration
 
@@ -78,7 +78,7 @@ if not next(holding) then
   elseif now < anyAt then
     return {0, math.ceil((anyAt - now) / 1000), 'pace'}, false
   end
-  redis.call('HSET', KEYS[1], 'nextAnyAt', toText(math.max(anyAt, now - anyIntervalUs) + anyIntervalUs))
+  redis.call('HSET', KEYS[1], 'nextAnyAt', toText(math.max(anyAt, now - requestIntervalUs) + requestIntervalUs))
 end
 
 local keys = {}

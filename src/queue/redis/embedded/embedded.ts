@@ -7,11 +7,11 @@ import { shutDown } from './probe.ts';
 import { usersLockPath } from './server.ts';
 import { findLocker, openLockFile, tryLock } from './file-lock.ts';
 
-/** How long a process's start waits for an answer; after that it goes on without, and whoever asks is told why. */
+/** How long a process's start waits for an answer; after that it goes on without, and callers are told why. */
 const START_WAITS_MS = 5000;
 const POLL_MS = { first: 20, longest: 500 };
-/** A wait that lasts is told of, again and again. */
-const TOLD = { afterMs: 1000, everyMs: 10_000 };
+/** A long wait is reported repeatedly. */
+const REPORTED = { afterMs: 1000, everyMs: 10_000 };
 const SHUTDOWN_WITHIN_MS = 2000;
 
 export type EmbeddedRedis = {
@@ -23,7 +23,7 @@ export type EmbeddedRedis = {
   close: () => Promise<void>;
 };
 
-export type TellWait = (waitingFor: string, waitedMs: number) => void;
+export type OnWait = (waitingFor: string, waitedMs: number) => void;
 
 /**
  * Starts the embedded Redis of a directory, or joins the one that runs. Every write is fsynced before its reply.
@@ -32,13 +32,10 @@ export type TellWait = (waitingFor: string, waitedMs: number) => void;
  * it, so whoever gets the lock knows that there is none; time tells nothing, since a server may be stopped, wait for its
  * disk, or load its files for minutes. Each process that uses the server holds a lock too, shared: when the kernel has
  * released the last one, the server is told to end, so none is left behind by processes that were killed.
- * @param tellWait hears what a wait is for, as long as it lasts
+ * @param onWait hears what a wait is for, as long as it lasts
  * @throws CannotStart with one clear line where it cannot run here
  */
-export async function startEmbeddedRedis(
-  directory: string,
-  tellWait: TellWait = () => undefined,
-): Promise<EmbeddedRedis> {
+export async function startEmbeddedRedis(directory: string, onWait: OnWait = () => undefined): Promise<EmbeddedRedis> {
   const path = claimDirectory(directory);
   const locker = await findLocker();
   const users = openLockFile(usersLockPath(path));
@@ -47,7 +44,7 @@ export async function startEmbeddedRedis(
   let ensuring: Promise<void> | null = null;
 
   async function untilReady(): Promise<void> {
-    const wait = createWait(tellWait, closing.signal);
+    const wait = createWait(onWait, closing.signal);
     while (!(await tryLock(users, 'shared', locker))) await wait('the embedded redis-server to end, which others left');
     for (let waitingFor = await look(); waitingFor !== null; waitingFor = await look()) await wait(waitingFor);
   }
@@ -79,16 +76,16 @@ export async function startEmbeddedRedis(
 }
 
 /** Makes a wait: each call waits a moment, the next one a little longer, and now and then says what for. */
-function createWait(tell: TellWait, signal: AbortSignal): (waitingFor: string) => Promise<void> {
+function createWait(tell: OnWait, signal: AbortSignal): (waitingFor: string) => Promise<void> {
   const since = performance.now();
   let pollMs = POLL_MS.first;
-  let told = { what: '', at: since };
+  let reported = { what: '', at: since };
   return async (waitingFor) => {
     const now = performance.now();
     const what = waitingFor.replaceAll(/\d+/g, '');
-    const isNews = now - since > TOLD.afterMs && (what !== told.what || now - told.at > TOLD.everyMs);
+    const isNews = now - since > REPORTED.afterMs && (what !== reported.what || now - reported.at > REPORTED.everyMs);
     if (isNews) {
-      told = { what, at: now };
+      reported = { what, at: now };
       tell(waitingFor, Math.round(now - since));
     }
     await delay(pollMs, undefined, { signal });

@@ -4,8 +4,8 @@
 --- @include "pace/state"
 
 local function maximum(startPer20s)
-  local anyPer20s = startPer20s > ANY_PER_20S and startPer20s / WRITES_OF_ANY or ANY_PER_20S
-  return min(startPer20s * MOST_TIMES_START, anyPer20s * WRITES_OF_ANY)
+  local requestsPer20s = startPer20s > REQUESTS_PER_20S and startPer20s / WRITE_SHARE or REQUESTS_PER_20S
+  return min(startPer20s * MOST_TIMES_START, requestsPer20s * WRITE_SHARE)
 end
 
 local function isNoisy(pace) return pace.noise >= NOISE end
