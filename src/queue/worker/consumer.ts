@@ -7,6 +7,7 @@ import type { Deliveries } from '../store/deliveries.ts';
 import type { Facts } from '../budget/facts.ts';
 import { QUEUE_NAME, type Keys } from '../redis/keys.ts';
 import { createLocks } from './job-locks.ts';
+import { shortenLocks } from './lock-expiry.ts';
 import type { PermitQueue } from '../budget/permit-queue.ts';
 import { isRefused } from '../redis/refusals.ts';
 import type { RedisConnection } from '../redis/connection.ts';
@@ -173,7 +174,12 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       () => deliveries.sweep(clock()),
       (woken) => woken > 0 && events.woken(woken),
     );
-  const timers = [setInterval(() => void sweep(), SWEEP_EVERY_MS), setInterval(() => void feed(), FEED_EVERY_MS)];
+  const shorten = () =>
+    upkeep(() => shortenLocks(parts.redis, parts.keys, { lockMs: LOCK_MS, stalledCheckMs: STALLED_CHECK_MS }));
+  const timers = [
+    setInterval(() => void Promise.all([sweep(), shorten()]), SWEEP_EVERY_MS),
+    setInterval(() => void feed(), FEED_EVERY_MS),
+  ];
 
   return {
     isAlive: watchdog.isAlive,

@@ -297,6 +297,28 @@ describe('Redis refuses just as a record was created', () => {
   }, 50_000);
 });
 
+test('Redis’s clock steps back an hour as a worker is killed · its locks last no longer · than they were set for', async () => {
+  const id = await accept(1);
+  const bullmq = `${queue.keys.root}:deliveries`;
+  // As a clock that stepped back leaves them: the time that was left, and an hour.
+  await redis.client.lrem(`${bullmq}:wait`, 0, id);
+  await redis.client.lpush(`${bullmq}:active`, id);
+  await redis.client.set(`${bullmq}:${id}:lock`, 'of a worker that is gone', 'PX', 3_600_000 + 20_000);
+  await redis.client.set(`${bullmq}:stalled-check`, '1', 'PX', 3_600_000 + 10_000);
+  consume();
+  await until(
+    'both expire in time',
+    async () => {
+      const [lock, check] = await Promise.all(
+        [`${bullmq}:${id}:lock`, `${bullmq}:stalled-check`].map((key) => redis.client.pttl(key)),
+      );
+      return Number(lock) <= 20_000 && Number(check) <= 10_000;
+    },
+    12_000,
+  );
+  expect(await ends(id, 60_000)).toMatchObject({ status: 'delivered' });
+}, 90_000);
+
 test('an older result that nobody superseded when the newer one came · is superseded before it is created', async () => {
   const older = await accept(1);
   await queue.close();
