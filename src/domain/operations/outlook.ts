@@ -1,4 +1,4 @@
-// The state of a bridge in one headline for whoever looks: what is the matter, why, and what to do about it.
+// The state of a bridge in one headline: what is wrong, why, and what to do about it.
 import type { Flow } from './flow.ts';
 import { WINDOW_MS } from '../pace/per-window.ts';
 import { partialHolds, REMEDIES, remedyOfHold, summariseHolds, tenantHold, type Hold } from '../hold/hold.ts';

@@ -1,4 +1,4 @@
-// How fast one device may submit: so many in each of its windows.
+// How fast one device may submit: a number of submissions in each of its windows.
 
 export const WINDOW_MS = 60_000;
 

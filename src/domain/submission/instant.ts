@@ -86,7 +86,7 @@ function keptDigits({ ticks, fractionDigits }: Instant): number {
 
 let latest = { at: NaN, text: '' };
 
-/** An instant as answers and the log write it: UTC, with milliseconds. The latest is kept at hand, for many tell of the same. */
+/** An instant as answers and the log write it: UTC, with milliseconds. The last one is cached: many lines are written in the same millisecond. */
 export function writeInstant(ms: number): string {
   if (ms !== latest.at) latest = { at: ms, text: new Date(ms).toISOString() };
   return latest.text;

@@ -7,8 +7,8 @@ export type RedisClock = {
   /** Milliseconds since 1970 by Redis's clock: the one clock that all processes share. */
   now: () => number;
   /**
-   * The latest instant it can be. A machine that slept, or was set forward, may not have asked Redis again yet; whoever
-   * must not act too late goes by this.
+   * The latest instant it can be. A machine that slept, or was set forward, may not have asked Redis again yet; use
+   * this where acting too late would be wrong.
    */
   latest: () => number;
   close: () => void;
@@ -54,7 +54,7 @@ export async function openRedisClock(
       offset = offset === null ? (least + most) / 2 : Math.min(most, Math.max(least, offset));
       wallOffset = wall() - elapsed();
     } catch {
-      // What was known counts on; whoever needs Redis notices by themselves.
+      // The last known offset stays in use; callers that need Redis notice the failure themselves.
     } finally {
       asking = false;
     }

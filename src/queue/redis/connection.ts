@@ -42,7 +42,7 @@ const OPTIONS: Record<Purpose, RedisOptions> = {
   },
 };
 
-/** What `reconnectOnError` may answer: the connection is made anew, and the command is given up, or sent again there. */
+/** What `reconnectOnError` answers: reconnect and fail the command, or reconnect and send it again. */
 const ANEW = { answer: 1, work: 2, examine: false } as const;
 
 const refusalsByConnection = new WeakMap<RedisConnection, Refusals>();

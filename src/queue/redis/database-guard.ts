@@ -3,7 +3,7 @@ import type { AbstractConnector, Redis } from 'ioredis';
 import { isMisplaced } from './refusals.ts';
 
 /**
- * Where SELECT is refused – no such database, no right to it, a cluster's node – ioredis tells of the error and goes on
+ * Where SELECT is refused – no such database, no right to it, a cluster's node – ioredis emits the error and continues
  * in database 0. This one is never ready there: it closes the connection and tries again. So do its duplicates.
  */
 export function placed(redis: Redis): Redis {

@@ -38,7 +38,7 @@ export async function inspectRedis(redis: RedisConnection): Promise<RedisHealth>
   };
 }
 
-/** What Redis tells of itself, and why it does not where it refuses: its user may lack the right. */
+/** What INFO says, and why Redis refused it where our user lacks the right. */
 export async function readInfo(redis: RedisConnection): Promise<{ info: string; refused: string | null }> {
   const { value, refused } = await orRefused(redis.info());
   return { info: value ?? '', refused };

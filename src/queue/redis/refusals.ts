@@ -2,7 +2,7 @@
 
 /**
  * The server at the other end takes no commands at present, or no writes: it became a replica, lost its disk or its
- * replicas, is loading, or no longer knows us. The name may lead to another one by now, so the way is looked up anew.
+ * replicas, is loading, or no longer knows us. The name may lead to another one by now, so we connect again.
  */
 const NOT_HERE = [
   'READONLY',
@@ -21,8 +21,8 @@ const NOT_HERE = [
 const REFUSED = new RegExp(`^(?:ERR .*: -)?((?:${NOT_HERE.join('|')})\\b.*?)(?: script: .*)?$`, 's');
 const DENIED = /NOPERM|The user executing the script can't/;
 /**
- * What can do without a right: INFO and CONFIG are told of where they are missed, CLIENT gives connections names and lists
- * them for whoever looks at the queue's board.
+ * Commands we can do without: the checks that use INFO and CONFIG report it themselves; CLIENT only names connections and lists
+ * them for the queue's board.
  */
 const DISPENSABLE: readonly unknown[] = ['info', 'config', 'client'];
 
@@ -33,7 +33,7 @@ type RedisReplyError = Error & { command?: { name?: unknown } };
 export type Said = { text: string; at: number };
 
 export type Refusals = {
-  /** Notes an error that came from a connection. @returns whether the connection is to be made anew */
+  /** Notes an error that came from a connection. @returns whether to reconnect */
   note: (error: Error) => boolean;
   /** What kept commands from being done, if that was within this time. */
   lastNotHere: (withinMs: number) => string | null;
@@ -66,7 +66,7 @@ export function refusalOf({ message }: Error): string | null {
   return REFUSED.exec(message)?.[1] ?? null;
 }
 
-/** What is wrong with a command or a script itself; every other code tells of the server, or of what we may do there. */
+/** What is wrong with a command or a script itself; every other code is about the server, or about our rights there. */
 const OF_THE_COMMAND = ['ERR', 'WRONGTYPE', 'CROSSSLOT'];
 const CODE = /^(?:ERR .*: -)?([A-Z]+)\b/s;
 

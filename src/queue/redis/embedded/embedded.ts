@@ -29,7 +29,7 @@ export type OnWait = (waitingFor: string, waitedMs: number) => void;
  * Starts the embedded Redis of a directory, or joins the one that runs. Every write is fsynced before its reply.
  *
  * There is one server per directory, always. It holds the directory's lock for as long as it lives and the kernel releases
- * it, so whoever gets the lock knows that there is none; time tells nothing, since a server may be stopped, wait for its
+ * it, so the process that gets the lock knows that there is none; timeouts prove nothing, since a server may be stopped, wait for its
  * disk, or load its files for minutes. Each process that uses the server holds a lock too, shared: when the kernel has
  * released the last one, the server is told to end, so none is left behind by processes that were killed.
  * @param onWait hears what a wait is for, as long as it lasts
