@@ -6,7 +6,7 @@ import type { DemoFlags } from './demo/demo.ts';
 import type { DoctorFlags } from './doctor/doctor.ts';
 import { describeProfiles, PROFILE_NAMES } from '../sandbox/profiles/named.ts';
 import { EXIT } from './exit.ts';
-import { complaining } from './operator/operator.ts';
+import { withOperatorErrors } from './operator/operator.ts';
 import { complain, print, watchOutput } from './out.ts';
 import { addOperatorCommands } from './operator/operator-commands.ts';
 import type { ReportFlags } from './report.ts';
@@ -104,7 +104,7 @@ program
 It reads the same environment variables as the processes, and shows none of their values.
 Exit codes: ${EXIT.ok} all is well · ${EXIT.degraded} with warnings · ${EXIT.failed} a check failed · ${EXIT.config} the configuration is not usable · ${EXIT.usage} wrong use`,
   )
-  .action(complaining(async (flags: DoctorFlags) => (await import('./doctor/doctor.ts')).runDoctor(flags)));
+  .action(withOperatorErrors(async (flags: DoctorFlags) => (await import('./doctor/doctor.ts')).runDoctor(flags)));
 
 program
   .command('simulate')
@@ -124,7 +124,7 @@ program
 Device keys are derived from the first of DEVICE_GROUP_KEYS. A submission is sent once: what is refused is counted, not retried.
 Exit codes: ${EXIT.ok} all accepted or known · ${EXIT.refused} some refused for good · ${EXIT.unavailable} the address is not the bridge’s · ${EXIT.later} some refused for now or not answered · ${EXIT.usage} wrong use`,
   )
-  .action(complaining(async (flags: SimulateFlags) => (await import('./simulate/simulate.ts')).simulate(flags)));
+  .action(withOperatorErrors(async (flags: SimulateFlags) => (await import('./simulate/simulate.ts')).simulate(flags)));
 
 program
   .command('bench')
@@ -144,7 +144,7 @@ program
 What is accepted is created in Graph; it asks first. Device keys are derived from the first of DEVICE_GROUP_KEYS.
 Exit codes: ${EXIT.ok} all accepted · ${EXIT.refused} some refused for good · ${EXIT.unavailable} the address is not the bridge’s · ${EXIT.later} some refused for now or not answered · ${EXIT.usage} wrong use, or not confirmed`,
   )
-  .action(complaining(async (flags: BenchFlags) => (await import('./simulate/bench.ts')).bench(flags)));
+  .action(withOperatorErrors(async (flags: BenchFlags) => (await import('./simulate/bench.ts')).bench(flags)));
 
 addOperatorCommands(program);
 

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { ProfileName } from '../sandbox/profiles/named.ts';
 import { createSandbox } from '../sandbox/sandbox.ts';
 import { print } from './out.ts';
-import { createStopping } from './stop-signal.ts';
+import { createStopSignal } from './stop-signal.ts';
 
 export type SandboxFlags = {
   host: string;
@@ -18,7 +18,7 @@ export type SandboxFlags = {
 };
 
 export async function runSandbox(flags: SandboxFlags): Promise<void> {
-  const stopping = createStopping();
+  const stopping = createStopSignal();
   const stopped = once(stopping.signal, 'abort');
   const sandbox = await createSandbox({
     host: flags.host,

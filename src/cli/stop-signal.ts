@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { onUnread } from './out.ts';
 
 /** Aborted by SIGINT or SIGTERM, or when standard output is closed. `abort` it at the end, so that the signals do what they usually do again. */
-export function createStopping(): AbortController {
+export function createStopSignal(): AbortController {
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     void once(process, signal, { signal: stopping.signal }).then(

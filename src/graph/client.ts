@@ -18,7 +18,7 @@ import { proxyFor } from './proxy.ts';
 import type { Token, TokenSource } from './credential/token.ts';
 import { watchStandstill } from './standstill.ts';
 import type { RequestEnded } from './request-ended.ts';
-import { createTransport, type Passage } from './transport.ts';
+import { createTransport, type SendGuard } from './transport.ts';
 import type { HardwareConfigurationDeviceState, HardwareConfigurationDeviceStateCreate } from './wire.ts';
 
 export type PageOfStates = Page & { kind: 'page'; requestId: string | null };
@@ -73,7 +73,7 @@ export function createGraphClient(
     token: string,
   ): Promise<Answer | Failure> {
     const startedAt = performance.now();
-    const passage: Passage = { sendBefore: announcedAt + SEND_WITHIN_MS, error: null };
+    const guard: SendGuard = { sendBefore: announcedAt + SEND_WITHIN_MS, error: null };
     let status: number | null = null;
     const ids = { client: randomUUID(), graph: null as string | null };
     const stoodStillMs = standstill.totalMs();
@@ -84,13 +84,13 @@ export function createGraphClient(
         .responseType(ResponseType.RAW)
         .middlewareOptions([new AuthenticationHandlerOptions({ getAccessToken: () => Promise.resolve(token) })])
         .header('client-request-id', ids.client)
-        .options({ signal: AbortSignal.any([signal, timeout]), passage });
+        .options({ signal: AbortSignal.any([signal, timeout]), guard });
       const response = (await (body ? request.post(body) : request.get())) as Response;
       status = response.status;
       ids.graph = response.headers.get('request-id');
       return { status, headers: response.headers, body: await readBody(response, operation) };
     } catch (error) {
-      const failure = diagnoseThrown(passage.error ?? error);
+      const failure = diagnoseThrown(guard.error ?? error);
       const isOurs = failure.kind === 'uncertain' && standstill.totalMs() > stoodStillMs;
       return isOurs
         ? { ...failure, detail: `${failure.detail} (this process stood still)`, stoodStill: true }

@@ -19,7 +19,7 @@ export class TooLate extends Error {
 }
 
 /** What happened to one request underneath the Graph client, which keeps no causes. */
-export type Passage = { sendBefore: number; error: unknown };
+export type SendGuard = { sendBefore: number; error: unknown };
 
 export type Transport = Middleware & { close: () => Promise<void> };
 
@@ -29,7 +29,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const CONNECT_SHARE = 0.8;
 
 /**
- * The last middleware of the Graph client's chain. Each request carries a Passage in its options (`passage`), where a
+ * The last middleware of the Graph client's chain. Each request carries a SendGuard in its options (`guard`), where a
  * transport error is left.
  * @param timeoutMs of a whole attempt; connecting may not take longer
  * @param proxyUrl of the proxy that leads to Graph; null where it is reached directly
@@ -39,15 +39,15 @@ export function createTransport(timeoutMs: number, proxyUrl: string | null, cloc
 
   return {
     execute: async (context: Context) => {
-      const { passage, ...options } = context.options as unknown as RequestInit & { passage: Passage };
-      if (clock() > passage.sendBefore) throw (passage.error = new TooLate());
+      const { guard, ...options } = context.options as unknown as RequestInit & { guard: SendGuard };
+      if (clock() > guard.sendBefore) throw (guard.error = new TooLate());
       try {
         const response = await fetch(String(context.request), { ...options, dispatcher: agent, redirect: 'manual' });
         Object.assign(context, { response });
         // Microsoft asks for a new connection after a 503: the next one may reach a healthier server.
         if (response.status === 503) void retire();
       } catch (error) {
-        passage.error = error;
+        guard.error = error;
         throw error;
       }
     },

@@ -3,7 +3,7 @@ import { readinessSchema, statusSchema, type Readiness, type Status } from '../.
 import { EXIT } from '../exit.ts';
 import { ask, operate, OperatorError, type OperatorFlags } from './operator.ts';
 
-export type Situation =
+export type BridgeStatus =
   | { kind: 'answers'; readiness: Readiness; /** Null while it cannot read its Redis. */ status: Status | null }
   /** Nobody answers there, or somebody else does. */
   | { kind: 'away' | 'elsewhere'; why: string };
@@ -21,7 +21,7 @@ export const EXIT_OF: Record<Level, number> = {
 const ANSWER_WITHIN_MS = 5000;
 
 /** @throws OperatorError where asking again would not help: no token, or a wrong one */
-export async function readSituation(flags: OperatorFlags): Promise<Situation> {
+export async function readBridgeStatus(flags: OperatorFlags): Promise<BridgeStatus> {
   try {
     const [readiness, status] = await Promise.all([
       ask(flags, '/readyz', { schema: readinessSchema, alsoWith: [503], withinMs: ANSWER_WITHIN_MS }),
@@ -37,9 +37,9 @@ export async function readSituation(flags: OperatorFlags): Promise<Situation> {
 }
 
 /** Throttling passes by itself: with nothing else, deliveries flow. */
-export function levelOf(situation: Situation): Level {
-  if (situation.kind !== 'answers') return situation.kind;
-  const { readiness, status } = situation;
+export function levelOf(bridge: BridgeStatus): Level {
+  if (bridge.kind !== 'answers') return bridge.kind;
+  const { readiness, status } = bridge;
   if (readiness.status === 'failing' || status === null) return 'failing';
   const held = status.tenants.some(({ holds }) => holds.some(({ reason }) => reason !== 'throttled'));
   return held || readiness.status === 'degraded' ? 'degraded' : 'flows';

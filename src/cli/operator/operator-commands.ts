@@ -5,7 +5,7 @@ import type { DeadLettersFlags, ReplayFlags } from './dead-letters.ts';
 import type { DeviceFlags } from './device.ts';
 import { EXIT } from '../exit.ts';
 import type { ExplainFlags } from './explain.ts';
-import { complaining } from './operator.ts';
+import { withOperatorErrors } from './operator.ts';
 import type { StatusFlags } from './status.ts';
 import type { ThrottleFlags } from './throttle.ts';
 
@@ -32,7 +32,7 @@ export function addOperatorCommands(program: Command): void {
       `
   Exit codes: ${EXIT.ok} deliveries flow (also after Ctrl-C) · ${EXIT.degraded} held or degraded: run results are still accepted · ${EXIT.later} failing or not reachable · ${EXIT.usage} wrong use · ${EXIT.refused} the token was refused · ${EXIT.unavailable} the address is not the bridge’s`,
     )
-    .action(complaining(async (flags: StatusFlags) => (await import('./status.ts')).showStatus(flags)));
+    .action(withOperatorErrors(async (flags: StatusFlags) => (await import('./status.ts')).showStatus(flags)));
 
   ofTheBridge(program.command('explain'))
     .description('one delivery in plain words: what happened, what it waits for, what comes next, what you can do')
@@ -46,7 +46,7 @@ export function addOperatorCommands(program: Command): void {
   Exit codes: ${EXIT.ok} explained · ${EXIT.usage} wrong use · ${EXIT.refused} no such delivery, or the token was refused · ${EXIT.later} not reachable · ${EXIT.unavailable} the address is not the bridge’s`,
     )
     .action(
-      complaining(async (deliveryId: string | undefined, flags: ExplainFlags) =>
+      withOperatorErrors(async (deliveryId: string | undefined, flags: ExplainFlags) =>
         (await import('./explain.ts')).explainDelivery(deliveryId, flags),
       ),
     );
@@ -58,7 +58,9 @@ export function addOperatorCommands(program: Command): void {
     .option('--purge', 'forget those that match for good; counts and asks first')
     .option('--all', 'with --purge: every dead letter')
     .option('--yes', 'do not ask')
-    .action(complaining(async (flags: DeadLettersFlags) => (await import('./dead-letters.ts')).deadLetters(flags)));
+    .action(
+      withOperatorErrors(async (flags: DeadLettersFlags) => (await import('./dead-letters.ts')).deadLetters(flags)),
+    );
 
   ofDeadLetters(program.command('replay'))
     .description('put dead letters back into the queue, counted first')
@@ -67,7 +69,7 @@ export function addOperatorCommands(program: Command): void {
     .option('--dry-run', 'only count')
     .option('--yes', 'do not ask')
     .action(
-      complaining(async (deliveryId: string | undefined, flags: ReplayFlags) =>
+      withOperatorErrors(async (deliveryId: string | undefined, flags: ReplayFlags) =>
         (await import('./dead-letters.ts')).replay(deliveryId, flags),
       ),
     );
@@ -77,7 +79,7 @@ export function addOperatorCommands(program: Command): void {
   ofTheBridge(throttle.command('end'))
     .description('end it, where Graph asked for an absurd time; shows it and asks first')
     .option('--yes', 'do not ask')
-    .action(complaining(async (flags: ThrottleFlags) => (await import('./throttle.ts')).endThrottle(flags)));
+    .action(withOperatorErrors(async (flags: ThrottleFlags) => (await import('./throttle.ts')).endThrottle(flags)));
 
   const device = program
     .command('device')
@@ -86,13 +88,13 @@ export function addOperatorCommands(program: Command): void {
   ofTheBridge(device.command('list'))
     .description('list those that are, newest first')
     .option('--json', 'for scripts')
-    .action(complaining(async (flags: DeviceFlags) => (await import('./device.ts')).listRevoked(flags)));
+    .action(withOperatorErrors(async (flags: DeviceFlags) => (await import('./device.ts')).listRevoked(flags)));
 
   ofTheBridge(device.command('revoke'))
     .description('revoke one; every API process knows within seconds')
     .argument('<device-id>')
     .action(
-      complaining(async (deviceId: string, flags: DeviceFlags) =>
+      withOperatorErrors(async (deviceId: string, flags: DeviceFlags) =>
         (await import('./device.ts')).revoke(deviceId, flags),
       ),
     );
@@ -101,7 +103,7 @@ export function addOperatorCommands(program: Command): void {
     .description('take it back')
     .argument('<device-id>')
     .action(
-      complaining(async (deviceId: string, flags: DeviceFlags) =>
+      withOperatorErrors(async (deviceId: string, flags: DeviceFlags) =>
         (await import('./device.ts')).restore(deviceId, flags),
       ),
     );

@@ -134,7 +134,7 @@ function reasonOf(error: unknown): string {
 }
 
 /** Runs a command; an `OperatorError` becomes one line on standard error and the exit code. */
-export function complaining<T extends unknown[]>(
+export function withOperatorErrors<T extends unknown[]>(
   command: (...args: T) => Promise<void>,
 ): (...args: T) => Promise<void> {
   return async (...args) => {

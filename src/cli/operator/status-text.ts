@@ -3,7 +3,7 @@ import { describeGraphFacts } from '../../domain/operations/graph-facts.ts';
 import { toInstantText } from '../../domain/operations/history.ts';
 import { fromGraphFactsView } from '../../api/graph-facts-view.ts';
 import type { Status } from '../../http/response/response-schemas.ts';
-import { levelOf, type Level, type Situation } from './bridge-status.ts';
+import { levelOf, type Level, type BridgeStatus } from './bridge-status.ts';
 import { toTable } from '../table.ts';
 
 const WORDS: Record<Level, string> = {
@@ -16,11 +16,11 @@ const WORDS: Record<Level, string> = {
 
 type Tenant = Status['tenants'][number];
 
-/** The whole situation, as lines. */
-export function toScreen(situation: Situation, url: string): string[] {
-  const head = `${url}  ${WORDS[levelOf(situation)]}`;
-  if (situation.kind !== 'answers') return [`${head}: ${situation.why}`];
-  const { readiness, status } = situation;
+/** Everything about the bridge, as lines. */
+export function toScreen(bridge: BridgeStatus, url: string): string[] {
+  const head = `${url}  ${WORDS[levelOf(bridge)]}`;
+  if (bridge.kind !== 'answers') return [`${head}: ${bridge.why}`];
+  const { readiness, status } = bridge;
   const troubles = Object.entries(readiness.checks).filter(([, { ok }]) => !ok);
   return [
     head,
@@ -33,10 +33,10 @@ export function toScreen(situation: Situation, url: string): string[] {
 }
 
 /** What changes when something happens, on one line; ages are left out, since they always change. */
-export function toLine(situation: Situation): string {
-  const level = levelOf(situation);
-  if (situation.kind !== 'answers') return `${level}: ${situation.why}`;
-  const { readiness, status } = situation;
+export function toLine(bridge: BridgeStatus): string {
+  const level = levelOf(bridge);
+  if (bridge.kind !== 'answers') return `${level}: ${bridge.why}`;
+  const { readiness, status } = bridge;
   if (!status) return `${level}: ${Object.values(readiness.checks).find(({ ok }) => !ok)?.detail ?? 'no status'}`;
   const tenants = status.tenants.map(({ id, counts, holds }) => {
     const numbers = Object.entries(counts).map(([name, count]) => `${name} ${count}`);

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { OperatorFlags } from './operator.ts';
 import { print, printJson, redraw } from '../out.ts';
 import { EXIT } from '../exit.ts';
-import { EXIT_OF, levelOf, readSituation, type Situation } from './bridge-status.ts';
+import { EXIT_OF, levelOf, readBridgeStatus, type BridgeStatus } from './bridge-status.ts';
 import { toLine, toScreen } from './status-text.ts';
 
 export type StatusFlags = OperatorFlags & { json?: true; watch?: true };
@@ -18,10 +18,10 @@ export async function showStatus(flags: StatusFlags): Promise<void> {
     process.exitCode = EXIT.ok;
     return;
   }
-  const situation = await readSituation(flags);
-  if (flags.json) printJson(toJson(situation));
-  else print(...toScreen(situation, flags.url));
-  process.exitCode = EXIT_OF[levelOf(situation)];
+  const bridge = await readBridgeStatus(flags);
+  if (flags.json) printJson(toJson(bridge));
+  else print(...toScreen(bridge, flags.url));
+  process.exitCode = EXIT_OF[levelOf(bridge)];
 }
 
 async function watch(flags: StatusFlags): Promise<void> {
@@ -35,13 +35,13 @@ async function watch(flags: StatusFlags): Promise<void> {
   const live = process.stdout.isTTY && !flags.json;
   let told: string | null = null;
   while (!stopping.signal.aborted) {
-    const situation = await readSituation(flags);
-    const line = toLine(situation);
+    const bridge = await readBridgeStatus(flags);
+    const line = toLine(bridge);
     if (live) {
-      const screen = toScreen(situation, flags.url);
+      const screen = toScreen(bridge, flags.url);
       redraw([...screen, '', `${now()}, every second; Ctrl-C ends it.`], told === null);
     } else if (line !== told) {
-      if (flags.json) printJson({ at: now(), ...toJson(situation) }, 0);
+      if (flags.json) printJson({ at: now(), ...toJson(bridge) }, 0);
       else print(`${now()}  ${line}`);
     }
     told = line;
@@ -51,9 +51,9 @@ async function watch(flags: StatusFlags): Promise<void> {
 
 const now = () => new Date().toISOString();
 
-function toJson(situation: Situation): object {
-  const level = levelOf(situation);
-  return situation.kind === 'answers'
-    ? { level, readiness: situation.readiness, status: situation.status }
-    : { level, why: situation.why };
+function toJson(bridge: BridgeStatus): object {
+  const level = levelOf(bridge);
+  return bridge.kind === 'answers'
+    ? { level, readiness: bridge.readiness, status: bridge.status }
+    : { level, why: bridge.why };
 }

@@ -10,9 +10,16 @@ import { OperatorError } from '../operator/operator.ts';
 import { complain, print, printJson } from '../out.ts';
 import { createSubmissions } from './simulate-fleet.ts';
 import { createLatencies, toPercentiles } from './simulate-load.ts';
-import { createStopping } from '../stop-signal.ts';
+import { createStopSignal } from '../stop-signal.ts';
 import { toTable } from '../table.ts';
-import { count, createTold, exitCodeOf, toLatencyRows, toRefusalRows, type Told } from './submission-counts.ts';
+import {
+  count,
+  createSubmissionCounts,
+  exitCodeOf,
+  toLatencyRows,
+  toRefusalRows,
+  type SubmissionCounts,
+} from './submission-counts.ts';
 
 export type BenchFlags = {
   url: string;
@@ -27,7 +34,7 @@ export type BenchFlags = {
 };
 
 /** Of the time measured. Latencies are those of what was accepted. */
-type Measured = Told & {
+type Measured = SubmissionCounts & {
   seconds: number;
   acceptedPerSecond: number;
   /** How busy this command was, 0 to 1: near 1 it is the limit, not the bridge. */
@@ -55,7 +62,7 @@ export async function bench(flags: BenchFlags): Promise<void> {
     again: 0,
   });
   const output = flags.size === undefined ? {} : { output: 'x'.repeat(flags.size) };
-  const stopping = createStopping();
+  const stopping = createStopSignal();
   const submitNext = () => {
     const run = { ...next(), ...output };
     const deviceKey = deriveDeviceKey(groupKey, run.deviceId).toString('base64');
@@ -66,7 +73,7 @@ export async function bench(flags: BenchFlags): Promise<void> {
   const warmUp = await load(flags.warmUp);
   const measured = await load(flags.seconds);
   stopping.abort();
-  if (flags.json) printJson({ warmUp: toTold(warmUp), ...measured });
+  if (flags.json) printJson({ warmUp: toCounts(warmUp), ...measured });
   else printMeasured(measured, warmUp, flags);
   process.exitCode = exitCodeOf(warmUp, measured);
 }
@@ -78,7 +85,7 @@ async function submitFor(
   signal: AbortSignal,
   submitNext: () => ReturnType<typeof submit>,
 ): Promise<Measured> {
-  const told = createTold();
+  const counts = createSubmissionCounts();
   const latencies = createLatencies();
   const loopBefore = performance.eventLoopUtilization();
   const startedAt = performance.now();
@@ -89,7 +96,7 @@ async function submitFor(
     while (!isOver()) {
       const submittedAt = performance.now();
       const outcome = await submitNext();
-      count(told, outcome);
+      count(counts, outcome);
       if (outcome.kind === 'accepted') latencies.record(performance.now() - submittedAt);
       if (outcome.kind === 'unreachable') await delay(UNANSWERED_WAIT_MS);
     }
@@ -98,15 +105,15 @@ async function submitFor(
   await Promise.all(Array.from({ length: connections }, keepSubmitting));
   const seconds = (performance.now() - startedAt) / 1000;
   return {
-    ...told,
+    ...counts,
     seconds,
-    acceptedPerSecond: told.accepted / seconds,
+    acceptedPerSecond: counts.accepted / seconds,
     clientBusy: performance.eventLoopUtilization(loopBefore).utilization,
     latencyMs: toPercentiles(latencies),
   };
 }
 
-const toTold = ({ submitted, accepted, known, refused, unanswered }: Told): Told => ({
+const toCounts = ({ submitted, accepted, known, refused, unanswered }: SubmissionCounts): SubmissionCounts => ({
   submitted,
   accepted,
   known,
@@ -114,7 +121,7 @@ const toTold = ({ submitted, accepted, known, refused, unanswered }: Told): Told
   unanswered,
 });
 
-function printMeasured(measured: Measured, warmUp: Told, { connections }: BenchFlags): void {
+function printMeasured(measured: Measured, warmUp: SubmissionCounts, { connections }: BenchFlags): void {
   const rows = [
     [
       'accepted',

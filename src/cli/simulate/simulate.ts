@@ -8,9 +8,16 @@ import { OperatorError } from '../operator/operator.ts';
 import { complain, print, printJson } from '../out.ts';
 import { createSubmissions } from './simulate-fleet.ts';
 import { createLatencies, runAtRate, toPercentiles, type Latencies } from './simulate-load.ts';
-import { createStopping } from '../stop-signal.ts';
+import { createStopSignal } from '../stop-signal.ts';
 import { toTable } from '../table.ts';
-import { count, createTold, exitCodeOf, toLatencyRows, toRefusalRows, type Told } from './submission-counts.ts';
+import {
+  count,
+  createSubmissionCounts,
+  exitCodeOf,
+  toLatencyRows,
+  toRefusalRows,
+  type SubmissionCounts,
+} from './submission-counts.ts';
 
 export type SimulateFlags = {
   url: string;
@@ -38,12 +45,12 @@ export async function simulate(flags: SimulateFlags): Promise<void> {
     nowMs: flags.seed === undefined ? Date.now() : SEEDED_NOW_MS,
     again: flags.again,
   });
-  const stopping = createStopping();
-  const told = createTold();
+  const stopping = createStopSignal();
+  const counts = createSubmissionCounts();
   const latencies = createLatencies();
   const startedAt = performance.now();
   const progress = setInterval(() => {
-    if (!flags.json) complain(`${told.submitted} submitted: ${told.accepted} accepted, ${told.known} known`);
+    if (!flags.json) complain(`${counts.submitted} submitted: ${counts.accepted} accepted, ${counts.known} known`);
   }, PROGRESS_EVERY_MS);
   const total = flags.seconds === undefined ? (flags.runs ?? flags.devices) : flags.seconds * flags.rate;
   await runAtRate(
@@ -51,25 +58,25 @@ export async function simulate(flags: SimulateFlags): Promise<void> {
     async () => {
       const run = next();
       const deviceKey = deriveDeviceKey(groupKey, run.deviceId).toString('base64');
-      count(told, await submit(run, { baseUrl: flags.url, deviceId: run.deviceId, deviceKey }));
+      count(counts, await submit(run, { baseUrl: flags.url, deviceId: run.deviceId, deviceKey }));
     },
     latencies.record,
   );
   clearInterval(progress);
   stopping.abort();
   const seconds = (performance.now() - startedAt) / 1000;
-  if (flags.json) printJson({ ...told, seconds, latencyMs: toPercentiles(latencies) });
-  else printTold(told, seconds, latencies, flags);
-  process.exitCode = exitCodeOf(told);
+  if (flags.json) printJson({ ...counts, seconds, latencyMs: toPercentiles(latencies) });
+  else printCounts(counts, seconds, latencies, flags);
+  process.exitCode = exitCodeOf(counts);
 }
 
-function printTold(told: Told, seconds: number, latencies: Latencies, { rate }: SimulateFlags): void {
-  const pace = (told.submitted / seconds).toFixed(1);
+function printCounts(counts: SubmissionCounts, seconds: number, latencies: Latencies, { rate }: SimulateFlags): void {
+  const pace = (counts.submitted / seconds).toFixed(1);
   const rows = [
-    ['submissions', told.submitted, `${pace}/s, ${rate}/s asked for`],
-    ['accepted', told.accepted, '202'],
-    ['known already', told.known, '200'],
-    ...toRefusalRows(told),
+    ['submissions', counts.submitted, `${pace}/s, ${rate}/s asked for`],
+    ['accepted', counts.accepted, '202'],
+    ['known already', counts.known, '200'],
+    ...toRefusalRows(counts),
     ...toLatencyRows(toPercentiles(latencies)),
   ];
   print(...toTable(['what', 'how many', ''], rows));

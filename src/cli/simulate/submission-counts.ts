@@ -2,7 +2,7 @@
 import type { SubmitOutcome } from '../../device/outcome.ts';
 import { EXIT } from '../exit.ts';
 
-export type Told = {
+export type SubmissionCounts = {
   submitted: number;
   accepted: number;
   known: number;
@@ -14,22 +14,28 @@ const LATER = /^(408|429|5\d\d) /;
 /** Somebody answered, and it was not the bridge. */
 const ELSEWHERE = /^answered /;
 
-export const createTold = (): Told => ({ submitted: 0, accepted: 0, known: 0, refused: {}, unanswered: {} });
+export const createSubmissionCounts = (): SubmissionCounts => ({
+  submitted: 0,
+  accepted: 0,
+  known: 0,
+  refused: {},
+  unanswered: {},
+});
 
-export function count(told: Told, outcome: SubmitOutcome): void {
-  told.submitted += 1;
+export function count(counts: SubmissionCounts, outcome: SubmitOutcome): void {
+  counts.submitted += 1;
   switch (outcome.kind) {
     case 'accepted':
-      told.accepted += 1;
+      counts.accepted += 1;
       break;
     case 'duplicate':
-      told.known += 1;
+      counts.known += 1;
       break;
     case 'refused':
-      addOne(told.refused, `${outcome.httpStatus} ${outcome.code}`);
+      addOne(counts.refused, `${outcome.httpStatus} ${outcome.code}`);
       break;
     case 'unreachable':
-      addOne(told.unanswered, outcome.reason);
+      addOne(counts.unanswered, outcome.reason);
       break;
   }
 }
@@ -39,7 +45,7 @@ function addOne(counts: Record<string, number>, name: string): void {
 }
 
 /** 65 where any was refused for good, 69 where somebody else answered, 75 where any was refused for now or not answered. */
-export function exitCodeOf(...all: Told[]): number {
+export function exitCodeOf(...all: SubmissionCounts[]): number {
   const codes = all.flatMap(({ refused }) => Object.keys(refused));
   if (codes.some((code) => !LATER.test(code))) return EXIT.refused;
   const reasons = all.flatMap(({ unanswered }) => Object.keys(unanswered));
@@ -50,7 +56,7 @@ export function exitCodeOf(...all: Told[]): number {
 type Row = [what: string, howMany: number | string, remark: string];
 
 /** What was not accepted, a row for each reason. */
-export const toRefusalRows = ({ refused, unanswered }: Told): Row[] => [
+export const toRefusalRows = ({ refused, unanswered }: SubmissionCounts): Row[] => [
   ...Object.entries(refused).map(([code, times]): Row => ['refused', times, code]),
   ...Object.entries(unanswered).map(([reason, times]): Row => ['not answered', times, reason]),
 ];

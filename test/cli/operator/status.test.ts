@@ -4,7 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { toScreen } from '../../../src/cli/operator/status-text.ts';
-import { levelOf, type Situation } from '../../../src/cli/operator/bridge-status.ts';
+import { levelOf, type BridgeStatus } from '../../../src/cli/operator/bridge-status.ts';
 import { toGraphFactsView } from '../../../src/api/graph-facts-view.ts';
 import type { Tenant } from '../../../src/queue/tenant.ts';
 import { holdAll, release } from '../../support/hold.ts';
@@ -145,7 +145,7 @@ describe('in words', () => {
     holds: [],
     graph: UNSEEN,
   };
-  const answers = (changes: object = {}): Situation => ({
+  const answers = (changes: object = {}): BridgeStatus => ({
     kind: 'answers',
     readiness: { status: 'ok', checks: { durability: { ok: true, detail: 'always' } } },
     status: { tenants: [{ ...tenant, ...changes }], durability: 'always' },
@@ -183,8 +183,8 @@ describe('in words', () => {
   });
 
   test('a weakness · is named with its detail · and degrades', () => {
-    const weak: Situation = {
-      ...(answers() as Extract<Situation, { kind: 'answers' }>),
+    const weak: BridgeStatus = {
+      ...(answers() as Extract<BridgeStatus, { kind: 'answers' }>),
       readiness: { status: 'degraded', checks: { durability: { ok: false, detail: 'durability is everysec' } } },
     };
     expect(levelOf(weak)).toBe('degraded');
