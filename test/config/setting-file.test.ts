@@ -54,7 +54,7 @@ test.each([
 });
 
 test('standard input that is a pipe · named as a file · is refused', () => {
-  const code = `import { readSettingFile } from './src/setting-file.ts';
+  const code = `import { readSettingFile } from './src/config/setting-file.ts';
     try { readSettingFile('/dev/stdin'); } catch (error) { console.log(error.message); }`;
   const said = execFileSync(process.execPath, ['--input-type=module', '-e', code], { input: 'secret' });
   expect(said.toString()).toMatch(/^no regular file|ENXIO/);

@@ -71,9 +71,11 @@ test('any device name · stays inside the quotes of its filter · and finds no o
   );
   await fc.assert(
     fc.asyncProperty(names, async (deviceName) => {
+      urls.length = 0;
       const found = await lookUp(graph.state({ deviceName }), signal);
       expect(found).toMatchObject({ kind: 'records', ids: [] });
-      const { searchParams, hash } = new URL(urls.at(-1) ?? '');
+      // The filter is asked first; where it finds none, the listing may be read as well.
+      const { searchParams, hash } = new URL(urls[0] ?? '');
       expect([[...searchParams.keys()], hash]).toEqual([['$filter'], '']);
       const quoted = deviceName.toWellFormed().replaceAll("'", "''");
       expect(searchParams.get('$filter')).toBe(`deviceName eq '${quoted}'`);

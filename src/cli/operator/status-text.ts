@@ -28,7 +28,7 @@ export function toScreen(bridge: BridgeStatus, url: string): string[] {
     // A hold stands below with its remedy; the readiness check of the same name would say it twice.
     ...troubles.filter(([name]) => name !== 'graph' || !status).map(([name, { detail }]) => `${name}: ${detail}`),
     ...(status?.tenants.flatMap(toHolds) ?? []),
-    ...(status?.tenants.map(toGraphFacts) ?? []),
+    ...(status?.tenants.flatMap(toGraphFacts) ?? []),
   ];
 }
 
@@ -76,7 +76,7 @@ function toHolds({ id, holds }: Tenant): string[] {
 }
 
 const toGraphFacts = ({ id, graph }: Tenant) =>
-  `Graph of ${id}: ${describeGraphFacts(fromGraphFactsView(graph)).join('; ')}`;
+  graph === undefined ? [] : [`Graph of ${id}: ${describeGraphFacts(fromGraphFactsView(graph)).join('; ')}`];
 
 function span(seconds: number): string {
   if (seconds === 0) return '–';

@@ -121,7 +121,8 @@ const tenantStatusSchema = z.object({
   budgetWritesPerSecond: seconds,
   drainSeconds: seconds.describe('How long the backlog takes at the allowed pace.'),
   holds: z.array(holdSchema),
-  graph: graphFactsSchema,
+  /** Earlier versions say nothing of it. */
+  graph: graphFactsSchema.optional(),
 });
 
 export const statusSchema = z
