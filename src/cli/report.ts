@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
 import { readDelivery, type Agent, type DeliveryReport } from '../device/agent.ts';
+import { isLater } from '../device/outcome.ts';
 import { submitUntilAccepted } from '../device/persistence.ts';
 import { EXIT } from './exit.ts';
 import { complain, printJson } from './out.ts';
@@ -60,22 +61,19 @@ async function submitReport(file: string | undefined, flags: ReportFlags): Promi
       }
       return waitForEnd(outcome.receipt.deliveryId, agent, flags.wait * 1000);
     case 'refused':
-      if (outcome.problem.code === undefined && outcome.httpStatus < 500) {
-        return complainElsewhere(`answered ${outcome.httpStatus}, not as the bridge does`);
-      }
-      complain(`refused: ${outcome.httpStatus} ${outcome.code}: ${outcome.problem.detail ?? ''}`);
+      complain(
+        `refused: ${outcome.httpStatus} ${outcome.code}: ${outcome.problem.detail ?? 'not in the bridge’s words'}`,
+      );
       for (const { pointer, detail } of outcome.problem.errors ?? []) complain(`  ${pointer || '/'} ${detail}`);
-      return outcome.httpStatus >= 500 || [408, 429].includes(outcome.httpStatus) ? EXIT.later : EXIT.refused;
+      return isLater(outcome.httpStatus) ? EXIT.later : EXIT.refused;
     case 'unreachable':
-      if (outcome.httpStatus !== undefined) return complainElsewhere(outcome.reason);
+      if (outcome.httpStatus !== undefined) {
+        complain(`${outcome.reason}: does --url lead to the bridge?`);
+        return EXIT.unavailable;
+      }
       complain(`not reachable: ${outcome.reason}`);
       return EXIT.later;
   }
-}
-
-function complainElsewhere(what: string): number {
-  complain(`${what}: does --url lead to the bridge?`);
-  return EXIT.unavailable;
 }
 
 async function waitForEnd(deliveryId: string, agent: Agent, waitMs: number): Promise<number> {

@@ -41,6 +41,8 @@ export type DeliveryReport = {
 export type ReadOutcome = { kind: 'found'; delivery: DeliveryReport } | Refused | Unreachable;
 
 const usualRequestTimeoutMs = 30_000;
+/** Far more than any delivery's description has. */
+const MOST_CHARACTERS = 1024 * 1024;
 
 /** Submits a run result once. Only being aborted throws; everything else is an outcome. */
 export async function submit(runResult: object, agent: Agent): Promise<SubmitOutcome> {
@@ -95,11 +97,20 @@ async function exchange(
       redirect: 'manual',
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     });
-    return { response, text: await response.text() };
+    return { response, text: await readText(response) };
   } catch (error) {
     signal?.throwIfAborted();
     return { kind: 'unreachable', reason: reasonOf(error) };
   }
+}
+
+async function readText({ body }: Response): Promise<string> {
+  let text = '';
+  for await (const part of body?.pipeThrough(new TextDecoderStream()) ?? []) {
+    text += part;
+    if (text.length > MOST_CHARACTERS) throw new Error('its answer does not end');
+  }
+  return text;
 }
 
 function reasonOf(error: unknown): string {

@@ -40,17 +40,40 @@ export function toSubmitOutcome(response: Response, bodyText: string, nowMs: num
   return { kind: receipt?.['duplicate'] === true ? 'duplicate' : 'accepted', receipt: receipt as Receipt };
 }
 
-/** Reads a refusal, problem+json or not. */
-export function toRefused(response: Response, bodyText: string, nowMs: number): Refused {
-  const problem: Partial<Problem> = parseObject(bodyText) ?? {};
+/** Statuses with which a proxy in front of the bridge says "not now" in its own words. */
+const LATER_STATUSES = [408, 429];
+
+/** Whether a status says that the same request may succeed later. */
+export const isLater = (httpStatus: number): boolean => httpStatus >= 500 || LATER_STATUSES.includes(httpStatus);
+
+/** Reads a refusal. Whoever refuses for good in other words than the bridge's is not the bridge. */
+export function toRefused(response: Response, bodyText: string, nowMs: number): Refused | Unreachable {
+  const { status: httpStatus } = response;
+  const problem = parseProblem(bodyText);
+  if (!problem && !isLater(httpStatus)) {
+    return { kind: 'unreachable', reason: `answered ${httpStatus}, not as the bridge does`, httpStatus };
+  }
   return {
     kind: 'refused',
-    httpStatus: response.status,
-    code: typeof problem.code === 'string' ? problem.code : `http-${response.status}`,
-    problem,
+    httpStatus,
+    code: problem?.code ?? `http-${httpStatus}`,
+    problem: problem ?? {},
     retryAfterMs: readRetryAfterMs(response.headers.get('retry-after'), nowMs),
   };
 }
+
+/** A problem as the bridge writes it, or undefined; members that are not text are left out of its list of errors. */
+function parseProblem(text: string): Problem | undefined {
+  const problem = parseObject(text);
+  if (!['code', 'title', 'detail'].every((name) => typeof problem?.[name] === 'string')) return undefined;
+  const listed: unknown[] = Array.isArray(problem?.['errors']) ? problem['errors'] : [];
+  return { ...(problem as Problem), errors: listed.filter(isFault) };
+}
+
+const isFault = (entry: unknown): entry is Problem['errors'][number] =>
+  typeof entry === 'object' &&
+  entry !== null &&
+  ['pointer', 'detail'].every((name) => typeof (entry as Record<string, unknown>)[name] === 'string');
 
 /** A JSON object's members, or undefined when the text is anything else. */
 export function parseObject(text: string): Record<string, unknown> | undefined {

@@ -1,7 +1,7 @@
 // Submits with retries: honours Retry-After, backs off with jitter, gives up at a deadline.
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { SubmitOutcome } from './outcome.ts';
+import { isLater, type SubmitOutcome } from './outcome.ts';
 import { submit } from './agent.ts';
 import type { Agent } from './agent.ts';
 
@@ -29,7 +29,7 @@ export function decideWaitMs(
   const isFinal =
     outcome.kind === 'accepted' ||
     outcome.kind === 'duplicate' ||
-    (outcome.kind === 'refused' && outcome.httpStatus < 500 && ![408, 429].includes(outcome.httpStatus));
+    (outcome.kind === 'refused' && !isLater(outcome.httpStatus));
   if (isFinal) return undefined;
   const backoffMs = random() * Math.min(longestBackoffMs, firstBackoffMs * 2 ** (attempt - 1));
   const toldMs = outcome.kind === 'refused' ? outcome.retryAfterMs : undefined;

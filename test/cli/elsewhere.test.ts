@@ -16,6 +16,10 @@ const FEW: [string, string[]][] = [
   ['status', ['status']],
   ['replay', ['replay', '--all', '--yes']],
 ];
+const SUBMITTING: [string, string[]][] = [
+  ['report', ['report', '--device-id', 'PC-1']],
+  ['simulate', ['simulate', '--devices', '2', '--rate', '100']],
+];
 const COMMANDS: [string, string[]][] = [
   ...FEW,
   ['status --json', ['status', '--json']],
@@ -28,8 +32,7 @@ const COMMANDS: [string, string[]][] = [
   ['device list', ['device', 'list']],
   ['device revoke', ['device', 'revoke', 'PC-1']],
   ['device restore', ['device', 'restore', 'PC-1']],
-  ['report', ['report', '--device-id', 'PC-1']],
-  ['simulate', ['simulate', '--devices', '2', '--rate', '100']],
+  ...SUBMITTING,
 ];
 
 const json =
@@ -48,8 +51,13 @@ const ANSWERS: [string, RequestListener, [string, string[]][]][] = [
   ['an array', json(200, []), FEW],
   ['nothing at all', (_request, response) => response.writeHead(204).end(), FEW],
   ['numbers as text', json(200, { matched: '3', replayed: '3', tenants: [{}], revoked: [{}], deadLetters: [{}] }), FEW],
-  ['a redirect', (_request, response) => response.writeHead(302, { Location: 'https://login.example/' }).end(), FEW],
-  ['a page that there is none', html(404), FEW],
+  [
+    'a redirect',
+    (_request, response) => response.writeHead(302, { Location: 'https://login.example/' }).end(),
+    [...FEW, ...SUBMITTING],
+  ],
+  ['a page that there is none', html(404), [...FEW, ...SUBMITTING]],
+  ['JSON that there is nothing', json(404, { status: 404, code: '404', message: 'none' }), [...FEW, ...SUBMITTING]],
 ];
 
 describe.each(ANSWERS)('%s', (_what, answer, commands) => {
@@ -59,7 +67,7 @@ describe.each(ANSWERS)('%s', (_what, answer, commands) => {
     const said = stdout + stderr;
     expect(code).toBe(69);
     expect(said).not.toMatch(/undefined|TypeError|\n {4}at /);
-    expect(said).toMatch(/bridge|answered 200 without a receipt|"elsewhere"/);
+    expect(said).toMatch(/bridge|answered \d{3} without a receipt|"elsewhere"/);
     expect(server.requests.length).toBeLessThanOrEqual(2);
   });
 });
@@ -81,12 +89,33 @@ test('a proxy without the bridge behind it · is later · exit 75', async () => 
   }
 });
 
+test('a proxy that limits its own rate · is later · exit 75', async () => {
+  await using server = await startServer(html(429));
+  for (const args of [
+    ['dead-letters'],
+    ['status'],
+    ['report', '--device-id', 'PC-1'],
+    ['simulate', '--devices', '1'],
+  ]) {
+    expect(await runCli([...args, '--url', server.url], { env })).toMatchObject({ code: 75 });
+  }
+});
+
+test('a refusal with errors of other types · is refused · exit 65', async () => {
+  const problem = { type: 'about:blank', title: 'Faults', status: 422, detail: 'two', code: 'invalid-run-result' };
+  for (const errors of [{ a: 1 }, [null], 'none']) {
+    await using server = await startServer(json(422, { ...problem, errors }));
+    const { code, stderr } = await runCli(['report', '--device-id', 'PC-1', '--url', server.url], { env });
+    expect({ code, stderr }).toEqual({ code: 65, stderr: 'refused: 422 invalid-run-result: two\n' });
+  }
+});
+
 test('pages of dead letters without an end · are given up · exit 69', async () => {
   await using server = await startServer(json(200, { deadLetters: [], nextCursor: 'again' }));
   expect(await runCli(['dead-letters', '--url', server.url], { env })).toMatchObject({ code: 69 });
 });
 
-test('a newer bridge · may say more than is known here · and JSON passes it on', async () => {
+test('a newer or older bridge · may say more or less than is known here · and JSON passes it on', async () => {
   const counts = { queued: 0, delivering: 0, waiting: 0, delivered: 0, dead: 0 };
   const tenant = {
     id: 'default',
@@ -107,4 +136,5 @@ test('a newer bridge · may say more than is known here · and JSON passes it on
   const { code, stdout } = await runCli(['status', '--json', '--url', server.url], { env });
   expect(code).toBe(0);
   expect(JSON.parse(stdout)).toMatchObject({ readiness: { newer: true }, status: { tenants: [{ newer: 1 }] } });
+  expect(await runCli(['status', '--url', server.url], { env })).toMatchObject({ code: 0, stderr: '' });
 });

@@ -20,6 +20,13 @@ const receipt = {
   acceptedAt: '2026-11-20T08:00:00Z',
 };
 
+const problem = { type: 'about:blank', title: 'Refused', status: 400, detail: 'what was wrong', code: 'a-code' };
+const notTheBridge = (httpStatus: number) => ({
+  kind: 'unreachable',
+  httpStatus,
+  reason: `answered ${httpStatus}, not as the bridge does`,
+});
+
 const hmac = (base: string) => createHmac('sha256', Buffer.from(deviceKey, 'base64')).update(base).digest('base64');
 
 describe('a signature', () => {
@@ -97,15 +104,38 @@ describe('an agent', () => {
     ['a known run', json(200, { ...receipt, duplicate: true }), { kind: 'duplicate' }],
     [
       'a refusal',
-      json(422, { code: 'invalid-run-result' }),
+      json(422, { ...problem, code: 'invalid-run-result' }),
       { kind: 'refused', httpStatus: 422, code: 'invalid-run-result' },
     ],
     [
       'a wait',
-      json(429, { code: 'too-fast' }, { 'Retry-After': '3' }),
+      json(429, { ...problem, code: 'too-fast' }, { 'Retry-After': '3' }),
       { kind: 'refused', code: 'too-fast', retryAfterMs: 3000 },
     ],
     ['a gateway page', (r: ServerResponse) => r.writeHead(502).end('<html>'), { kind: 'refused', code: 'http-502' }],
+    ['a page of another server', (r: ServerResponse) => r.writeHead(404).end('<html>'), notTheBridge(404)],
+    [
+      'a redirect',
+      (r: ServerResponse) => r.writeHead(302, { Location: 'http://elsewhere.invalid/' }).end(),
+      notTheBridge(302),
+    ],
+    ['another server’s JSON', json(404, { status: 404, code: '404', message: 'none' }), notTheBridge(404)],
+    ['a problem of other types', json(422, { ...problem, detail: {} }), notTheBridge(422)],
+    [
+      'errors of other types',
+      json(422, { ...problem, code: 'invalid-run-result', errors: [null, 'x', { pointer: '/a', detail: 'b' }] }),
+      { kind: 'refused', problem: { errors: [{ pointer: '/a', detail: 'b' }] } },
+    ],
+    [
+      'errors that are no list',
+      json(422, { ...problem, code: 'invalid-run-result', errors: { a: 1 } }),
+      { kind: 'refused', problem: { errors: [] } },
+    ],
+    [
+      'more than any answer has',
+      (r: ServerResponse) => r.writeHead(200).end('x'.repeat(2 * 1024 * 1024)),
+      { kind: 'unreachable', reason: 'its answer does not end' },
+    ],
     ['no receipt', json(202, []), { kind: 'unreachable', reason: 'answered 202 without a receipt' }],
     ['a dropped connection', (r: ServerResponse) => r.destroy(), { kind: 'unreachable' }],
   ])('answered with %s · makes it an outcome · of its kind', async (_case, answer, outcome) => {
@@ -114,7 +144,7 @@ describe('an agent', () => {
   });
 
   test('asking for a delivery · sends a signed GET · and gets it or the refusal', async () => {
-    answers = [json(200, { deliveryId: 'd1', status: 'delivered' }), json(404, { code: 'not-found' })];
+    answers = [json(200, { deliveryId: 'd1', status: 'delivered' }), json(404, { ...problem, code: 'not-found' })];
     expect(await readDelivery('d1', agent())).toEqual({
       kind: 'found',
       delivery: { deliveryId: 'd1', status: 'delivered' },
@@ -136,7 +166,7 @@ describe('an agent', () => {
 
   test('that is persistent · stops at a final refusal · and when the time is up', async () => {
     const persistence = { random: () => 0.5, giveUpAfterMs: 10_000 };
-    answers = [json(403, { code: 'wrong-device' })];
+    answers = [json(403, { ...problem, code: 'wrong-device' })];
     const refused = await submitUntilAccepted({}, agent(), persistence);
     expect(refused).toMatchObject({ attempts: 1, gaveUp: 'no', outcome: { code: 'wrong-device' } });
     answers = [json(503, { code: 'queue-unavailable' }, { 'Retry-After': '20' })];

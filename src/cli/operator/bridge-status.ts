@@ -1,10 +1,17 @@
 // Reads a bridge's readiness and status once, and maps them to a level and an exit code.
-import { readinessSchema, statusSchema, type Readiness, type Status } from '../../http/response/response-schemas.ts';
+import { z } from 'zod';
+import { readinessSchema, statusSchema, type Readiness } from '../../http/response/response-schemas.ts';
 import { EXIT } from '../exit.ts';
 import { ask, operate, OperatorError, type OperatorFlags } from './operator.ts';
 
+/** An older bridge does not report what its tenants' Graph was seen to accept. */
+export const shownStatusSchema = statusSchema.extend({
+  tenants: z.array(statusSchema.shape.tenants.element.partial({ graph: true })),
+});
+export type ShownStatus = z.infer<typeof shownStatusSchema>;
+
 export type BridgeStatus =
-  | { kind: 'answers'; readiness: Readiness; /** Null while it cannot read its Redis. */ status: Status | null }
+  | { kind: 'answers'; readiness: Readiness; /** Null while it cannot read its Redis. */ status: ShownStatus | null }
   /** Nobody answers there, or somebody else does. */
   | { kind: 'away' | 'elsewhere'; why: string };
 
@@ -25,7 +32,7 @@ export async function readBridgeStatus(flags: OperatorFlags): Promise<BridgeStat
   try {
     const [readiness, status] = await Promise.all([
       ask(flags, '/readyz', { schema: readinessSchema, alsoWith: [503], withinMs: ANSWER_WITHIN_MS }),
-      operate(flags, '/v1/status', { schema: statusSchema, withinMs: ANSWER_WITHIN_MS }).catch(nullIfLater),
+      operate(flags, '/v1/status', { schema: shownStatusSchema, withinMs: ANSWER_WITHIN_MS }).catch(nullIfLater),
     ]);
     return { kind: 'answers', readiness, status };
   } catch (error) {

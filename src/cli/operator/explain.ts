@@ -1,6 +1,7 @@
 // `explain`: one delivery in plain words, as the dashboard explains it: what happened, what it waits for, what comes next.
 import { identify } from '../../domain/delivery.ts';
-import { deliverySchema, searchSchema, statusSchema, type SearchAnswer } from '../../http/response/response-schemas.ts';
+import { deliverySchema, searchSchema, type SearchAnswer } from '../../http/response/response-schemas.ts';
+import { shownStatusSchema } from './bridge-status.ts';
 import { EXIT } from '../exit.ts';
 import { operate, OperatorError, type OperatorFlags } from './operator.ts';
 import { print, printJson } from '../out.ts';
@@ -24,7 +25,7 @@ export async function explainDelivery(deliveryId: string | undefined, flags: Exp
 
 /** A run's delivery in each tenant. */
 async function identifyRun(flags: ExplainFlags, device: string, run: string): Promise<string[]> {
-  const { tenants } = await operate(flags, '/v1/status', { schema: statusSchema });
+  const { tenants } = await operate(flags, '/v1/status', { schema: shownStatusSchema });
   return tenants.map(({ id }) => identify(id, device, run));
 }
 

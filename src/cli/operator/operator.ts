@@ -1,6 +1,7 @@
 // Calls the bridge's operator routes: address, token, and a checked response or a clear error.
 import { z } from 'zod';
 import { problemSchema } from '../../http/response/response-schemas.ts';
+import { isLater } from '../../device/outcome.ts';
 import { EXIT } from '../exit.ts';
 import { complain } from '../out.ts';
 
@@ -88,11 +89,11 @@ export async function ask<T>({ url }: OperatorFlags, path: string, options: Call
     const { code, detail } = refusal.data;
     throw new OperatorError(
       `refused: ${response.status} ${code} ${detail}`.trim(),
-      response.status >= 500 ? EXIT.later : EXIT.refused,
+      isLater(response.status) ? EXIT.later : EXIT.refused,
       { httpStatus: response.status },
     );
   }
-  if (response.status >= 500) {
+  if (isLater(response.status)) {
     const reason = `answers ${response.status}, and not in the bridge’s words`;
     throw new OperatorError(`${url} ${reason}`, EXIT.later, { reason });
   }

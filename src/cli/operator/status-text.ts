@@ -2,8 +2,7 @@
 import { describeGraphFacts } from '../../domain/operations/graph-facts.ts';
 import { toInstantText } from '../../domain/operations/history.ts';
 import { fromGraphFactsView } from '../../api/graph-facts-view.ts';
-import type { Status } from '../../http/response/response-schemas.ts';
-import { levelOf, type Level, type BridgeStatus } from './bridge-status.ts';
+import { levelOf, type Level, type BridgeStatus, type ShownStatus } from './bridge-status.ts';
 import { toTable } from '../table.ts';
 
 const WORDS: Record<Level, string> = {
@@ -14,7 +13,7 @@ const WORDS: Record<Level, string> = {
   elsewhere: 'is not the bridge’s address',
 };
 
-type Tenant = Status['tenants'][number];
+type Tenant = ShownStatus['tenants'][number];
 
 /** Everything about the bridge, as lines. */
 export function toScreen(bridge: BridgeStatus, url: string): string[] {
@@ -53,7 +52,7 @@ export function toLine(bridge: BridgeStatus): string {
   return [level, ...tenants].join(' · ');
 }
 
-function toCounts({ tenants }: Status): string[] {
+function toCounts({ tenants }: ShownStatus): string[] {
   const head = ['tenant', 'queued', 'delivering', 'waiting', 'delivered', 'dead', 'oldest', 'pace', 'drained in'];
   const rows = tenants.map(({ id, counts, oldestQueuedAgeSeconds, budgetWritesPerSecond, drainSeconds }) => {
     const { queued, delivering, waiting, delivered, dead } = counts;
@@ -76,7 +75,7 @@ function toHolds({ id, holds }: Tenant): string[] {
 }
 
 const toGraphFacts = ({ id, graph }: Tenant) =>
-  graph === undefined ? [] : [`Graph of ${id}: ${describeGraphFacts(fromGraphFactsView(graph)).join('; ')}`];
+  graph ? [`Graph of ${id}: ${describeGraphFacts(fromGraphFactsView(graph)).join('; ')}`] : [];
 
 function span(seconds: number): string {
   if (seconds === 0) return '–';
