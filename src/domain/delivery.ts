@@ -1,4 +1,4 @@
-// The unit of work: a delivery's identity, what is known of it, and how a try begins.
+// The unit of work: a delivery's identity and state, and how an attempt begins.
 import { hash } from 'node:crypto';
 import type { Failure } from './attempt/failure.ts';
 import type { Note } from './attempt/note.ts';
@@ -11,17 +11,17 @@ export type Status = (typeof STATUSES)[number];
 export const isTerminal = (status: Status): boolean =>
   status === 'delivered' || status === 'dead' || status === 'superseded';
 
-/** What an attempt came to: a record made, one found by looking, none there, or the kind of failure. */
+/** The result of an attempt: record created, found by a lookup, absent, or the kind of failure. */
 export type Outcome =
   | { kind: 'created'; deviceRunStateId: string; graph: GraphAnswer }
   | { kind: 'found'; deviceRunStateId: string; graph: GraphAnswer }
   | { kind: 'absent'; graph: GraphAnswer }
   | Failure;
 
-/** What identifies an answer of Graph's to Microsoft's support. */
+/** Identifies a Graph response to Microsoft's support. */
 export type GraphAnswer = { status: number | null; requestId: string | null };
 
-/** One try, numbered from 1 over the whole life of the delivery. Instants are milliseconds since 1970. */
+/** One attempt, numbered from 1 over the delivery's whole life. Instants are milliseconds since 1970. */
 export type Attempt = {
   number: number;
   at: number;
@@ -30,7 +30,7 @@ export type Attempt = {
   graphRequestId: string | null;
 };
 
-/** Why the latest try that failed did so, in words an operator can act on. */
+/** Why the latest failed attempt failed, worded for an operator. */
 export type LastFailure = {
   kind: Failure['kind'];
   code: string;
@@ -41,12 +41,12 @@ export type LastFailure = {
   graphRequestId: string | null;
 };
 
-/** A try that was announced before anything was sent; found again, its worker died and its create is uncertain. */
+/** An attempt announced before anything is sent. If one is found later, its worker died and its create is uncertain. */
 export type Mark = { at: number; sends: 'create' | 'look' };
 
 /**
- * Since when it is unknown whether Graph has the record, and how often it was looked for in vain. With `conflict` Graph said
- * that it collides with one it has, so it is not created again. `next` is where the next lookup goes on in a long listing.
+ * Since when it is unknown whether Graph has the record, and how many lookups found nothing. `conflict`: Graph reported a
+ * conflict with an existing record, so it is not created again. `next`: where the next lookup continues a long listing.
  */
 export type Uncertainty = { since: number; looks: number; conflict?: true; next?: string };
 
@@ -59,13 +59,13 @@ export type Delivery = {
   hardwareConfigurationId: string;
   status: Status;
   acceptedAt: number;
-  /** Tries counted so far; throttled and held ones are not. */
+  /** Counted attempts; throttled and held ones are not counted. */
   attemptsMade: number;
-  /** The newest of them, at most ATTEMPTS_KEPT. */
+  /** The newest attempts, at most ATTEMPTS_KEPT. */
   attempts: Attempt[];
-  /** Not before this instant is the next try due. */
+  /** The next attempt is not due before this instant. */
   dueAt: number;
-  /** Since when it fails for reasons of its own, time spent held or queued taken out; null while it does not. */
+  /** Since when it has been failing on its own account, not counting time held or queued; null if it is not failing. */
   failingSince: number | null;
   mark: Mark | null;
   uncertainty: Uncertainty | null;
@@ -74,16 +74,16 @@ export type Delivery = {
   deviceRunStateId: string | null;
   /** The newer delivery of the same device and configuration that was created instead. */
   supersededBy: string | null;
-  /** At most one of each code. */
+  /** At most one per code. */
   notes: Note[];
-  /** The trace its submission was part of (W3C Trace Context), so that its attempts can be found from there. */
+  /** Trace of the submission (W3C Trace Context), so that its attempts can be found from there. */
   traceparent: string | null;
 };
 
-/** A delivery record stays small however long Graph is away. */
+/** Keeps a delivery record small however long Graph is unavailable. */
 export const ATTEMPTS_KEPT = 50;
 
-/** The id of a delivery: the same run of the same device is the same delivery, whoever asks and whenever. */
+/** The delivery id: the same run of the same device is always the same delivery. */
 export function identify(tenantId: string, deviceId: string, runId: string): string {
   const digest = hash('sha256', JSON.stringify([tenantId, deviceId, runId]), 'buffer');
   return `d${digest.subarray(0, 16).toString('base64url')}`;
@@ -91,10 +91,10 @@ export function identify(tenantId: string, deviceId: string, runId: string): str
 
 const ID = /^d[\w-]{22}$/;
 
-/** Whether it can be the id of a delivery: nothing else may name what is looked up or removed. */
+/** Whether a text can be a delivery id. Checked before anything is looked up or removed by it. */
 export const isDeliveryId = (text: string): boolean => ID.test(text);
 
-/** A delivery as it begins: accepted, in the queue. */
+/** A newly accepted delivery, queued. */
 export function createDelivery(
   tenantId: string,
   run: Pick<RunResult, 'runId' | 'deviceId' | 'hardwareConfigurationId'>,
@@ -124,10 +124,10 @@ export function createDelivery(
   };
 }
 
-/** What the next try has to do. */
+/** What the next attempt has to do. */
 export const nextStep = (delivery: Delivery): Mark['sends'] => (delivery.uncertainty ? 'look' : 'create');
 
-/** Announces a try, to be stored before anything is sent. Time spent due but not tried was not the delivery's own. */
+/** Announces an attempt; stored before anything is sent. Time overdue does not count as failing time. */
 export function begin(delivery: Delivery, now: number): Delivery {
   const overdue = Math.max(0, now - delivery.dueAt);
   return {
@@ -139,7 +139,7 @@ export function begin(delivery: Delivery, now: number): Delivery {
   };
 }
 
-/** Takes the announcement back: nothing was sent. */
+/** Withdraws the announcement: nothing was sent. */
 export function withdraw(delivery: Delivery): Delivery {
   return { ...delivery, status: delivery.attemptsMade === 0 ? 'queued' : 'waiting', mark: null };
 }
@@ -147,12 +147,12 @@ export function withdraw(delivery: Delivery): Delivery {
 /** Whether a mark was left behind by a worker that may have sent a create. */
 export const wasAbandoned = (delivery: Delivery): boolean => delivery.mark?.sends === 'create';
 
-/** A dead delivery back in the queue: same id, history kept, its age counted anew. An uncertain create stays uncertain. */
+/** Requeues a dead delivery: same id and history, but its age starts over. An uncertain create stays uncertain. */
 export function replay(delivery: Delivery, now: number): Delivery {
   return { ...delivery, status: 'queued', dueAt: now, failingSince: null, mark: null };
 }
 
-/** Whether nothing of it can be in Graph, or on its way there: only then another delivery may take its place. */
+/** Whether none of it can be in Graph or in flight: only then may another delivery supersede it. */
 export const isReplaceable = ({ status, uncertainty }: Delivery): boolean =>
   (status === 'queued' || status === 'waiting') && uncertainty === null;
 

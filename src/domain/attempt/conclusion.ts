@@ -1,10 +1,10 @@
-// How an attempt ends: its outcome and the verdict on it, carried out on the delivery.
+// Ends an attempt: records its outcome and applies the verdict to the delivery.
 import { ATTEMPTS_KEPT, withdraw } from '../delivery.ts';
 import type { Attempt, Delivery, GraphAnswer, LastFailure, Outcome, Uncertainty } from '../delivery.ts';
 import type { Failure } from './failure.ts';
 import type { Verdict } from './decide.ts';
 
-/** A mark without an outcome: the worker that left it may have sent its create. */
+/** A mark without an outcome: the worker that left it may have sent the create. */
 export const LOST_WORKER: Failure = {
   kind: 'uncertain',
   abandoned: true,
@@ -13,8 +13,8 @@ export const LOST_WORKER: Failure = {
 };
 
 /**
- * The record this delivery made was found first by one that says the same and had lost its own answer. They change
- * places: what the other one made may be there, and is this one's.
+ * This delivery's record was claimed by an identical delivery that had lost its own response and looked it up. The two
+ * swap: if the other's create did make a record, that one is this delivery's.
  */
 export const recordTaken = (graph: GraphAnswer): Failure => ({
   kind: 'uncertain',
@@ -22,17 +22,17 @@ export const recordTaken = (graph: GraphAnswer): Failure => ({
   graph: { ...graph, code: null },
 });
 
-/** A create that Graph refused as colliding, after the last lookup in vain. */
+/** Graph reported a conflict for the create, and the last lookup found no matching record. */
 const NO_RECORD_AGREES: Failure = {
   kind: 'conflict',
   detail: 'Graph says that it collides with a record it has, and has none that agrees with it',
   graph: { status: 409, code: null, requestId: null },
 };
 
-/** Verdicts after which the attempt does not count: it came to nothing and says nothing about the delivery. */
+/** Verdicts after which the attempt does not count: it says nothing about the delivery. */
 const NOT_COUNTED: readonly Verdict['then'][] = ['everyone-waits', 'hold', 'at-once'];
 
-/** Records an outcome in its delivery and carries out the verdict on it. */
+/** Records an outcome in its delivery and applies the verdict. */
 export function conclude(delivery: Delivery, outcome: Outcome, verdict: Verdict, now: number): Delivery {
   const done = NOT_COUNTED.includes(verdict.then) ? withdraw(delivery) : counted(delivery, outcome, now);
   const failure = isFailure(outcome) ? outcome : verdict.then === 'dead' ? NO_RECORD_AGREES : null;
@@ -83,9 +83,9 @@ function follow(delivery: Delivery, outcome: Outcome, verdict: Verdict, now: num
     case 'at-once':
       return delivery;
     case 'dead': {
-      // Replayed, it is looked for first.
+      // If replayed, it is looked up first.
       const unsure = outcome.kind === 'uncertain' ? { since: now, looks: 0 } : null;
-      // All was read, and it was not there: replayed, it is created again.
+      // All records were read and none matched: if replayed, it is created again.
       const uncertainty = outcome.kind === 'absent' ? null : (delivery.uncertainty ?? unsure);
       return { ...delivery, status: 'dead', uncertainty };
     }

@@ -1,4 +1,4 @@
-// Decides what follows from an outcome, once: for the delivery, and for its whole tenant. One line for each kind of outcome.
+// Decides what follows from an outcome, for the delivery and for its whole tenant. One case per kind of outcome.
 import type { Delivery, Outcome } from '../delivery.ts';
 import type { HoldReason, Operation } from '../hold/hold.ts';
 import {
@@ -11,11 +11,11 @@ import {
 import type { Failure, Upstream } from './failure.ts';
 import { backoffMs, LOOKUPS_UNTIL_ABSENT, type Policy } from './retry-policy.ts';
 
-/** What follows for the delivery. Instants are milliseconds since 1970. */
+/** What happens to the delivery next. Instants are milliseconds since 1970. */
 export type Verdict =
   | { then: 'done'; deviceRunStateId: string }
   | { then: 'again'; at: number }
-  /** Nothing was tried: it is still the delivery's turn. */
+  /** Nothing was tried: the delivery keeps its turn. */
   | { then: 'at-once' }
   | { then: 'look'; at: number }
   | { then: 'create-again'; at: number }
@@ -25,7 +25,7 @@ export type Verdict =
 
 export type Decision = {
   verdict: Verdict;
-  /** Takes the verdict's place while a hold answers for the failure: then it is not the delivery's own. */
+  /** Replaces the verdict while a hold explains the failure, which is then not the delivery's own. */
   verdictWhileHeld: Verdict;
   tenant: TenantEffect;
 };
@@ -33,13 +33,13 @@ export type Decision = {
 /** `now` in milliseconds since 1970, 0 ≤ `random` < 1. */
 export type Chance = { now: number; random: number };
 
-/** The dead letter's code of a create that collides with a record, where no record agrees with it. */
+/** Dead-letter code of a create that conflicts with a record although no record matches it. */
 const CONFLICT = 'graph-409';
-/** The codes a dead letter may carry beside `graph-<status>`. */
+/** The dead-letter codes besides `graph-<status>`. */
 const EXPIRED = 'expired';
 const EXPIRED_UNCERTAIN = 'expired-uncertain';
 
-/** Pure: the instant and the random number are arguments. */
+/** Pure: time and randomness are arguments. */
 export function decide(outcome: Outcome, delivery: Delivery, chance: Chance, policy: Policy): Decision {
   const { now, random } = chance;
   const operation: Operation = delivery.mark?.sends === 'look' ? 'look' : 'create';
@@ -95,16 +95,16 @@ export function decide(outcome: Outcome, delivery: Delivery, chance: Chance, pol
   }
 }
 
-/** The hold that an upstream which cannot be reached is a reason for. */
+/** The hold reason for each unreachable upstream. */
 const UNAVAILABLE: Record<Upstream, HoldReason> = {
   graph: 'graph-unavailable',
   'token-endpoint': 'token-endpoint-unavailable',
 };
 
-/** The same verdict, whether a hold answers for the outcome or not. */
+/** The same verdict, whether or not a hold explains the outcome. */
 const always = (verdict: Verdict, tenant: TenantEffect): Decision => ({ verdict, verdictWhileHeld: verdict, tenant });
 
-/** A verdict on a delivery that is dead once it has failed for too long; while it is held it does not age. */
+/** Turns the verdict into `dead` if the delivery has failed for too long; it does not age while it is held. */
 function ageing(delivery: Delivery, now: number, policy: Policy, verdict: Verdict, tenant: TenantEffect): Decision {
   const isExpired = delivery.failingSince !== null && now - delivery.failingSince >= policy.maxAgeMs;
   if (!isExpired) return always(verdict, tenant);
@@ -120,10 +120,10 @@ function afterAbsence(delivery: Delivery, { now, random }: Chance, policy: Polic
     : { then: 'create-again', at: now + backoffMs(failuresSoFar(delivery), random, policy.backoff) };
 }
 
-/** By when a create has reached Graph, if it ever does: one whose worker disappeared may be under way until its time-out. */
+/** By when a create has reached Graph, if ever: after its worker disappeared it may be in flight until its timeout. */
 function arrivedBy({ abandoned }: { abandoned?: true }, { mark }: Delivery, now: number, policy: Policy): number {
   if (!abandoned || !mark) return now;
-  // An instant in the future was noted before the clock stepped back.
+  // An instant in the future was recorded before the clock stepped back.
   return Math.max(now, Math.min(mark.at, now) + policy.attemptTimeoutMs);
 }
 
@@ -147,12 +147,12 @@ function countRejection(outcome: Extract<Failure, { kind: 'rejected' }>): Tenant
   return count(rejection, { failuresUntilHold: REJECTIONS_UNTIL_HOLD });
 }
 
-/** A lookup in vain is no success here: a create that is lost again and again must wait longer each time. */
+/** A lookup that finds nothing does not reset this count: repeated lost creates must wait longer each time. */
 function failuresSoFar({ attempts }: Delivery): number {
   return attempts.filter(({ outcome }) => outcome === 'not-sent' || outcome === 'uncertain').length;
 }
 
-/** Lookups since the last one with a result: a listing without an end is read ever more slowly. */
+/** Lookups since the last conclusive one: an endless listing is read ever more slowly. */
 function inconclusiveInARow({ attempts }: Delivery): number {
   return attempts.length - 1 - attempts.findLastIndex(({ outcome }) => outcome !== 'inconclusive');
 }

@@ -1,6 +1,6 @@
-// Every way an attempt can fail: one closed union. What follows from each is decided in decide.ts.
+// All ways in which an attempt can fail, as a closed union. decide.ts decides what follows from each.
 
-/** What Graph (or its gateway) answered, as far as it could be read. */
+/** The response of Graph or its gateway, as far as it could be read. */
 export type GraphEvidence = {
   status: number | null;
   /** `error.code` of Graph's envelope. */
@@ -9,13 +9,13 @@ export type GraphEvidence = {
 };
 
 type Common = {
-  /** For an operator: what happened, without secrets, output or personal data. */
+  /** What happened, for an operator; without secrets, output or personal data. */
   detail: string;
-  /** Null where nothing was answered. */
+  /** Null if there was no response. */
   graph: GraphEvidence | null;
 };
 
-/** Where a request did not get through to. */
+/** The endpoint that could not be reached. */
 export type Upstream = 'graph' | 'token-endpoint';
 
 export type Failure = Common &
@@ -37,7 +37,7 @@ export type Failure = Common &
     | { kind: 'rejected'; status: number }
   );
 
-/** Every kind of failure, in words for an operator: what happened, and what that means for the record. */
+/** A description of each kind of failure for operators: what happened, and what that means for the record. */
 export const FAILURES: Record<Failure['kind'], string> = {
   throttled: 'Graph asked to wait; surely nothing was written, and no try is spent',
   'not-sent': 'no connection came to be, so nothing was sent',

@@ -1,9 +1,9 @@
-// Which of the records in Graph can only be a given run: what is compared, and how exactly.
+// Finds the records in Graph that can only belong to a given run: which members are compared, and how strictly.
 import type { DeviceRunState } from '../device-run-state.ts';
 import { compareInstants } from '../submission/instant.ts';
 import { compareTexts, sameName } from './text-agreement.ts';
 
-/** What a record in Graph says of itself; any member may be missing or null. */
+/** A record as Graph returns it; any member may be missing or null. */
 export type RecordedState = {
   id?: string;
   deviceName?: string | null;
@@ -17,10 +17,10 @@ export type RecordedState = {
 };
 
 /**
- * The ids of the records that can only be this run, those that agree in most come first. Device name, policy version and
- * state must be the same; the completion instant to 100 ns, or as far as the record tells it; the output whole, or a long
- * part of it. Where records agree in different degrees, only those of the highest count. Two runs of one device that agree
- * in all this are told apart by whose record is whose.
+ * The ids of the records that can only belong to this run, best match first. Device name, policy version and state must be
+ * equal; the completion instant must match to 100 ns, or to the record's own precision; the output must match in full or
+ * in a long part. Only the records of the highest grade are returned. If two runs of a device agree in all of this, their
+ * records are assigned by ownership.
  */
 export function matchingRecords(state: DeviceRunState, records: readonly RecordedState[]): string[] {
   const grades = Map.groupBy(records, (record) => grade(state, record));
@@ -31,7 +31,7 @@ export function matchingRecords(state: DeviceRunState, records: readonly Recorde
     .flatMap((record) => (record.id === undefined ? [] : [record.id]));
 }
 
-/** How well a record agrees with a run, from 1 to 4; null where it is another run's. */
+/** How well a record matches a run, from 1 to 4; null if it belongs to another run. */
 function grade(state: DeviceRunState, record: RecordedState): number | null {
   if (
     record.internalVersion !== state.internalVersion ||
@@ -47,7 +47,7 @@ function grade(state: DeviceRunState, record: RecordedState): number | null {
   return (instant === 'exact' ? 3 : 1) + (output === 'same' ? 1 : 0);
 }
 
-/** In how much of what need not match a record agrees with a run: two runs may differ in nothing else. */
+/** How many of the optional members match: two runs may differ in nothing else. */
 function agreement(state: DeviceRunState, record: RecordedState): number {
   const { configurationError, osVersion, upn, deviceName } = state;
   return [

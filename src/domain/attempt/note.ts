@@ -1,19 +1,19 @@
-// Notes on a delivery: what is worth knowing and changes nothing for it.
+// Notes on a delivery: informative only, without effect on its processing.
 
-/** `completed-ahead`: it takes no part in superseding · `record-replaced`: Graph gave the record's id to another since. */
+/** `completed-ahead`: takes no part in superseding · `record-replaced`: Graph has since given the record's id to another. */
 export const NOTE_CODES = ['completed-ahead', 'record-replaced'] as const;
 
-/** `by`: the other delivery, where there is one. Instants are milliseconds since 1970. */
+/** `by`: the other delivery, if there is one. Instants are milliseconds since 1970. */
 export type Note = { code: (typeof NOTE_CODES)[number]; at: number; by: string | null };
 
-/** Adds a note; the first of its code stays. */
+/** Adds a note unless there already is one with the same code. */
 export function withNote<T extends { notes: Note[] }>(delivery: T, note: Note): T {
   return delivery.notes.some(({ code }) => code === note.code)
     ? delivery
     : { ...delivery, notes: [...delivery.notes, note] };
 }
 
-/** A note in words for an operator. */
+/** Describes a note for operators. */
 export function describeNote({ code, by }: Note): string {
   switch (code) {
     case 'completed-ahead':

@@ -1,10 +1,10 @@
-// A record's id that Graph gave twice: whether the first delivery's record was replaced, as where Graph keeps one row per device.
+// Whether Graph replaced an earlier delivery's record when it returned the same id twice, as with one row per device.
 import type { Delivery, Outcome } from '../delivery.ts';
 
-/** Who has the record already. */
+/** The delivery that already owns the record. */
 type Owner = Pick<Delivery, 'attempts' | 'deliveredAt'>;
 
-/** @param oneRowPerDevice whether the tenant was seen to keep one row per device */
+/** @param oneRowPerDevice whether the tenant is known to keep one row per device */
 export function isReplaced(
   owner: Owner,
   outcome: Extract<Outcome, { kind: 'created' | 'found' }>,
@@ -14,10 +14,10 @@ export function isReplaced(
   const ownedAt = owner.deliveredAt ?? Infinity;
   switch (outcome.kind) {
     case 'created':
-      // One that only found the record, and did so after this create was announced, may have found this one's.
+      // If the owner only found the record, after this create was announced, it may have found this delivery's record.
       return owner.attempts.at(-1)?.outcome === 'created' || ownedAt < (delivery.mark?.at ?? delivery.acceptedAt);
     case 'found':
-      // The row says what this run says, so it is this one's, whichever create wrote it last. Elsewhere it is the owner's.
+      // With one row per device the row matches this run, whichever create wrote it last. Otherwise it is the owner's.
       return oneRowPerDevice && ownedAt < (delivery.uncertainty?.since ?? delivery.acceptedAt);
   }
 }

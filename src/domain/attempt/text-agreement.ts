@@ -1,18 +1,18 @@
-// Whether a text that a service stored is the one it was sent, allowing for what services are known to do to texts.
+// Whether a stored text matches the one sent, allowing for known ways in which services alter texts.
 
 type Text = string | null | undefined;
 
-/** A shorter part may agree by chance. Characters, white space not counted. */
+/** Shorter parts may match by chance. In characters, without white space. */
 const LONG_PART = 32;
-/** What stands where something was left out; “…” is three dots here. */
+/** Marker left where text was omitted; “…” has been normalised to three dots. */
 const OMISSION = /\.{3}|truncated|shortened|omitted/i;
 const LONGEST_OMISSION = 40;
 
 /**
- * `same`: nothing but line ends, white space at either end, control characters, broken characters and the way accents are
- * put together differs, and an absent text is stored as an empty one. `part`: what is stored is a long part of what was
- * sent, cut off at either end or left out in the middle with a word about it; in a store that has no room for other letters
- * also with question marks in their place. Else `different`.
+ * `same`: equal apart from line endings, surrounding white space, control characters, broken characters and Unicode
+ * composition; an absent text equals an empty one. `part`: the stored text is a long part of the one sent, cut off at
+ * either end or shortened in the middle with a marker; in a store limited to ASCII, question marks may replace other
+ * letters. Otherwise `different`.
  */
 export function compareTexts(sent: Text, stored: Text): 'same' | 'part' | 'different' {
   if (toPlain(sent) === toPlain(stored)) return 'same';
@@ -22,7 +22,7 @@ export function compareTexts(sent: Text, stored: Text): 'same' | 'part' | 'diffe
   return lostLetters && isLongPart(toAscii(whole), toAscii(part)) ? 'part' : 'different';
 }
 
-/** Graph compares names and addresses without regard to letter case. */
+/** Graph compares names and addresses case-insensitively. */
 export function sameName(a: Text, b: Text): boolean {
   return a === b || toPlain(a).toUpperCase() === toPlain(b).toUpperCase();
 }
@@ -35,7 +35,7 @@ function toPlain(text: Text): string {
     .trim();
 }
 
-/** What is left of a text without white space and whatever cannot be seen. */
+/** The visible characters of a text, without white space. */
 function toInk(text: Text): string {
   return (text ?? '').normalize('NFKC').replaceAll(/[\s\ufffd\p{C}]/gu, '');
 }

@@ -1,7 +1,7 @@
-// Holds: why deliveries are kept back, of a tenant or of one configuration, what ends that, and what an operator can do.
+// Holds: why deliveries of a tenant or of one configuration are kept back, what ends that, and what an operator can do.
 import { hash } from 'node:crypto';
 
-/** A cause that is no delivery's own. */
+/** Causes that are not specific to one delivery. */
 export const HOLD_REASONS = [
   'unauthenticated',
   'forbidden',
@@ -13,33 +13,33 @@ export const HOLD_REASONS = [
 ] as const;
 export type HoldReason = (typeof HOLD_REASONS)[number];
 
-/** What an attempt asks of Graph. */
+/** The operation an attempt requests from Graph. */
 export type Operation = 'create' | 'look';
 
-/** What a hold is about, what it stops, and what ends it: creates, lookups, or reaching Graph with a token at all. */
+/** What a hold stops and what ends it: creates, lookups, or reaching Graph with a token. */
 export type About = Operation | 'any';
 
-/** A hold as it stands. Instants are milliseconds since 1970. */
+/** An active hold. Instants are milliseconds since 1970. */
 export type Hold = {
   reason: HoldReason;
   about: About;
-  /** The one configuration whose deliveries are kept; null where it is all of the tenant's. */
+  /** The only configuration that is held; null if the whole tenant is. */
   hardwareConfigurationId: string | null;
   since: number;
   detail: string;
-  /** How many probes failed. */
+  /** Number of failed probes. */
   probes: number;
-  /** When the next probe may go; while one is on its way, when it counts as lost. */
+  /** When the next probe may be sent; while one is in flight, when it counts as lost. */
   probeAt: number;
-  /** Of a tenant's hold that one configuration may be to blame for: when one that has not failed itself may be the probe. */
+  /** For tenant holds possibly caused by one configuration: when one that has not failed itself may send the probe. */
   tryOthersAt: number;
-  /** The delivery that is the probe: chosen, or on its way. */
+  /** The delivery chosen as the probe, or in flight as one. */
   probe: string | null;
-  /** Of a tenant's hold: the configuration whose failure began it; null where no configuration can be to blame. */
+  /** For tenant holds: the configuration whose failure began it; null if no single configuration can be the cause. */
   begunBy: string | null;
 };
 
-/** Names a hold: what it is about and, where it is of one configuration, that configuration's key. */
+/** Identifies a hold: what it is about and, if it concerns one configuration, that configuration's key. */
 export type HoldKey = About | `${Operation}:${string}`;
 
 export const keyOfHold = (operation: Operation, hardwareConfigurationId: string): HoldKey =>
@@ -47,14 +47,14 @@ export const keyOfHold = (operation: Operation, hardwareConfigurationId: string)
 
 const GUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
 
-/** A short form of a configuration's id, the same for every spelling of a GUID. */
+/** A short key for a configuration id, the same for every spelling of a GUID. */
 export function configurationKey(hardwareConfigurationId: string): string {
   return GUID.test(hardwareConfigurationId)
     ? Buffer.from(hardwareConfigurationId.replaceAll('-', ''), 'hex').toString('base64url')
     : hash('sha256', hardwareConfigurationId, 'base64url').slice(0, 22);
 }
 
-/** What a person can do about each. */
+/** What an operator can do about each reason. */
 export const REMEDIES: Record<HoldReason, string> = {
   unauthenticated:
     'Graph refuses the token although it is fresh. Check that GRAPH_CLOUD, GRAPH_BASE_URL and the tenant belong together and that this machine’s clock is right.',
@@ -72,11 +72,11 @@ export const REMEDIES: Record<HoldReason, string> = {
     'The token endpoint cannot be reached or answers with errors. Check network, proxy (HTTPS_PROXY, NO_PROXY), DNS, AZURE_AUTHORITY_HOST and Microsoft’s service health. Where the detail speaks of a certificate, set NODE_EXTRA_CA_CERTS to the PEM file of the authority that inspects TLS in your network.',
 };
 
-/** What is said of a hold beside its remedy, where only one configuration is held. */
+/** Precedes the remedy if only one configuration is held. */
 const ONE_CONFIGURATION =
   'Only this configuration’s run results are kept back; those of all others flow. If it alone is refused, see in Intune whether it exists, is assigned, and is in the app’s scope.';
 
-/** What is said in place of the remedy of a route that is not served, where it is the one that lookups take. */
+/** Replaces the remedy of a route that is not served if the route is the one for lookups. */
 const NO_LISTING =
   'The tenant’s Intune does not list device run states at this address, so lookups for creates whose answer was lost cannot be made. Check that GRAPH_CLOUD and GRAPH_BASE_URL name the beta version of the tenant’s cloud. Then GET them by hand (Graph Explorer, /deviceManagement/hardwareConfigurations/{id}/deviceRunStates): 200 means the route is served and this hold ends by itself; the same answer means Intune does not serve it to this tenant. Then open a support case with Microsoft Intune and name the request id. Purge nothing: everything is kept, and probes go on.';
 
@@ -90,7 +90,7 @@ export function remedyOfHold({
   return hardwareConfigurationId === null ? remedy : `${ONE_CONFIGURATION} ${remedy}`;
 }
 
-/** A configuration's hold that nothing probed for this long after its probe was due keeps nothing back any more. */
+/** A configuration's hold ends without a probe once the probe is this long overdue. */
 export const FORGOTTEN_AFTER_MS = 3_600_000;
 
 /** Whether a configuration's hold is over because none of its deliveries is left to probe it. */
@@ -106,7 +106,7 @@ export const tenantHold = (holds: readonly Hold[]): Hold | null =>
 /** The holds of single configurations. */
 export const configurationHolds = (holds: readonly Hold[]): Hold[] => holds.filter((hold) => !isOfTenant(hold));
 
-/** The holds that stop something while other configurations are created: single configurations, or lookups alone. */
+/** Holds that leave other configurations' creates running: those of single configurations, or of lookups only. */
 export const partialHolds = (holds: readonly Hold[]): Hold[] =>
   holds.filter((hold) => !isOfTenant(hold) || hold.about === 'look');
 
@@ -124,8 +124,8 @@ export function holdOf(holds: readonly Hold[], operation: Operation, hardwareCon
 }
 
 /**
- * The holds as a person wants to hear of them: one for each reason and scope, and of single configurations only those
- * that the tenant's own hold does not explain. The tenant's come first, then the oldest.
+ * The holds to report to a person: one per reason and scope, without configuration holds that a hold of the tenant
+ * already explains. The tenant's come first, then the oldest.
  */
 export function summariseHolds(holds: readonly Hold[]): Hold[] {
   const told: Hold[] = [];

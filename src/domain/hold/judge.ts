@@ -1,20 +1,20 @@
-// Who is held for what: what is known of the way to Graph + one outcome → holds that begin, go on or end, of everybody or of one configuration.
+// Derives holds from what is known so far and one outcome: which begin, continue or end, for the tenant or one configuration.
 import { configurationKey, isForgotten, keyOfHold, type Hold, type HoldKey, type Operation } from './hold.ts';
 import type { TenantEffect } from './tenant-effect.ts';
 
 type Failing = Extract<TenantEffect, { kind: 'hold' | 'count-failure' }>;
 
-/** Failures that are alike, of whom: no more than are needed to believe them. */
+/** Failures of the same kind and where they occurred; keeps only as many as are needed for a hold. */
 export type Tally = { deliveries: string[]; configurations: string[]; count: number };
 
-/** What has failed, and would be a hold if it went on. `at` is when that began or went on. */
+/** Failures that become a hold if they continue. `at` is when the latest one was counted. */
 export type Suspicion = { at: number; tallies: Record<string, Tally> };
 
-/** What is known of the way to Graph, by HoldKey: what it is about and whose. Instants are milliseconds since 1970. */
+/** What is known about access to Graph, by HoldKey: operation and scope. Instants are milliseconds since 1970. */
 export type Knowledge = {
   holds: Record<string, Hold>;
   suspicions: Record<string, Suspicion>;
-  /** When an operation last worked, for a configuration. */
+  /** When an operation last succeeded for a configuration. */
   worked: Record<string, number>;
 };
 
@@ -26,7 +26,7 @@ export type Evidence = {
   operation: Operation;
   deliveryId: string;
   hardwareConfigurationId: string;
-  /** The holds it was a probe of. */
+  /** The holds that this attempt was a probe of. */
   probes: readonly HoldKey[];
 };
 
@@ -36,18 +36,18 @@ export type Judgement = {
   ended: Hold[];
   /** Holds whose probe failed. */
   goOn: Hold[];
-  /** A hold answers for this failure: the delivery is kept, and does not age. */
+  /** A hold explains this failure: the delivery is kept and does not age. */
   kept: boolean;
 };
 
-/** Another configuration that worked within this time shows that a failure is not everybody's. */
+/** If another configuration succeeded within this time, a failure does not concern the whole tenant. */
 export const WITNESS_MS = 60_000;
-/** Probe intervals double up to so many times the first. */
+/** Probe intervals double up to this multiple of the first. */
 export const LONGEST_PROBE_INTERVAL = 15;
-/** What is suspected is forgotten after this time, and no more than so many suspicions are kept. */
+/** Suspicions are dropped after this time, and at most this many are kept. */
 const SUSPECTED_FOR_MS = 3_600_000;
 const SUSPICIONS_AT_MOST = 200;
-/** Of how many different rejections failures are counted at a time. */
+/** How many different kinds of rejection are counted at the same time. */
 const TALLIES_AT_MOST = 4;
 
 /** How long after its last failed probe a hold is probed again. */
@@ -55,9 +55,9 @@ const probeIntervalMs = (probes: number, holdProbeMs: number): number =>
   holdProbeMs * Math.min(LONGEST_PROBE_INTERVAL, 2 ** Math.min(probes, 4));
 
 /**
- * Judges one outcome. A failure that may be one configuration's alone holds that configuration, and the tenant too
- * unless another one, not held itself, worked lately. What a hold is about is the only thing that ends it.
- * @param holdProbeMs how long the first probe waits
+ * Judges one outcome. A failure that may concern a single configuration holds that configuration, and also the tenant
+ * unless another configuration that is not held itself succeeded recently. A hold ends only when what it is about works.
+ * @param holdProbeMs delay before the first probe
  */
 export function judge(before: Knowledge, evidence: Evidence, now: number, holdProbeMs: number): Judgement {
   const judged = begin(giveBack(before, evidence.deliveryId, now), now);
@@ -87,7 +87,7 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
   const { knowledge, began, ended, goOn } = judged;
   return { knowledge, began, ended, goOn, kept: isKept() };
 
-  /** Graph was reached with a token: that is all a hold about “any” waits for. */
+  /** Graph was reached with a token, which ends holds about “any”. */
   function reached(): void {
     judged.trust('any');
     if (isProbeOf('any')) judged.end('any');
@@ -98,7 +98,7 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
     judged.trust(operation);
     if (isProbeOf(own)) judged.end(own);
     if (isProbeOf(operation)) judged.end(operation);
-    // Another configuration's failure was not everybody's; and what can be created could be looked up.
+    // A failure begun by another configuration did not concern the tenant; and a working create implies working lookups.
     const proven = operation === 'create' ? (['create', 'look'] as const) : (['look'] as const);
     for (const key of judged.knowledge.holds[own] ? [] : proven) {
       const begunBy = judged.knowledge.holds[key]?.begunBy ?? null;
@@ -107,7 +107,7 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
     judged.knowledge.worked[own] = now;
   }
 
-  /** Graph decided on the request: only a hold about its decisions can go on. */
+  /** Graph decided on the request: only holds about its decisions can continue. */
   function answered(): void {
     for (const key of [own, operation]) {
       judged.trustBut(key, 'all-rejected');
@@ -123,13 +123,13 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
       if (judged.suspect(tenant, failing, evidence) >= failuresUntilHold(failing)) holdTenant(failing, null);
       return;
     }
-    // What is known to fail fails for its own configuration's sake: of the tenant that says nothing more.
+    // A configuration known to fail says nothing more about the tenant.
     if (judged.knowledge.holds[own]) return;
     const enough = judged.suspect(own, failing, evidence) >= failuresUntilHold(failing);
     const wasItsTurn = isProbeOf(tenant) && judged.knowledge.holds[tenant] !== undefined;
     if (!failing.missing && (enough || wasItsTurn)) {
       judged.hold(own, newHold(failing, hardwareConfigurationId, null));
-      // It was this configuration's turn: the next one need not wait, so that none is kept from showing that it works.
+      // It was this configuration's turn to probe: others may probe now, so that each can show whether it works.
       if (wasItsTurn) judged.tryOthers(tenant, now);
     }
     const everywhere = judged.suspect(tenant, failing, evidence) >= failuresUntilHold(failing);
@@ -141,11 +141,11 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
     if (!judged.knowledge.holds[failing.about]) judged.hold(failing.about, newHold(failing, null, begunBy));
   }
 
-  /** Whether another configuration, not held itself, worked lately. */
+  /** Whether another configuration that is not held itself succeeded recently. */
   function hasWitness(): boolean {
     return Object.entries(judged.knowledge.worked).some(([key, at]) => {
       const [of = '', configuration] = key.split(':');
-      // Reading proves nothing about the permission to write; writing does about reading.
+      // Reading does not prove permission to write; writing does prove permission to read.
       const proves = of === operation || of === 'create';
       const isOther = configuration !== configurationKey(hardwareConfigurationId);
       return proves && isOther && now - at < WITNESS_MS && !judged.knowledge.holds[key];
@@ -177,7 +177,7 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
   }
 }
 
-/** Gives back what a delivery had of holds' probes: the next one may go at once. */
+/** Releases the probes that a delivery was chosen for, so that the next probe can be sent immediately. */
 export function giveBack(knowledge: Knowledge, deliveryId: string, now: number): Knowledge {
   const entries = Object.entries(knowledge.holds).map(([key, hold]) => {
     const given = hold.probe === deliveryId ? { ...hold, probe: null, probeAt: now, tryOthersAt: now } : hold;
@@ -186,7 +186,7 @@ export function giveBack(knowledge: Knowledge, deliveryId: string, now: number):
   return { ...knowledge, holds: Object.fromEntries(entries) };
 }
 
-/** What is known, to be changed step by step, and what happened on the way. */
+/** A working copy of what is known, changed step by step, and the resulting changes of holds. */
 function begin(before: Knowledge, now: number) {
   const knowledge: Knowledge = {
     holds: Object.fromEntries(Object.entries(before.holds).filter(([, hold]) => !isForgotten(hold, now))),
@@ -203,7 +203,7 @@ function begin(before: Knowledge, now: number) {
     knowledge.holds = without(knowledge.holds, key);
     ended.push(hold);
     if (hold.hardwareConfigurationId !== null) return;
-    // The cause was everybody's: configurations that were held with it are tried at once.
+    // The cause concerned the whole tenant: configurations held along with it are probed at once.
     for (const [other, held] of Object.entries(knowledge.holds)) {
       if (held.about !== key || held.hardwareConfigurationId === null) continue;
       knowledge.holds[other] = { ...held, probes: 0, probeAt: Math.min(held.probeAt, now) };
@@ -233,7 +233,7 @@ function begin(before: Knowledge, now: number) {
       knowledge.suspicions = without(knowledge.suspicions, key);
       began.push(hold);
     },
-    /** A probe failed: the next one waits longer. Another reason than before is news. */
+    /** A probe failed, so the next one waits longer. A changed reason is reported as a new hold. */
     persist: (
       key: HoldKey,
       { reason, detail }: Failing,
@@ -243,7 +243,7 @@ function begin(before: Knowledge, now: number) {
       const held = knowledge.holds[key];
       if (!held) return;
       const probes = held.probes + 1;
-      // What another configuration's probe fails for is that one's own hold's reason.
+      // If a different configuration's probe fails, the reason belongs to that configuration's own hold.
       const isSame = held.begunBy === null || held.begunBy === configurationKey(hardwareConfigurationId);
       const isNews = isSame && held.reason !== reason;
       if (isNews) ended.push(held);
@@ -265,7 +265,7 @@ function begin(before: Knowledge, now: number) {
       const held = knowledge.holds[key];
       if (held) knowledge.holds[key] = { ...held, tryOthersAt: at };
     },
-    /** @returns how many failures like this are counted */
+    /** @returns how many failures of this kind are counted */
     suspect: (key: HoldKey, failing: Failing, { deliveryId, hardwareConfigurationId }: Evidence): number => {
       const alike = tallyOf(failing);
       const tallies = knowledge.suspicions[key]?.tallies ?? {};
@@ -291,7 +291,7 @@ function begin(before: Knowledge, now: number) {
 const failuresUntilHold = (failing: Failing) => (failing.kind === 'hold' ? 1 : failing.failuresUntilHold);
 const tallyOf = ({ reason, alike }: Failing) => `${reason} ${alike}`;
 
-/** @returns the entries but one */
+/** @returns all entries except this one */
 function without<T>(entries: Record<string, T>, key: HoldKey): Record<string, T> {
   return Object.fromEntries(Object.entries(entries).filter(([other]) => other !== key));
 }

@@ -2,15 +2,15 @@
 import type { About, HoldReason } from './hold.ts';
 
 export type TenantEffect =
-  /** The outcome says nothing about Graph: the delay was our own. */
+  /** The outcome says nothing about Graph: the delay was on our side. */
   | { kind: 'nothing' }
-  /** Graph was reached with a token and says “not before”: nobody sends until then. Null where it named no time. */
+  /** Graph was reached with a token and throttles: nothing is sent until then. Null if it gave no time. */
   | { kind: 'throttle'; retryAfterMs: number | null }
-  /** Graph decided on the request, so whatever stopped such requests is over; it did not do what was asked. */
+  /** Graph decided on the request, so whatever blocked such requests is over, though the operation did not succeed. */
   | { kind: 'answered' }
-  /** The operation works for this configuration. Only one carried out in full ends the backoff of earlier throttling. */
+  /** The operation works for this configuration. Only a complete success ends the backoff of earlier throttling. */
   | { kind: 'recovered'; inFull: boolean }
-  /** One such failure is enough for a hold. */
+  /** A single failure of this kind begins a hold. */
   | ({ kind: 'hold' } & FailureCause)
   /** A hold begins once enough failures of this kind have been counted. */
   | ({ kind: 'count-failure' } & FailureCause & FailureCount);
@@ -20,24 +20,24 @@ export type FailureCause = {
   about: About;
   /** What happened, for an operator. */
   detail: string;
-  /** `configuration`: it may be this configuration's alone. `tenant`: no single configuration can be to blame. */
+  /** `configuration`: may concern only this configuration. `tenant`: no single configuration can be the cause. */
   scope: 'configuration' | 'tenant';
-  /** Failures are counted together only where this is the same. */
+  /** Only failures with the same value are counted together. */
   alike: string;
-  /** Graph itself answered, so it was reached with a token. */
+  /** Graph itself responded, so it was reached with a token. */
   reached: boolean;
-  /** Graph says that this configuration does not exist. That holds nobody, unless several configurations are answered so. */
+  /** Graph says that this configuration does not exist. Begins a hold only if several configurations get this answer. */
   missing: boolean;
 };
 
 export type FailureCount = {
-  /** How many deliveries must fail like this, with no success in between. */
+  /** How many deliveries must fail this way without a success in between. */
   failuresUntilHold: number;
-  /** Whether a delivery that fails again counts again: where nothing was even sent, the delivery cannot be to blame. */
+  /** Whether repeated failures of one delivery count: if nothing was even sent, the delivery cannot be the cause. */
   countsAgain: boolean;
 };
 
-/** An outage is believed after this many different deliveries. */
+/** How many different deliveries must fail before an outage is assumed. */
 export const FAILURES_UNTIL_HOLD = 5;
-/** The same rejection is believed to concern everybody after this many different deliveries. */
+/** How many different deliveries must be rejected the same way before it is assumed to affect all of them. */
 export const REJECTIONS_UNTIL_HOLD = 10;

@@ -1,39 +1,39 @@
-// Whether there is room for more: what is stored and how old it is, against what an operator and Redis allow.
+// Whether the backlog has room for more: its size and age against the limits of the operator and of Redis.
 
-/** What is stored at present. Instants are milliseconds since 1970. */
+/** What is currently stored. Instants are milliseconds since 1970. */
 export type Backlog = {
-  /** What open deliveries take. */
+  /** Bytes used by open deliveries. */
   openBytes: number;
   openCount: number;
   oldestOpenAt: number | null;
-  /** All that Redis holds: beside open deliveries also dead letters, and runs it remembers. */
+  /** All memory used by Redis, including dead letters and remembered runs. */
   usedBytes: number;
-  /** Null where Redis has no such limit. */
+  /** Null if Redis has no limit. */
   maxmemoryBytes: number | null;
 };
 
-/** Null: no such limit. */
+/** Null: no limit. */
 export type BacklogLimits = { maxBytes: number | null; maxAgeMs: number | null };
 
-/** Submissions fill Redis so far and no further: workers need the rest to finish what is there. */
+/** Submissions may fill Redis only to this share of `maxmemory`: workers need the rest to finish what is stored. */
 const SHARE_OF_MAXMEMORY = 0.8;
-/** Beyond this share of `maxmemory` nothing at all is taken: workers need room to finish what is there. */
+/** From this share of `maxmemory` on nothing at all is accepted: workers need the rest to finish what is stored. */
 const FULL = 0.95;
-/** Once full, room begins this much below a limit: a backlog at its limit would open and close all day. */
+/** Once full, it reopens this far below the limit; otherwise a backlog at its limit would flap all day. */
 const REOPENS_AT = 0.95;
 
 const MIB = 1_048_576;
 const HOUR_MS = 3_600_000;
 
-/** @param memoryUsed a share of `maxmemory`; null where Redis has no such limit */
+/** @param memoryUsed share of `maxmemory`; null if Redis has no limit */
 export const isFull = (memoryUsed: number | null): boolean => memoryUsed !== null && memoryUsed >= FULL;
 
-/** How much more may be stored; infinite where nobody set a limit. */
+/** How many more bytes may be stored; infinite if there is no limit. */
 export function roomBytes({ openBytes, usedBytes, maxmemoryBytes }: Backlog, { maxBytes }: BacklogLimits): number {
   return Math.min((maxBytes ?? Infinity) - openBytes, (maxmemoryBytes ?? Infinity) * SHARE_OF_MAXMEMORY - usedBytes);
 }
 
-/** Why nothing new is taken, for operators; null while there is room. */
+/** Why nothing new is accepted, for operators; null while there is room. */
 export function findBacklogFullReason(
   backlog: Backlog,
   limits: BacklogLimits,

@@ -1,4 +1,4 @@
-// Dead letters by cause: how many of each, and what a person can do about it.
+// Dead letters by cause: how many of each, and what an operator can do about it.
 import type { Delivery } from '../delivery.ts';
 import { remedyOf } from './remedy.ts';
 
@@ -7,7 +7,7 @@ export type Cause = { code: string; count: number; remedy: string; latestAt: num
 
 const UNKNOWN = 'unknown';
 
-/** Counts dead letters by code, the most frequent first. */
+/** Counts dead letters by code, most frequent first. */
 export function countCauses(deadLetters: readonly Delivery[]): Cause[] {
   const causes = new Map<string, Cause>();
   for (const { lastFailure } of deadLetters) {

@@ -1,13 +1,13 @@
-// A position in the list of dead letters, and the cursor that brings a caller back to it.
+// A position in the list of dead letters, and the cursor that encodes it for pagination.
 
-/** Just after this delivery, which died then. */
+/** Directly after this delivery, which died at `diedAt`. */
 export type DeadLetterPosition = { diedAt: number; id: string };
 
 export function toCursor({ diedAt, id }: DeadLetterPosition): string {
   return Buffer.from(JSON.stringify([diedAt, id])).toString('base64url');
 }
 
-/** The position a cursor encodes; null where we did not issue it. */
+/** The position a cursor encodes; null if we did not issue it. */
 export function parseCursor(cursor: string): DeadLetterPosition | null {
   try {
     const position: unknown = JSON.parse(Buffer.from(cursor, 'base64url').toString());

@@ -1,10 +1,10 @@
-// Which dead letters an operator means.
+// The filter by which an operator selects dead letters.
 import { z } from 'zod';
 import type { Delivery } from '../delivery.ts';
 
 const text = z.string().min(1).max(128);
 
-/** All given members must match; none given means every dead letter. */
+/** All given members must match; an empty filter selects every dead letter. */
 export const deadLetterFilterSchema = z.strictObject({
   code: text.optional(),
   hardwareConfigurationId: text.transform((id) => id.toLowerCase()).optional(),

@@ -1,4 +1,4 @@
-// A delivery in plain words: what happened, what it waits for, what comes next and when, what an operator can do.
+// Explains a delivery in plain words: what happened, what it waits for, what comes next and when, what an operator can do.
 import type { Delivery } from '../delivery.ts';
 import { describeHistory, toInstantText, type HistorySource } from './history.ts';
 import { holdOf, remedyOfHold, type Hold } from '../hold/hold.ts';
@@ -9,7 +9,7 @@ import { LOOKUPS_UNTIL_ABSENT } from '../attempt/retry-policy.ts';
 
 export type Explanation = { summary: string; happened: string[]; waitingFor: string | null; next: string };
 
-/** What an explanation is made from. */
+/** The members of a delivery that an explanation is made from. */
 type Explainable = HistorySource & Pick<Delivery, 'uncertainty' | 'dueAt'>;
 
 type ExplainedHold = Pick<Hold, 'reason' | 'about' | 'hardwareConfigurationId' | 'since' | 'detail' | 'probeAt'>;
@@ -27,7 +27,7 @@ export function explain(delivery: Explainable, snapshot: TenantSnapshot): Explan
   return { summary: summarise(delivery, situation), happened, ...foresee(delivery, situation) };
 }
 
-/** The tenant, and the hold that stops this delivery. */
+/** The tenant's state, and the hold that stops this delivery. */
 type Situation = Pick<TenantSnapshot, 'now' | 'throttle' | 'writesPer20s'> & { hold: ExplainedHold | null };
 
 const isOfOne = ({ hardwareConfigurationId }: ExplainedHold) => hardwareConfigurationId !== null;

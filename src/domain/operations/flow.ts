@@ -1,35 +1,35 @@
-// How run results flow: totals sampled over time, and what comes in and goes out per second between them.
+// Throughput of run results: sampled totals, and the incoming and outgoing rates between samples.
 
-/** What was counted at one instant (milliseconds since 1970); the first two only ever grow. */
+/** Counts at one instant (milliseconds since 1970); `accepted` and `ended` only ever grow. */
 export type Sample = {
   at: number;
-  /** All that were ever accepted. */
+  /** Total ever accepted. */
   accepted: number;
-  /** All that ended in Graph, or were superseded. */
+  /** Total delivered to Graph or superseded. */
   ended: number;
-  /** All that gave up, and are dead letters still. */
+  /** Current number of dead letters. */
   dead: number;
   open: number;
-  /** Those with an attempt under way. */
+  /** Deliveries with an attempt in progress. */
   delivering: number;
 };
 
 export type Flow = { inPerSecond: number; outPerSecond: number };
 
-/** One member for each kept instant, oldest first; what a chart is drawn from. */
+/** One member per sample, oldest first; the data of a chart. */
 export type FlowHistory = { at: number[]; inPerSecond: number[]; outPerSecond: number[]; open: number[] };
 
-/** Rates are taken over this long: creates are evenly spaced, submissions are not. */
+/** Period over which rates are measured: creates are evenly spaced, submissions are not. */
 const MEASURED_OVER_MS = 10_000;
 
-/** The samples that are kept with a new one. A clock that stepped back starts over. */
+/** Adds a sample and drops old ones. If the clock stepped back, starts over. */
 export function remember(samples: readonly Sample[], sample: Sample, keepMs: number): Sample[] {
   const last = samples.at(-1);
   if (last && sample.at < last.at) return [sample];
   return [...samples.filter(({ at }) => at >= sample.at - keepMs), sample];
 }
 
-/** What flows at the end of these samples. */
+/** The rates at the last sample. */
 export function flowAt(samples: readonly Sample[]): Flow {
   const now = samples.at(-1);
   const before = now && samples.find(({ at }) => at >= now.at - MEASURED_OVER_MS);
@@ -51,7 +51,7 @@ export function toHistory(samples: readonly Sample[]): FlowHistory {
   };
 }
 
-/** Since when nothing was tried although something waited, as far back as the samples go; null where something was. */
+/** Since when nothing was tried although deliveries were waiting, as far back as the samples reach; null otherwise. */
 export function stillSince(samples: readonly Sample[]): number | null {
   const now = samples.at(-1);
   if (!now) return null;

@@ -1,9 +1,9 @@
-// What a tenant's Graph was seen to take: what is proven, what was refused, since when – and the words for it.
+// What a tenant's Graph was seen to support: what has been proven, what was refused, since when, and how to describe it.
 import { toInstantText } from './history.ts';
 
 /**
- * `createProven`: a create succeeded; its time is the first one's. `oneRowPerDevice`: a create was answered with the id of a
- * record that an earlier create had made. The others tell what requests may say.
+ * `createProven`: a create succeeded; its time is that of the first one. `oneRowPerDevice`: a create returned the id of a
+ * record that an earlier create had made. The others are features that requests may use.
  */
 export const GRAPH_FACTS = [
   'createProven',
@@ -14,20 +14,20 @@ export const GRAPH_FACTS = [
 ] as const;
 export type GraphFact = (typeof GRAPH_FACTS)[number];
 
-/** Whether it holds, and since when that is known, in milliseconds since 1970. */
+/** Whether the fact is true, and since when that is known, in milliseconds since 1970. */
 export type Seen = { holds: boolean; at: number };
 
-/** Null where nothing is known. */
+/** Null if nothing is known. */
 export type GraphFacts = Record<GraphFact, Seen | null>;
 
-/** What was found out at one moment. */
+/** Facts found out at one moment. */
 export type Learned = Partial<Record<GraphFact, Seen>>;
 
-/** A query option that was refused is asked for again after this. */
+/** A refused query option is tried again after this time. */
 export const REFUSAL_REMEMBERED_MS = 3_600_000;
 const ASKED_AGAIN: readonly GraphFact[] = ['filterTaken', 'orderByTaken'];
 
-/** Without the refusals that are old enough to be asked for again. */
+/** Drops refusals old enough for another try. */
 export function stillKnown(facts: GraphFacts, now: number): GraphFacts {
   const isOld = (fact: GraphFact, { holds, at }: Seen) =>
     !holds && ASKED_AGAIN.includes(fact) && now - at >= REFUSAL_REMEMBERED_MS;
@@ -38,14 +38,14 @@ export function stillKnown(facts: GraphFacts, now: number): GraphFacts {
   return Object.fromEntries(kept) as GraphFacts;
 }
 
-/** What was known before, if anything, and what was found out now. */
+/** Merges newly learned facts into those already known, if any. */
 export function withLearned(known: GraphFacts | null, learned: Learned): GraphFacts | null {
   if (known === null && Object.keys(learned).length === 0) return null;
   const facts = GRAPH_FACTS.map((fact) => [fact, known?.[fact] ?? null]);
   return { ...(Object.fromEntries(facts) as GraphFacts), ...learned };
 }
 
-/** What there is to say of each fact: where it holds, where it does not, and where nobody knows. */
+/** The phrase for each fact: if it is true, if it is false, and if it is unknown. */
 const WORDS: Record<GraphFact, { yes: string; no?: string; open?: string }> = {
   createProven: { yes: 'it takes creates', open: 'no create has succeeded yet' },
   filterTaken: { yes: 'it takes $filter', no: 'it does not take $filter: lookups read whole listings' },
@@ -54,7 +54,7 @@ const WORDS: Record<GraphFact, { yes: string; no?: string; open?: string }> = {
   oneRowPerDevice: { yes: 'it keeps one row per device: a newer result replaces the record of the one before' },
 };
 
-/** What is known of the tenant's Graph, for a person: one phrase for each fact. */
+/** What is known about the tenant's Graph, for a person: one phrase per fact. */
 export function describeGraphFacts(facts: GraphFacts): string[] {
   return GRAPH_FACTS.flatMap((fact) => {
     const seen = facts[fact];

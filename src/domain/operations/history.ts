@@ -1,10 +1,10 @@
-// What happened to a delivery, from its record: one line per event, oldest first.
+// The history of a delivery, from its record: one line per event, oldest first.
 import type { Attempt, Delivery, LastFailure } from '../delivery.ts';
 import { FAILURES } from '../attempt/failure.ts';
 import { describeNote } from '../attempt/note.ts';
 import { LOOKUPS_UNTIL_ABSENT } from '../attempt/retry-policy.ts';
 
-/** What a history is made from. */
+/** The members of a delivery that a history is made from. */
 export type HistorySource = Pick<
   Delivery,
   | 'runId'
@@ -24,10 +24,10 @@ export type HistorySource = Pick<
 
 type Line = { at: number; text: string };
 
-/** An instant as people read it. */
+/** An instant in human-readable form. */
 export const toInstantText = (at: number): string => `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')} UTC`;
 
-/** What happened so far. */
+/** The events so far. */
 export function describeHistory(delivery: HistorySource): string[] {
   const { runId, deviceId, hardwareConfigurationId, acceptedAt, attempts, attemptsMade } = delivery;
   const forgotten = attemptsMade - attempts.length;

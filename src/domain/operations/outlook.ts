@@ -1,30 +1,30 @@
-// The state of a bridge in one headline: what is wrong, why, and what to do about it.
+// The state of a bridge as one headline: what is wrong, why, and what to do about it.
 import type { Flow } from './flow.ts';
 import { WINDOW_MS } from '../pace/per-window.ts';
 import { partialHolds, REMEDIES, remedyOfHold, summariseHolds, tenantHold, type Hold } from '../hold/hold.ts';
 import { drainSeconds } from './forecast.ts';
 import { countKeptBack, countOpen, type TenantSnapshot } from './tenant-snapshot.ts';
 
-/** From worst to best. `held`, `full`, `still` and `partly-held` want a person; the others do not. */
+/** From worst to best. `held`, `full`, `still` and `partly-held` need a person; the others do not. */
 export type OutlookKind = 'held' | 'full' | 'still' | 'partly-held' | 'throttled' | 'flowing' | 'idle';
 
 export type Outlook = { kind: OutlookKind; headline: string; why: string; todo: string };
 
-/** What a process saw of a tenant over time, beside its snapshot. */
+/** What a process observed of a tenant over time, in addition to its snapshot. */
 export type Observations = {
   flow: Flow;
-  /** Since when nothing was tried although something waited; null where something was. */
+  /** Since when nothing was tried although deliveries were waiting; null if something was tried. */
   stillSince: number | null;
   /** Why nothing new is accepted; null while there is room. */
   backlogFullReason: string | null;
 };
 
 const NOTHING = 'Nothing.';
-/** So short a throttling is part of a pace that is being learned. */
+/** Throttling this short is normal while the pace is being learned. */
 const SHORT_MS = 10_000;
 const STILL_AFTER_MS = 30_000;
 
-/** Says how the bridge is: the worst that is the matter comes first. */
+/** Describes the state of the bridge by its most severe problem. */
 export function describeOutlook(snapshot: TenantSnapshot, observations: Observations): Outlook {
   const { now, counts, holds, throttle } = snapshot;
   const { flow, stillSince, backlogFullReason } = observations;
@@ -94,7 +94,7 @@ function whatIsHeld({ hardwareConfigurationId }: Hold, otherHolds: number): stri
   return `${1 + otherHolds} hardware configurations are held; all others flow`;
 }
 
-/** At a slow pace a create is rare: three slots must have passed unused. */
+/** At a slow pace creates are rare, so at least three slots must have passed unused. */
 function isStill(snapshot: TenantSnapshot, stillSince: number): boolean {
   const afterMs = Math.max(STILL_AFTER_MS, (3 * WINDOW_MS) / snapshot.writesPer20s);
   return snapshot.counts.queued > countKeptBack(snapshot) && snapshot.now - stillSince >= afterMs;
@@ -122,7 +122,7 @@ function probing(probeAt: number, now: number): string {
   return `A probe finds out by itself whether it is mended, ${when}; then everything flows again.`;
 }
 
-/** A length of time as people say it. */
+/** A duration in human-readable form. */
 export function duration(ms: number): string {
   const seconds = Math.max(0, Math.ceil(ms / 1000));
   if (seconds < 120) return `${seconds} s`;

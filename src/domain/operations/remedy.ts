@@ -1,6 +1,6 @@
-// What a person can do about a dead letter, by its code; what to do about a hold is in hold.ts.
+// What an operator can do about a dead letter, by its code; remedies for holds are in hold.ts.
 
-/** Codes whose remedy is their own; every other `graph-<status>` has the general one. */
+/** Codes with a specific remedy; every other `graph-<status>` gets the general one. */
 export const DEAD_LETTER_REMEDIES: Readonly<Record<string, string>> = {
   'graph-400':
     'Graph finds the record malformed, and would again. Read the detail, mend what sends such run results, and purge this one; replay it only when the service changed.',

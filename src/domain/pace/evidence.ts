@@ -1,31 +1,31 @@
-// What of the past says how much Graph takes: slots counted by half windows, and what an episode is measured by.
+// Evidence of how much Graph accepts: slots counted per half window, and the basis for measuring an episode.
 import { COUNTS_PER_WINDOW, ROUNDED_UP_MS, SHORTEST_MEASURE_MS, STILL_FULL_WRITES, WINDOW_MS } from './tuning.ts';
 
 /** Numbers only; instants are milliseconds since 1970. */
 export type Evidence = {
-  /** Slots given since three instants, each half a window after the one before; the oldest at most 1.5 windows ago. */
+  /** Slots granted since three instants, each half a window apart; the oldest is at most 1.5 windows ago. */
   recentWrites: number;
   recentSince: number;
   middleWrites: number;
   middleSince: number;
   olderWrites: number;
   olderSince: number;
-  /** What the last episode is measured by: slots given before and during it and not refused, and since when. */
+  /** Basis for measuring the last episode: slots granted before and during it and not refused, and since when. */
   episodeWrites: number;
   episodeSince: number;
-  /** Slots given since the last refusal. */
+  /** Slots granted since the last refusal. */
   triedWrites: number;
 };
 
-/** Too many for one of the first tries after a refusal. */
+/** High enough not to count as one of the first tries after a refusal. */
 export const NEVER_REFUSED = STILL_FULL_WRITES + 1;
 
-/** Nothing is known yet: counts from now on. */
+/** No history yet: counting starts now. */
 export function createEvidence(now: number): Evidence {
   return { ...countsSince(now), episodeWrites: 0, episodeSince: now, triedWrites: NEVER_REFUSED };
 }
 
-/** One more slot was given. */
+/** Counts one granted slot. */
 export function count<E extends Evidence>(before: E, windowMs: number, now: number): E {
   const evidence = now - before.recentSince < windowMs / COUNTS_PER_WINDOW ? before : ageCounts(before, now);
   const { recentWrites, middleWrites, olderWrites, triedWrites } = evidence;
@@ -38,7 +38,7 @@ export function count<E extends Evidence>(before: E, windowMs: number, now: numb
   };
 }
 
-/** One slot was given and refused, and is no more to it: it was not taken. */
+/** A slot was granted but refused by Graph, so it does not count. */
 export function discount<E extends Evidence>(evidence: E): E {
   return {
     ...evidence,
@@ -61,7 +61,7 @@ function ageCounts<E extends Evidence>(evidence: E, now: number): E {
   };
 }
 
-/** Time that is no evidence is passed over. */
+/** Skips time that is no evidence. */
 export function skip<E extends Evidence>(evidence: E, ms: number): E {
   return {
     ...evidence,
@@ -72,19 +72,19 @@ export function skip<E extends Evidence>(evidence: E, ms: number): E {
   };
 }
 
-/** The first refusal of an episode: it was not taken, what came before it was. */
+/** The first refusal of an episode does not count as accepted; the slots before it do. */
 export function beginEpisode<E extends Evidence>(evidence: E): E {
   const { olderWrites, olderSince } = evidence;
   return { ...evidence, episodeWrites: Math.max(0, olderWrites - 1), episodeSince: olderSince };
 }
 
-/** Refused while everyone waited, a request was on its way; after too short a wait it counts, as it does where Graph counts it. */
+/** A refusal during the wait was in flight. After too short a wait it does count, as Graph counts refused requests too. */
 export function followEpisode<E extends Evidence>(evidence: E, waited: boolean): E {
   const { episodeWrites, olderWrites } = evidence;
   return { ...evidence, episodeWrites: Math.max(0, episodeWrites + olderWrites - (waited ? 0 : 1)) };
 }
 
-/** Counts anew. */
+/** Restarts the counts. */
 export function countFrom<E extends Evidence>(evidence: E, since: number): E {
   return { ...evidence, ...countsSince(since), triedWrites: 0 };
 }
@@ -100,12 +100,12 @@ function countsSince(since: number): Omit<Evidence, 'episodeWrites' | 'episodeSi
   };
 }
 
-/** Until when a told wait counts as part of the window it ends. One longer than a window is a penalty, not a window. */
+/** Until when a Retry-After counts as part of the window it ends. Longer than a window it is a penalty. */
 export function toldEnd(waitMs: number, windowMs: number, now: number): number {
   return waitMs > windowMs ? now : now + Math.max(0, waitMs - ROUNDED_UP_MS);
 }
 
-/** The rate Graph took, over 1 to 1.5 windows before the episode and what there was of it. @returns writes per 20 s */
+/** The rate Graph accepted during the episode and the 1 to 1.5 windows before it. @returns writes per 20 s */
 export function measure({ episodeWrites, episodeSince }: Evidence, presentPer20s: number, until: number): number {
   const elapsedMs = Math.max(0, until - episodeSince);
   const missingMs = Math.max(0, SHORTEST_MEASURE_MS - elapsedMs);

@@ -1,4 +1,4 @@
-// Refusals that do not follow the pace: how close they come, what Graph was proven to take, and how sure it is that they are noise.
+// Refusals independent of the pace: how frequent they are, the rate Graph has proven to accept, and how likely they are noise.
 import {
   BELOW_PROVEN,
   COOLING_WRITES,
@@ -17,15 +17,15 @@ import {
 
 /** Numbers only; instants are milliseconds since 1970. */
 export type Noise = {
-  /** How close refusals come: each adds one, and slots given let it cool. */
+  /** Frequency of refusals: each adds 1, granted slots let it decay. */
   heat: number;
-  /** How sure it is that refusals come whatever the pace. */
+  /** How likely it is that refusals do not depend on the pace. */
   noise: number;
-  /** When Graph last refused one request alone. */
+  /** When Graph last refused a single request. */
   loneAt: number;
-  /** 1 once an episode found a limit; before, a lone refusal stops nothing. */
+  /** 1 once an episode has found a limit; before that, a lone refusal stops nothing. */
   hasMetLimit: number;
-  /** What Graph was proven to take, 0 if nothing is; and slots given since the refusal from which the next proof counts. */
+  /** The rate Graph has proven to accept, or 0; and slots granted since the refusal at which the next proof starts. */
   provenPer20s: number;
   provingWrites: number;
   provingSince: number;
@@ -45,10 +45,10 @@ export function createNoise(now: number): Noise {
 
 export const isNoisy = ({ noise }: Noise) => noise >= NOISE;
 
-/** Too far from the refusals before to be a limit's. */
+/** Too far from earlier refusals to be caused by a limit. */
 export const isAlone = (pace: Noise) => pace.heat < (isNoisy(pace) ? EPISODE_HEAT_AMID_NOISE : EPISODE_HEAT);
 
-/** One more slot was given. */
+/** One more slot was granted. */
 export function cool<N extends Noise>(pace: N): N {
   return {
     ...pace,
@@ -58,13 +58,13 @@ export function cool<N extends Noise>(pace: N): N {
   };
 }
 
-/** From refusal to refusal a limit lets pass just what it is, whatever the pace. @returns 0 where they are too close */
+/** Between two refusals a limit accepts exactly its own rate, whatever the pace. @returns 0 if they are too close together */
 function prove({ provingWrites, provingSince }: Noise, until: number): number {
   const elapsedMs = until - provingSince;
   return elapsedMs < PROVE_MS ? 0 : (Math.max(0, provingWrites - 1) * WINDOW_MS) / elapsedMs;
 }
 
-/** A lone refusal whose wait ends then, at a pace of so much, on the return to the ceiling. */
+/** Handles a lone refusal during the return to the ceiling, at this pace, whose wait ends at `until`. */
 export function suspectNoise<N extends Noise>(before: N, per20s: number, until: number): N {
   const provenNow = prove(before, until);
   const provenPer20s = Math.max(before.provenPer20s, provenNow);
@@ -81,7 +81,7 @@ export function suspectNoise<N extends Noise>(before: N, per20s: number, until: 
   };
 }
 
-/** An episode whose wait ends then, and that leaves such a ceiling. */
+/** Handles an episode whose wait ends at `until` and that results in this ceiling. */
 export function meetLimit<N extends Noise>(before: N, ceilingPer20s: number, isFull: boolean, until: number): N {
   const provenNow = prove(before, until);
   const voidBelow = isFull ? VOID_BELOW : MOVED_BY;

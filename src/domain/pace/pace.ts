@@ -48,21 +48,22 @@ import {
 } from './tuning.ts';
 
 /**
- * What is known of the limit, and where the pace stands on its curve; all workers of a tenant share one. Numbers only;
- * instants are milliseconds since 1970.
- */
+ /**
+  * What is known about the limit, and the current position on the pace curve. All workers of a tenant share one pace.
+  * Numbers only; instants are milliseconds since 1970.
+  */
 export type Pace = Evidence &
   Windows &
   Noise & {
     /** Writes per 20 s configured: where it starts, and where it drifts back to while nothing is sent. */
     startPer20s: number;
-    /** Writes per 20 s Graph was last seen to take; the pace returns to it and then probes beyond. */
+    /** Writes per 20 s that Graph was last seen to accept; the pace returns to this ceiling, then probes above it. */
     ceilingPer20s: number;
     /** How long the return to the ceiling takes. */
     returnMs: number;
-    /** How far along the curve it is: time in which every slot was taken, since the last episode. */
+    /** Position on the curve: time since the last episode during which every slot was used. */
     grownMs: number;
-    /** So much fully used time must pass before it grows again. */
+    /** Fully used time that must still pass before the pace grows again. */
     unusedMs: number;
     /** When the next slot is due. */
     slotAt: number;
@@ -71,7 +72,7 @@ export type Pace = Evidence &
     resumeAt: number;
   };
 
-/** The members of a pace, for those who keep it elsewhere. */
+/** The members of a pace, for code that stores it elsewhere. */
 export const PACE_MEMBERS = [
   'startPer20s',
   'ceilingPer20s',
@@ -107,12 +108,12 @@ export const PACE_MEMBERS = [
 ] as const satisfies readonly (keyof Pace)[];
 
 /**
- * `granted`: a slot was taken. `throttled`: Graph refused one request; everyone now waits `waitMs`, and `told` says
- * whether that is Graph's Retry-After or a guess.
+ * `granted`: a slot was taken. `throttled`: Graph refused one request; all requests now wait `waitMs`, and `told` is true
+ * if that is Graph's Retry-After rather than our own guess.
  */
 export type PaceEvent = { kind: 'granted' } | { kind: 'throttled'; waitMs: number; told: boolean };
 
-/** A pace nothing is known about: it starts at what is configured and probes at once. */
+/** A pace without any history: it starts at the configured rate and probes immediately. */
 export function createPace(startPer20s: number, now: number): Pace {
   return {
     startPer20s,
@@ -134,12 +135,12 @@ export function rate(pace: Pace, now: number): number {
   return onCurve(rested(pace, now));
 }
 
-/** What an event teaches. Slots are given no earlier than `slotAt` of the pace before. */
+/** Updates the pace after an event. The caller must not use a slot before the `slotAt` of the previous pace. */
 export function learn(pace: Pace, event: PaceEvent, now: number): Pace {
   return event.kind === 'granted' ? grant(pace, now) : throttle(pace, event, now);
 }
 
-/** A cubic through the ceiling: steep up to it, level at it, steep beyond it. */
+/** A cubic through the ceiling: steep below it, flat at it, steep above it. */
 function onCurve(pace: Pace): number {
   const { startPer20s, ceilingPer20s, returnMs, grownMs, windowMs } = pace;
   const beyondMs = grownMs - returnMs;
@@ -152,7 +153,7 @@ function onCurve(pace: Pace): number {
 
 const fallTo = (pace: Pace) => (isNoisy(pace) ? FALL_TO_AMID_NOISE : FALL_TO);
 
-/** The first step beyond the ceiling is slower by as much as windows are longer: one that is overshot is full for long. */
+/** The first step above the ceiling takes longer in proportion to the window: a long window stays full for long. */
 function probedMs(beyondMs: number, windowMs: number): number {
   const slowMs = (PROBE_MS * windowMs) / WINDOW_MS;
   return beyondMs <= slowMs ? (beyondMs * WINDOW_MS) / windowMs : PROBE_MS + beyondMs - slowMs;
@@ -162,7 +163,7 @@ function most(startPer20s: number): number {
   return Math.min(startPer20s * MOST_TIMES_START, requestsPer20s(startPer20s) * WRITE_SHARE);
 }
 
-/** Counts the slot, moves the slot clock on, and grows by the time the slot stands for – unless slots were lost. */
+/** Counts the slot, advances the slot clock, and grows by the slot's duration unless slots went unused. */
 function grant(before: Pace, now: number): Pace {
   const pace = skipUnused(before, now);
   const intervalMs = WINDOW_MS / onCurve(pace);
@@ -175,7 +176,7 @@ function grant(before: Pace, now: number): Pace {
   };
 }
 
-/** Time in which nobody wanted a slot is no evidence: slot clock and measurement pass over it, and growth waits. */
+/** Time in which no slot was wanted is no evidence: slot clock and measurements skip it, and growth is delayed. */
 function skipUnused(before: Pace, now: number): Pace {
   const pace = rested(before, now);
   const lostMs = Math.max(0, now - pace.slotAt - Math.max(WINDOW_MS / onCurve(pace), LATENESS_MS));
@@ -195,7 +196,7 @@ function skipAll(pace: Pace, ms: number): Pace {
   };
 }
 
-/** Everyone waits. A refusal that is not alone is a limit's; so is one that is told when to come back, until it is proven noise. */
+/** All requests wait. Clustered refusals, or one with Retry-After, mean a limit, until the latter proves to be noise. */
 function throttle(before: Pace, { waitMs, told }: { waitMs: number; told: boolean }, now: number): Pace {
   const met = skipUnused({ ...before, heat: before.heat + 1 }, now);
   const isFollowUp = now < met.resumeAt || now < met.throttledAt + followedMs(met);
@@ -207,15 +208,15 @@ function throttle(before: Pace, { waitMs, told }: { waitMs: number; told: boolea
   return episode(pace, { waitMs, told, isFollowUp }, now);
 }
 
-/** On its way back to the ceiling: a limit refuses what goes beyond that. */
+/** Still returning to the ceiling, where a limit would not be expected to refuse anything. */
 const isReturning = (pace: Pace) => pace.hasMetLimit === 1 && pace.grownMs <= pace.returnMs;
 
-/** Refusals within a window are one episode; longer only as long as nothing was taken. */
+/** Refusals within one window belong to one episode; within a longer one only while Graph accepted nothing. */
 function followedMs({ hasMetLimit, spanWrites }: Pace): number {
   return hasMetLimit === 1 && spanWrites <= STILL_FULL_WRITES ? LONGEST_WINDOW_MS : WINDOW_MS;
 }
 
-/** One refusal is no proof of a lower limit: a short wait, a little less, and on it goes. */
+/** A lone refusal does not prove a lower limit: wait briefly, lower the ceiling slightly, and continue. */
 function refusedAlone(before: Pace, pace: Pace, until: number, now: number): Pace {
   const slotAt = Math.max(pace.slotAt, until);
   const stillMs = Math.max(0, until - Math.max(now, pace.slotAt));
@@ -229,7 +230,7 @@ function refusedAlone(before: Pace, pace: Pace, until: number, now: number): Pac
   };
 }
 
-/** A little lower; back to what was proven where it turned out to be noise. */
+/** Slightly lower; back up to the proven rate once refusals turn out to be noise. */
 function afterLone(before: Pace, pace: Pace): number {
   const { ceilingPer20s, provenPer20s } = pace;
   if (isNoisy(before)) return Math.max(LEAST_PER_20S, ceilingPer20s * (1 - LONE_FALL_AMID_NOISE));
@@ -239,7 +240,7 @@ function afterLone(before: Pace, pace: Pace): number {
 
 type Refusal = { waitMs: number; told: boolean; isFollowUp: boolean };
 
-/** Everyone waits; and the pace falls just under what Graph was seen to take. */
+/** All requests wait, and the pace falls to just below what Graph was seen to accept. */
 function episode(pace: Pace, { waitMs, told, isFollowUp }: Refusal, now: number): Pace {
   const began = isFollowUp ? followEpisode(pace, now >= pace.resumeAt) : begin(pace, now);
   const present = onCurve(pace);
@@ -271,13 +272,13 @@ function episode(pace: Pace, { waitMs, told, isFollowUp }: Refusal, now: number)
   };
 }
 
-/** An episode begins with its first refusal, which seemed to be alone. */
+/** An episode begins with its first refusal, even if that one seemed to be isolated at the time. */
 function begin(pace: Pace, now: number): Pace {
   const throttledAt = now - pace.loneAt < SAME_EPISODE_MS ? pace.loneAt : now;
   return beginFilled(beginEpisode({ ...pace, throttledAt }), pace.grownMs > pace.returnMs);
 }
 
-/** When the ceiling would have let through what was sent: before, a window that is full stays so. */
+/** When sending at the ceiling would have produced the writes already sent: until then a full window stays full. */
 function madeUpAt({ episodeWrites, episodeSince, windowMs }: Pace, ceilingPer20s: number, now: number): number {
   return Math.min(now + windowMs * MOST_MADE_UP, episodeSince + (episodeWrites * WINDOW_MS) / ceilingPer20s);
 }
@@ -286,14 +287,14 @@ function differsBy(measuredPer20s: number, ceilingPer20s: number): number {
   return Math.abs(measuredPer20s / ceilingPer20s - 1);
 }
 
-/** Where old and new agree, something between them: either is a write or two off, but what was taken was taken. */
+/** If old and new values agree, takes a value in between: both are imprecise, but a higher rate was really accepted. */
 function settle(ceilingPer20s: number, measuredPer20s: number): number {
   if (differsBy(measuredPer20s, ceilingPer20s) > AGREES_WITHIN) return measuredPer20s;
   const weight = measuredPer20s > ceilingPer20s ? HIGHER_WEIGHT : LOWER_WEIGHT;
   return ceilingPer20s + (measuredPer20s - ceilingPer20s) * weight;
 }
 
-/** Soon where the limit has moved; otherwise a little longer after each episode: what has stood for long is probed less. */
+/** Returns soon if the limit has moved; otherwise a little later after each episode: stable limits are probed less. */
 function nextReturnMs(pace: Pace, measuredPer20s: number, isFollowUp: boolean): number {
   const { ceilingPer20s, returnMs } = pace;
   if (differsBy(measuredPer20s, ceilingPer20s) > MOVED_BY) return RETURN_AFTER_MOVE_MS;
@@ -302,7 +303,7 @@ function nextReturnMs(pace: Pace, measuredPer20s: number, isFollowUp: boolean): 
   return Math.max(RETURN_MS, Math.min(LONGEST_RETURN_MS, returnMs * RETURN_GROWTH));
 }
 
-/** What a rest leaves of a pace: no unfinished probe, and a ceiling that drifts towards the start. */
+/** The effect of a rest: an unfinished probe is dropped, and the ceiling drifts towards the start. */
 function rested(pace: Pace, now: number): Pace {
   const restMs = now - pace.slotAt;
   if (restMs < REST_MS) return pace;

@@ -1,6 +1,6 @@
-// Graph counts requests per 20 seconds: that window, and a pace in it as requests per second.
+// Graph's 20-second window for request limits, and conversion to requests per second.
 
-/** The span that Graph gives its limits for. */
+/** The period that Graph's limits refer to. */
 export const WINDOW_MS = 20_000;
 export const WINDOW_S = WINDOW_MS / 1000;
 

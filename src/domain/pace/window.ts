@@ -1,4 +1,4 @@
-// How long the windows are that Graph counts in: as it says, or longer, as full windows show by how long and how often they are.
+// The length of Graph's counting window: as documented, or longer if the length and spacing of full windows show it.
 import {
   LONGEST_SPAN_MS,
   LONGEST_WINDOW_MS,
@@ -17,18 +17,18 @@ export type Windows = {
   /** Slots given since the last episode's end, and when that was. */
   spanWrites: number;
   spanSince: number;
-  /** The same as it was when the present or last episode began. */
+  /** The same values at the start of the current or last episode. */
   filledWrites: number;
   filledSince: number;
-  /** What Graph took from one episode's end to the next: this time, and the time before; 0 where that was too long. */
+  /** The rate Graph accepted between the last two episode ends, and between the two before; 0 if that was too long ago. */
   filledPer20s: number;
   earlierPer20s: number;
 };
 
-/** What an episode's refusal says: since when Graph was full, and until when that is known. */
+/** What a refusal shows: since when Graph was full, and until when that is known. */
 export type Full = { isFull: boolean; since: number; end: number };
 
-/** As Graph documents it. */
+/** The window that Graph documents. */
 export function createWindows(now: number): Windows {
   return {
     windowMs: WINDOW_MS,
@@ -41,7 +41,7 @@ export function createWindows(now: number): Windows {
   };
 }
 
-/** The first refusal of an episode: what came before it fills what ends with it. */
+/** The first refusal of an episode: the writes before it filled the span that ends with it. */
 export function beginFilled<W extends Windows>(windows: W, isTimely: boolean): W {
   const { spanWrites, spanSince, filledPer20s } = windows;
   return {
@@ -52,14 +52,14 @@ export function beginFilled<W extends Windows>(windows: W, isTimely: boolean): W
   };
 }
 
-/** Everything tried since the refusal before was refused as well. */
+/** Whether everything tried since the previous refusal was refused as well. */
 export function isStillFull(triedWrites: number): boolean {
   return triedWrites > 0 && triedWrites <= STILL_FULL_WRITES;
 }
 
 /**
- * What an episode says of the windows. It ends a span as long as a window at most that took just what the span before it
- * took: then both are windows, and `spanPer20s` is the limit, however the pace went up and down within them.
+ * Learns the window length from an episode. If the span it ends is at most one window long and accepted the same rate as
+ * the span before, both were windows, and `filledPer20s` is the limit however the pace varied within them.
  */
 export function learnWindow<W extends Windows>(before: W, full: Full, isTimely: boolean): W & { isWindow: boolean } {
   const spanMs = full.end - before.filledSince;

@@ -1,16 +1,16 @@
-// Which device a certificate speaks for: one rule for the whole fleet, and exactly one name that fits it.
+// Derives the device id from a client certificate: one rule for the whole fleet, which exactly one name must match.
 import { deviceIdSchema } from './run-result.ts';
 
-/** A name is the device id between what stands before and after it; `intune-mdm` reads Intune's own extensions. */
+/** The name consists of a prefix, the device id and a suffix; `intune-mdm` reads Intune's own extensions instead. */
 export type DeviceIdRule =
   { from: 'san-uri' | 'san-dns' | 'cn'; before: string; after: string } | { from: 'intune-mdm'; tenantId: string };
 
-/** What a rule looks at in a certificate. */
+/** The parts of a certificate that rules read. */
 export type CertificateNames = {
   commonNames: readonly string[];
   dnsNames: readonly string[];
   uris: readonly string[];
-  /** The values of the extensions with this object identifier, as they stand there. */
+  /** The raw values of all extensions with this object identifier. */
   extensions: (oid: string) => readonly Uint8Array[];
 };
 
@@ -18,25 +18,25 @@ export type CertificateDevice = { ok: true; deviceId: string } | { ok: false; re
 
 /**
  * Microsoft documents neither. Source: MSEndpointMgr, “Unpacking the Microsoft Intune MDM certificate”. One authority
- * issues to all tenants, so a certificate says nothing before its tenant is compared.
+ * issues for all tenants, so a certificate proves nothing until its tenant has been compared.
  */
 const INTUNE_DEVICE_OID = '1.2.840.113556.5.4';
 const INTUNE_TENANT_OID = '1.2.840.113556.5.14';
 
 const PLACE = '{id}';
 
-/** `cn`, `san-dns`, either with a pattern, `san-uri:` with one, as in `san-uri:urn:device:{id}`, or `intune-mdm`. */
+/** `cn` or `san-dns` with an optional pattern, `san-uri:` with a pattern (`san-uri:urn:device:{id}`), or `intune-mdm`. */
 export function parseDeviceIdRule(text: string): DeviceIdRule | null {
   if (text === 'intune-mdm') return { from: 'intune-mdm', tenantId: '' };
   const { from, pattern = PLACE } = /^(?<from>cn|san-dns|san-uri)(?::(?<pattern>.+))?$/.exec(text)?.groups ?? {};
   const [before, after, ...more] = pattern.split(PLACE);
   if (before === undefined || after === undefined || more.length > 0) return null;
   if (from === 'cn' || from === 'san-dns') return { from, before, after };
-  // A URI always begins with its scheme, which no device id holds.
+  // A URI always begins with its scheme, which cannot be part of a device id.
   return from === 'san-uri' && before !== '' ? { from, before, after } : null;
 }
 
-/** Reads the device id; a certificate with two that fit speaks for nobody. */
+/** Reads the device id; a certificate with two matching names identifies no device. */
 export function identifyDevice(rule: DeviceIdRule, names: CertificateNames): CertificateDevice {
   if (rule.from === 'intune-mdm') return identifyIntuneDevice(rule.tenantId, names);
   const { before, after } = rule;
@@ -72,7 +72,7 @@ function toDevice([id, ...more]: readonly (string | null)[]): CertificateDevice 
     : { ok: false, reason: 'the certificate does not name exactly one device' };
 }
 
-/** 16 bytes, with or without an octet string's tag around them; a GUID's first three groups are little-endian. */
+/** 16 bytes, optionally wrapped in an OCTET STRING; the first three groups of the GUID are little-endian. */
 function readGuid(value: Uint8Array): string | null {
   const tagged = value.length === 18 && value[0] === 0x04 && value[1] === 0x10;
   const bytes = tagged ? value.subarray(2) : value;

@@ -1,10 +1,10 @@
-// How fast one device may submit: a number of submissions in each of its windows.
+// Rate limit of one device: a number of submissions per fixed window.
 
 export const WINDOW_MS = 60_000;
 
 /**
- * When the window began that an instant lies in. Every process finds the same one; each device's begin at other
- * instants, so that those who wait for the next window do not all come at once.
+ * The start of the window that contains an instant; the same in every process. Windows are offset per device, so that
+ * devices waiting for their next window do not all return at once.
  */
 export function startOfWindow(deviceId: string, now: number): number {
   return now - ((now + hash(deviceId)) % WINDOW_MS);

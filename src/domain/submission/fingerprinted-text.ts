@@ -1,9 +1,8 @@
-// What a device said of a run, in one form however it was written: fingerprints are over this.
+// A canonical text of what a device reported for a run, independent of how it was written. Fingerprints are taken over it.
 
 /**
- * Members that count, in this order. The form is what stored fingerprints are over, so it never changes: it depends
- * neither on the schema nor on the masking. A member that the schema gets later is a form of its own, which new
- * fingerprints are over, beside this one.
+ * The members included, in this order. Stored fingerprints depend on this form, so it must never change: it is independent
+ * of the schema and of the masking. If the schema gains a member, new fingerprints need an additional form beside this one.
  */
 const MEMBERS = [
   'runId',
@@ -22,15 +21,14 @@ const MEMBERS = [
 
 const OUTLINE = ['hardwareConfigurationId', 'policyVersion', 'completedAt', 'state', 'exitCode'] as const;
 
-/** What was said: all of it, and an outline of what no secret and no name is in. */
+/** The full text, and an outline of the members that contain no secrets and no names. */
 export type Said = { text: string; outline: string };
 
 /**
- * Writes what a device said, nothing masked. The same however the device wrote it, before and after an update of its
- * agent: the order of members, white space, escapes and the spelling of numbers do not matter, unknown members and
- * null are nothing, a GUID's letters have no case, and an exit code is the same signed or unsigned. Everything else
- * is as it was said, character by character.
- * @param json a run result that was parsed without fault
+ * Writes what a device reported, unmasked, in a form that does not depend on the serializer, so it survives an update of
+ * the agent: member order, white space, escapes and number notation are irrelevant, unknown members and null are ignored,
+ * GUIDs are case-insensitive, and signed and unsigned exit codes are the same. All else is kept character by character.
+ * @param json a run result that was parsed without faults
  */
 export function toSaid(json: unknown): Said {
   const given = json as Record<string, unknown>;

@@ -1,4 +1,4 @@
-// Fingerprints of the first version: over the run result as it was stored, masked. Records in Redis still have them.
+// Fingerprints of the first version, over the masked run result as stored. Records in Redis still contain them.
 import { hash } from 'node:crypto';
 import { maskAsAtFirst } from '../masking/first-masking.ts';
 import type { Said } from './fingerprinted-text.ts';
@@ -8,17 +8,17 @@ const CHARACTERS = 22;
 
 export const isFirstFingerprint = (text: string): boolean => text.length === CHARACTERS;
 
-/** The end of every fingerprint of the first version: so much of a digest. */
+/** Truncates a digest, as the first version did for every fingerprint. */
 export const shorten = (digest: string): string => digest.slice(0, CHARACTERS);
 
-/** @param text as `toFirstTexts` writes it */
+/** @param text from `toFirstTexts` */
 export function firstFingerprint(text: string): string {
   return shorten(hash('sha256', text, 'base64url'));
 }
 
 /**
- * What the first version would have stored of a run: its own order of members, its own masking. It told a user who is
- * null from one who is not named; which of the two a device said then is not known now.
+ * What the first version would have stored for a run, with its own member order and masking. It distinguished a null user
+ * from an absent one; which of the two the device sent is no longer known, so both texts are returned.
  */
 export function toFirstTexts(said: Said): string[] {
   const { runId, deviceId, hardwareConfigurationId, deviceName, osVersion, upn, ...others } = JSON.parse(

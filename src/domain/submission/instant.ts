@@ -1,28 +1,28 @@
-// Instants as devices and Graph write them: RFC 3339 with an offset, compared to 100 ns, kept character by character.
+// Instants in the form devices and Graph use: RFC 3339 with an offset, compared to 100 ns, preserved character by character.
 
 const LOCAL_TIME = /(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:\.(\d{1,7}))?/
   .source;
 const RFC_3339 = new RegExp(String.raw`^${LOCAL_TIME}(Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$`);
 
-/** What .NET's DateTimeOffset holds has no year 0 and an offset of at most 14 hours. */
+/** What .NET's DateTimeOffset can represent: no year 0, and an offset of at most 14 hours. */
 const HELD = new RegExp(String.raw`^(?!0000)${LOCAL_TIME}(Z|[+-](?:(?:0\d|1[0-3]):[0-5]\d|14:00))$`);
-/** Local times that an offset may carry over the first or the last instant. */
+/** Local times that an offset may shift out of the range in UTC. */
 const AT_THE_EDGE = /^(?:0001-01-01|9999-12-31)T.*[+-]/;
 
-/** For those who check such a text elsewhere. */
+/** For validation elsewhere, such as in a JSON schema. */
 export const INSTANT_PATTERN = HELD.source;
 
 const TICKS_PER_MS = 10_000n;
 const DIGITS_OF_A_TICK = 7;
 const DAYS_OF_ANY_MONTH = 28;
 
-/** An instant, and how many digits of a second its text carried. */
+/** An instant, and how many fractional digits its text had. */
 export type Instant = { ticks: bigint; fractionDigits: number };
 
 /**
- * Reads an RFC 3339 date-time with offset and at most 7 fractional digits (100 ns, what .NET's DateTimeOffset holds).
- * @returns the instant in 100 ns ticks since 1970, or null where the text is no such date-time (leap seconds included:
- * Graph has no room for them).
+ * Parses an RFC 3339 date-time with offset and at most 7 fractional digits (100 ns, the precision of .NET's DateTimeOffset).
+ * @returns the instant in 100 ns ticks since 1970, or null if the text is not such a date-time (nor are leap seconds, which
+ * Graph cannot store)
  */
 export function parseInstant(text: string): Instant | null {
   const match = matchInstant(text);
@@ -34,8 +34,8 @@ export function parseInstant(text: string): Instant | null {
 }
 
 /**
- * Why a text is no instant that Graph can hold, a .NET DateTimeOffset: from 0001-01-01T00:00:00Z to the end of
- * 9999-12-31 in UTC, with an offset within 14 hours. Null where it is one. Costs less than to read it.
+ * Why Graph could not store an instant as a .NET DateTimeOffset: from 0001-01-01T00:00:00Z to the end of 9999-12-31 in UTC,
+ * with an offset of up to 14 hours. Null if it can. Cheaper than parsing.
  */
 export function faultOfInstant(text: string): string | null {
   if (!matchInstant(text)) return 'must be an RFC 3339 date-time with offset and at most 7 fractional digits';
@@ -54,8 +54,8 @@ function matchInstant(text: string): RegExpExecArray | null {
 }
 
 /**
- * Whether a record's instant is the one a device reported: `exact` to 100 ns; `truncated` where the record says less of the
- * same instant, cut off or rounded (a store that keeps milliseconds or seconds); else `different`.
+ * Whether a record's instant is the one a device reported: `exact` to 100 ns; `truncated` if the record has fewer digits of
+ * the same instant, cut off or rounded (a store with milliseconds or seconds); otherwise `different`.
  */
 export function compareInstants(reported: string, recorded: string): 'exact' | 'truncated' | 'different' {
   const ours = parseInstant(reported);
@@ -68,7 +68,7 @@ export function compareInstants(reported: string, recorded: string): 'exact' | '
   return digits < ours.fractionDigits && lost < unit && lost * -2n <= unit ? 'truncated' : 'different';
 }
 
-/** Services write instants in small letters, without an offset (UTC then), and with any number of digits. */
+/** Services may write instants in lower case, without an offset (meaning UTC), and with any number of digits. */
 export function parseRecordedInstant(text: string): Instant | null {
   const [, date, time, fraction = '', offset = 'Z'] = RECORDED.exec(text) ?? [];
   if (date === undefined) return null;
@@ -78,7 +78,7 @@ export function parseRecordedInstant(text: string): Instant | null {
 
 const RECORDED = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:?\d\d)?$/;
 
-/** Of the digits a store shows, those it keeps: seconds and milliseconds may be filled up with zeros. */
+/** How many of the displayed digits a store really keeps: seconds and milliseconds may be padded with zeros. */
 function keptDigits({ ticks, fractionDigits }: Instant): number {
   if (ticks % (TICKS_PER_MS * 1000n) === 0n) return 0;
   return ticks % TICKS_PER_MS === 0n ? Math.min(3, fractionDigits) : fractionDigits;
@@ -86,7 +86,7 @@ function keptDigits({ ticks, fractionDigits }: Instant): number {
 
 let latest = { at: NaN, text: '' };
 
-/** An instant as answers and the log write it: UTC, with milliseconds. The last one is cached: many lines are written in the same millisecond. */
+/** An instant as in responses and logs: UTC with milliseconds. Cached, as many lines are written within one millisecond. */
 export function writeInstant(ms: number): string {
   if (ms !== latest.at) latest = { at: ms, text: new Date(ms).toISOString() };
   return latest.text;

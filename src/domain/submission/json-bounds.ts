@@ -1,10 +1,10 @@
-// How deep and how wide a submission's JSON may be: more than any run result needs, less than costs anybody anything.
+// Limits nesting depth and member count of a submission's JSON, well above what any run result needs.
 import type { Fault } from './run-result.ts';
 
 const MAX_DEPTH = 32;
 const MAX_MEMBERS = 1000;
 
-/** What is too much about a document, or null. Objects and arrays count alike; looks no further than the bounds. */
+/** What exceeds the limits, or null. Counts objects and arrays alike; stops at the first excess. */
 export function findExcess(json: unknown): Fault | null {
   let members = 0;
 

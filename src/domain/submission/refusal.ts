@@ -1,4 +1,4 @@
-// Why a submission or question was not accepted: a closed table of stable codes.
+// Why a request was refused: a closed table of stable codes.
 import type { Fault } from './run-result.ts';
 
 /** Code → HTTP status and title. Codes are stable: devices and scripts branch on them. */
@@ -31,7 +31,7 @@ export type RefusalCode = keyof typeof REFUSALS;
 
 export type Refusal = {
   code: RefusalCode;
-  /** What in this request was not acceptable; never a secret, never another device's. */
+  /** What was wrong with this request; never contains secrets or another device's data. */
   detail: string;
   faults?: Fault[];
   retryAfterS?: number;

@@ -1,9 +1,9 @@
-// What a device reports of one run: the schema, the type, and parsing that finds every fault at once.
+// A run result as a device reports it: schema, type, and a parser that reports all faults at once.
 import { z } from 'zod';
 import { maskBiosPasswords } from '../masking/bios-password.ts';
 import { faultOfInstant, INSTANT_PATTERN } from './instant.ts';
 
-/** Graph's six run states, by their names on the wire. */
+/** Graph's six run states, by their wire names. */
 export const RUN_STATES = ['unknown', 'success', 'fail', 'scriptError', 'pending', 'notApplicable'] as const;
 export type RunState = (typeof RUN_STATES)[number];
 
@@ -11,7 +11,7 @@ const INT32_MAX = 2_147_483_647;
 const INT32_MIN = -2_147_483_648;
 const UINT32_MAX = 4_294_967_295;
 
-/** Identifiers chosen on the device; nothing in them needs escaping anywhere. */
+/** Identifiers chosen by the device, restricted to characters that never need escaping. */
 const name = z.string().regex(/^[A-Za-z0-9._-]{1,128}$/, 'must be 1 to 128 of A–Z a–z 0–9 . _ -');
 const characters = (min: 0 | 1, max: number) =>
   z
@@ -28,13 +28,13 @@ const wholeNumber = (min: number, max: number) => {
     .refine((n) => Number.isInteger(n) && n >= min && n <= max, message)
     .meta({ type: 'integer', minimum: min, maximum: max });
 };
-/** Windows writes the same 32 bits as -2147024891 and as 2147942405: read as the signed value. */
+/** Windows writes the same 32 bits as -2147024891 or as 2147942405; both are read as the signed value. */
 const exitCode = wholeNumber(INT32_MIN, UINT32_MAX).transform((n) => n | 0);
 const text = z
   .string()
   .transform(maskBiosPasswords)
   .describe('Kept whole; only what looks like a BIOS password on a command line is masked.');
-/** Many serializers write every member they have: null says no more than leaving it out. */
+/** Many serializers write all members, so null is treated as absent. */
 const optional = <Member extends z.ZodType>(member: Member) =>
   member
     .nullable()
@@ -75,15 +75,15 @@ export const runResultSchema = z.object({
   error: optional(text),
 });
 
-/** One run as its device reported it, passwords masked, exit codes signed, the configuration's id in lower case, unknown members gone. */
+/** A parsed run result: passwords masked, exit code signed, configuration id in lower case, unknown members removed. */
 export type RunResult = z.infer<typeof runResultSchema>;
 
-/** One thing wrong with a submission: where (RFC 6901 JSON Pointer) and what. */
+/** One fault of a submission: where (RFC 6901 JSON Pointer) and what. */
 export type Fault = { pointer: string; detail: string };
 
 export type ParsedRunResult = { ok: true; runResult: RunResult } | { ok: false; faults: Fault[] };
 
-/** Turns untrusted JSON into a run result, or names every fault it has. */
+/** Parses untrusted JSON into a run result, or returns all its faults. */
 export function parseRunResult(json: unknown): ParsedRunResult {
   const parsed = runResultSchema.safeParse(json);
   const faults = parsed.success
@@ -95,7 +95,7 @@ export function parseRunResult(json: unknown): ParsedRunResult {
   return parsed.success && faults.length === 0 ? { ok: true, runResult: parsed.data } : { ok: false, faults };
 }
 
-/** A run result as it is kept: what was parsed has its members in the schema's order, whatever order they came in. */
+/** A run result as it is stored. Parsing puts members into the schema's order, whatever order they arrived in. */
 export function toText(runResult: RunResult): string {
   return JSON.stringify(runResult);
 }
@@ -116,7 +116,7 @@ function isObject(json: unknown): json is Record<string, unknown> {
   return typeof json === 'object' && json !== null && !Array.isArray(json);
 }
 
-/** Counts Unicode code points, as people count characters, where it is not clear without. */
+/** Counts Unicode code points, as people count characters, but only if the length in UTF-16 does not decide. */
 function isWithin(text: string, limit: number): boolean {
   return text.length <= limit || (text.length <= limit * 2 && Array.from(text).length <= limit);
 }
