@@ -1,4 +1,4 @@
-// A tenant in a process that accepts its submissions: the tenant, with who may submit, how often, whether there is room, and until when.
+// A tenant in a process that accepts submissions: adds revocations, device rate limits, the backlog watch and forecasts.
 import { createForecast, type Forecast } from './budget/forecast.ts';
 import { createDeviceCounts, type CountDevice } from './devices/device-counts.ts';
 import { openRevocations, type Revocations } from './devices/revocations.ts';
@@ -14,7 +14,7 @@ export type AcceptingTenant = Tenant &
   };
 
 export type AcceptingOptions = TenantOptions & {
-  /** Why the backlog is full, each time that begins; null each time it ends. */
+  /** Called with the reason when the backlog becomes full, and with null when there is room again. */
   onBacklog: (fullReason: string | null) => void;
 };
 

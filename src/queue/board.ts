@@ -1,4 +1,4 @@
-// A tenant's queue as bull-board shows it: read only, and of each job no more than its id.
+// A tenant's queue for bull-board: read-only, and showing only job ids.
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { Queue } from 'bullmq';
 import { QUEUE_NAME } from './redis/keys.ts';
@@ -6,7 +6,7 @@ import type { Tenant } from './tenant.ts';
 
 export type QueueBoard = { board: BullMQAdapter; close: () => Promise<void> };
 
-/** Opens the view of a queue on the connection it has. */
+/** Opens the view on the tenant's existing connection. */
 export function openBoard({ redis, keys, id }: Pick<Tenant, 'redis' | 'keys' | 'id'>): QueueBoard {
   const queue = new Queue(QUEUE_NAME, {
     connection: redis,
@@ -16,7 +16,7 @@ export function openBoard({ redis, keys, id }: Pick<Tenant, 'redis' | 'keys' | '
   });
   queue.on('error', () => undefined);
   const board = new BullMQAdapter(queue, { readOnlyMode: true, displayName: `deliveries of ${id}` });
-  // Our jobs have none of these; whatever came to be in one would not be shown.
+  // Our jobs have none of these; should one ever contain any, it would not be shown.
   for (const field of ['data', 'returnValue', 'progress'] as const) board.setFormatter(field, () => ({}));
   return { board, close: () => queue.close() };
 }

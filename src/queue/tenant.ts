@@ -1,4 +1,4 @@
-// A tenant: all that Redis holds of it, opened together and closed together.
+// A tenant: all its parts in Redis, opened and closed together.
 import { Queue } from 'bullmq';
 import type { Config } from '../config/config.ts';
 import type { Secret } from '../config/secret.ts';
@@ -18,7 +18,7 @@ import { createFingerprints } from './store/fingerprints.ts';
 import { createPayloadCipher } from './store/payload-cipher.ts';
 import { countJobs, type JobCounts } from './worker/job-counts.ts';
 
-/** The tenant the environment describes. */
+/** The tenant configured by environment variables. */
 export const ENVIRONMENT_TENANT = 'default';
 
 export type TenantSettings = {
@@ -31,18 +31,18 @@ export type TenantSettings = {
 
 export type TenantOptions = {
   redisTrouble: (error: Error) => void;
-  /** Replaces the clock of Redis, except in what Redis itself decides. */
+  /** Replaces Redis's clock, except for decisions made within Redis. */
   clock?: (() => number) | undefined;
-  /** Replaces the budget, such as by one on a faster clock. */
+  /** Replaces the budget, for example by one on a faster clock. */
   toBudget?: ((keys: Keys) => Budget) | undefined;
 };
 
 export type Tenant = Pick<OpenRedis, 'explainSilence'> & {
   id: string;
   keys: Keys;
-  /** The connection of the process, which its tenants share. */
+  /** The process's connection, shared by its tenants. */
   redis: RedisConnection;
-  /** The clock of all instants of this tenant. */
+  /** The clock for all instants of this tenant. */
   clock: Pick<RedisClock, 'now' | 'latest'>;
   deliveries: Deliveries;
   deadLetters: DeadLetters;
@@ -50,18 +50,18 @@ export type Tenant = Pick<OpenRedis, 'explainSilence'> & {
   budget: Budget;
   facts: Facts;
   readSnapshot: ReadSnapshot;
-  /** Whether Redis takes writes. @throws Error where it does not */
+  /** Whether Redis accepts writes. @throws Error if it does not */
   probeWrite: WriteProbe['ask'];
-  /** BullMQ's own view, beside what the deliveries say of themselves. */
+  /** BullMQ's own job counts, besides the counts of deliveries. */
   countJobs: () => Promise<JobCounts>;
   /** Leaves the connection open. */
   close: () => Promise<void>;
 };
 
-/** What BullMQ keeps of its own history; the delivery record has ours. */
+/** Length of BullMQ's event stream; our history is in the delivery records. */
 const EVENTS_KEPT = 1000;
 
-/** What the environment says of its one tenant. */
+/** The settings of the tenant configured by environment variables. */
 export const environmentTenant = ({
   delivery,
   backlog,

@@ -1,4 +1,4 @@
-// BIOS passwords, as vendor tools and scripts echo them: masked before anything is stored.
+// Masks BIOS passwords, as vendor tools and scripts print them, before anything is stored.
 import { findEncoded } from './encoded.ts';
 import { findRepeated } from './repeated.ts';
 import { findNamedSecrets, NAME_SIGN } from './secret-names.ts';
@@ -8,8 +8,8 @@ import { CALL_SIGN, findCallSecrets, findSecureStrings } from './vendor-calls.ts
 import { findToolSecrets, TOOL_SIGN } from './vendor-tools.ts';
 
 /**
- * Masks what looks like a BIOS password – on a command line, in a script's source or in a file of settings – and leaves every
- * other character as it was. docs/masking.md lists the forms with their sources.
+ * Masks what looks like a BIOS password, on a command line, in a script's source or in a settings file, and leaves every
+ * other character unchanged. docs/masking.md lists the forms with their sources.
  * @param text a run's output or error, of any length
  */
 export function maskBiosPasswords(text: string): string {
@@ -19,12 +19,12 @@ export function maskBiosPasswords(text: string): string {
 }
 
 const FINDERS = [findNamedSecrets, findCallSecrets, findSecureStrings, findToolSecrets];
-/** Most texts have none of these: one look instead of dozens. */
+/** Most texts contain none of these: one test instead of dozens. */
 const SIGN = new RegExp([NAME_SIGN, CALL_SIGN, TOOL_SIGN].join('|'), 'i');
 const findSecrets = (text: string): Range[] => (SIGN.test(text) ? FINDERS.flatMap((find) => find(text)) : []);
 const hasSecret = (text: string): boolean => findInViews(text, findSecrets).some(([start, end]) => end > start);
 
-/** How HP's tools mark an encoded password; the mark itself is no secret. */
+/** The marker of an encoded password in HP's tools; the marker itself is not secret. */
 const MARK = /^(["'“”]?)<(?:utf-16|kbd)\/>/i;
 
 function withoutMark(text: string, [start, end]: Range): Range {
@@ -32,17 +32,17 @@ function withoutMark(text: string, [start, end]: Range): Range {
   if (mark === '') return [start, end];
   const from = start + mark.length;
   const to = quote !== '' && /["'“”]/.test(text.slice(end - 1, end)) ? end - 1 : end;
-  // An empty text behind the mark is joined to another one, or no password at all.
+  // Empty text after the marker is joined to another text, or is no password.
   return to > from ? [from, to] : [start, start - 1];
 }
 
-/** Nothing is left but marks, or a call, around what was masked before. */
+/** Whether nothing but punctuation or a call surrounds something already masked. */
 const isMasked = (part: string): boolean =>
   part.length > MASK.length &&
   part.includes(MASK) &&
   /^(?:[^\p{L}\p{N}]|\$[\w.]+\()*$/u.test(part.replaceAll(MASK, ''));
 
-/** Replaces the ranges, those that overlap by one mask. */
+/** Replaces the ranges; overlapping ones get a single mask. */
 function mask(text: string, ranges: Range[]): string {
   const sorted = ranges
     .map((range) => withoutMark(text, range))

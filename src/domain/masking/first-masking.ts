@@ -1,35 +1,35 @@
-// BIOS passwords masked as the first version did it: its fingerprints are over that text. Frozen; what is stored is masked by bios-password.ts.
+// Masks BIOS passwords as the first version did, for its fingerprints. Frozen; bios-password.ts masks what is stored.
 
 const MASK = '[masked]';
-/** What an option is given: quoted – also with typographic or escaped quotes –, or up to the next space. */
+/** An option's value: quoted, also with typographic or escaped quotes, or up to the next space. */
 const VALUE = [
   String.raw`\\+"[^"\r\n]*"?`,
   String.raw`"(?:[^"\\\r\n]|\\[^\r\n]?|"")*"?`,
   String.raw`'(?:[^'\r\n]|'')*'?`,
   String.raw`[“”„][^“”\r\n]*[“”]?`,
-  // A quote in the middle belongs to the value, one at its end to what is around it.
+  // A quote in the middle belongs to the value, one at its end to the surrounding text.
   String.raw`[^\s"'“”„]+(?:["'][^\s"',;)}\]]+)*`,
 ].join('|');
 const QUOTED = `(?=["'“])`;
-/** PowerShell takes long dashes for short ones; a dash within a word begins no option. */
+/** PowerShell accepts long dashes as well; a dash within a word does not begin an option. */
 const OPTION = String.raw`(?<![\w–—-])[-–—/]{1,2}`;
-/** Behind a space it may be the next option, where this one was given nothing. */
+/** After a space this may be the next option, if this one has no value. */
 const SPACED = String.raw`[ \t]{1,8}(?![-–—]{1,2}[a-z]|/[a-z]{1,32}[:=])`;
 const ASSIGNED = String.raw`[ \t]{0,8}[=:](?:(?=\S)|${SPACED})`;
-/** One comma-separated part of a Lenovo WMI argument; bounded, so that no text makes the search slow. */
+/** One comma-separated part of a Lenovo WMI argument; bounded to keep the search fast on any text. */
 const PART = String.raw`[^,"'“”()\r\n]{0,128}`;
-/** The encoding and the keyboard language behind a Lenovo password; ascii and scancode in a sentence are followed by other words. */
+/** Encoding and keyboard language after a Lenovo password; in a sentence other words follow ascii and scancode. */
 const ENCODING = String.raw`(?=,\s?(?:ascii|scancode),\s?(?!or\b)[a-z]{2}\b)`;
 const SPACED_ENCODING = String.raw`[ \t]{1,8}(?:ascii|scancode),(?:us|fr|gr)\b`;
 const OPCODE = String.raw`WmiOpcodePassword(?:Admin|Current\d{0,2}|New\d{0,2}):`;
 const ENCODED = String.raw`<(?:utf-16|kbd)/>(?:["'][ \t]{0,8}\+[ \t]{0,8}["'])?`;
 
-/** What the words of several forms are. */
+/** Words shared by several forms. */
 const MARKED = /<(?:utf-16|kbd)\/>/i;
 const OPCODES = /wmiopcodepassword/i;
 const ENCODINGS = /(?:ascii|scancode),/i;
 
-/** Passwords by a word no text has them without, by what comes before them, and by their own form. */
+/** A word that every match contains, the part before the password, and the password itself. */
 const FORMS: readonly [word: RegExp, before: string, secret: string][] = [
   // Dell Command | Configure: --setuppwd=…, --valsetuppwd=…, --hddpwd=… · HP BIOS Configuration Utility: /cspwd:…,
   // /nspwd:… (its …pwdfile options name files) · others: /pwd=…, /newpwd:…
@@ -46,7 +46,7 @@ const FORMS: readonly [word: RegExp, before: string, secret: string][] = [
   // BIOS update packages of Dell, and HP's HPQPswd: setup.exe /s /p=…, HpqPswd.exe /p"…"
   [/[-/]p=/i, String.raw`\.exe"?[ \t][^\r\n]{0,200}?[-/]p=`, VALUE],
   [/hpqpswd/i, String.raw`HpqPswd(?:64)?(?:\.exe)?"?[ \t][^\r\n]{0,200}?[-/]p(?:[:=]|${QUOTED})`, VALUE],
-  // A script's own line, as its error shows it: $password = "…", @{ Password = '…' }
+  // A line of a script, as quoted in its error: $password = "…", @{ Password = '…' }
   [
     /(?:password|passwd|pwd)[ \t]{0,8}=/i,
     String.raw`\b[a-z]{0,32}(?:password|passwd|pwd)[ \t]{0,8}=[ \t]{0,8}${QUOTED}`,
@@ -63,7 +63,7 @@ const FORMS: readonly [word: RegExp, before: string, secret: string][] = [
   // Lenovo: WmiOpcodeInterface("WmiOpcodePasswordAdmin:…;")
   [OPCODES, `["'“]${OPCODE}`, String.raw`[^"'“”;\r\n]{1,256}`],
   [OPCODES, OPCODE, String.raw`[^\s"'“”;,)]+`],
-  // Lenovo: SetBiosPassword("pap,old,new,ascii,us"), the old one; the new one is masked by what follows it
+  // Lenovo: SetBiosPassword("pap,old,new,ascii,us"): the old password; the new one matches a rule below
   [
     ENCODINGS,
     String.raw`\b(?:pap|pop|smp|svp|[um](?:hdp|drp|nvp)\d{0,2}|adrp\d{0,2}),`,
@@ -77,7 +77,7 @@ const FORMS: readonly [word: RegExp, before: string, secret: string][] = [
   [ENCODINGS, String.raw`(?<!\S)`, String.raw`\S{1,128}(?=${SPACED_ENCODING})`],
 ];
 
-/** Most texts have none of the words, and need no closer look. */
+/** Most texts contain none of these words and need no further test. */
 const ANY_WORD = new RegExp([...new Set(FORMS.map(([word]) => word.source))].join('|'), 'i');
 
 const PATTERNS = FORMS.map(([word, before, secret]) => ({

@@ -1,9 +1,9 @@
-// A password that was found stands elsewhere too, where nothing announces it: `InvalidArgument: (x:String)`.
+// Masks further occurrences of a password found elsewhere in the text, where nothing marks it: `InvalidArgument: (x:String)`.
 import { looksMadeUp } from './made-up.ts';
 import type { Range } from './values.ts';
 
 const SHORTEST = 6;
-/** So that no text makes the search slow. */
+/** Bounds the cost of the search. */
 const MOST_PASSWORDS = 32;
 const QUOTES = /^[\\`^]*["'“”„‘’]+|[\\`^]*["'“”„‘’;]+$/g;
 

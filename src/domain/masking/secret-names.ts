@@ -1,4 +1,4 @@
-// Finds names that announce a password – options, variables, members, cmdlets – and reads what they are given.
+// Finds names that denote a password (options, variables, members, cmdlets) and reads their values.
 import {
   closingLength,
   DASH,
@@ -27,21 +27,21 @@ import {
   tagLength,
 } from './sentences.ts';
 
-/** What a name of a password ends in; `bypass` and its like are other words. */
+/** The word a password's name ends in; excludes other words such as `bypass`. */
 const WORD = String.raw`pass[_-]?w[o0]rds?|passwd|pass[_-]?phrases?|passcodes?|passkeys?|passw[oö]rter|passwort|kennwort|pwds?|pswd?|(?<!by|com|sur|tres|under|over)pass|secrets?|authorizationtoken|encryptionkey|sechandle|(?:(?<![\p{L}\p{N}])|(?<=bios|uefi|admin|setup|user|system|sys|hdd|supervisor|master|owner|old|new|current|[_-]))pw`;
-/** What may follow the word within a name: `PasswordOld`, `pwd2`; not `PasswordLength`, `PasswordSet`, `pwdfile`. */
+/** What may follow that word within a name: `PasswordOld`, `pwd2`; but not `PasswordLength`, `PasswordSet`, `pwdfile`. */
 const SUFFIX = String.raw`(?:[._-]?(?:old|new|current|previous|plain|text|plaintext|clear|secure|string|value|admin|setup|system|sys|hdd|bios|uefi|owner|user|master|list|array|candidates?|bytes|input|to[_-]?set|for[_-]?[a-z]{1,12}|str|enc|param|arg|entry|field|confirm(?:ation)?|again|repeat|retype|\d{1,3}))*`;
-/** Which one of several: `passwords[0]`, `Password #2`. */
+/** An index: `passwords[0]`, `Password #2`. */
 const INDEX = String.raw`(?:\[\d{1,3}\]|[ \t]?#\d{1,3}(?=[ \t]*[:=(])|(?<!\bpass)[ \t]\d{1,2}(?=[ \t]*[:=(]))?`;
 const NAME = new RegExp(String.raw`(?:${WORD})${SUFFIX}${INDEX}(?![\p{L}\p{N}_])(?!-(?:\p{L}))`, 'giu');
 
-/** Part of every name of a password: a text without it has none. */
+/** Every password name contains one of these; texts without any can be skipped. */
 export const NAME_SIGN = 'pass|pw|psw|kennwort|secret|authorizationtoken|encryptionkey|sechandle';
 
-/** Variables are named `$BiosPW` as well; without a sign of a variable or an option the two letters mean nothing. */
+/** Variables such as `$BiosPW`; without the prefix of a variable or option the two letters mean nothing. */
 const SHORT = /(?:(?<=[$-])|(?<=[$-][a-z]{0,24}))pw(?![\p{L}\p{N}_])/giu;
 
-/** Words that say how a password is, where one might stand. */
+/** Words that describe a password's state rather than being one. */
 const STATE =
   /(?:not?|none|null|nil|true|false|yes|on|off|set|unset|notset|is|was|are|were|has|had|have|must|should|can|cannot|could|may|will|would|did|does|do|and|or|for|to|in|of|with|the|a|an|at|by|if|when|enabled?|disabled?|installed|present|absent|missing|empty|blank|required|changed?|cleared|unchanged|protected|invalid|valid|incorrect|correct|wrong|accepted|rejected|refused|failed|failure|fail|error|success|successful|successfully|succeeded|completed?|done|ok|unknown|n\/a|skipped|verified|matche[sd]|match|mismatch|mismatched|supported|unsupported|optional|default|hidden|shown|expired|active|inactive|locked|unlocked|frozen|configured|pending|took|takes|finished|started|running|cannot|returned|returns|threw|exited|exit|ended|already|policy|check|checked|prompt|please|provided|supplied|given|found|ja|nein|nicht|gesetzt|aktiviert|deaktiviert|oui|non|si|sí)(?=[.,;:)"'”’\]}]*(?:\s|$))/iuy;
 
@@ -55,13 +55,13 @@ type Site = {
   name: string;
   start: number;
   end: number;
-  /** What the name is, by what stands before it. */
+  /** The kind of name, judged by what precedes it. */
   form: 'dash' | 'slash' | 'variable' | 'path' | 'element' | 'bare';
-  /** The quotation mark the name, or its dash, stands behind; empty where there is none. */
+  /** The quotation mark before the name or its dash; empty if there is none. */
   quote: string;
 };
 
-/** All that is to be masked behind names of passwords, in the order of the text. */
+/** All ranges to mask after names of passwords, in text order. */
 export function findNamedSecrets(text: string): Range[] {
   const ranges: Range[] = [];
   for (const pattern of [NAME, SHORT]) {
@@ -105,7 +105,7 @@ function toSite(text: string, wordAt: number, end: number): Site {
   return { name, start, end, form: 'bare', quote: quoteBefore(text, start) };
 }
 
-/** The quotation mark right before this place, one of several words' included: `"Setup Password"`. */
+/** The quotation mark directly before this position, also if several words follow it: `"Setup Password"`. */
 function quoteBefore(text: string, at: number): string {
   for (const length of [6, 5, 4, 3, 2, 1]) {
     const quote = at >= length ? quoteAt(text, at - length) : '';
@@ -114,7 +114,7 @@ function quoteBefore(text: string, at: number): string {
   return '';
 }
 
-/** PowerShell’s own words behind the name of a property: `Exception setting "Password": "Access denied"`. */
+/** PowerShell's own message before the name of a property: `Exception setting "Password": "Access denied"`. */
 const EXCEPTION = /Exception (?:setting|getting|calling) ["'“]?$/i;
 
 function readSite(text: string, site: Site): Reading | null {
@@ -157,13 +157,13 @@ function readOption(text: string, site: Site): Reading | null {
   return readValues(text, valueAt, true);
 }
 
-/** What follows `=` or `:` behind an option. */
+/** The value after an option's `=` or `:`. */
 function readBehindSign(text: string, site: Site, behind: number): Reading | null {
   const valueAt = skipSpace(text, behind);
   if (valueAt >= text.length) return null;
   const joined = readJoined(text, behind, site.quote);
   if (joined) return joined;
-  // Behind a space or a line end it may be the next option, where this one was given nothing.
+  // After a space or line end this may be the next option, if this one has no value.
   if (valueAt > behind && isOption(text, valueAt)) return null;
   if (site.quote !== '' && quoteAt(text, valueAt) === '') {
     const closing = quotedTo(text, valueAt, site.quote);
@@ -172,7 +172,7 @@ function readBehindSign(text: string, site: Site, behind: number): Reading | nul
   return readValues(text, valueAt, true);
 }
 
-/** `"--setuppwd=" + "x"`, `"--setuppwd={0}" -f "x"`: what is put into a quoted text that does not hold it itself. */
+/** A value inserted into a quoted text that does not contain it: `"--setuppwd=" + "x"`, `"--setuppwd={0}" -f "x"`. */
 function readJoined(text: string, at: number, quote: string): Reading | null {
   const isEmpty = quote !== '' && closingLength(text, at, quote) > 0;
   if (!isEmpty && !/^["']?[{%]/.test(text.slice(at, at + 2))) return null;
@@ -184,7 +184,7 @@ function readJoined(text: string, at: number, quote: string): Reading | null {
 const JOIN = /[ \t]*[+&.][ \t]*/y;
 const FORMAT = new RegExp(String.raw`[^"'“”\r\n]{1,200}["'“”]\)?[ \t]*(?:[${DASH}]f|%|,|\.format)[ \t]*\(?`, 'iy');
 
-/** To where the quotation marks around a whole option end – `"pass=two words"` – or the next option in them begins. */
+/** The end of the quotation around a whole option (`"pass=two words"`), or the start of the next option in it. */
 function quotedTo(text: string, at: number, quote: string): number | null {
   for (let here = at; here < Math.min(text.length, at + 512); here += 1) {
     const char = text[here] ?? '';
@@ -196,7 +196,7 @@ function quotedTo(text: string, at: number, quote: string): number | null {
 }
 const NEXT_ASSIGNED = new RegExp(String.raw`^(?:[${DASH}]{1,2}|/)[a-z]{2,32}(?:[=:\s]|$)`, 'iu');
 
-/** The next argument of a list of them: `, "x"`, ` 'x'`. */
+/** The next argument in a list of arguments: `, "x"`, ` 'x'`. */
 function readArgument(text: string, at: number): Reading | null {
   let here = skipSpace(text, at);
   if (/[,=:]/.test(text[here] ?? '')) here = skipSpace(text, here + 1);
@@ -204,7 +204,7 @@ function readArgument(text: string, at: number): Reading | null {
   return quoted && { ranges: [quoted.outer], end: quoted.outer[1] };
 }
 
-/** `"password": "x"`, `'Password' = 'x'`, `"Setup Password","x"`, `"pass=x"` is an option's form. */
+/** `"password": "x"`, `'Password' = 'x'`, `"Setup Password","x"`; `"pass=x"` is handled as an option. */
 function readQuotedName(text: string, site: Site): Reading | null {
   const { end } = site;
   const closing = quoteAt(text, end);
@@ -222,7 +222,7 @@ function readQuotedName(text: string, site: Site): Reading | null {
   if (/^(?:\[\s*\]|\{\s*\})/.test(text.slice(here, here + 8))) return null;
   const reading = readValues(text, here, isMember);
   if (!reading || reading.ranges.length === 0) return null;
-  // `"name": "SetupPassword", "value": "x"`: what follows is a key.
+  // `"name": "SetupPassword", "value": "x"`: the next text is a key, not the password.
   if (!isMember && /^[ \t]*[:=]/.test(text.slice(reading.end, reading.end + 16))) return null;
   if (isMember && !text.slice(here, here + 2).match(/[@([]/)) {
     const [only] = reading.ranges;
@@ -235,7 +235,7 @@ function readQuotedName(text: string, site: Site): Reading | null {
 /** `$table["Password"] = "x"`, `.Parameters["NewPassword"].Value = "x"` */
 const INDEXED = /^\](?:\.\w{1,16})?(?=[ \t]*=)/;
 
-/** Whether the name is all, or the end, of a quoted text of few words. */
+/** Whether the name is all of a short quoted text, or its end. */
 function isBehindQuote(text: string, { start }: Site, closing: string): boolean {
   if (quoteBefore(text, start) !== '') return true;
   const before = text.slice(Math.max(0, start - 40), start);
@@ -273,7 +273,7 @@ function readAssigned(text: string, site: Site): Reading | null {
   return isTight || (isFirst && endsLine(text, bare[1])) ? { ranges: [bare], end: bare[1] } : null;
 }
 
-/** A line of a file of settings, or of `set`, goes to its end, or to the next command or member. */
+/** A value in a settings file or a `set` command extends to the end of the line, or to the next command or member. */
 function readRest(text: string, at: number): Reading {
   const rest = /(?:(?!\s*(?:$|[\r\n])|\s[&|;]|\s[\w.-]{1,40}=)[^\r\n]){1,512}/y;
   rest.lastIndex = at;
@@ -297,7 +297,7 @@ function readTarget(text: string, end: number): Reading | null {
   return readValues(text, valueAt, true);
 }
 
-/** What stands alone where a value might: `AdminPassword : Not Set`. */
+/** Punctuation in place of a value. */
 const PUNCTUATION = /^(?:[|;,:=)\]}>&–—~-]+(?:\s|$)|[;,)\]}]|\.{2,}(?:\s|$))/;
 
 const isTarget = (text: string, { start }: Site): boolean =>
@@ -330,7 +330,7 @@ function readElement(text: string, end: number): Reading | null {
   return to > from && text.slice(from, to).trim() !== '' ? { ranges: [[from, to]], end: to } : null;
 }
 
-/** Cmdlets and methods named after what they do with a password. */
+/** Cmdlets and methods named after an operation on a password. */
 const VERB =
   /(?:^|[.:_-])(?:set|clear|reset|change|new|update|remove|unlock|enter|verify|check|test|assert|save|add)[\w.-]*$/u;
 const MOST_POSITIONAL = 3;

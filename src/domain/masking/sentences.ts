@@ -1,4 +1,4 @@
-// Passwords that sentences, tables, lists and markup say behind a name: taken where they are quoted, or look made up.
+// Passwords after a name in sentences, tables, lists and markup: masked if they are quoted or look made up.
 import { looksMadeUp } from './made-up.ts';
 import {
   DASH,
@@ -12,11 +12,11 @@ import {
   type Reading,
 } from './values.ts';
 
-/** A name of a password in a text. */
+/** The name of a password in a text. */
 type Name = { name: string; start: number; end: number; quote: string };
 
 const IS_PASSWORD = /pass[_-]?w|passphrase|passcode|passkey|kennwort|pwd|psw|pw$/;
-/** What closes the name itself: quotation marks, brackets of a variable. */
+/** Closes the name itself: quotation marks, or a variable's brackets. */
 const CLOSED = /["'’”\]})%]{0,3}/y;
 const SIGN = new RegExp(
   String.raw`[ \t]*(?:=>|[${DASH}]+>|→|:=|={1,3}|!=|:|,(?=[ \t]*["'\p{L}\p{N}])|[ \t][${DASH}][ci]?(?:eq|ne|like|match)\b)[ \t]*`,
@@ -26,7 +26,7 @@ const WORDS = /(?:[ \t]+(?:is|was|to|from|with|of|as|value|now|in|and|then|REG_\
 const AND = /(?:[ \t]*,)?(?:[ \t]+(?:to|and|or|then|into|by))?[ \t]*/iy;
 const MOST_VALUES = 8;
 
-/** Words no password is given by, where one might stand in quotation marks. */
+/** Quoted words that describe a state rather than being a password. */
 const STATED =
   /^.?(?:not?|none|null|true|false|yes|on|off|is|un)?[ _-]?(?:set|installed|enabled|disabled|present|required|supported|configured|success(?:ful)?|failed|empty|blank|unknown|valid|invalid|)["'’”]?$/i;
 
@@ -55,7 +55,7 @@ export function readSentence(text: string, { name, start, end }: Name): Reading 
   return ranges.length > 0 ? { ranges, end: ranges.at(-1)?.[1] ?? here } : null;
 }
 
-/** A quoted text, or a word that looks made up, perhaps in brackets. */
+/** A quoted text or a word that looks made up, optionally in brackets. */
 function readLikely(text: string, at: number): { range: Range; end: number } | null {
   const opened = /[([{<]/.test(text[at] ?? '') && !text.startsWith(MASK, at) ? at + 1 : at;
   const quoted = readQuoted(text, opened);
@@ -74,7 +74,7 @@ const IS_NAME = /^\w{0,32}(?:password|passwd|pwd)\d{0,2}$/i;
 
 const LONGEST_WORD = 160;
 
-/** The word that begins here, without the punctuation behind it, where it looks made up. */
+/** The word at this position, without trailing punctuation, if it looks made up. */
 function readWord(text: string, at: number): Range | null {
   if (text.startsWith(MASK, at)) return [at, at + MASK.length];
   const near = text.slice(at, at + LONGEST_WORD);
@@ -86,14 +86,14 @@ function readWord(text: string, at: number): Range | null {
 
 export const isMadeUpAt = (text: string, at: number): boolean => readWord(text, at) !== null;
 
-/** Several words to the line's end, which is near. */
+/** Whether the end of the line is near. */
 export const endsSoon = (text: string, at: number): boolean =>
   /^[^\r\n]{0,64}(?:[\r\n]|$)/.test(text.slice(at, at + 66));
 
-/** YAML's tags: `!!str`. */
+/** The length of a YAML tag such as `!!str`. */
 export const tagLength = (text: string, at: number): number => match(/!{1,2}\w{0,16}[ \t]+/y, text, at)?.length ?? 0;
 
-/** YAML's values below their name: `password: |`, and lists. */
+/** YAML values on the lines below their name: `password: |`, and lists. */
 export function readBelow(text: string, { end }: Pick<Name, 'end'>, valueAt: number): Reading | null {
   const block = match(/[|>][+-]?\d?[ \t]*\r?\n/y, text, valueAt);
   if (block !== null) {
@@ -113,7 +113,7 @@ export function readBelow(text: string, { end }: Pick<Name, 'end'>, valueAt: num
   return ranges.length > 0 && valueAt >= end ? { ranges, end: here } : null;
 }
 
-/** `[a, b]`, `{a, b}`, `(a)` without quotation marks. */
+/** `[a, b]`, `{a, b}`, `(a)` without quotes. */
 export function isBareList(text: string, at: number): boolean {
   const near = text.slice(at, at + 64);
   if (/^\[[a-z][\w.]*(?:\[\])?\]\s*["'(@$]/i.test(near)) return false;
@@ -129,7 +129,7 @@ export function readBareList(text: string, at: number): Reading | null {
   return ranges.length > 0 ? { ranges, end: at + list.length } : null;
 }
 
-/** `PWD=/home/device`: where a shell is. */
+/** The shell's working directory: `PWD=/home/device`. */
 export const isDirectory = (text: string, { name }: Pick<Name, 'name'>, at: number): boolean =>
   /^(?:old)?pwd$/.test(name) && /^(?:\/|[a-z]:\\)(?:[\w.-]+[\\/]?)*[ \t]*(?:[\r\n]|$)/i.test(text.slice(at, at + 256));
 
@@ -170,7 +170,7 @@ export function readMarkup(text: string, { start, end }: Pick<Name, 'start' | 'e
   return { ranges: [[from, from + value.length]], end: from + value.length };
 }
 
-/** PowerShell’s complaints: `Cannot validate argument on parameter 'Password'. The argument "X" does not match …` */
+/** PowerShell's error messages: `Cannot validate argument on parameter 'Password'. The argument "X" does not match …` */
 const COMPLAINT =
   /["'’”][^\r\n"'“”‘’]{0,100}(?:\r?\n)?[^\r\n"'“”‘’]{0,100}\b(?:value|argument|convert|the|because|accepts)\s{1,4}(?=["'“‘])/iy;
 

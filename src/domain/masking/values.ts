@@ -1,30 +1,30 @@
-// Reads the value an option, assignment or call is given: quoted in any way, bare, or a list of those.
+// Reads the value of an option, assignment or call: quoted in any way, bare, or a list of values.
 
-/** Where something to mask begins and ends, as offsets into the text. */
+/** Start and end of something to mask, as offsets into the text. */
 export type Range = [start: number, end: number];
 
-/** What was read: the ranges to mask, and where reading stopped. */
+/** The ranges to mask, and where reading stopped. */
 export type Reading = { ranges: Range[]; end: number };
 
-/** A list, its brackets included, is read no further than this, so that no text makes the search slow. */
+/** Maximum length of a list, including its brackets, which keeps the search fast on any text. */
 const LONGEST_LIST = 2000;
 const LONGEST_QUOTED = 1024;
 const LONGEST_BARE = 2048;
 
-/** Blanks as consoles, word processors and web pages write them. */
+/** Spaces as consoles, word processors and web pages write them. */
 const BLANKS = /[ \t\u00a0\u2000-\u200b\u202f\u3000]*/y;
-/** A command line that goes on in the next line, behind a backtick, caret or backslash; consoles and error records begin it with a mark. */
+/** A line continuation after a backtick, caret or backslash; consoles and error records put a prefix on the next line. */
 const CONTINUED =
   /(?:[ \t\u00a0]*[`^\\]?[ \t]*\r?\n(?:>>[ \t]?|[ \t]{0,8}\+[ \t]|[ \t]{0,8}\d{0,6}[ \t]{0,4}\|[ \t])?)/y;
 
 const DOUBLE = '"“”„‟«»';
 const SINGLE = "'‘’‚‛‹›";
-/** A quotation mark as shells, JSON, XML and word processors write it. */
+/** Quotation marks of shells, JSON, XML and word processors. */
 const OPENING = new RegExp(
   String.raw`"{2,3}(?=[\p{L}\p{N}])|\\*"|\\+'|[\x60^]"|&(?:quot|apos|#34|#39|#x22|#x27);|\\+u002[27]|[${DOUBLE}${SINGLE}]`,
   'iyu',
 );
-/** The end of a bare value: a quotation mark in its middle belongs to it, one at its end to what is around it. */
+/** A bare value. A quotation mark within it is part of it; one at its end belongs to the surrounding text. */
 const BARE =
   /(?:&(?!quot;|apos;|#34;|#39;|#x22;|#x27;|lt;|gt;)|[\\`][ \t](?=[\p{L}\p{N}])|[^\s"'“”„&])+(?:["'](?=[^\s"',;)}\]])[^\s"']+)*/iuy;
 
@@ -33,10 +33,10 @@ function match(pattern: RegExp, text: string, at: number): string {
   return pattern.exec(text)?.[0] ?? '';
 }
 
-/** Past the blanks at this place. */
+/** Skips spaces. */
 export const skipBlanks = (text: string, at: number): number => at + match(BLANKS, text, at).length;
 
-/** Past blanks and line ends. */
+/** Skips spaces and line ends. */
 export function skipSpace(text: string, at: number): number {
   let here = skipBlanks(text, at);
   for (let lines = 0; lines < 3; lines += 1) {
@@ -47,26 +47,26 @@ export function skipSpace(text: string, at: number): number {
   return here;
 }
 
-/** The quotation mark that begins here; empty where there is none. */
+/** The quotation mark at this position; empty if there is none. */
 export const quoteAt = (text: string, at: number): string => match(OPENING, text, at);
 
 const isDouble = (quote: string): boolean => quote.length === 1 && quote !== '"' && DOUBLE.includes(quote);
 const isSingle = (quote: string): boolean => quote.length === 1 && quote !== "'" && SINGLE.includes(quote);
 
-/** Where the line ends, looked for no further than a quoted text may be long. */
+/** The end of the line, searched only up to the maximum length of a quoted text. */
 function lineEnd(text: string, at: number): number {
   const limit = Math.min(text.length, at + LONGEST_QUOTED);
   for (let end = at; end < limit; end += 1) if (text[end] === '\n' || text[end] === '\r') return end;
   return limit;
 }
 
-/** Where the closing mark of a quoted text begins and ends, between `from` and `to`; null where it is not closed. */
+/** The range of the closing mark of a quoted text between `from` and `to`; null if it is not closed. */
 function closingIn(text: string, quote: string, from: number, to: number): Range | null {
   for (let at = from; at < to; at += 1) {
     const char = text[at] ?? '';
     if (quote === '"' || quote === "'") {
       if (char === '\\' || (char === '`' && quote === '"')) {
-        // An escaped mark, unless the text ends with it: "C:\bios\"
+        // An escaped mark, unless the quoted text ends here: "C:\bios\"
         if (text[at + 1] === quote && isInner(text, at + 2)) at += 1;
         else if (char === '\\' && text[at + 1] === '\\') at += 1;
       } else if (char === quote) {
@@ -82,10 +82,10 @@ function closingIn(text: string, quote: string, from: number, to: number): Range
   return null;
 }
 
-/** Whether a quoted text goes on here: what ends one is followed by a space or by punctuation. */
+/** Whether a quoted text continues here: a closing mark is followed by white space or punctuation. */
 const isInner = (text: string, at: number): boolean => at < text.length && !/[\s,;:)}\]|&<>+]/.test(text[at] ?? '');
 
-/** PowerShell’s texts of several lines: `@"`, lines, `"@` at the beginning of one. */
+/** PowerShell here-strings: `@"`, lines, and `"@` at the start of a line. */
 const HERE = /@(["'])[ \t]*\r?\n/y;
 
 function readHere(text: string, at: number): { outer: Range; inner: Range } | null {
@@ -98,7 +98,7 @@ function readHere(text: string, at: number): { outer: Range; inner: Range } | nu
   return { outer: [at, closed < 0 ? to : to + 2], inner: [from, to] };
 }
 
-/** The quoted text that begins here, with what its marks enclose; it may be broken once by a console's line end. */
+/** The quoted text at this position, and the part within its marks; a console may have wrapped it once. */
 export function readQuoted(text: string, at: number): { outer: Range; inner: Range } | null {
   const here = text[at] === '@' ? readHere(text, at) : null;
   if (here) return here;
@@ -107,7 +107,7 @@ export function readQuoted(text: string, at: number): { outer: Range; inner: Ran
   const from = at + quote.length;
   const end = lineEnd(text, from);
   let closing = closingIn(text, quote, from, end);
-  // The mark a word processor made of the other one.
+  // One of the two marks may have been changed by a word processor.
   if (!closing && quote === '"') closing = closingIn(text, '“', from, end);
   if (!closing && isDouble(quote)) closing = closingIn(text, '"', from, end);
   if (!closing) {
@@ -119,10 +119,10 @@ export function readQuoted(text: string, at: number): { outer: Range; inner: Ran
   return { outer: [at, closing?.[1] ?? end], inner };
 }
 
-/** What stands for a password that was masked before: masking twice changes nothing. */
+/** Replaces a masked password; masking a text twice changes nothing. */
 export const MASK = '[masked]';
 
-/** The length of the mark that ends, at this place, what the quote began; 0 where none does. */
+/** The length of the closing mark at this position that matches `quote`; 0 if there is none. */
 export function closingLength(text: string, at: number, quote: string): number {
   const char = text[at] ?? '';
   if (char !== '' && isDouble(quote)) return DOUBLE.includes(char) ? 1 : 0;
@@ -130,31 +130,30 @@ export function closingLength(text: string, at: number, quote: string): number {
   return quote !== '' && text.startsWith(quote, at) ? quote.length : 0;
 }
 
-/** The bare value that begins here; null where there is none. */
+/** The bare value at this position; null if there is none. */
 export function readBare(text: string, at: number): Range | null {
   if (text.startsWith(MASK, at)) return [at, at + MASK.length];
   const found = match(BARE, text.slice(at, at + LONGEST_BARE), 0);
   return found === '' ? null : [at, at + found.length];
 }
 
-/** A dash as shells and word processors write it. */
+/** Dashes of shells and word processors. */
 export const DASH = '-\u2010-\u2015\u2212\ufe58\ufe63\uff0d';
 const NEXT_OPTION = new RegExp(String.raw`[${DASH}]{1,2}[a-z]|/[a-z]{1,32}[:=]`, 'iy');
 
-/** Whether the next option begins here instead of a value. */
+/** Whether an option rather than a value begins here. */
 export const isOption = (text: string, at: number): boolean => match(NEXT_OPTION, text, at) !== '';
 
 /** `[string]"…"`, `[string[]]("…")` */
 const CAST = /\[(?!masked\])[a-z][a-z0-9.]*(?:\[\])?\](?=\s*["'(@])/iy;
 const LIST = /@?\(|\$\(|@\{|\[(?=\s*(?:["'\d]|\[masked\]))/y;
 const CLOSING: Record<string, string> = { '(': ')', '[': ']', '{': '}' };
-/** A member of a table, or the next key of JSON: what follows is not one more value of the list. */
+/** A key of a table or of JSON: not another value of the list. */
 const KEY = /[ \t]*(?::|=>?)/y;
 
 /**
- * Reads the value or the list that begins here.
- * @param isLoose whether a value may be bare
- * @param inQuotes whether all of it stands within quotation marks, so that a mark ends it
+ * Reads the value or list at this position.
+ * @param isLoose whether a value may be unquoted
  */
 export function readValues(text: string, at: number, isLoose: boolean): Reading | null {
   let here = at + match(CAST, text, at).length;
@@ -171,11 +170,11 @@ function readOne(text: string, at: number, isLoose: boolean): Reading | null {
   const bare = isLoose ? readBare(text, at) : null;
   if (!bare) return null;
   const [start, end] = bare;
-  // The comma that joins the next value: `a, b`.
+  // Without the comma before the next value: `a, b`.
   return { ranges: [[start, text[end - 1] === ',' && end - start > 1 ? end - 1 : end]], end };
 }
 
-/** What a comma or a plus joins to the first value: `"a","b"`, `a, b`, `"a" + "b"`. */
+/** Further values joined to the first by a comma or plus: `"a","b"`, `a, b`, `"a" + "b"`. */
 function readFurther(text: string, first: Reading): Reading {
   const ranges = [...first.ranges];
   let { end } = first;
@@ -197,7 +196,7 @@ function readFurther(text: string, first: Reading): Reading {
   return { ranges, end };
 }
 
-/** All quoted texts in a list, and what is bare between its commas; a command in brackets is left to its own rules. */
+/** All quoted texts in a list, and bare items between commas; a command in brackets is handled by its own rules. */
 function readList(text: string, opened: number, from: number, closing: string): Reading {
   const ranges: Range[] = [];
   const limit = Math.min(text.length, opened + LONGEST_LIST);
@@ -211,7 +210,7 @@ function readList(text: string, opened: number, from: number, closing: string): 
       ranges.push([at, at + MASK.length]);
       at += MASK.length;
     } else if (isOption(text, at) && /[\r\n][ \t]*$/.test(text.slice(Math.max(from, at - 32), at))) {
-      // A list that was never closed, and the next line's command.
+      // The list was never closed, and a command begins on the next line.
       break;
     } else if (quoted) {
       ranges.push(quoted.outer);

@@ -1,7 +1,7 @@
-// Passwords by their place in what vendors' own methods and tools are called with.
+// Finds passwords by their position in the arguments of vendor methods and tools.
 import { isOption, quoteAt, readBare, readQuoted, skipBlanks, skipSpace, type Range } from './values.ts';
 
-/** Arguments of a method that are passwords, by position from 0; `parts` are those of one comma-separated text. */
+/** Positions of passwords among a method's arguments, from 0; `parts` are positions within one comma-separated text. */
 const METHODS: Record<string, { args?: number[]; from?: number; parts?: number[] }> = {
   // Dell, root/dcim/sysman/wmisecurity: SecType, SecHndCount, SecHandle[], NameId, OldPassword, NewPassword
   setnewpassword: { args: [2, 4, 5] },
@@ -9,7 +9,7 @@ const METHODS: Record<string, { args?: number[]; from?: number; parts?: number[]
   setattribute: { args: [2] },
   // Dell Command | Monitor, DCIM_BIOSService: …, AttributeName, AttributeValue, AuthorizationToken
   setbiosattributes: { from: 4 },
-  // HP, InstrumentedBIOS: Name, Value, Password · Lenovo: one text "Item,Value,Password,Encoding,Language"
+  // HP, InstrumentedBIOS: Name, Value, Password · Lenovo: a single text "Item,Value,Password,Encoding,Language"
   setbiossetting: { args: [2], parts: [2] },
   setbiossettings: { args: [2], parts: [2] },
   // Lenovo: "Type,Old,New,Encoding,Language", "Password,Encoding,Language"
@@ -23,11 +23,11 @@ const METHODS: Record<string, { args?: number[]; from?: number; parts?: number[]
   x509certificate2: { args: [1] },
   // PowerShell turns a password into bytes for Dell's methods
   getbytes: { args: [0] },
-  // Microsoft Surface, SEMM: BuildAndSignSignerProvisioningPackage(key, password, newKey, newPassword, …) and its like
+  // Microsoft Surface, SEMM: BuildAndSignSignerProvisioningPackage(key, password, newKey, newPassword, …) and similar
   buildandsign: { args: [1, 3] },
 };
 
-/** Part of every call: a text without it has none. */
+/** Every call contains one of these; texts without any can be skipped. */
 export const CALL_SIGN = [...Object.keys(METHODS), 'securestring', 'appendchar'].join('|');
 
 const METHOD = new RegExp(
@@ -35,13 +35,13 @@ const METHOD = new RegExp(
   'giu',
 );
 
-/** Between a method's name and its argument where it is not called with brackets. */
+/** What separates a method's name from its argument if it is not called with brackets. */
 const INDIRECT =
   /\\*["']?[ \t]*(?:[-–]\w+[ \t]*|@?\([ \t]*|@\{[ \t]*\w*[ \t]*=?[ \t]*|\w+[ \t]*=[ \t]*|call[ \t]+\w+[ \t]*|[ \t])*/iy;
 
 const LONGEST_CALL = 2000;
 
-/** What is masked in the calls of a text. */
+/** The passwords found in calls. */
 export function findCallSecrets(text: string): Range[] {
   const ranges: Range[] = [];
   let readTo = 0;
@@ -61,7 +61,7 @@ export function findCallSecrets(text: string): Range[] {
 
 type Argument = { outer: Range; inner: Range };
 
-/** The arguments between brackets, divided at commas; lists within them are one argument. */
+/** The arguments in brackets, split at commas; a nested list is a single argument. */
 function readArguments(text: string, from: number): Argument[] {
   const found: Argument[] = [];
   const limit = Math.min(text.length, from + LONGEST_CALL);
@@ -133,10 +133,10 @@ function pickArguments(text: string, args: Argument[], { args: at, from, parts }
     .filter(([start, end]) => end > start && !HARMLESS.test(text.slice(start, end)));
 }
 
-/** No password stands in these; a command in brackets has rules of its own. */
+/** Arguments that are no passwords; a command in brackets is handled by its own rules. */
 const HARMLESS = /^(?:\$\w+|null|0|""|''|\(.*)$/i;
 
-/** The wanted parts of one comma-separated text; a setting without a password has fewer. */
+/** Selected parts of a comma-separated text; a setting without a password has fewer parts. */
 function pickParts(text: string, [start, end]: Range, wanted: number[]): Range[] {
   const ranges: Range[] = [];
   let from = start;
@@ -160,12 +160,12 @@ export function findSecureStrings(text: string): Range[] {
   return ranges;
 }
 
-/** Put into a secure string letter by letter. */
+/** Added to a secure string character by character. */
 const CHARACTERS = /("[^"\r\n]{1,256}"|'[^'\r\n]{1,256}')(?=(?:\)?\.ToCharArray\(\))?[^"'\r\n]{0,100}AppendChar)/gi;
 const PIPED = /(?:("[^"\r\n]{1,256}"|'[^'\r\n]{1,256}')|([^\s"'|;(),]{1,256}))\)*[ \t]*([|,])\s*$/;
 const LONGEST_PIPED = 300;
 
-/** What stands before the pipe: the last value, and those that commas join to it. */
+/** The value before the pipe, and values joined to it by commas. */
 function readPiped(text: string, at: number): Range[] {
   const ranges: Range[] = [];
   for (let here = at; ranges.length < 4;) {
@@ -184,7 +184,7 @@ function readPiped(text: string, at: number): Range[] {
 const SWITCH = /[-–—][a-z]+(?::|(?=\s))/iy;
 const GROUPING = /[$@]?\((?=[\s($@]*["'“])/y;
 
-/** Behind the name: switches are passed over, the first value is the password. */
+/** The first value after the name, skipping switches. */
 function readGiven(text: string, from: number): Range[] {
   let here = skipSpace(text, from);
   if (here === from && quoteAt(text, here) === '') return [];

@@ -1,18 +1,18 @@
-// Passwords by the form that one vendor's tool gives them, whatever stands before them.
+// Finds passwords by the syntax of specific vendor tools, whatever precedes them.
 import { MASK, type Range } from './values.ts';
 
-/** What an option is given: quoted – also with escaped quotes –, or up to the next space. */
+/** An option's value: quoted, also with escaped quotes, or up to the next space. */
 const VALUE = String.raw`\\+"[^"\r\n]*"?|"(?:[^"\\\r\n]|\\[^\r\n]?|"")*"?|'(?:[^'\r\n]|'')*'?|[“”„][^“”\r\n]*[“”]?|[^\s"'“”„]+(?:["'][^\s"',;)}\]]+)*`;
 const QUOTED = `(?=["'“”„])`;
-/** One comma-separated part of a Lenovo argument; bounded, so that no text makes the search slow. */
+/** One comma-separated part of a Lenovo argument; bounded to keep the search fast on any text. */
 const PART = String.raw`[^,"'“”()\r\n]{0,128}`;
-/** The encoding and the keyboard language behind a Lenovo password; ascii and scancode in a sentence are followed by other words. */
+/** Encoding and keyboard language after a Lenovo password; in a sentence other words follow ascii and scancode. */
 const ENCODING = String.raw`(?=,\s?(?:ascii|scancode|utf-16),\s?(?!or\b)[a-z]{2}\b|,\s?(?:asc|asci|ascii|sca|scan|scanc|scanco|scancod|scancode|utf-1|utf-16),?[a-z]?$)`;
 const SPACED_ENCODING = String.raw`[ \t]{1,8}(?:ascii|scancode|utf-16),(?:us|fr|gr)\b`;
 const OPCODE = String.raw`WmiOpcodePassword(?!Type|Encoding|SetUpdate)[a-z]{0,24}\d{0,2}:`;
 const JOINED = String.raw`(?:["'“”][ \t]{0,8}[+&][ \t]{0,8}["'“”])?`;
 const ENCODED = String.raw`<(?:utf-16|kbd)/>${JOINED}[ \t]{0,2}`;
-/** What the rules below take apart. */
+/** Excludes what the rules below handle. */
 const NOT_ENCODED = String.raw`(?!\S{0,128}(?:ascii|scancode|utf-16),)`;
 /** One argument of a command line. */
 const ARGUMENT = String.raw`(?:"[^"\r\n]{0,256}"|'[^'\r\n]{0,256}'|[^\s"']{1,128})`;
@@ -24,7 +24,7 @@ const MARKED = /<(?:utf-16|kbd)\/>/i;
 const ENCODINGS = /(?:asc|sca|utf-1)[a-z6]{0,5},|,(?:asc|sca|utf-1)[a-z6]{0,5}$/i;
 const OPCODES = /wmiopcodepassword/i;
 
-/** A word no text has the form without, what comes before the password, and the password. */
+/** A word that every match contains, the part before the password, and the password itself. */
 const FORMS: readonly [word: RegExp, before: string, secret: string][] = [
   // BIOS update packages of Dell, and HP's HPQPswd: setup.exe /s /p=…, HpqPswd.exe /p"…"
   [/[-–/]p=/i, String.raw`\.exe["']?[ \t][^\r\n]{0,200}?[-–/]p=`, VALUE],
@@ -47,7 +47,7 @@ const FORMS: readonly [word: RegExp, before: string, secret: string][] = [
     VALUE,
   ],
   [/set-hpbiossetting/i, String.raw`Set-HPBIOSSettingDefaults[ \t]{1,4}(?=["'“]|[^\s]{0,64}\d)(?![-–|;#>:])`, VALUE],
-  // Lenovo's scripts, given no encoding: SetSupervisorPassword.vbs old new, SetConfigPassword.vbs item value password
+  // Lenovo's scripts without an encoding: SetSupervisorPassword.vbs old new, SetConfigPassword.vbs item value password
   [
     /password\.vbs/i,
     String.raw`(?:Config|Setting)\w{0,16}Password\.vbs["']?[ \t]{1,4}${ARGUMENT}[ \t]{1,4}${ARGUMENT}[ \t]{1,4}${NOT_ENCODED}`,
@@ -59,7 +59,7 @@ const FORMS: readonly [word: RegExp, before: string, secret: string][] = [
     String.raw`(?<!Config|Setting)Password\.vbs["']?[ \t]{1,4}${ARGUMENT}[ \t]{1,4}${NOT_ENCODED}`,
     VALUE,
   ],
-  // Programs whose -p is a password: SRSETUPWIN.exe /p x, psexec -u x -p y, sshpass -p x
+  // Programs with -p for a password: SRSETUPWIN.exe /p x, psexec -u x -p y, sshpass -p x
   [
     PROGRAMS,
     String.raw`\b(?:${PROGRAM})(?:64|32)?(?:\.exe)?["']?[ \t][^\r\n]{0,200}?(?<!\S)["']?[-–/](?:p|rp|pap|svp|sap|uac|psw|pw|apwd|spwd|upwd)(?:[:=]|[ \t]{1,4}|(?=["'“]))(?![-–/\s])`,
@@ -100,7 +100,7 @@ const FORMS: readonly [word: RegExp, before: string, secret: string][] = [
     String.raw`ParameterBinding\(ConvertTo-SecureString\):[ \t]{0,4}name="String";[ \t]{0,4}value=`,
     VALUE,
   ],
-  // … and its complaint of an argument too many
+  // … and its error for a surplus argument
   [/accepts argument/i, String.raw`(?:passw|pwd|securestring)[^\r\n]{0,160}accepts argument[ \t]{1,4}`, VALUE],
   // A certificate's private key: .Import("x.pfx", "x", …)
   [/\.import\(/i, String.raw`\.Import\([^,\r\n]{1,200},[ \t]{0,8}`, String.raw`"[^"\r\n]{1,256}"?|'[^'\r\n]{1,256}'?`],
@@ -112,7 +112,7 @@ const FORMS: readonly [word: RegExp, before: string, secret: string][] = [
   // Lenovo: WmiOpcodeInterface("WmiOpcodePasswordAdmin:…;")
   [OPCODES, `["'“”]${OPCODE}${JOINED}`, String.raw`[^"'“”;\r\n]{1,256}`],
   [OPCODES, OPCODE, String.raw`[^\s"'“”;,)]+`],
-  // Lenovo: SetBiosPassword("pap,old,new,ascii,us"), the old one; the new one is masked by what follows it
+  // Lenovo: SetBiosPassword("pap,old,new,ascii,us"): the old password; the new one matches a rule below
   [
     ENCODINGS,
     String.raw`\b(?:pap|pop|smp|svp|[um](?:hdp|drp|nvp)\d{0,2}|adrp\d{0,2}),`,
@@ -126,7 +126,7 @@ const FORMS: readonly [word: RegExp, before: string, secret: string][] = [
   [ENCODINGS, String.raw`(?<!\S)`, String.raw`\S{1,128}(?=${SPACED_ENCODING})`],
 ];
 
-/** Part of every form of a tool: a text without it has none. */
+/** Every tool form contains one of these; texts without any can be skipped. */
 export const TOOL_SIGN = [...new Set(FORMS.map(([{ source }]) => source))].join('|');
 
 const PATTERNS = FORMS.map(([word, before, secret]) => ({
@@ -134,7 +134,7 @@ const PATTERNS = FORMS.map(([word, before, secret]) => ({
   pattern: new RegExp(`(${before})(?:${secret})`, 'gi'),
 }));
 
-/** What is masked of the tools' own forms. */
+/** The passwords found by tool-specific forms. */
 export function findToolSecrets(text: string): Range[] {
   return PATTERNS.filter(({ word }) => word.test(text)).flatMap(({ pattern }) =>
     [...text.matchAll(pattern)]

@@ -1,25 +1,25 @@
-// Other readings of a text: without what is not seen, with escapes written out, with the lines a console wrapped joined again.
+// Alternative views of a text: without invisible characters, with escapes decoded, with console line wraps joined.
 import type { Range } from './values.ts';
 
-/** A reading, and where in the text each of its characters begins and ends. */
+/** A view, and where each of its characters begins and ends in the original text. */
 type View = { text: string; starts: Int32Array; ends: Int32Array };
 
-/** Colours, titles and links of terminals. */
+/** Terminal sequences for colours, titles and links. */
 const SEQUENCE = String.raw`(?:\u001b\[|\u009b)[0-?]{0,32}[ -/]{0,4}[@-~]|\u001b[\]PX^_][^\u0007\u001b\u009c\r\n]{0,256}(?:\u0007|\u001b\\|\u009c)?|\u001b[ -/]{0,2}[0-~]?`;
-/** Control characters but for tab and line ends, and those that only direct or join others. */
+/** Control characters other than tab and line ends, and format characters that are not displayed. */
 const UNSEEN = String.raw`[\u0000-\u0008\u000e-\u001f\u007f-\u0084\u0086-\u009f\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff]`;
 const INVISIBLE = new RegExp(`${SEQUENCE}|${UNSEEN}`, 'g');
-/** Line ends of other systems, and what is set between words. */
+/** Unusual line ends, and separators between words. */
 const SPACING = new RegExp(`${SEQUENCE}|${UNSEEN}|[\\u000b\\u000c\\u0085\\u2028\\u2029]|\\r(?!\\n)`, 'g');
 
-/** JSON, URLs, HTML, CLIXML and the marks shells put before what they should not read. */
+/** Escapes of JSON, URLs, HTML and CLIXML, and the escape characters of shells. */
 const ESCAPE =
   /_x000D__x000A_<\/S>\s{0,8}<S S="\w{1,16}">|_x([0-9a-f]{4})_|\\{1,8}u([0-9a-f]{4})|\\{1,8}x([0-9a-f]{2})|%([2-7][0-9a-f])|&#(\d{2,4});|&#x([0-9a-f]{2,4});|&(quot|apos|lt|gt|amp|equals|colon|nbsp);|[`^](?=[a-z0-9=:_-])/gi;
 const NAMED: Record<string, string> = {
   ...{ quot: '"', apos: "'", lt: '<', gt: '>', amp: '&', equals: '=', colon: ':', nbsp: ' ' },
 };
 
-/** Widths of consoles, and of consoles without their last column. */
+/** Console widths, also without the last column. */
 const WIDTHS = [79, 80, 119, 120];
 
 function decode(found: RegExpMatchArray): string {
@@ -33,10 +33,10 @@ function decode(found: RegExpMatchArray): string {
 
 const toBlank = ({ 0: whole }: RegExpMatchArray): string => (/^[\r\u0085\u2028\u2029]/.test(whole) ? '\n' : ' ');
 
-/** What INVISIBLE, SPACING and ESCAPE begin with: most texts have none of it. */
+/** What INVISIBLE, SPACING and ESCAPE begin with; most texts contain none of it. */
 const ODD = new RegExp(String.raw`[\u001b\u009b]|${UNSEEN}|[\u000b\u000c\u0085\u2028\u2029%&\\\x60^]|_x|\r(?!\n)`, 'i');
 
-/** All readings that differ from the text itself; none of most texts. */
+/** All views that differ from the text itself; for most texts there are none. */
 function createViews(text: string): View[] {
   if (!ODD.test(text)) return [joinWrapped(toView(text))].filter((view) => view !== null);
   const plain = replaceAll(toView(text), INVISIBLE, () => '');
@@ -49,7 +49,7 @@ function createViews(text: string): View[] {
 
 const toView = (text: string): View => ({ text, starts: new Int32Array(0), ends: new Int32Array(0) });
 
-/** Null where nothing is replaced. A view of the text itself needs no offsets. */
+/** Null if nothing is replaced. A view of the original text needs no offsets. */
 function replaceAll(of: View, pattern: RegExp, replace: (found: RegExpMatchArray) => string): View | null {
   const cuts: Cut[] = [];
   for (const found of of.text.matchAll(pattern)) {
@@ -85,7 +85,7 @@ function cutView(of: View, cuts: Cut[]): View {
   return { text: parts.join(''), starts, ends };
 }
 
-/** A console breaks a line where it is full, in the middle of a word as well. */
+/** Consoles break full lines even in the middle of a word. */
 function joinWrapped(of: View): View | null {
   const cuts: Cut[] = [];
   let begun = 0;
@@ -101,7 +101,7 @@ function joinWrapped(of: View): View | null {
 
 const isWord = (char: string | undefined): boolean => char !== undefined && /\S/.test(char);
 
-/** What is found in any reading of a text, the text itself included, as ranges of the text. */
+/** Searches the text and all its views; returns ranges of the original text. */
 export function findInViews(text: string, find: (view: string) => Range[]): Range[] {
   const ranges = find(text);
   for (const view of createViews(text)) {

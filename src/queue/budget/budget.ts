@@ -1,4 +1,4 @@
-// The throttle budget all workers of a tenant share, and what stops them all: throttling and holds. On Redis's clock.
+// The request budget that all workers of a tenant share, including throttling and holds. Runs on Redis's clock.
 import { requestsPer20s } from '../../domain/pace/request-limit.ts';
 import { configurationKey, type HoldKey, type HoldReason } from '../../domain/hold/hold.ts';
 import type { Backoff } from '../../domain/attempt/retry-policy.ts';
@@ -12,56 +12,56 @@ import type { RedisConnection } from '../redis/connection.ts';
 import { PACE_FIELDS } from '../lua/constants.ts';
 import { scriptOf } from '../redis/script.ts';
 
-/** Graph limits writes, and requests of any kind. */
+/** Graph limits writes, and all requests together. */
 export type RequestKind = 'write' | 'read';
 
-/** Whose attempt a permit is for; null for a further page of a listing, which belongs to an attempt that has its permit. */
+/** The delivery that asks for a permit; null for a further page of a listing, within an attempt that has a permit. */
 export type Asking = { id: string; hardwareConfigurationId: string } | null;
 
-/** Leave to send one request, as the probe of these holds. `hadFailures`: success is to be noted, since requests failed before. */
+/** Permission to send one request, as the probe of these holds. `hadFailures`: requests failed before, so record success. */
 export type Permit = { granted: true; probes: HoldKey[]; hadFailures: boolean };
 
 /** Not yet: ask again after `waitMs`. */
 export type Denied = { granted: false; waitMs: number; reason: 'pace' | 'throttled' | HoldReason };
 
-/** The delivery's configuration is held: it has to make room for others. */
+/** The delivery's configuration is held, so it must make room for others. */
 export type Held = { granted: false; heldBy: HoldKey };
 
 export type Budget = Pick<Holds, 'judge' | 'giveBack'> & {
   /**
-   * Takes the next slot if it is due. Slots are evenly spaced over all workers. Those for writes follow the learned pace;
-   * reads take what writes leave of Graph's limit on requests of any kind, and writes leave them a tenth of it.
+   * Takes the next slot if it is due. Slots are evenly spaced across all workers. Write slots follow the learned pace;
+   * reads use what writes leave of Graph's limit on all requests, which is at least a tenth of it.
    */
   acquire: (kind: RequestKind, asking: Asking) => Promise<Permit | Denied | Held>;
   /**
-   * Graph said not before: nobody takes a slot until then. A refused write teaches the pace, unless it was a probe.
-   * @returns how long everyone waits
+   * Graph throttles: no slots are taken until the wait ends. A refused write also adjusts the pace, unless it was a probe.
+   * @returns how long all workers wait
    */
   throttle: (kind: RequestKind, probing: boolean, retryAfterMs: number | null, random: number) => Promise<number>;
-  /** An operator knows better than Graph's Retry-After. @returns until when it would have lasted; null where there is none */
+  /** Lets an operator end throttling early. @returns until when it would have lasted; null if there was none */
   endThrottle: () => Promise<number | null>;
-  /** A request was carried out after others were refused: the next throttling begins with a short wait again. */
+  /** A request succeeded after others were refused, so the next throttling starts with a short wait again. */
   endBackoff: () => Promise<void>;
-  /** What stops everyone or one configuration at present, how many deliveries that keeps parked, and the pace learned. */
+  /** Current holds and throttling, the number of parked deliveries, and the learned pace. */
   state: () => Promise<BudgetState>;
 };
 
 export type BudgetState = Pick<TenantSnapshot, 'holds' | 'parked' | 'throttle' | 'writesPer20s'>;
 
 export type BudgetSettings = {
-  /** Where the pace starts. */
+  /** The initial pace. */
   writesPer20s: number;
-  /** How long the first probe of a hold waits. */
+  /** Delay before a hold's first probe. */
   holdProbeMs: number;
-  /** How long a probe may be on its way; until its outcome is told, nobody else probes. */
+  /** How long a probe may be in flight; until its outcome is known, no other probe is sent. */
   probeTimeoutMs: number;
-  /** What a throttle without Retry-After waits. */
+  /** The wait after throttling without Retry-After. */
   backoff: Backoff;
 };
 
-/** JavaScript's last: whoever asks for longer is obeyed, and told of as far as can be said. */
+/** The last instant of a JavaScript Date. Longer waits are obeyed, but reported as ending then. */
 const LAST_INSTANT_MS = 8.64e15;
-/** A fiftieth less than the limit: requests jitter on their way, and a window may catch one too many. */
+/** 2 % below the limit, because latency jitter may put one request too many into a window. */
 const USED_SHARE = 0.98;
 
 /** The budget of one tenant. */
@@ -133,7 +133,7 @@ export function createBudget(
   };
 }
 
-/** What nobody kept yet is as in a new pace: all of it, or what an older version did not know. */
+/** Fields not stored yet, all of them or those unknown to an older version, are taken from a new pace. */
 function toPace(found: (string | null)[], startPer20s: number, now: number): Pace {
   const kept = PACE_MEMBERS.flatMap((member, index) => {
     const value = found[index] ?? null;

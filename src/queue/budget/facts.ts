@@ -1,4 +1,4 @@
-// What was seen of a tenant's Graph, with when: kept by all processes together.
+// Facts about a tenant's Graph, each with the time it was seen; shared by all processes.
 import { GRAPH_FACTS, type GraphFact, type GraphFacts, type Seen } from '../../domain/operations/graph-facts.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisConnection } from '../redis/connection.ts';
@@ -6,12 +6,12 @@ import { scriptOf } from '../redis/script.ts';
 import { SUBJECT_FIELD } from '../lua/constants.ts';
 
 export type Facts = {
-  /** That a create is proven keeps the time of the first one. */
+  /** `createProven` keeps the time of the first note. */
   note: (fact: GraphFact, seen: Seen) => Promise<void>;
   read: () => Promise<GraphFacts>;
-  /** Of which Graph and tenant these facts are; null where nobody said so. */
+  /** The Graph and tenant these facts are about; null if not recorded yet. */
   subject: () => Promise<string | null>;
-  /** From now on they are of this one: what was seen of another is forgotten. */
+  /** Sets the Graph and tenant of the facts; facts about another one are dropped. */
   concern: (subject: string) => Promise<void>;
 };
 
@@ -35,7 +35,7 @@ export function createFacts(redis: RedisConnection, { facts: key }: Pick<Keys, '
 
 const write = ({ holds, at }: Seen) => `${holds ? 1 : 0}:${at}`;
 
-/** An instant alone is how facts that hold were written at first. */
+/** Facts that are true were originally stored as the instant alone. */
 function read(text: string | null | undefined): Seen | null {
   const [, holds, at] = /^(?:([01]):)?(\d+)$/.exec(text ?? '') ?? [];
   return at === undefined ? null : { holds: holds !== '0', at: Number(at) };

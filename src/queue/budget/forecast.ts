@@ -1,15 +1,15 @@
-// When a delivery can be expected in Graph, from a reading of the budget that is at most a second old: nobody waits for it.
+// Estimates when a delivery will be in Graph, from a budget reading up to about a second old, so that callers never wait.
 import type { Delivery } from '../../domain/delivery.ts';
 import { expectedCreateAt } from '../../domain/operations/forecast.ts';
 import { holdOf } from '../../domain/hold/hold.ts';
 import type { Budget, BudgetState } from './budget.ts';
 
-/** @param ahead how many are to be created before it; null where it is not on the waiting list */
+/** @param ahead how many deliveries will be created before it; null if it is not on the waiting list */
 export type Forecast = (delivery: Delivery, ahead: number | null) => number | null;
 
 const READ_EVERY_MS = 1000;
 
-/** @param writesPer20s the configured pace: until the first reading nothing else is known */
+/** @param writesPer20s the configured pace, used until the first reading */
 export function createForecast(budget: Pick<Budget, 'state'>, writesPer20s: number, clock: () => number): Forecast {
   let state: Omit<BudgetState, 'parked'> = { writesPer20s, throttle: null, holds: [] };
   let readAt = -Infinity;

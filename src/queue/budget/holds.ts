@@ -1,4 +1,4 @@
-// What is known of the way to Graph, shared by all workers: read, judged here, and stored unless somebody was faster.
+// Holds and suspicions shared by all workers: read, judged here, and stored by compare-and-set.
 import { isForgotten, type Hold, type HoldKey } from '../../domain/hold/hold.ts';
 import { giveBack, judge, type Evidence, type Judgement, type Knowledge } from '../../domain/hold/judge.ts';
 import type { Parked } from '../../domain/operations/tenant-snapshot.ts';
@@ -7,23 +7,23 @@ import type { RedisConnection } from '../redis/connection.ts';
 import { scriptOf } from '../redis/script.ts';
 
 export type Holds = {
-  /** Judges what an attempt came to, by what all workers know, and remembers it. */
+  /** Judges the outcome of an attempt by what all workers know, and stores the result. */
   judge: (evidence: Evidence) => Promise<Judgement>;
-  /** A probe came to nothing: nothing was learned, and the next one may go at once. */
+  /** A probe ended without a result, so the next one may be sent immediately. */
   giveBack: (deliveryId: string) => Promise<void>;
   list: () => Promise<Hold[]>;
-  /** How many deliveries are parked under each hold of a configuration. */
+  /** How many deliveries are parked under each configuration hold. */
   countParked: () => Promise<Parked>;
 };
 
 type Read = { knowledge: Knowledge; version: string; now: number };
 
-/** Which member of what is known a field of the hash belongs to. */
+/** Maps the prefix of a hash field to a member of Knowledge. */
 const MEMBERS = { h: 'holds', s: 'suspicions', w: 'worked' } as const;
-/** Somebody else was faster each time: with as many workers as that something else is wrong. */
+/** If other processes win this often in a row, something else is wrong. */
 const TRIES = 100;
 
-/** @param holdProbeMs how long the first probe of a hold waits */
+/** @param holdProbeMs delay before a hold's first probe */
 export function createHolds(redis: RedisConnection, keys: Keys, holdProbeMs: number): Holds {
   const readScript = scriptOf(redis, 'budget/read-holds');
   const changeScript = scriptOf(redis, 'budget/change-holds');
@@ -42,7 +42,7 @@ export function createHolds(redis: RedisConnection, keys: Keys, holdProbeMs: num
     return { knowledge, version, now };
   }
 
-  /** One change at a time within a process: only other processes can be faster. */
+  /** Changes run one at a time within a process, so only other processes can conflict. */
   function change<T extends { knowledge: Knowledge }>(decide: (read: Read) => T): Promise<T> {
     const changed = turn.then(async () => {
       for (let tries = 0; tries < TRIES; tries += 1) {
@@ -76,7 +76,7 @@ export function createHolds(redis: RedisConnection, keys: Keys, holdProbeMs: num
   };
 }
 
-/** Fields that differ, with their new values; empty where a field is to go. */
+/** Fields that differ, with their new values; an empty value deletes the field. */
 function toChanges(before: Knowledge, after: Knowledge): [field: string, value: string][] {
   return Object.entries(MEMBERS).flatMap(([letter, member]) => {
     const names = new Set([...Object.keys(before[member]), ...Object.keys(after[member])]);
@@ -89,6 +89,6 @@ function toChanges(before: Knowledge, after: Knowledge): [field: string, value: 
   });
 }
 
-/** Half a surrogate pair, as Graph may say it or a text cut short ends in, is JSON that Redis's scripts cannot read. */
+/** Lone surrogates, from Graph or from a truncated text, would be JSON that Redis's scripts cannot parse. */
 const toJson = (value: unknown): string =>
   JSON.stringify(value, (_name, member: unknown) => (typeof member === 'string' ? member.toWellFormed() : member));

@@ -1,4 +1,4 @@
-// What Redis keeps of a tenant's Graph, for a diagnosis: read, and added to by what the diagnosis found out.
+// The facts about a tenant's Graph that Redis keeps, for a diagnosis: reads them, and adds what the diagnosis found out.
 import type { GraphFact, GraphFacts, Learned } from '../../domain/operations/graph-facts.ts';
 import type { RedisConfig } from '../../config/redis.ts';
 import { createFacts, type Facts } from './facts.ts';
@@ -6,12 +6,12 @@ import { createKeys } from '../redis/keys.ts';
 import { connect, disconnect, settled } from '../redis/connection.ts';
 import { ENVIRONMENT_TENANT } from '../tenant.ts';
 
-/** Null where Redis cannot be asked, or keeps what was seen of another Graph or tenant. */
+/** Null if Redis cannot be reached, or holds facts about another Graph or tenant. */
 export function readKeptFacts(config: RedisConfig, subject: string): Promise<GraphFacts | null> {
   return withFacts(config, async (facts) => ((await isOf(facts, subject)) ? facts.read() : null));
 }
 
-/** Nothing is kept where Redis cannot be asked, or keeps what was seen of another Graph or tenant. */
+/** Stores nothing if Redis cannot be reached, or holds facts about another Graph or tenant. */
 export async function addKeptFacts(config: RedisConfig, subject: string, seen: Learned): Promise<void> {
   await withFacts(config, async (facts) => {
     if (!(await isOf(facts, subject))) return null;
@@ -33,7 +33,7 @@ async function withFacts<T>(config: RedisConfig, use: (facts: Facts) => Promise<
     if (redis.status !== 'ready') return null;
     return await use(createFacts(redis, createKeys(config.prefix, ENVIRONMENT_TENANT)));
   } catch {
-    // Another check tells what is the matter with Redis.
+    // Another check reports problems with Redis.
     return null;
   } finally {
     await disconnect(redis);

@@ -1,4 +1,4 @@
-// Devices whose proofs count no more: one list for all API processes, each with a copy it renews every second.
+// Revoked devices: one list for all API processes, each with a copy refreshed every second.
 import type { Keys } from '../redis/keys.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { REVISION_FIELD } from '../lua/constants.ts';
@@ -7,22 +7,22 @@ import { scriptOf } from '../redis/script.ts';
 export type Revoked = { deviceId: string; revokedAt: number };
 
 export type Revocations = {
-  /** By this process's copy; while Redis does not answer, what was last known counts. */
+  /** Answered from this process's copy; while Redis is unavailable, the last known state applies. */
   isRevoked: (deviceId: string) => boolean;
-  /** Makes a question that fails until Redis was asked once: nobody knows yet who is revoked. */
+  /** Wraps a function so that it fails until the list has been read once: before that, nobody knows who is revoked. */
   whenKnown: <A extends unknown[], T>(ask: (...args: A) => Promise<T>) => (...args: A) => Promise<T>;
-  /** @returns false where it was revoked already; the first instant stays */
+  /** @returns false if it was already revoked; the first instant is kept */
   revoke: (deviceId: string, now: number) => Promise<boolean>;
-  /** @returns false where it was not revoked */
+  /** @returns false if it was not revoked */
   restore: (deviceId: string) => Promise<boolean>;
-  /** From Redis itself, newest first. */
+  /** Read from Redis itself, newest first. */
   list: () => Promise<Revoked[]>;
   close: () => void;
 };
 
 const LOOK_EVERY_MS = 1000;
 
-/** @param onTrouble Redis did not answer a look */
+/** @param onTrouble called if Redis did not answer a refresh */
 export async function openRevocations(
   redis: RedisConnection,
   { root }: Pick<Keys, 'root'>,

@@ -1,4 +1,4 @@
-// Accepting run results: each run once, those that arrive together in one script call, nobody waits when nothing is under way.
+// Accepts run results, each run once. Results arriving together share a script call; none waits while no call is in progress.
 import { createDelivery, type Delivery } from '../../domain/delivery.ts';
 import { configurationKey } from '../../domain/hold/hold.ts';
 import { withNote } from '../../domain/attempt/note.ts';
@@ -12,32 +12,32 @@ import { fingerprintOf, parseHeader, parseRecord, searchHash, toBody, type ListP
 import type { RedisConnection } from '../redis/connection.ts';
 import { DecryptionFailed, type PayloadCipher } from './payload-cipher.ts';
 
-/** What became of a run result, and how many are created before it while it waits. */
+/** The result of a submission, and how many deliveries will be created before it while it waits. */
 export type Accepted =
   { kind: 'accepted' | 'duplicate'; delivery: Delivery; ahead: number | null } | { kind: 'conflict' };
 
 export type Accept = (run: RunResult, now: number, about?: Partial<About>) => Promise<Accepted>;
 
-/** What is known of a submission beside the run result that is kept. */
+/** Information about a submission besides the run result that is stored. */
 type About = {
-  /** What the device said before anything was masked: the same run again is known by this. */
+  /** The submission before masking, by which a repeated run is recognised. */
   said: Said;
   traceparent: string | null;
 };
 
-/** Of two open deliveries of one device and configuration, the older need not be created. */
+/** Of two open deliveries for one device and configuration, the older one need not be created. */
 export type OnSuperseded = (older: string, newer: string) => void;
 
 export type AcceptanceSettings = { priority: Priority; supersede: boolean };
 
-/** How many promoted deliveries are due, and for each rank how many ever left and joined its waiting list. */
+/** How many promoted deliveries are due, and how many ever left and joined each rank's waiting list. */
 type ListState = [due: number, left: number[], joined: number[]];
 
-/** One that was accepted and competes with none is answered with its place alone. */
+/** An accepted run without competitors is answered by its sequence number alone. */
 type Answer =
   | number
   | ['accepted', place: number, older: string, newer: string]
-  /** What is known of the run, empty where the call had to be repeated; `other` where its fingerprint is another. */
+  /** The existing record, empty if the call had to be repeated; `other` if its fingerprint differs. */
   | ['duplicate' | 'other', record: string];
 
 type Reply = [answers: Answer[], promoted: string[], ...ListState];
@@ -52,14 +52,14 @@ type Entry = {
   reject: (reason: unknown) => void;
 };
 
-/** One script call holds no more: it blocks Redis for well under a millisecond. */
+/** Limit per script call, so that it blocks Redis for well under a millisecond. */
 const ACCEPTED_AT_ONCE = 100;
-/** A caller of the API hears no after 1.8 s. */
+/** API callers get an error after 1.8 s. */
 const AWAITED_FOR_MS = 1800;
 
 /**
- * Makes the acceptance of one tenant: resolved, a run is as durable as Redis is. Safe to repeat and to race.
- * @param onSuperseded told after both are stored
+ * Creates the acceptance of one tenant. Once resolved, a run is as durable as Redis is. Safe to repeat and to race.
+ * @param onSuperseded called after both are stored
  */
 export function createAcceptance(
   redis: RedisConnection,
@@ -91,7 +91,7 @@ export function createAcceptance(
     ];
   }
 
-  /** What arrives in one turn of the event loop goes together, and so does what arrives while a call is on its way. */
+  /** Batches submissions that arrive in one turn of the event loop, or while a call is in progress. */
   async function flush(): Promise<void> {
     if (sending) return;
     sending = true;
@@ -99,7 +99,7 @@ export function createAcceptance(
     sending = false;
   }
 
-  /** Redis hung for so long that the caller has heard no; storing it now would be for nobody. */
+  /** Whether the caller is still waiting; after a long hang of Redis it has already got an error. */
   function isAwaited({ joinedAt, reject }: Entry): boolean {
     const awaited = performance.now() - joinedAt < AWAITED_FOR_MS;
     if (!awaited) reject(new Error('waited for Redis for too long'));
@@ -113,7 +113,7 @@ export function createAcceptance(
       const args = entries.flatMap((entry) => toArgs(entry, makeFingerprint));
       const reply = (await acceptScript([], [entries.length, ...args])) as Reply;
       const [answers, promoted, ...state] = reply;
-      // They are stored, which is what counts: if enqueueing fails, the sweep does it.
+      // They are stored, which is what counts; if enqueueing fails, the sweep repeats it.
       if (promoted.length > 0) await waitingList.enqueue(promoted).catch(() => undefined);
       entries.forEach((entry, index) => {
         settle(entry, answers[index], promoted, state).catch(entry.reject);
@@ -155,7 +155,7 @@ export function createAcceptance(
     }
   }
 
-  /** Null where it is sealed with a key that is gone; the receipt asks for no more than its header has. */
+  /** Null if it is sealed with a removed key; the receipt only needs what the header contains. */
   function readKnown(id: string, record: string): Delivery | null {
     try {
       return parseRecord(id, tenantId, record, cipher).delivery;
@@ -176,7 +176,7 @@ export function createAcceptance(
   };
 }
 
-/** How many go before a position: the promoted ones that are due, all of a better rank, and those before it in its own rank. */
+/** How many go before a position: due promoted ones, all of better ranks, and earlier ones of the same rank. */
 function countAhead({ rank, number }: ListPosition, [due, left, joined]: ListState): number {
   let ahead = due + Math.max(0, number - 1 - (left[rank] ?? 0));
   for (let better = 0; better < rank; better += 1) ahead += (joined[better] ?? 0) - (left[better] ?? 0);

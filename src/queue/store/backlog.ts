@@ -1,4 +1,4 @@
-// The watch over the backlog: looks once a second, and sooner where much comes in, so that submissions never fill Redis.
+// Watches the backlog, every second and more often under load, so that submissions never fill Redis.
 import {
   findBacklogFullReason,
   isFull,
@@ -18,27 +18,27 @@ import type { RedisConnection } from '../redis/connection.ts';
 import type { Keys } from '../redis/keys.ts';
 import { createMemoryReader } from '../redis/health.ts';
 
-/** Nothing was stored; `drainS` is how long what waits takes at the present pace. */
+/** Nothing was stored; `drainS` is how long the backlog takes to drain at the current pace. */
 export type BacklogFull = { kind: 'backlog-full'; drainS: number };
 
 export type BacklogWatch = {
   /**
-   * Stores a run where there is room. One that is known needs none and is answered all the same: a device that sends
-   * again hears that its run is safe. Rejects where Redis itself is all but full.
+   * Stores a run if there is room. A known run needs none and is acknowledged anyway, so a device that repeats it learns
+   * that it is safe. Rejects if Redis itself is almost full.
    */
   accept: (...submission: Parameters<Accept>) => Promise<Accepted | BacklogFull>;
-  /** Why nothing new is taken, for operators; null while there is room. */
+  /** Why nothing new is accepted, for operators; null while there is room. */
   backlogFullReason: () => string | null;
   close: () => void;
 };
 
 const LOOK_EVERY_MS = 1000;
-/** A submission waits for no more before it is refused. */
+/** How many times a submission waits for a new reading before it is refused. */
 const LOOKS_FOR_ROOM = 5;
-/** What a delivery takes in Redis beside its texts, at most. */
+/** Maximum memory a delivery uses in Redis besides its texts. */
 const OVERHEAD_BYTES = 3000;
 
-/** What is watched of a tenant. */
+/** The parts of a tenant that are watched. */
 type Watched = {
   id: string;
   keys: Keys;
@@ -47,7 +47,7 @@ type Watched = {
   readSnapshot: ReadSnapshot;
 };
 
-/** @param report why it is full, each time that begins; null each time it ends */
+/** @param report called with the reason when it becomes full, and with null when there is room again */
 export function watchBacklog(
   tenant: Watched,
   limits: BacklogLimits,
@@ -58,7 +58,7 @@ export function watchBacklog(
   const readMemory = createMemoryReader(redis, keys);
   let seen: Backlog | null = null;
   let fullReason: string | null = null;
-  /** Taken here and not seen yet; what other processes take meanwhile is what the rest of the memory is for. */
+  /** Stored here since the last reading. What other processes store meanwhile has to fit into the reserve. */
   let underWayBytes = 0;
   let unseenBytes = 0;
   let newest: Promise<unknown> | null = null;
@@ -71,7 +71,7 @@ export function watchBacklog(
       deliveries.openBytes(),
       readSnapshot(),
     ]);
-    // One configuration that is held must not have the results of all others refused for their age.
+    // A held configuration must not cause the results of all others to be refused because of its age.
     const oldestOpenAt = tenantHold(holds) ? oldestOpen.at : oldestOpen.notParkedAt;
     const backlog = { ...memory, oldestOpenAt, openBytes, openCount: countOpen(counts) };
     const found = findBacklogFullReason(backlog, limits, fullReason !== null, now);
@@ -80,7 +80,7 @@ export function watchBacklog(
     unseenBytes -= unseenBefore;
   }
 
-  /** One look at a time; while Redis does not answer, what was last known counts. */
+  /** One reading at a time; while Redis is unavailable, the last known state applies. */
   function lookAgain(): Promise<void> {
     if (redis.status !== 'ready') return Promise.resolve();
     looking ??= look()
@@ -91,7 +91,7 @@ export function watchBacklog(
 
   const isCrowded = (share: number) => seen !== null && underWayBytes + unseenBytes > roomBytes(seen, limits) * share;
 
-  /** What is under way is guessed, and guessed high: once it is stored and seen, there may be room after all. */
+  /** Sizes in progress are estimated high: once they are stored and measured, there may be room after all. */
   async function lookClosely(): Promise<void> {
     await newest?.catch(() => undefined);
     await looking;
@@ -117,7 +117,7 @@ export function watchBacklog(
     accept: async (...submission) => {
       const [run] = submission;
       if (seen && isFull(toShare(seen))) throw new Error('Redis is nearly full');
-      // From the last question to storing nothing may wait: those who wait together would all take the same room.
+      // No await between the last check and storing: submissions waiting together would all claim the same room.
       for (let looks = 0; looks < LOOKS_FOR_ROOM && fullReason === null && isCrowded(1); looks += 1)
         await lookClosely();
       if (fullReason !== null || isCrowded(1)) {
@@ -136,7 +136,7 @@ export function watchBacklog(
 const toShare = ({ usedBytes, maxmemoryBytes }: Backlog) =>
   maxmemoryBytes === null ? null : usedBytes / maxmemoryBytes;
 
-/** Rather too much: JSON escapes and UTF-8 may double a text. */
+/** A high estimate: JSON escapes and UTF-8 may double a text. */
 function estimateBytes({ output = '', error = '' }: RunResult): number {
   return OVERHEAD_BYTES + 2 * (output.length + error.length);
 }

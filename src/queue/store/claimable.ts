@@ -1,7 +1,7 @@
-// Which of the records found in Graph a delivery may take for its own.
+// Which of the records found in Graph a delivery may claim.
 import type { Tenant } from '../tenant.ts';
 
-/** @returns those nobody has; where Graph keeps one row per device and somebody has them all, those */
+/** @returns the unclaimed ones; if all are claimed and Graph keeps one row per device, all of them */
 export type Claimable = (deviceRunStateIds: readonly string[], deliveryId: string) => Promise<string[]>;
 
 export function createClaimable({ deliveries, facts }: Pick<Tenant, 'deliveries' | 'facts'>): Claimable {

@@ -1,4 +1,4 @@
-// Dead letters: listed newest first, replayed under the same id, removed only when an operator says so.
+// Dead letters: listed newest first, replayed under the same id, removed only by an operator.
 import { parseCursor, toCursor, type DeadLetterPosition } from '../../domain/operations/dead-letter-position.ts';
 import { matches, type DeadLetterFilter } from '../../domain/operations/dead-letter.ts';
 import { isDeliveryId, replay, type Delivery } from '../../domain/delivery.ts';
@@ -16,25 +16,25 @@ export type Selection = { deliveryId: string } | { filter: DeadLetterFilter };
 
 export type DeadLetters = {
   /**
-   * @param limit how many at most; a page may hold fewer and still have a next one
-   * @param cursor `nextCursor` of the page before
+   * @param limit maximum page size; a page may contain fewer although more follow
+   * @param cursor `nextCursor` of the previous page
    */
   list: (filter: DeadLetterFilter, limit: number, cursor: string | null) => Promise<DeadLetterPage>;
   count: (selection: Selection) => Promise<number>;
-  /** Back into the queue, history kept; one that is not dead any more is left alone. @returns how many went back */
+  /** Requeues them with their history; those no longer dead are left alone. @returns how many were requeued */
   replay: (selection: Selection, now: number) => Promise<number>;
-  /** Forgets them for good. @returns how many */
+  /** Removes them permanently. @returns how many */
   purge: (selection: Selection) => Promise<number>;
 };
 
 const SLICE = 200;
-/** How many a single page looks through for matches. */
+/** How many are examined for one page. */
 const LOOKED_THROUGH = 10_000;
 
 export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries: Deliveries): DeadLetters {
   const purgeScript = scriptOf(redis, 'store/purge-dead-letter');
 
-  /** Walks them newest first from a place on, in slices, whatever leaves the list meanwhile. */
+  /** Iterates newest first from a position, in slices, unaffected by concurrent removals. */
   async function* walk(
     from: DeadLetterPosition | null,
   ): AsyncGenerator<{ stored: Stored; place: DeadLetterPosition }[]> {
@@ -61,7 +61,7 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
     }));
   }
 
-  /** How many that died in the same millisecond come before or at a place; the order among them is by id, downwards. */
+  /** How many with the same time of death are at or before this position; among them the order is by id, descending. */
   async function countTies({ diedAt, id }: DeadLetterPosition): Promise<number> {
     const tied = await redis.zrangebyscore(keys.dead, diedAt, diedAt);
     return tied.filter((other) => other >= id).length;
@@ -115,7 +115,7 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
       return replayed;
     },
     purge: async (selection) => {
-      // One that no key opens can still be removed by its id.
+      // Even one that no key opens can be removed by its id.
       if ('deliveryId' in selection) {
         return isDeliveryId(selection.deliveryId) && (await purge(selection.deliveryId)) ? 1 : 0;
       }
@@ -124,7 +124,7 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
   };
 }
 
-/** One that is sealed by a key that is not known here is passed over; others are not lost for it. */
+/** Skips one sealed with an unknown key, so that the others remain accessible. */
 function unlessSealed(error: unknown): null {
   if (error instanceof DecryptionFailed) return null;
   throw error;

@@ -1,10 +1,10 @@
-// Takes over jobs that an earlier version put off in BullMQ, by the wall clocks of its processes.
+// Takes over jobs that an earlier version delayed in BullMQ by the wall clocks of its processes.
 import type { Queue } from 'bullmq';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { WaitingList } from './waiting-list.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 
-/** A delayed job's score is its instant with room for a sequence. */
+/** The score of a delayed BullMQ job is its time in ms multiplied by this, leaving room for a sequence number. */
 const SCORE_PER_MS = 4096;
 const TAKEN_AT_ONCE = 500;
 
@@ -13,11 +13,11 @@ type Parts = {
   queue: Queue;
   waitingList: Pick<WaitingList, 'putOff'>;
   find: (id: string) => Promise<Delivery | null>;
-  /** No attempt is put off for longer: a job that is was put off by a clock that was wrong. */
+  /** No attempt is delayed for longer than this: a job that is was delayed by a wrong clock. */
   longestWaitMs: number;
 };
 
-/** Gives such jobs the time that is left of their wait; what was never tried waits for nothing. */
+/** Gives such jobs the rest of their delay; deliveries that were never tried are due immediately. */
 export function createTakeOver({ redis, queue, waitingList, find, longestWaitMs }: Parts): () => Promise<void> {
   const delayed = queue.toKey('delayed');
 

@@ -1,4 +1,4 @@
-// The deliveries of one tenant: accepted once, waiting, delivered, found again.
+// The deliveries of one tenant: acceptance, waiting list, records and search.
 import type { Queue } from 'bullmq';
 import { LONGEST_PROBE_INTERVAL } from '../../domain/hold/judge.ts';
 import { toPerSecond } from '../../domain/pace/per-window.ts';
@@ -15,7 +15,7 @@ import type { PayloadCipher } from './payload-cipher.ts';
 
 export type Deliveries = Records &
   Pick<WaitingList, 'promote' | 'enqueueIfDue' | 'sweep' | 'putOff' | 'waitMs' | 'park' | 'oldestOpen'> & {
-    /** Stores a run result once; it is promoted when it is next. */
+    /** Stores a run result once; it is promoted when its turn comes. */
     accept: Accept;
     search: Search;
     /** Jobs a worker could fetch now. */
@@ -25,7 +25,7 @@ export type Deliveries = Records &
 export type DeliverySettings = AcceptanceSettings &
   RecordSettings & { writesPer20s: number; holdProbeMs: number; policy: Policy };
 
-/** Deliveries are promoted for two seconds of the budget ahead of time, which bounds how long a higher-ranked newcomer waits. */
+/** Promote two seconds of budget ahead; this bounds how long a higher-ranked newcomer waits. */
 const TAKEN_AHEAD_S = 2;
 const TAKEN_AHEAD = { least: 10, most: 1000 };
 
@@ -46,7 +46,7 @@ export function createDeliveries(
   const records = createRecords(redis, waitingList, keys, tenantId, cipher, settings);
   const waitMs = longestWaitMs(settings.policy);
   const takeOver = createTakeOver({ redis, queue, waitingList, find: records.find, longestWaitMs: waitMs });
-  // If this fails, the worker finds out before it creates the older one.
+  // If this fails, the worker notices before creating the older one.
   const onSuperseded = (older: string, newer: string) =>
     void records.replace(older, newer, clock()).catch(() => undefined);
   return {

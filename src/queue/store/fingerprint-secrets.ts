@@ -1,4 +1,4 @@
-// The secret that fingerprints are made with: in Redis, sealed under every key the environment has, so that none of them is missed when it goes.
+// The secret key for fingerprints: stored in Redis, sealed under each configured key, so that any one of them can be removed.
 import { createHmac, createSecretKey, randomBytes, type KeyObject } from 'node:crypto';
 import type { RedisConnection } from '../redis/connection.ts';
 import { scriptOf } from '../redis/script.ts';
@@ -7,25 +7,25 @@ import { createPayloadCipher } from './payload-cipher.ts';
 export type FingerprintSecret = { id: string; key: KeyObject };
 
 export type FingerprintSecrets = {
-  /** What new fingerprints are made with. Asks Redis the first time, and again after a lost connection. */
+  /** The secret for new fingerprints. Reads Redis the first time, and again after a lost connection. */
   current: () => Promise<FingerprintSecret>;
-  /** Null where no key opens it: fingerprints made with it can be read by nobody. */
+  /** Null if no key opens it: fingerprints made with it can no longer be verified. */
   find: (id: string) => Promise<FingerprintSecret | null>;
 };
 
 export const SECRET_ID_CHARACTERS = 4;
 const SECRET_BYTES = 32;
-/** Whose sealed text it is; no delivery has such an id. */
+/** The owner id for sealing; no delivery has this id. */
 const OWNER = 'fingerprint-secret';
-/** Where no key was configured that could seal it. */
+/** The field used if no key was configured to seal it. */
 const UNSEALED = 'unsealed';
 
 type Wrapping = { field: string; wrap: (secret: string) => string; unwrap: (value: string) => string };
 
 /**
- * Opens the secrets of one tenant. The first process makes one; it stays for ever. Each process seals it under those
- * of its keys it is not sealed under yet, so any key may be taken away that was configured beside another one.
- * @param keys secrets that Redis does not hold: payload keys, group keys
+ * Opens the secrets of one tenant. The first process creates one, which is kept for ever. Each process also seals it
+ * under those of its keys that are not used yet, so any key that was configured along with another can be removed.
+ * @param keys secrets that are not stored in Redis: payload keys, group keys
  */
 export function openFingerprintSecrets(
   redis: RedisConnection,
@@ -49,11 +49,11 @@ export function openFingerprintSecrets(
     text = texts.find((one) => one !== null) ?? text;
     for (const one of [text, unsealed, ...texts]) if (one !== null) remember(toSecret(one));
     for (const [at, { field, wrap }] of usable.entries()) {
-      // Another process may be at the same; what cannot be opened is of no use to it either.
+      // Another process may be doing the same; a value that cannot be opened here is of no use to it either.
       if (values[at] === null) await redis.hsetnx(redisKey, field, wrap(text));
       else if (texts[at] === null) await redis.hset(redisKey, field, wrap(text));
     }
-    // Whoever reads Redis is not to find it any more.
+    // Now that it is sealed, the plain copy must not stay in Redis.
     if (unsealed !== null && unsealed === text) await redis.hdel(redisKey, UNSEALED);
     return toSecret(text);
   }
@@ -96,7 +96,7 @@ function toSecret(text: string): FingerprintSecret {
   return { id, key: createSecretKey(bytes) };
 }
 
-/** Under a key of its own, which tells nothing of the one it is made of. */
+/** Seals with a derived key that reveals nothing about the original one. */
 function toWrapping(key: Buffer): Wrapping {
   const { seal, open } = createPayloadCipher([createHmac('sha256', key).update('fingerprint secret').digest()]);
   const wrap = (secret: string) => seal(secret, OWNER);

@@ -1,4 +1,4 @@
-// Fingerprints: tell whether two submissions of a run say the same, and tell whoever reads Redis nothing of what they say.
+// Fingerprints of submissions: show whether two are identical without revealing their content to readers of Redis.
 import { createHmac, hash } from 'node:crypto';
 import { isFirstFingerprint, toFirstTexts } from '../../domain/submission/first-fingerprint.ts';
 import type { Said } from '../../domain/submission/fingerprinted-text.ts';
@@ -8,21 +8,21 @@ import type { PayloadCipher } from './payload-cipher.ts';
 export type MakeFingerprint = (said: Said) => string;
 
 export type Fingerprints = {
-  /** Resolves once it is known what they are made with. */
+  /** Resolves once the secret is known. */
   ready: () => Promise<MakeFingerprint>;
-  /** Whether one that was found in Redis, of this version or an earlier one, stands for what was said. */
+  /** Whether a stored fingerprint, of this version or an earlier one, matches this text. */
   isOf: (found: string, said: Said) => Promise<boolean>;
 };
 
-/** Then follow the id of the secret, the outline and the MAC; those of the first version have no dot. */
+/** Followed by the secret's id, the outline and the MAC; fingerprints of the first version contain no dot. */
 const VERSION = '2.';
 const OUTLINE_AT = VERSION.length + SECRET_ID_CHARACTERS;
-/** 36 bits: they count only where the secret is lost. */
+/** 36 bits: only used if the secret is lost. */
 const MAC_AT = OUTLINE_AT + 6;
-/** 96 bits: a device could only ever mistake its own run for another of its own. */
+/** 96 bits: a collision could only confuse two runs of the same device. */
 const END = MAC_AT + 16;
 
-/** Fingerprints of the second version are `2.<secret id><outline><MAC>`, over what the device said, before masking. */
+/** Fingerprints of the second version are `2.<secret id><outline><MAC>`, over the unmasked submission. */
 export function createFingerprints(secrets: FingerprintSecrets, cipher: PayloadCipher): Fingerprints {
   return {
     ready: async () => {

@@ -1,17 +1,17 @@
-// Text sealed before Redis keeps it: AES-256-GCM under the first of several keys, opened by any of them; without a key, as it is.
+// Encrypts text before it is stored in Redis: AES-256-GCM with the first of several keys, decrypted by any; plain without keys.
 import { createCipheriv, createDecipheriv, createHmac, randomBytes } from 'node:crypto';
 import { firstFingerprint, shorten } from '../../domain/submission/first-fingerprint.ts';
 
 export type PayloadCipher = {
-  /** @param id what the text belongs to, its delivery's id: under any other id it does not open */
+  /** @param id the delivery the text belongs to; it cannot be opened under any other id */
   seal: (plain: string, id: string) => string;
-  /** @throws DecryptionFailed where none of the keys opens it, or it was changed, or it belongs to another id */
+  /** @throws DecryptionFailed if no key opens it, it was modified, or it belongs to another id */
   open: (sealed: string, id: string) => string;
-  /** Whether a fingerprint of the first version stands for this text, under any of the keys or from before there were any. */
+  /** Whether a fingerprint of the first version matches this text, under any of the keys or from before there were keys. */
   isFirstFingerprint: (found: string, text: string) => boolean;
 };
 
-/** Sealed text that cannot be read. Its message names neither text nor key. */
+/** Sealed text that cannot be read. The message contains neither text nor key. */
 export class DecryptionFailed extends Error {
   constructor(reason: string) {
     super(`a sealed record cannot be opened: ${reason}`);
@@ -19,7 +19,7 @@ export class DecryptionFailed extends Error {
   }
 }
 
-/** No JSON begins like this, so what was stored before there were keys is told apart. */
+/** No JSON begins like this, which distinguishes sealed text from text stored before there were keys. */
 const VERSION = 'sealed1';
 const ALGORITHM = 'aes-256-gcm';
 const NONCE_BYTES = 12;
@@ -29,9 +29,9 @@ const KEY_ID_BYTES = 6;
 type NamedKey = { id: string; key: Buffer };
 
 /**
- * Makes the cipher of `PAYLOAD_KEYS`. Sealed text is `sealed1.<key id>.<base64url of nonce, ciphertext and tag>`.
- * @param keys 32 bytes each; the first seals, all open. None: text stays as it is. Text that was never sealed opens as
- * it is, so that keys can be introduced while records without are still in Redis.
+ * Creates the cipher for `PAYLOAD_KEYS`. Sealed text is `sealed1.<key id>.<base64url of nonce, ciphertext and tag>`.
+ * @param keys 32 bytes each; the first seals, all can open. Without keys text stays plain. Plain text is returned as it is
+ * by `open`, so keys can be introduced while unsealed records are still in Redis.
  */
 export function createPayloadCipher(keys: readonly Buffer[]): PayloadCipher {
   const named = keys.map((key) => ({ id: nameOf(key), key }));
@@ -48,7 +48,7 @@ function firstFingerprintWith({ key }: NamedKey, text: string): string {
   return shorten(createHmac('sha256', key).update(`fingerprint\n${text}`).digest('base64url'));
 }
 
-/** Tells which key sealed a text, and nothing else about the key. */
+/** Identifies the key that sealed a text without revealing anything about it. */
 function nameOf(key: Buffer): string {
   return createHmac('sha256', key).update('key id').digest().subarray(0, KEY_ID_BYTES).toString('base64url');
 }

@@ -1,4 +1,4 @@
-// A delivery as Redis stores it: one string of a header that scripts read, what is known of it, and its run result.
+// The stored form of a delivery, a single string: a header that scripts read, the delivery's state, and the run result.
 import { hash } from 'node:crypto';
 import { createDelivery, isTerminal } from '../../domain/delivery.ts';
 import type { Attempt, Delivery, LastFailure, Mark, Status, Uncertainty } from '../../domain/delivery.ts';
@@ -7,7 +7,7 @@ import type { RunResult } from '../../domain/submission/run-result.ts';
 import { HEADER_BYTES, STATUS_CODES } from '../lua/constants.ts';
 import type { PayloadCipher } from './payload-cipher.ts';
 
-/** A delivery as stored: its run result while it is needed, and the revision a save must name. */
+/** A stored delivery: with its run result while needed, and the revision for compare-and-set. */
 export type Stored = { delivery: Delivery; run: RunResult | null; rev: number };
 
 /** Position in the waiting list: rank, and 1-based sequence number within it. */
@@ -15,14 +15,14 @@ export type ListPosition = { rank: number; number: number };
 
 const STATUS_OF = Object.fromEntries(Object.entries(STATUS_CODES).map(([status, code]) => [code, status as Status]));
 
-/** So many attempts of a delivered run are remembered, the newest. */
+/** How many of the latest attempts of a delivered run are kept. */
 const ATTEMPTS_REMEMBERED = 8;
 
 type Tuple = [number: number, at: number, outcome: Attempt['outcome'], status: number | null, requestId: string | null];
 
-/** What the header does not have, kept short: members are left out that are as in a new delivery. */
+/** State not in the header, kept compact: members equal to those of a new delivery are omitted. */
 type StoredState = {
-  /** Run, device and configuration, where the run result is gone. */
+  /** Run, device and configuration, if the run result has been removed. */
   of?: [runId: string, deviceId: string, hardwareConfigurationId: string] | undefined;
   made?: number | undefined;
   tries?: Tuple[] | undefined;
@@ -39,9 +39,9 @@ type StoredState = {
 };
 
 /**
- * The part of a record behind its header. What Graph has is not needed any more. What was superseded may be, so it names
- * its run apart: a script can take the run result away.
- * @param run its text, null where it is gone
+ * The part of a record after its header. A delivered run result is dropped. That of a superseded delivery may be needed
+ * again but can be removed by a script, so its identifiers are also stored separately.
+ * @param run the run result as text, null if it has been removed
  */
 export function toBody(delivery: Delivery, run: string | null, { seal }: PayloadCipher): string {
   const forgotten = run === null || delivery.status === 'delivered';
@@ -78,7 +78,7 @@ const toTuple = ({ number, at, outcome, graphStatus, graphRequestId }: Attempt):
   graphRequestId,
 ];
 
-/** What the header alone says, for whoever has no key to read the rest. @throws Error where it is no record */
+/** Reads the header only, which needs no key. @throws Error if it is not a record */
 export function parseHeader(
   id: string,
   tenantId: string,
@@ -91,7 +91,7 @@ export function parseHeader(
   return { base: { id, tenantId, status, acceptedAt: Number(acceptedAt) }, rev: Number(rev), place };
 }
 
-/** @throws Error where it is no record, or sealed with a key that is not known here */
+/** @throws Error if it is not a record, or is sealed with an unknown key */
 export function parseRecord(
   id: string,
   tenantId: string,
@@ -129,19 +129,19 @@ function fromStoredState(base: Base, state: StoredState, run: RunResult | null):
     lastFailure: state.failed ?? null,
     deliveredAt: state.done ?? null,
     deviceRunStateId: state.record ?? null,
-    // One that came back was changed by a script, which cannot open what is sealed.
+    // A delivery that came back was changed by a script, which cannot update the sealed part.
     supersededBy: base.status === 'superseded' ? (state.by ?? null) : null,
     notes: (state.notes ?? []).map(([code, at, by]) => ({ code, at, by })),
     traceparent: state.trace ?? null,
   };
 }
 
-/** What stands for the run result in a record's header. */
+/** The fingerprint of the run result, from a record's header. */
 export function fingerprintOf(record: string): string {
   return record.slice(0, HEADER_BYTES).split(' ')[5] ?? '';
 }
 
-/** What a search compares in place of a device or run id: it says nothing of them to whoever reads Redis. */
+/** Compared by searches instead of a device or run id; reveals nothing about the id to readers of Redis. */
 export function searchHash(text: string): string {
   return hash('sha256', text, 'base64url').slice(0, 6);
 }

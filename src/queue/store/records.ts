@@ -1,4 +1,4 @@
-// The records of deliveries: found, saved by compare-and-set, counted. A record is the truth; a BullMQ job only wakes a worker.
+// Delivery records: found, saved by compare-and-set, counted. The record is authoritative; a BullMQ job only wakes a worker.
 import { isDeliveryId, isReplaceable, isTerminal, STATUSES, supersede } from '../../domain/delivery.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { Counts } from '../../domain/operations/tenant-snapshot.ts';
@@ -13,7 +13,7 @@ import { scriptOf } from '../redis/script.ts';
 import { DecryptionFailed, type PayloadCipher } from './payload-cipher.ts';
 
 /**
- * `saved` · `stale`: somebody else changed it since · `gone`: there is no such delivery ·
+ * `saved` · `stale`: changed by another process in the meantime · `gone`: no such delivery ·
  * `claimed`: the record in Graph belongs to another delivery.
  */
 export type Saved = { kind: 'saved'; stored: Stored } | { kind: 'stale' | 'gone' | 'claimed' };
@@ -21,29 +21,29 @@ export type Saved = { kind: 'saved'; stored: Stored } | { kind: 'stale' | 'gone'
 export type Records = {
   find: (id: string) => Promise<Delivery | null>;
   load: (id: string) => Promise<Stored | null>;
-  /** @param takeFrom the delivery whose record in Graph this one may claim all the same */
+  /** @param takeFrom a delivery whose record in Graph this one may take over */
   save: (stored: Stored, next: Delivery, now: number, takeFrom?: string) => Promise<Saved>;
-  /** Ends the older of two in favour of the newer, unless it may be in Graph already. */
+  /** Supersedes the older of two by the newer, unless the older may already be in Graph. */
   replace: (older: string, newer: string, now: number) => Promise<Saved['kind']>;
-  /** A delivery of the same device and configuration whose run was completed later, open or created; null where there is none. */
+  /** An open or created delivery for the same device and configuration whose run completed later; null if there is none. */
   findNewer: (delivery: Delivery, run: RunResult) => Promise<string | null>;
-  /** What is in work without a record, since somebody removed that, is in work no more. */
+  /** Removes a promoted delivery from the lists if its record was deleted. */
   forget: (id: string) => Promise<void>;
-  /** Which delivery has claimed a record in Graph; null where none has. */
+  /** The delivery that has claimed a record in Graph; null if none has. */
   findOwner: (deviceRunStateId: string) => Promise<string | null>;
-  /** Of these records in Graph, those no other delivery has claimed. */
+  /** Those of these Graph records that no other delivery has claimed. */
   unclaimed: (deviceRunStateIds: readonly string[], id: string) => Promise<string[]>;
   counts: () => Promise<Counts>;
-  /** Bytes that the records of open deliveries take, without Redis's own share. */
+  /** Bytes used by the records of open deliveries, excluding Redis's overhead. */
   openBytes: () => Promise<number>;
-  /** Those that ended latest, newest first; a hundred are remembered. */
+  /** The deliveries that ended last, newest first; a hundred are remembered. */
   latest: (limit: number) => Promise<Delivery[]>;
 };
 
 export type RecordSettings = {
-  /** How long a run is remembered after it ended in Graph. */
+  /** How long a run is remembered after it was delivered. */
   dedupeWindowMs: number;
-  /** Whether a newer result of a device and configuration makes older ones superfluous. */
+  /** Whether a newer result for a device and configuration supersedes older ones. */
   supersede: boolean;
 };
 
@@ -68,7 +68,7 @@ export function createRecords(
     return { delivery, run, rev };
   };
 
-  /** Null also for one that is sealed by a key that is not known here. */
+  /** Null also for a record sealed with an unknown key. */
   const parseReadable = (id: string, record: string | null): Stored | null => {
     try {
       return parse(id, record);
@@ -84,7 +84,7 @@ export function createRecords(
     const claim = next.deviceRunStateId === null ? [] : [keys.record(next.deviceRunStateId)];
     const body = toBody(next, stored.run && toText(stored.run), cipher);
     const contestant = stored.run && toContestant(stored.run, next.acceptedAt);
-    // Two instants of one clock: what is between them holds on any other.
+    // The difference of two instants of one clock is valid on any other clock.
     const waitMs = next.status === 'waiting' ? Math.max(0, next.dueAt - now) : 0;
     const newer = next.status === 'superseded' ? (next.supersededBy ?? '') : '';
     const [kind, heir] = toReply(
@@ -109,7 +109,7 @@ export function createRecords(
     return kind === 'saved' ? { kind, stored: { ...stored, delivery: next, rev: stored.rev + 1 } } : { kind };
   }
 
-  /** Those that point to one that died point to its heir from now on. Where this fails, they tell of a dead one; no more. */
+  /** Redirects deliveries superseded by one that died to its heir. If this fails, they only keep a reference to a dead one. */
   async function pointTo(
     heir: string,
     dead: string,
@@ -129,7 +129,7 @@ export function createRecords(
     if (ids.length === 0) return [];
     const records = await redis.mget(ids.map(keys.delivery));
     const ended = ids.flatMap((id, index) => parseReadable(id, records[index] ?? null)?.delivery ?? []);
-    // One that came back may have ended twice, or not again yet.
+    // One that came back may have ended twice, or may not have ended again yet.
     return ended.filter(({ id, status }, index) => isTerminal(status) && ids.indexOf(id) === index);
   }
 
@@ -168,7 +168,7 @@ export function createRecords(
   };
 }
 
-/** A save is told of by its kind, and with whoever stands in place of one that died. */
+/** The reply of a save: its kind and, if the delivery died, the one that takes its place. */
 function toReply(reply: unknown): [kind: Saved['kind'], heir: string | null] {
   return Array.isArray(reply) ? (reply as ['saved', string]) : [reply as Saved['kind'], null];
 }

@@ -1,4 +1,4 @@
-// Finding deliveries by what an operator has at hand: an id, a device or a run. Walks all records in slices; nothing is indexed for it.
+// Finds deliveries by delivery, device or run id. Scans all records in slices, without an index.
 import type { Cluster } from 'ioredis';
 import { isDeliveryId, type Delivery } from '../../domain/delivery.ts';
 import type { Keys } from '../redis/keys.ts';
@@ -7,12 +7,12 @@ import type { Records } from './records.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { scriptOf } from '../redis/script.ts';
 
-/** Newest first; `complete` is false where there may be more than were looked for, or time ran out. */
+/** Newest first; `complete` is false if the limit or the time ran out, so there may be more. */
 export type SearchResult = { deliveries: Delivery[]; complete: boolean };
 
 export type Search = (text: string) => Promise<SearchResult>;
 
-/** One slice keeps Redis for about a millisecond. */
+/** One slice blocks Redis for about a millisecond. */
 const SLICE = 1000;
 const FOUND_AT_MOST = 50;
 const SEARCHED_FOR_MS = 5000;
@@ -43,7 +43,7 @@ export function createSearch(redis: RedisConnection, keys: Keys, { find }: Recor
   };
 }
 
-/** In a cluster all of a tenant's keys are with one node, but which one is only known to the cluster. */
+/** In a cluster all keys of a tenant are on one node, but only the cluster knows which, so all masters are scanned. */
 async function* walk(redis: RedisConnection, pattern: string): AsyncGenerator<string[]> {
   for (const node of redis.isCluster ? (redis as Cluster).nodes('master') : [redis]) {
     let cursor = '0';

@@ -9,12 +9,12 @@ import { scriptOf, type Script, type ScriptName } from '../redis/script.ts';
 export type Promoted = { count: number; nextInMs: number | null };
 
 export type WaitingList = {
-  /** Keys and arguments that a script on the waiting list gets before its own; `lua/includes/waiting-list/keys.lua` names them. */
+  /** Keys and arguments prepended for scripts on the waiting list; `lua/includes/waiting-list/keys.lua` names them. */
   keys: readonly string[];
   args: readonly (string | number)[];
-  /** Promotes the next deliveries as there is room: probes of held configurations, retries that are due, new ones. */
+  /** Promotes deliveries while there is room: probes of held configurations, due retries, then new ones. */
   promote: () => Promise<Promoted>;
-  /** Gives deliveries a BullMQ job; one that has a job keeps it. */
+  /** Adds BullMQ jobs for deliveries; existing jobs are kept. */
   enqueue: (ids: readonly string[]) => Promise<void>;
   /** Gives a promoted delivery a job if it has none, unless it is put off. */
   enqueueIfDue: (id: string) => Promise<void>;
@@ -22,15 +22,15 @@ export type WaitingList = {
   putOff: (id: string, waitMs: number) => Promise<void>;
   /** How long a delivery has to wait for its next attempt, on Redis's clock. */
   waitMs: (id: string) => Promise<number>;
-  /** Takes a delivery that gave its job up out of the way while its configuration is held; otherwise it is tried again at once. */
+  /** Parks a delivery that gave up its job while its configuration is held; otherwise it is retried immediately. */
   park: (id: string, heldBy: HoldKey) => Promise<void>;
-  /** Gives jobs to promoted deliveries that lost theirs, one slice per call. @returns how many had none */
+  /** Adds jobs for promoted deliveries that lost theirs, one slice per call. @returns how many had none */
   sweep: (now: number) => Promise<number>;
   /** When the oldest open delivery was accepted, with and without the parked ones; null if there is none. */
   oldestOpen: () => Promise<{ at: number | null; notParkedAt: number | null }>;
 };
 
-/** A script of this connection that works on the waiting list: given its own keys and arguments, it gets the list's before them. */
+/** A script that works on the waiting list: the list's keys and arguments are prepended to the given ones. */
 export function scriptOnList(
   redis: RedisConnection,
   list: Pick<WaitingList, 'keys' | 'args'>,
@@ -40,7 +40,7 @@ export function scriptOnList(
   return (keys, args) => script([...list.keys, ...keys], [...list.args, ...args]);
 }
 
-/** How many are promoted in one script, which blocks Redis. */
+/** Maximum promoted per script call, which blocks Redis. */
 const PROMOTED_AT_ONCE = 200;
 /** How many promoted deliveries one sweep checks, and how old one must be. */
 const SWEEP_SLICE = 1000;
@@ -48,8 +48,8 @@ const SWEEP_AGE_MS = 15_000;
 
 /**
  * The waiting list of one tenant.
- * @param window how many new deliveries may be promoted and due, without an attempt under way
- * @param probeLostMs after how long a delivery chosen as a probe counts as lost
+ * @param window how many new deliveries may be promoted and due without an attempt in progress
+ * @param probeLostMs time after which a delivery chosen as a probe counts as lost
  */
 export function createWaitingList(
   redis: RedisConnection,
@@ -74,7 +74,7 @@ export function createWaitingList(
     await Promise.all(ids.map((id) => queue.add('deliver', {}, { jobId: id })));
   }
 
-  /** Whether it has a job, or gets one when its time comes. */
+  /** Whether it has a job or will get one when it is due. */
   const isExpected = async (id: string) =>
     (await redis.exists(queue.toKey(id))) === 1 || (await redis.zscore(keys.putOff, id)) !== null;
 
@@ -103,7 +103,7 @@ export function createWaitingList(
       const [from, to] = [String(swept), String(swept + SWEEP_SLICE - 1)];
       const slice = await redis.zrange(keys.promoted, from, to, 'WITHSCORES');
       swept = slice.length < 2 * SWEEP_SLICE ? 0 : swept + SWEEP_SLICE;
-      // One from the future was accepted by a wrong clock; that does not make it younger.
+      // An instant in the future comes from a wrong clock; such a delivery counts as old.
       const ids = slice.filter((_, index) => {
         const age = now - Number(slice[index + 1]);
         return index % 2 === 0 && (age >= SWEEP_AGE_MS || age < 0);

@@ -1,17 +1,17 @@
-// What a consumer reports about deliveries, holds and itself; telemetry implements it.
+// The events a consumer reports about deliveries, holds and itself; telemetry implements them.
 import type { Delivery, Outcome } from '../../domain/delivery.ts';
 import type { Hold } from '../../domain/hold/hold.ts';
 import type { Verdict } from '../../domain/attempt/decide.ts';
 
-/** An attempt that ended, and what follows from it. */
+/** A finished attempt and the verdict on it. */
 export type AttemptEnded = { delivery: Delivery; outcome: Outcome; verdict: Verdict; durationMs: number };
 
-/** What becomes of one delivery. */
+/** Events of a single delivery. */
 export type DeliveryEvents = {
   attempt: (ended: AttemptEnded) => void;
   delivered: (delivery: Delivery) => void;
   dead: (delivery: Delivery) => void;
-  /** A worker disappeared in the middle of an attempt. */
+  /** A worker disappeared during an attempt. */
   stalled: (deliveryId: string) => void;
   /** A defect: Graph has two records for one run. */
   deliveredTwice: (delivery: Delivery, otherDeviceRunStateId: string) => void;
@@ -19,7 +19,7 @@ export type DeliveryEvents = {
   recordReplaced: (earlier: Delivery, later: Delivery) => void;
 };
 
-/** What an outcome changes for every delivery of the tenant. */
+/** Events that concern every delivery of the tenant. */
 export type TenantEvents = {
   throttled: (waitMs: number) => void;
   held: (hold: Hold) => void;
@@ -31,7 +31,7 @@ export type ConsumerEvents = DeliveryEvents &
   TenantEvents & {
     /** Open deliveries had no job and were given one. */
     woken: (deliveries: number) => void;
-    /** Jobs wait, but the worker fetches none. */
+    /** Jobs are waiting, but the worker fetches none. */
     starved: (starvedMs: number) => void;
     redisTrouble: (error: Error) => void;
     defect: (error: unknown, what: string) => void;

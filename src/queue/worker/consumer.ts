@@ -1,4 +1,4 @@
-// BullMQ worker ⇄ work on a delivery: jobs in, done, put off or parked; watched, swept and fed.
+// The BullMQ worker: runs deliveries; with a watchdog, a sweep for lost jobs, and promotion from the waiting list.
 import { WaitingError, Worker, type Job } from 'bullmq';
 import type { Policy } from '../../domain/attempt/retry-policy.ts';
 import type { Budget } from '../budget/budget.ts';
@@ -31,21 +31,21 @@ export type ConsumerParts = {
 };
 
 export type Consumer = {
-  /** Whether it makes progress while work waits. */
+  /** Whether it makes progress while jobs are waiting. */
   isAlive: () => boolean;
-  /** Stops taking work, gives back what waits for its turn, and resolves when the attempts in hand have ended. */
+  /** Stops taking jobs, gives back those still waiting for a permit, and resolves when running attempts have ended. */
   close: () => Promise<void>;
 };
 
-/** A killed worker's deliveries come back after at most LOCK_MS + 2 × STALLED_CHECK_MS. */
+/** A killed worker's deliveries are taken over after at most LOCK_MS + 2 × STALLED_CHECK_MS. */
 const LOCK_MS = 20_000;
 const STALLED_CHECK_MS = 10_000;
-/** A stalled job is never failed: the record says how often it was tried. */
+/** Stalled jobs never fail: the delivery record counts attempts. */
 const NEVER = 1_000_000_000;
-/** After a defect or trouble with Redis a delivery is tried again after this. */
+/** Delay before a delivery is tried again after a defect or a problem with Redis. */
 const AFTER_TROUBLE_MS = 5000;
 const SWEEP_EVERY_MS = 5000;
-/** The line is fed at every turn; this is for what a worker that went away did not feed. */
+/** Promotion runs with every permit; this interval covers what a worker that went away did not promote. */
 const FEED_EVERY_MS = 500;
 
 /** Starts consuming the deliveries of a tenant. */
@@ -59,7 +59,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     onPermit: () => void feed(),
     onRefused: events.redisTrouble,
   });
-  /** Those that gave their job up, until it is gone. */
+  /** Deliveries that gave up their job, until the job is gone. */
   const leaving = new Set<string>();
 
   async function process(job: Job, token = ''): Promise<void> {
@@ -70,12 +70,12 @@ export function createConsumer(parts: ConsumerParts): Consumer {
       if (left) await leave(id, left);
     } catch (error) {
       if (stopping.signal.aborted && error === stopping.signal.reason) {
-        // Where it was chosen as a probe, another one may be.
+        // If it was chosen as a probe, another delivery may be the probe now.
         await parts.budget.giveBack(id).catch(() => undefined);
         await job.moveToWait(token);
         throw new WaitingError();
       }
-      // Somebody else has the job by now: it is theirs to move.
+      // Another worker has the job by now and will move it.
       if (lockLost.aborted) throw new WaitingError();
       if (isRefused(error)) events.redisTrouble(error);
       else events.defect(error, 'a delivery could not be worked on');
@@ -98,7 +98,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     if (left !== 'put-off') await deliveries.park(id, left.heldBy);
   }
 
-  /** Its turn may have come again before its job was gone, and then it got none. */
+  /** The delivery may have become due before its job was gone, and then it got no new job. */
   function jobGone(id: string): void {
     if (leaving.delete(id)) void upkeep(() => deliveries.enqueueIfDue(id)).then(feed);
   }
@@ -107,7 +107,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   let hungry = false;
   let nextFeeding: NodeJS.Timeout | undefined;
 
-  /** One feeding at a time; asked meanwhile, it feeds once more. It comes back when the next retry or probe is due. */
+  /** Promotes, one call at a time; a request in between causes one more. Schedules itself for the next retry or probe. */
   async function feed(): Promise<void> {
     hungry = true;
     if (feeding || stopping.signal.aborted) return;
@@ -163,7 +163,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     rebuild: async () => {
       const old = worker;
       worker = startWorker();
-      // Attempts in hand end by themselves; the old worker is not waited for, it may never close.
+      // Running attempts end by themselves; the old worker is not awaited, as it may never close.
       void old.close().catch(() => undefined);
       await worker.waitUntilReady();
     },

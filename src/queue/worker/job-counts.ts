@@ -1,7 +1,7 @@
-// How many BullMQ jobs are in each state: one script in Redis that takes lengths, however long the queue is.
+// Counts BullMQ jobs by state, with a single script in Redis that only reads lengths, so its cost does not depend on the queue.
 import type { Queue } from 'bullmq';
 
-/** A job that has run is gone at once, and none ever fails, so other states stay empty. */
+/** Completed jobs are removed at once and jobs never fail, so the other states stay empty. */
 const JOB_STATES = ['waiting', 'prioritized', 'active', 'delayed'] as const;
 
 export type JobCounts = Record<(typeof JOB_STATES)[number], number>;

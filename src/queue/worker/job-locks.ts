@@ -1,16 +1,16 @@
-// Keeps the locks of the jobs in hand. BullMQ's own renewal reckons by the wall clock: where that steps back, it stops.
+// Renews the locks of active jobs. BullMQ's own renewal uses the wall clock and stops working if that steps back.
 
-/** Prolongs locks. @returns the ids of those that are lost */
+/** Extends locks. @returns the ids of those that are lost */
 type Extend = (ids: string[], tokens: string[], lockMs: number) => Promise<string[]>;
 
 export type Locks = {
-  /** Keeps a job's lock until it is released. @returns aborted where the lock is lost */
+  /** Keeps renewing a job's lock until it is released. @returns a signal that is aborted if the lock is lost */
   keep: (id: string, token: string) => AbortSignal;
   release: (id: string, token: string) => void;
   close: () => void;
 };
 
-/** Several chances to prolong a lock before it ends. */
+/** Several attempts to renew a lock before it expires. */
 const RENEWED_PER_LOCK = 4;
 
 export function createLocks(extend: Extend, lockMs: number, onTrouble: (error: Error) => void): Locks {
@@ -35,7 +35,7 @@ export function createLocks(extend: Extend, lockMs: number, onTrouble: (error: E
 
   return {
     keep: (id, token) => {
-      // Whoever has the job again lost the lock it had before.
+      // If this process gets a job again, the lock it had before is lost.
       kept.get(id)?.lost.abort();
       const lost = new AbortController();
       kept.set(id, { token, lost });

@@ -1,12 +1,12 @@
-// Repeats a write that Redis refused, with backoff and for a bounded time: what is to be stored is known here and nowhere else.
+// Retries a write that Redis refused, with backoff and for a limited time: the result to be stored exists only in this process.
 import { setTimeout as delay } from 'node:timers/promises';
 import { isRefused } from '../redis/refusals.ts';
 
-/** Runs a write until Redis takes it. @throws what Redis said last, once the time is over or the lock is lost */
+/** Retries a write until Redis accepts it. @throws the last error from Redis once time is up or the lock is lost */
 export type Persist = <T>(write: () => Promise<T>) => Promise<T>;
 
 export type PersistOptions = {
-  /** Cuts the wait short and allows one last try: another worker may have the delivery by now. */
+  /** Ends the wait and allows one last try: another worker may have the delivery by now. */
   lockLost: AbortSignal;
   onRefused: (error: Error) => void;
   repeatForMs?: number;

@@ -12,7 +12,7 @@ import { createPersist, type Persist } from './persist.ts';
 import { createSettle, type SettleParts } from './settle.ts';
 import type { ApplyTenantEffect } from './tenant-effect.ts';
 
-/** One attempt, whatever it does: never throws for what Graph or the network do. A look that is cut throws the signal's reason. */
+/** Makes one attempt. Never throws for failures of Graph or the network. An aborted lookup throws the signal's reason. */
 export type Deliver = (delivery: Delivery, run: RunResult, signal: AbortSignal) => Promise<Outcome>;
 
 export type ProcessingParts = SettleParts & {
@@ -20,19 +20,19 @@ export type ProcessingParts = SettleParts & {
   deliver: Deliver;
   applyTenantEffect: ApplyTenantEffect;
   giveBack: Budget['giveBack'];
-  /** A permit was used: there is room for the next in the waiting list. */
+  /** A permit was used, so the next delivery of the waiting list can be promoted. */
   onPermit: () => void;
-  /** Redis refused to store what an attempt came to; it is tried again. */
+  /** Redis refused to store the result of an attempt; storing it is retried. */
   onRefused: (error: Error) => void;
 };
 
-/** `stop` ends what only waits; `lockLost` also cuts a create short. */
+/** `stop` ends anything that only waits; `lockLost` also aborts a create. */
 export type Signals = { stop: AbortSignal; lockLost: AbortSignal };
 
-/** Why a delivery that has not ended gives its job up: it is put off and gets another when its time comes, or is to be parked. */
+/** Why an open delivery gives up its job: it is put off and gets another job when it is due, or it must be parked. */
 export type Leaving = 'put-off' | { heldBy: HoldKey };
 
-/** Works on a delivery until it has ended (null) or has to make room. */
+/** Works on a delivery until it has ended (null) or must give up its job. */
 export type ProcessDelivery = (id: string, signals: Signals) => Promise<Leaving | null>;
 
 export function createDeliveryProcessor(parts: ProcessingParts): ProcessDelivery {
@@ -74,7 +74,7 @@ export function createDeliveryProcessor(parts: ProcessingParts): ProcessDelivery
     return newer !== null && (await deliveries.replace(delivery.id, newer, clock())) === 'saved';
   }
 
-  /** @returns whether it came to an outcome that says something about Graph, or the way there */
+  /** @returns whether the outcome says something about Graph or the connection to it */
   async function attempt(stored: Stored, permit: Permit, { signal, lockLost, persist }: Leash): Promise<boolean> {
     const startedAt = clock();
     const marked = await deliveries.save(stored, begin(stored.delivery, startedAt), startedAt);
@@ -86,29 +86,29 @@ export function createDeliveryProcessor(parts: ProcessingParts): ProcessDelivery
       signal.throwIfAborted();
       throw new Error('an open delivery has no run result');
     }
-    // Stopping lets a create finish, and only a lost lock cuts it short; a lookup writes nothing and may be cut.
+    // Stopping lets a create finish, only a lost lock aborts it; a lookup writes nothing and may be aborted.
     const interruptible = delivery.mark?.sends === 'look' ? signal : lockLost;
     const outcome = await parts.deliver(delivery, run, interruptible).catch(async (error: unknown) => {
       if (interruptible.aborted) await takeBack();
       throw error;
     });
     const decision = decideNow(outcome, delivery);
-    // A create that was cut short here says nothing about Graph.
+    // A create aborted by ourselves says nothing about Graph.
     const isOurs = interruptible.aborted && isFailure(outcome) && outcome.graph === null;
     const applyToTenant = () =>
       isOurs ? Promise.resolve(false) : parts.applyTenantEffect(delivery, decision.tenant, permit, persist);
     const settleAs = (held: boolean) => settle(marked.stored, { outcome, decision, held, startedAt }, persist);
-    // Only a failure can be answered for by a hold; a record is stored at once.
+    // Only a failure can be explained by a hold; success is stored without waiting.
     if (isFailure(outcome)) await settleAs(await applyToTenant());
     else await bothEnded(applyToTenant(), settleAs(false));
     return !isOurs;
   }
 }
 
-/** What an attempt is bound by. */
+/** What bounds an attempt. */
 type Leash = { signal: AbortSignal; lockLost: AbortSignal; persist: Persist };
 
-/** Unlike Promise.all it waits for both, also where one fails: the job must not end while its outcome is being stored. */
+/** Unlike Promise.all, waits for both even if one fails: the job must not end while its outcome is being stored. */
 async function bothEnded(...parts: Promise<unknown>[]): Promise<void> {
   const failed = (await Promise.allSettled(parts)).find(({ status }) => status === 'rejected');
   if (failed?.status === 'rejected') throw failed.reason;

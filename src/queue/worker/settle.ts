@@ -1,4 +1,4 @@
-// Stores what an outcome makes of a delivery, and settles which delivery a record in Graph belongs to.
+// Stores the result of an attempt, and settles which delivery owns a record in Graph.
 import { conclude, isFailure, recordTaken } from '../../domain/attempt/conclusion.ts';
 import { decide, type Decision } from '../../domain/attempt/decide.ts';
 import { withNote } from '../../domain/attempt/note.ts';
@@ -12,11 +12,11 @@ import type { Saved } from '../store/records.ts';
 import type { DeliveryEvents } from './consumer-events.ts';
 import type { Persist } from './persist.ts';
 
-/** An attempt that ended, and what was decided on it. */
+/** A finished attempt and the decision on it. */
 export type Ended = {
   outcome: Outcome;
   decision: Decision;
-  /** Whether a hold answers for the failure. */
+  /** Whether a hold explains the failure. */
   held: boolean;
   startedAt: number;
 };
@@ -34,7 +34,7 @@ export function createSettle({ deliveries, facts, events, policy, clock, random 
   const decideNow = (outcome: Outcome, delivery: Delivery): Decision =>
     decide(outcome, delivery, { now: clock(), random: random() }, policy);
 
-  /** Another worker's change meanwhile only matters where Graph has the record. */
+  /** A concurrent change by another worker only matters if Graph has the record. */
   async function settle(stored: Stored, ended: Ended, persist: Persist): Promise<void> {
     const { outcome, decision, held, startedAt } = ended;
     const now = clock();
@@ -64,7 +64,7 @@ export function createSettle({ deliveries, facts, events, policy, clock, random 
     if (verdict.then === 'dead') events.dead(delivery);
   }
 
-  /** The record belongs to another delivery. Where Graph replaced that one's, the other is noted so and this one gets it. */
+  /** The record belongs to another delivery. If Graph replaced it, that delivery gets a note and this one the record. */
   async function replaceOwner(
     stored: Stored,
     delivery: Delivery,
@@ -78,7 +78,7 @@ export function createSettle({ deliveries, facts, events, policy, clock, random 
     if (owner && !isReplaced(owner.delivery, outcome, stored.delivery, oneRowPerDevice?.holds === true))
       return { kind: 'claimed' };
     if (owner) {
-      // Noted first: at no time do two deliveries believe that the record is theirs.
+      // The note comes first, so that two deliveries never claim the same record at once.
       const note = { code: 'record-replaced', at: now, by: delivery.id } as const;
       const noted = await persist(() => deliveries.save(owner, withNote(owner.delivery, note), now));
       if (noted.kind === 'stale') return { kind: 'claimed' };

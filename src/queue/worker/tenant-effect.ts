@@ -1,4 +1,4 @@
-// Carries out what an outcome means for the whole tenant: throttling, and holds that begin, go on or end.
+// Applies an outcome's effect on the whole tenant: throttling, and holds that begin, continue or end.
 import type { Decision } from '../../domain/attempt/decide.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import { keyOfHold, type Operation } from '../../domain/hold/hold.ts';
@@ -7,7 +7,7 @@ import type { Budget } from '../budget/budget.ts';
 import type { Permit } from '../budget/budget.ts';
 import type { Persist } from './persist.ts';
 
-/** @returns whether a hold answers for the failure: then the delivery is kept and does not age */
+/** @returns whether a hold explains the failure: then the delivery is kept and does not age */
 export type ApplyTenantEffect = (
   delivery: Delivery,
   effect: Decision['tenant'],
@@ -15,7 +15,7 @@ export type ApplyTenantEffect = (
   persist: Persist,
 ) => Promise<boolean>;
 
-/** That a configuration works is recorded at most this often. */
+/** Success of a configuration is recorded at most this often. */
 const RECORDED_EVERY_MS = 1000;
 
 export function createTenantEffects(
@@ -26,7 +26,7 @@ export function createTenantEffects(
 ): ApplyTenantEffect {
   const recordedAt = new Map<string, number>();
 
-  /** Success is the rule; where it changes nothing it need not be recorded each time. */
+  /** Success is the normal case; if it changes nothing, it is not recorded every time. */
   function isNews(operation: Operation, hardwareConfigurationId: string, permit: Permit): boolean {
     const key = keyOfHold(operation, hardwareConfigurationId);
     const now = clock();

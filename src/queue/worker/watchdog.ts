@@ -1,4 +1,4 @@
-// Notices a worker that stopped fetching while work waits: rebuilds it, and says so when that does not help.
+// Detects a worker that stopped fetching jobs although some are waiting: rebuilds it, and reports it as dead if that fails.
 import pTimeout from 'p-timeout';
 
 export type Watched = {
@@ -6,30 +6,30 @@ export type Watched = {
   countWaiting: () => Promise<number>;
   /** Whether this worker has room for another job. */
   hasRoom: () => boolean;
-  /** How many jobs this worker has begun since it was made. */
+  /** How many jobs this worker has started since it was created. */
   countBegun: () => number;
   /** Closes its connections and opens new ones. */
   rebuild: () => Promise<void>;
   onStarved: (starvedMs: number) => void;
-  /** One that only goes forward. */
+  /** A monotonic clock. */
   clock: () => number;
 };
 
 export type Watchdog = {
-  /** False once a rebuild did not help: the process had better be started anew. */
+  /** False if a rebuild did not help: the process should be restarted. */
   isAlive: () => boolean;
   look: () => Promise<void>;
   close: () => void;
 };
 
 const LOOK_EVERY_MS = 5000;
-/** BullMQ's blocking read ends after at most 10 s; a worker that has not fetched by then never will. */
+/** BullMQ's blocking read ends after 10 s at most; a worker that has not fetched by then never will. */
 const REBUILD_AFTER_MS = 20_000;
 const GIVE_UP_AFTER_MS = 60_000;
 
 /**
- * Watches one worker. BullMQ's own signs stay healthy when it wedges after an outage (isRunning() is true, pings are
- * answered), so only progress counts: work waits, there is room, and nothing was begun.
+ * Watches one worker. After an outage a wedged BullMQ worker still looks healthy (isRunning() is true, pings are
+ * answered), so only progress counts: jobs are waiting, there is room, and none was started.
  */
 export function createWatchdog(watched: Watched): Watchdog {
   let starvedSince: number | null = null;
@@ -38,7 +38,7 @@ export function createWatchdog(watched: Watched): Watchdog {
 
   async function look(): Promise<void> {
     const waiting = await pTimeout(watched.countWaiting(), { milliseconds: LOOK_EVERY_MS }).catch(() => null);
-    // Redis away is no fault of the worker's: it cannot fetch, and a new one could not either.
+    // If Redis is unreachable, the worker is not at fault: a new one could not fetch either.
     const starved = waiting !== null && waiting > 0 && watched.hasRoom() && watched.countBegun() === begun;
     begun = watched.countBegun();
     if (!starved) {
