@@ -9,7 +9,9 @@ export async function confirm(question: string, yes: true | undefined): Promise<
   if (yes) return;
   if (!process.stdin.isTTY) throw new OperatorError(`${question} Say --yes.`, EXIT.usage);
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  const answer = await terminal.question(`${toVisible(question)} [y/N] `);
+  // Ctrl-C or the end of input, which leave the cursor behind the question.
+  const noAnswer = () => (process.stderr.write('\n'), '');
+  const answer = await terminal.question(`${toVisible(question)} [y/N] `).catch(noAnswer);
   terminal.close();
   if (!/^y(es)?$/i.test(answer.trim())) throw new OperatorError('nothing was done', EXIT.ok);
 }
