@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { parseBasePath } from '../domain/submission/base-path.ts';
 import { PRIORITIES } from '../domain/order.ts';
 import { identityVariables } from './identity.ts';
-import { redisVariables, type Address } from './redis.ts';
+import { notBlank, redisVariables, type Address } from './redis.ts';
 import { toSecret } from './secret.ts';
 
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
@@ -68,17 +68,17 @@ const payloadKeys = z
 /** One entry per variable of the contract: its name, its form, its default. */
 export const environmentSchema = z.object({
   PORT: whole(8080, 0, 65_535),
-  HOST: z.string().default('0.0.0.0'),
+  HOST: notBlank.default('0.0.0.0'),
   WORKER_PORT: whole(8081, 0, 65_535),
   ...redisVariables,
   REDIS_SENTINELS: addresses.optional(),
-  REDIS_SENTINEL_NAME: z.string().optional(),
+  REDIS_SENTINEL_NAME: notBlank.optional(),
   REDIS_CLUSTER: addresses.optional(),
   REDIS_PREFIX: z
     .string()
     .regex(/^[\w.:-]{1,64}$/, 'must be 1 to 64 of A–Z a–z 0–9 _ . : -')
     .default('runstate'),
-  DATA_DIR: z.string().default('./data'),
+  DATA_DIR: notBlank.default('./data'),
   PAYLOAD_KEYS: payloadKeys.optional(),
   DEVICE_GROUP_KEYS: groupKeys.optional(),
   ...identityVariables,

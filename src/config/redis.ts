@@ -30,7 +30,7 @@ export type RedisAddress = {
 };
 
 const DEFAULT_PORT = 6379;
-const notBlank = z.string().refine((text) => text.trim() !== '', 'must not be blank');
+export const notBlank = z.string().refine((text) => text.trim() !== '', 'must not be blank');
 
 export const redisVariables = {
   REDIS_URL: z
@@ -41,7 +41,7 @@ export const redisVariables = {
     })
     .transform(toSecret)
     .optional(),
-  REDIS_USERNAME: z.string().optional(),
+  REDIS_USERNAME: notBlank.optional(),
   REDIS_PASSWORD: notBlank.transform((text) => toSecret(text.trim())).optional(),
   REDIS_PASSWORD_FILE: z
     .string()
@@ -126,6 +126,7 @@ function parseNetworkAddress(text: string): RedisAddress {
   const url = new URL(text);
   if (url.hostname === '') throw new Unusable('must be a redis://, rediss:// or unix: address');
   if (text.includes('#')) throw new Unusable('must have no #: write %23 where it is part of a password');
+  if (url.port === '0') throw new Unusable('must have a port from 1 to 65535');
   const path = /^(?:\/([^/]*)\/?)?$/.exec(url.pathname);
   if (!path) throw new Unusable('must have nothing but the number of a database behind its first slash');
   const family = url.searchParams.get('family');

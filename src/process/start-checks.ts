@@ -80,6 +80,8 @@ function credentialFaults(given: Variables): string[] {
 function dataDirectoryFaults(given: Variables): string[] {
   if (TOPOLOGIES.some((name) => name in given)) return [];
   const directory = given['DATA_DIR'] ?? './data';
+  // Already reported, and nothing is made there.
+  if (directory.trim() === '') return [];
   try {
     makeDirectory(resolve(directory));
     if (!statSync(directory).isDirectory()) return ['DATA_DIR is no directory'];

@@ -96,6 +96,7 @@ const CASES: Record<Name, Case> = {
       'redis://',
       'unix:',
       'unix:?db=1',
+      'redis://h:0',
       'redis://h/abc',
       'redis://h/1x',
       'redis://h/-1',
@@ -468,6 +469,15 @@ test.each([
   );
   expect(faults).toEqual(['DRAIN_MS must be less than SHUTDOWN_GRACE_MS, which counts it']);
 });
+
+test.each(['HOST', 'DATA_DIR', 'REDIS_USERNAME', 'REDIS_SENTINEL_NAME'] as const)(
+  '%s of nothing but white space · is refused by name',
+  (name) => {
+    for (const blank of [' ', '\t', ' \r\n']) {
+      expect(faultsOf({ ...worker, ...COMPANY[name], [name]: blank })).toEqual([`${name} must not be blank`]);
+    }
+  },
+);
 
 test('a secret of nothing but white space · is none', () => {
   expect(faultsOf({ ...worker, AZURE_CLIENT_SECRET: ' \r\n' })).toEqual([
