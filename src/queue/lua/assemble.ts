@@ -1,10 +1,10 @@
-// Reads the scripts beside this file, once, and puts each together: prologue, the parts it includes, and its own lines.
+// Loads the Lua scripts next to this file and assembles each: prologue, included parts, and its own lines.
 import { readdirSync, readFileSync } from 'node:fs';
 import { prologueFor } from './constants.ts';
 
-/** `--- @include "name"` stands for the part `includes/name.lua`; a second one for the same part is left out. */
+/** `--- @include "name"` is replaced by `includes/name.lua`, once per script. */
 const INCLUDE = /^--- @include "([\w/-]+)"\n/gm;
-/** Where `answer-once.lua` has the script it wraps. */
+/** The placeholder for the wrapped script in `answer-once.lua`. */
 const SCRIPT_LINE = /^ *--- @script\n/m;
 const WRAPPER = 'answer-once';
 
@@ -20,7 +20,7 @@ export const LUA_FILES: ReadonlyMap<string, string> = new Map(
 
 /**
  * @param answeredOnce whether a call that arrives twice runs once
- * @throws Error where a file is missing
+ * @throws Error if a file is missing
  */
 export function assemble(name: string, answeredOnce: boolean): string {
   const script = withIncludes(read(name), new Set());

@@ -16,16 +16,16 @@ export const STATUS_CODES: Record<Status, string> = {
   superseded: 's',
 };
 
-/** No header is longer. */
+/** The maximum length of a header. */
 export const HEADER_BYTES = 128;
 
-/** Counts the changes of the revoked devices, so that a process sees with one small reply that there are none. No device id has this character. */
+/** Revision of the list of revoked devices: one small read shows whether it changed. No device id contains this character. */
 export const REVISION_FIELD = '#';
 
-/** Which Graph and tenant the facts are of; the other fields of their hash are facts. */
+/** The field with the Graph and tenant that the facts are about; the other fields are facts. */
 export const SUBJECT_FIELD = 'of';
 
-/** Where the budget keeps each number of the pace. */
+/** The fields of the budget that hold the pace. */
 export const PACE_FIELDS = PACE_MEMBERS.map((member) => `pace.${member}`);
 
 type LuaValue = string | number | readonly string[] | Readonly<Record<string, string>>;

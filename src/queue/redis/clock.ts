@@ -1,20 +1,20 @@
-// Redis's clock as a process knows it: asked every second, and kept in between by a clock that only goes forward.
+// Redis's clock as seen by a process: read every second, and extrapolated in between with a monotonic clock.
 import pTimeout from 'p-timeout';
 import type { RedisConnection } from './connection.ts';
 import { scriptOf } from './script.ts';
 
 export type RedisClock = {
-  /** Milliseconds since 1970 by Redis's clock: the one clock that all processes share. */
+  /** Milliseconds since 1970 on Redis's clock, the only clock shared by all processes. */
   now: () => number;
   /**
-   * The latest instant it can be. A machine that slept, or was set forward, may not have asked Redis again yet; use
-   * this where acting too late would be wrong.
+   * The latest possible instant. After the machine slept or its clock was set forward, Redis may not have been asked again
+   * yet; use this where acting too late would be wrong.
    */
   latest: () => number;
   close: () => void;
 };
 
-/** The clocks of the machine: `elapsed` only goes forward, but may stand still while the machine sleeps. */
+/** The machine's clocks: `elapsed` is monotonic, but may stop while the machine sleeps. */
 export type MachineClocks = { elapsed: () => number; wall: () => number };
 
 const ASK_EVERY_MS = 1000;
@@ -23,17 +23,17 @@ const ANSWER_WITHIN_MS = 5000;
 const MACHINE: MachineClocks = { elapsed: () => performance.now(), wall: () => Date.now() };
 
 /**
- * Opens the clock of the Redis that holds a key. Until Redis was asked once it is the machine's own; on a connection
- * that is ready it was asked when this resolves.
+ * Opens the clock of the Redis node that holds a key. Until Redis has been asked once it is the machine's clock; on a
+ * connection that is ready, Redis has been asked when this resolves.
  */
 export async function openRedisClock(
   redis: RedisConnection,
   key: string,
   { elapsed, wall }: MachineClocks = MACHINE,
 ): Promise<RedisClock> {
-  // A script goes to the node that has the key; TIME by itself would go to any.
+  // A script runs on the node that has the key; TIME alone might go to any node.
   const timeScript = scriptOf(redis, 'redis/read-time');
-  /** What Redis's clock shows when `elapsed` is 0, and by how much the wall clock was ahead of it when Redis was asked. */
+  /** Redis's clock minus `elapsed`, and the wall clock minus `elapsed`, when Redis was last asked. */
   let offset: number | null = null;
   let wallOffset = 0;
   let asking = false;
@@ -49,7 +49,7 @@ export async function openRedisClock(
       ];
       const answeredAt = elapsed();
       const time = Number(seconds) * 1000 + Number(micros) / 1000;
-      // Redis read its clock somewhere between question and answer: what is known stays, unless it lies outside.
+      // Redis read its clock between request and response, so the known offset is kept unless it lies outside that range.
       const [least, most] = [time - answeredAt, time - askedAt];
       offset = offset === null ? (least + most) / 2 : Math.min(most, Math.max(least, offset));
       wallOffset = wall() - elapsed();

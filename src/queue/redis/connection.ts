@@ -1,4 +1,4 @@
-// One connection recipe for every topology: embedded, single, Sentinel, Cluster; and how each purpose fails.
+// One connection recipe for every topology (embedded, single, Sentinel, Cluster), and how commands fail for each purpose.
 import { once } from 'node:events';
 import { Cluster, Redis, type RedisOptions as AnyRedisOptions } from 'ioredis';
 import { parseRedisUrl, readPassword, type RedisAccess, type RedisConfig } from '../../config/redis.ts';
@@ -11,16 +11,16 @@ type RedisOptions = Omit<AnyRedisOptions, 'replyMapping'>;
 
 /**
  * `answer`: a caller waits, so commands fail fast. `work`: nobody waits, so commands wait for Redis to come back.
- * `examine`: as `answer`, but whatever is found there is looked at.
+ * `examine`: like `answer`, but stays connected to whatever server it finds.
  */
 export type Purpose = 'answer' | 'work' | 'examine';
 
-/** A caller that waits for Redis hears no within 2 s, even after two commands in a row. */
+/** A caller gets an error within 2 s, even after two commands in a row. */
 const ANSWER_TIMEOUT_MS = 1500;
 const CONNECT_TIMEOUT_MS = 2000;
-/** While a server loads its files it is asked again after this. */
+/** Interval of retries while a server loads its files. */
 const LOADING_RETRY_MS = 500;
-/** Longer than BullMQ's blocking read of at most 10 s; a master that hangs is left after this. */
+/** Longer than BullMQ's blocking read of at most 10 s; after this, a hanging master is abandoned. */
 const SOCKET_TIMEOUT_MS = 15_000;
 
 const ANSWER: RedisOptions = {
@@ -42,12 +42,12 @@ const OPTIONS: Record<Purpose, RedisOptions> = {
   },
 };
 
-/** What `reconnectOnError` answers: reconnect and fail the command, or reconnect and send it again. */
+/** Results for `reconnectOnError`: reconnect and fail the command, or reconnect and resend it. */
 const ANEW = { answer: 1, work: 2, examine: false } as const;
 
 const refusalsByConnection = new WeakMap<RedisConnection, Refusals>();
 
-/** What Redis refused on a connection and all made like it. */
+/** The refusals on a connection and its duplicates. */
 export function refusalsOf(connection: RedisConnection): Refusals {
   const refusals = refusalsByConnection.get(connection);
   if (!refusals) throw new Error('a connection that was not opened here');
@@ -55,8 +55,8 @@ export function refusalsOf(connection: RedisConnection): Refusals {
 }
 
 /**
- * Opens a connection. It reconnects by itself for ever, also where the server it leads to turns out to be a replica; the
- * `error` events of lost connections go to onError, once per attempt, without the command they interrupted.
+ * Opens a connection. It reconnects for ever, also if its server turns out to be a replica. The `error` events of lost
+ * connections go to onError, once per attempt, without the command they interrupted.
  */
 export function connect(config: RedisConfig, purpose: Purpose, onError: (error: Error) => void): RedisConnection {
   const refusals = createRefusals(() => performance.now());
@@ -117,7 +117,7 @@ function open(config: RedisConfig, options: RedisOptions): RedisConnection {
           readPasswordAgain(nodeOptions, config.access, 'password');
           return Math.min(100 * times, 1000);
         },
-        // A certificate is for the name, which the look-up would put an address in place of.
+        // Certificates are issued for the name, which a lookup would replace by an address.
         ...(config.access?.tls && { dnsLookup: (address, callback) => callback(null, address) }),
       });
     }
@@ -132,7 +132,7 @@ function addressOf(url: string) {
 
 type PasswordOption = 'password' | 'sentinelPassword';
 
-/** Options with the password in them, read again before each new connection: ioredis calls the strategy on its own options. */
+/** Options including the password, re-read before each new connection: ioredis calls the strategy on its own options. */
 function withPasswordRead(options: RedisOptions, access: RedisAccess | undefined, ...names: PasswordOption[]) {
   const { retryStrategy } = options;
   const withPassword: RedisOptions = {
@@ -146,23 +146,23 @@ function withPasswordRead(options: RedisOptions, access: RedisAccess | undefined
   return withPassword;
 }
 
-/** A file that cannot be read for a moment, as while it is replaced, leaves what was known. */
+/** If the file cannot be read for a moment, as while it is replaced, the known password stays. */
 function readPasswordAgain(options: RedisOptions, access: RedisAccess | undefined, ...names: PasswordOption[]): void {
   if (!access?.password) return;
   try {
     for (const name of names) options[name] = readPassword(access.password);
   } catch {
-    // The old password is tried again, and Redis says what it thinks of it.
+    // The old password is tried again; Redis reports if it is wrong.
   }
 }
 
-/** Waits a little for a new connection, so that the first caller is not refused; goes on without it. */
+/** Waits briefly for a new connection, so that the first caller is not refused; continues without it. */
 export async function settled(connection: RedisConnection): Promise<void> {
   if (connection.status === 'ready') return;
   await once(connection, 'ready', { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) }).catch(() => undefined);
 }
 
-/** Closes a connection; one that cannot say goodbye is cut. */
+/** Closes a connection; if QUIT fails, it is disconnected. */
 export async function disconnect(connection: RedisConnection): Promise<void> {
   if (connection.status !== 'ready') {
     connection.disconnect();

@@ -1,27 +1,27 @@
-// What Redis promises at present: does it answer, is an acknowledged write on disk, could it evict what was accepted.
+// What Redis currently guarantees: whether it answers, acknowledged writes are on disk, and accepted data may be evicted.
 import type { Redis } from 'ioredis';
 import type { Keys } from './keys.ts';
 import type { RedisConnection } from './connection.ts';
 import { refusalOf } from './refusals.ts';
 import { scriptOf } from './script.ts';
 
-/** `always`: fsynced before the reply · `everysec`, `no`: later · `none`: no append-only file · `unknown`: Redis does not say. */
+/** `always`: fsynced before the reply · `everysec`, `no`: later · `none`: no append-only file · `unknown`: not disclosed. */
 export type Durability = 'always' | 'everysec' | 'no' | 'none' | 'unknown';
 
 export type RedisHealth = {
   durability: Durability;
-  /** Anything but `noeviction` may throw accepted results away when memory is short. */
+  /** Any policy but `noeviction` may discard accepted results when memory runs out. */
   maxmemoryPolicy: string;
-  /** How much of `maxmemory` is used, 0 to 1; null where there is no such limit. */
+  /** Used share of `maxmemory`, 0 to 1; null if there is no limit. */
   memoryUsed: number | null;
-  /** Why Redis does not tell, in its words; null where it does. */
+  /** Why Redis does not disclose its settings, in its words; null if it does. */
   refused: string | null;
 };
 
 /**
- * Asks Redis for its durability and eviction settings. Where CONFIG is not allowed (managed services) INFO tells less, and
- * where INFO is not, less again.
- * @throws Error where Redis does not answer
+ * Asks Redis for its durability and eviction settings. Where CONFIG is not permitted (managed services), INFO provides only
+ * some of them; without INFO most remain unknown.
+ * @throws Error if Redis does not answer
  */
 export async function inspectRedis(redis: RedisConnection): Promise<RedisHealth> {
   const { info, refused } = await readInfo(redis);
@@ -38,13 +38,13 @@ export async function inspectRedis(redis: RedisConnection): Promise<RedisHealth>
   };
 }
 
-/** What INFO says, and why Redis refused it where our user lacks the right. */
+/** The output of INFO, and why Redis refused it if our user lacks the permission. */
 export async function readInfo(redis: RedisConnection): Promise<{ info: string; refused: string | null }> {
   const { value, refused } = await orRefused(redis.info());
   return { info: value ?? '', refused };
 }
 
-/** What is wrong with it, in words; null where a 202 means what it promises. */
+/** Describes what is wrong; null if a 202 guarantees what it promises. */
 export function describeWeakness({ durability, maxmemoryPolicy, refused }: RedisHealth): string | null {
   if (durability === 'unknown' && refused !== null) {
     return `durability is unknown, Redis refuses to tell (${refused}): see that it has ${AS_IT_SHOULD_BE}`;
@@ -60,7 +60,7 @@ const AS_IT_SHOULD_BE = 'appendonly yes, appendfsync always and maxmemory-policy
 
 export type OnDurability = (durability: Durability, detail: string) => void;
 
-/** Reports which durability is in force, each time a connection comes up and finds it changed. */
+/** Reports the durability whenever a connection is ready and it has changed. */
 export function watchDurability(redis: RedisConnection, report: OnDurability): void {
   let reported = '';
   const look = async () => {
@@ -76,13 +76,13 @@ export function watchDurability(redis: RedisConnection, report: OnDurability): v
 
 export type Memory = {
   usedBytes: number;
-  /** Null where there is no such limit. */
+  /** Null if there is no limit. */
   maxmemoryBytes: number | null;
 };
 
 /**
- * Makes the reading of a tenant's memory. In a cluster a script asks: it goes to the node that has the tenant's keys, INFO
- * to any. Where Redis refuses to tell, there is no limit that is known.
+ * Creates a reader of a tenant's memory usage. In a cluster it uses a script, which runs on the node with the tenant's keys;
+ * INFO alone might go to any node. If Redis refuses, no limit is known.
  */
 export function createMemoryReader(redis: RedisConnection, { root }: Pick<Keys, 'root'>): () => Promise<Memory> {
   const infoScript = scriptOf(redis, 'redis/read-memory');

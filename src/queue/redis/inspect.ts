@@ -1,4 +1,4 @@
-// What Redis is like, asked once for a diagnosis: version, role, clock, memory, what it promises, how long a write takes.
+// Examines Redis once, for a diagnosis: version, role, clock, memory, guarantees, and the duration of a write.
 import { existsSync } from 'node:fs';
 import { access, constants, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -18,14 +18,14 @@ export type RedisFacts = {
   version: string;
   role: string;
   pingMs: number;
-  /** One write by script, as an acceptance is one; how long, or why not. */
+  /** One write by script, like an acceptance: how long it took, or why it failed. */
   write: { ms: number } | { error: string };
-  /** How far Redis's clock is ahead of the one here; negative where it is behind. */
+  /** How far Redis's clock is ahead of the local one; negative if it is behind. */
   clockAheadMs: number;
   usedBytes: number;
-  /** Null where there is no such limit. */
+  /** Null if there is no limit. */
   maxmemoryBytes: number | null;
-  /** Null where Redis does not tell. */
+  /** Null if Redis does not disclose it. */
   machineBytes: number | null;
   lastLogWriteFailed: boolean;
   health: RedisHealth;
@@ -35,7 +35,7 @@ export type ExaminedRedis = { kind: 'facts'; facts: RedisFacts } | { kind: 'unre
 
 const TRIES = 5;
 
-/** Asks the Redis of a configuration; leaves nothing behind. */
+/** Examines the configured Redis; leaves nothing behind. */
 export async function examineRedis(config: RedisConfig, clock: () => number): Promise<ExaminedRedis> {
   let trouble = 'no answer';
   const redis = connect(config, 'examine', (error) => (trouble = describe(error)));
@@ -79,7 +79,7 @@ async function tryWrite(redis: RedisConnection, prefix: string): Promise<RedisFa
   }
 }
 
-/** Redis's clock against the middle of the question and its answer. */
+/** Compares Redis's clock with the midpoint between request and response. */
 async function readClock(redis: RedisConnection, clock: () => number): Promise<number> {
   const askedAt = clock();
   const [seconds, micros] = await redis.time();
@@ -96,7 +96,7 @@ async function median(ask: () => Promise<unknown>): Promise<number> {
   return took.sort((a, b) => a - b)[Math.floor(TRIES / 2)] ?? 0;
 }
 
-/** The message alone: an error of ioredis also carries its command. */
+/** Only the message, since ioredis attaches the command to its errors. */
 function describe(error: unknown): string {
   if (!(error instanceof Error)) return 'no answer';
   if (error.message !== '') return error.message;
@@ -105,9 +105,9 @@ function describe(error: unknown): string {
 }
 
 export type EmbeddedDirectory = {
-  /** What the server that runs there is waited for; null where none runs, or it answers. */
+  /** What the running server is waiting for; null if none runs, or it answers. */
   waitingFor: string | null;
-  /** Why no server would be started there. */
+  /** Why no server could be started there. */
   fault: string | null;
 };
 
@@ -123,8 +123,8 @@ export async function examineDirectory(directory: string): Promise<EmbeddedDirec
 }
 
 /**
- * Whether an embedded Redis could start for a directory, seen by starting one elsewhere for a moment.
- * @throws CannotStart where it does not come up
+ * Tests whether an embedded Redis can start, by briefly starting one in another directory.
+ * @throws CannotStart if it does not come up
  */
 export async function tryEmbedded(clock: () => number): Promise<{ startMs: number; examined: ExaminedRedis }> {
   const directory = await mkdtemp(join(tmpdir(), 'runstate-doctor-'));
@@ -142,7 +142,7 @@ export async function tryEmbedded(clock: () => number): Promise<{ startMs: numbe
   }
 }
 
-/** Whether a directory, or the nearest one above it that exists, can be written to. */
+/** Whether a directory, or its nearest existing ancestor, is writable. */
 export async function isWritable(directory: string): Promise<boolean> {
   const path = resolve(directory);
   try {

@@ -1,52 +1,52 @@
-// Where everything of one tenant lives in Redis: one hash slot, whatever the topology.
+// The Redis keys of one tenant, all in one hash slot, so that they work in any topology.
 import { RANKS } from '../../domain/order.ts';
 
 export type Keys = {
   /** Prefix of BullMQ's own keys. */
   root: string;
-  /** A delivery's record. Ids have 23 characters, so none is another key's name. */
+  /** A delivery's record. Ids have 23 characters, so none equals the name of another key. */
   delivery: (id: string) => string;
-  /** Ids of deliveries that have no BullMQ job yet: one waiting list for each rank, oldest first. */
+  /** Ids of deliveries without a BullMQ job yet: one waiting list per rank, oldest first. */
   waitingLists: readonly string[];
-  /** Ids of promoted deliveries that have not ended and are not parked, by instant of acceptance: each has a BullMQ job, is put off, or gets a job from the sweep. */
+  /** Promoted ids that have not ended and are not parked, by instant of acceptance: each has a job, is put off, or gets a job from the sweep. */
   promoted: string;
-  /** Of the promoted ones, those that wait for their next attempt, by when it is due on Redis's clock. */
+  /** Promoted ids waiting for their next attempt, by when it is due on Redis's clock. */
   putOff: string;
-  /** Of the promoted ones, those that were tried before, or probe a configuration's hold, and have no attempt under way. */
+  /** Promoted ids that are retries or probes without an attempt in progress. */
   retrying: string;
-  /** What is known of the way to Graph: holds (`h:`), suspicions (`s:`), what worked when (`w:`), and the version of it all (`v`). */
+  /** Holds (`h:`), suspicions (`s:`), when operations last worked (`w:`), and a version for compare-and-set (`v`). */
   holds: string;
-  /** Holds of configurations by when their next probe may be chosen. */
+  /** Configuration holds, by when their next probe may be chosen. */
   probes: string;
-  /** Parked ids by instant of acceptance, for each hold of a configuration: out of the way, without a job. */
+  /** Parked ids of each configuration hold, by instant of acceptance; they have no job. */
   parked: (hold: string) => string;
-  /** Which of these there are. */
+  /** The holds that have parked ids. */
   parkedSets: string;
-  /** Which of these belong to holds that ended, and go back to the waiting lists. */
+  /** The holds that ended and whose parked ids return to the waiting lists. */
   released: string;
   /** Ids of dead letters, by the instant of death. */
   dead: string;
-  /** Ids of deliveries that ended, newest first, a few. */
+  /** Ids of deliveries that ended recently, newest first. */
   ended: string;
-  /** How many deliveries have each status, how many bytes the open ones take, and how many joined and left each waiting list. */
+  /** Number of deliveries per status, bytes of open ones, and how many joined and left each waiting list. */
   counts: string;
-  /** The deliveries of a device and configuration that compete, by when their runs were completed. */
+  /** Competing deliveries of a device and configuration, by when their runs completed. */
   contestants: (supersessionKey: string) => string;
-  /** Which delivery a record in Graph belongs to. */
+  /** The delivery that owns a record in Graph. */
   record: (deviceRunStateId: string) => string;
-  /** What was seen of the tenant's Graph and when, and of which Graph and tenant that is. */
+  /** Facts about the tenant's Graph with their times, and which Graph and tenant they concern. */
   facts: string;
   budget: string;
-  /** The secret that fingerprints are made with, sealed under each key of the environment. */
+  /** The secret for fingerprints, sealed under each configured key. */
   fingerprintSecrets: string;
 };
 
 export const QUEUE_NAME = 'deliveries';
 
-/** A key in the slot of another one, and below the same root. */
+/** A key in the same slot and under the same root as another one. */
 export const besideKey = (key: string, name: string): string => `${key.slice(0, key.indexOf('}') + 1)}:${name}`;
 
-/** The braces make a Redis Cluster keep all of it in one slot, which scripts over several keys need. */
+/** The braces keep all keys in one slot of a Redis Cluster, as required by scripts with several keys. */
 export function createKeys(prefix: string, tenantId: string): Keys {
   const root = `${prefix}:{${tenantId}}`;
   return {

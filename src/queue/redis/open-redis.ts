@@ -1,28 +1,28 @@
-// The Redis of a process: one connection for all its tenants, and our own server where the configuration names none.
+// The Redis of a process: one connection for all its tenants, and our own server if none is configured.
 import type { RedisConfig } from '../../config/redis.ts';
 import { connect, disconnect, settled, type Purpose, type RedisConnection } from './connection.ts';
 import { startEmbeddedRedis, type OnWait } from './embedded/embedded.ts';
 import { watchDurability, type OnDurability } from './health.ts';
 
-/** What a process's Redis reports; telemetry implements it. */
+/** Events of a process's Redis; telemetry implements them. */
 export type RedisEvents = {
   redisTrouble: (error: Error) => void;
-  /** What an answer of our own server waits for, as long as that lasts. */
+  /** What our own server's answer is waiting for, repeated while it lasts. */
   waitingForRedis: OnWait;
-  /** Which durability is in force, whenever that changed. */
+  /** The durability in force, whenever it changed. */
   durability: OnDurability;
 };
 
 export type OpenRedis = {
   connection: RedisConnection;
-  /** What all keys begin with. */
+  /** The prefix of all keys. */
   prefix: string;
-  /** What an answer of our own server waits for; null where it answers, or the server is not ours. */
+  /** What our own server's answer is waiting for; null if it answers, or the server is not ours. */
   explainSilence: () => Promise<string | null>;
   close: () => Promise<void>;
 };
 
-/** @param purpose whether somebody waits for each command (`answer`) or nobody does (`work`) */
+/** @param purpose whether callers wait for commands (`answer`) or not (`work`) */
 export async function openRedis(config: RedisConfig, purpose: Purpose, events: RedisEvents): Promise<OpenRedis> {
   const { redisTrouble, waitingForRedis, durability } = events;
   const embedded = config.kind === 'embedded' ? await startEmbeddedRedis(config.directory, waitingForRedis) : null;

@@ -1,8 +1,8 @@
-// What Redis says instead of doing it: which answers mean that another server is to be asked, and what was last said.
+// Error replies from Redis: which of them call for reconnecting, possibly to another server, and the latest of each kind.
 
 /**
- * The server at the other end takes no commands at present, or no writes: it became a replica, lost its disk or its
- * replicas, is loading, or no longer knows us. The name may lead to another one by now, so we connect again.
+ * The server currently accepts no commands or no writes: it became a replica, lost its disk or its replicas, is loading, or
+ * no longer accepts our credentials. Its name may point to another server by now, so we reconnect.
  */
 const NOT_HERE = [
   'READONLY',
@@ -17,12 +17,12 @@ const NOT_HERE = [
   'WRONGPASS',
 ];
 
-/** As it is said to a command, to a script by Redis 7, and to one by Redis 6, which has it in the middle. */
+/** In the reply to a command, to a script in Redis 7, and to a script in Redis 6, which puts the code in the middle. */
 const REFUSED = new RegExp(`^(?:ERR .*: -)?((?:${NOT_HERE.join('|')})\\b.*?)(?: script: .*)?$`, 's');
 const DENIED = /NOPERM|The user executing the script can't/;
 /**
- * Commands we can do without: the checks that use INFO and CONFIG report it themselves; CLIENT only names connections and lists
- * them for the queue's board.
+ * Commands that are not essential: checks that use INFO and CONFIG report denials themselves, and CLIENT only names
+ * connections and lists them for the queue's board.
  */
 const DISPENSABLE: readonly unknown[] = ['info', 'config', 'client'];
 
@@ -33,15 +33,15 @@ type RedisReplyError = Error & { command?: { name?: unknown } };
 export type Said = { text: string; at: number };
 
 export type Refusals = {
-  /** Notes an error that came from a connection. @returns whether to reconnect */
+  /** Records an error of a connection. @returns whether to reconnect */
   note: (error: Error) => boolean;
-  /** What kept commands from being done, if that was within this time. */
+  /** Why commands were not executed, if that happened within this time. */
   lastNotHere: (withinMs: number) => string | null;
-  /** Which right was missed, if that was within this time. */
+  /** Which permission was missing, if that happened within this time. */
   lastDenied: (withinMs: number) => string | null;
 };
 
-/** What was said on all connections of one recipe. */
+/** The refusals on all connections with the same configuration. */
 export function createRefusals(clock: () => number): Refusals {
   let notHere: Said = { text: '', at: -Infinity };
   let denied: Said = { text: '', at: -Infinity };
@@ -61,19 +61,19 @@ export function createRefusals(clock: () => number): Refusals {
   };
 }
 
-/** Why the server at the other end took nothing, in its words; null where the error is of another kind. */
+/** Why the server refused, in its own words; null if the error is of another kind. */
 export function refusalOf({ message }: Error): string | null {
   return REFUSED.exec(message)?.[1] ?? null;
 }
 
-/** What is wrong with a command or a script itself; every other code is about the server, or about our rights there. */
+/** Codes of faults in a command or script itself; all other codes concern the server or our permissions. */
 const OF_THE_COMMAND = ['ERR', 'WRONGTYPE', 'CROSSSLOT'];
 const CODE = /^(?:ERR .*: -)?([A-Z]+)\b/s;
 
-/** What ioredis says when a cluster's nodes went on refusing a command or passing it on, as while a slot moves. */
+/** ioredis's message when cluster nodes kept refusing or redirecting a command, as while a slot is migrated. */
 const SENT_ROUND = 'Too many Cluster redirections';
 
-/** Whether Redis refused for a reason of its own: its memory, its disk, its replicas, our rights. */
+/** Whether Redis refused because of its own state: memory, disk, replicas or our permissions. */
 export function isRefused(error: unknown): error is Error {
   if (!(error instanceof Error)) return false;
   if (error.message.startsWith(SENT_ROUND)) return true;
@@ -81,5 +81,5 @@ export function isRefused(error: unknown): error is Error {
   return DENIED.test(error.message) || !OF_THE_COMMAND.includes(CODE.exec(error.message)?.[1] ?? 'ERR');
 }
 
-/** The database that was asked for was refused: commands would go to another one. */
+/** Selecting the configured database was refused: commands would go to a different one. */
 export const isMisplaced = (error: RedisReplyError): boolean => nameOf(error) === 'select';

@@ -1,13 +1,13 @@
-// The Lua scripts of a connection: called by hash, sent again if Redis forgot them, each call answered once however often it arrives.
+// The Lua scripts of a connection: called by hash, resent if Redis lost them, and executed once even if a call arrives twice.
 import { randomBytes } from 'node:crypto';
 import { assemble } from '../lua/assemble.ts';
 import { besideKey } from './keys.ts';
 import type { RedisConnection } from './connection.ts';
 
-/** Replies arrive as Redis gives them: numbers, strings, null, arrays. There must be a key: it decides which node of a cluster runs the script. */
+/** Replies are as Redis returns them: numbers, strings, null, arrays. At least one key is needed: it selects the cluster node. */
 export type Script = (keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
 
-/** Whether a script changes something, so that a call which arrives twice must run once; or repeating it does no harm. */
+/** `change`: a call that arrives twice must run only once. `query`: repeating it does no harm. */
 const SCRIPTS = {
   'budget/acquire-permit': 'change',
   'budget/change-holds': 'change',
@@ -40,12 +40,12 @@ export type ScriptName = keyof typeof SCRIPTS;
 
 export const SCRIPT_NAMES = Object.keys(SCRIPTS) as ScriptName[];
 
-/** The whole text of a script, as Redis gets it. */
+/** The full text of a script, as sent to Redis. */
 export const scriptText = (name: ScriptName): string => assemble(name, SCRIPTS[name] === 'change');
 
 /**
- * Redis keeps the reply to the latest call in a lane, and a lane has one call at a time. So there are as many lanes as
- * calls were ever under way at once. The nonce tells a call from the one before it.
+ * Redis stores the reply to a lane's latest call, and a lane carries one call at a time, so there are as many lanes as
+ * there ever were concurrent calls. The nonce distinguishes a call from the previous one.
  */
 type Lane = { name: string; nonce: string };
 
@@ -53,7 +53,7 @@ type Registry = { defined: Map<ScriptName, Script>; takeLane: () => Lane; return
 
 const registries = new WeakMap<RedisConnection, Registry>();
 
-/** @returns a script of this connection, defined when it is first asked for */
+/** @returns a script of this connection, defined on first use */
 export function scriptOf(redis: RedisConnection, name: ScriptName): Script {
   const registry = registries.get(redis) ?? createRegistry();
   registries.set(redis, registry);
@@ -86,7 +86,7 @@ function define(redis: RedisConnection, name: ScriptName, { takeLane, returnLane
       returnLane(lane);
       return reply;
     } catch (error) {
-      // After any other error the call may still arrive: its lane is not used again.
+      // After any other error the call may still arrive, so its lane is not reused.
       if (error instanceof Error && error.name === 'ReplyError') returnLane(lane);
       throw error;
     }

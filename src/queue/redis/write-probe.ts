@@ -1,17 +1,17 @@
-// Whether Redis takes writes, asked with one that changes nothing; asked all the while, so that a connection that leads to a
-// replica by now is noticed also where nothing is written.
+// Checks whether Redis accepts writes, with a write that changes nothing. Runs continuously, so that a connection which now
+// leads to a replica is noticed even when nothing is written.
 import type { Keys } from './keys.ts';
 import type { RedisConnection } from './connection.ts';
 
 export type WriteProbe = {
-  /** @throws Error where Redis takes no write */
+  /** @throws Error if Redis does not accept a write */
   ask: () => Promise<void>;
   close: () => void;
 };
 
 const ASK_EVERY_MS = 1000;
 
-/** @param onTrouble why a write was refused */
+/** @param onTrouble called with the reason if a write was refused */
 export function openWriteProbe(
   redis: RedisConnection,
   { root }: Pick<Keys, 'root'>,
@@ -19,9 +19,9 @@ export function openWriteProbe(
 ): WriteProbe {
   let asking: Promise<void> | null = null;
 
-  /** One question at a time: where commands wait for Redis to come back, more would wait with it. */
+  /** One at a time: if commands wait for Redis to come back, further ones would only wait as well. */
   function ask(): Promise<void> {
-    // Nobody ever sets the key, so nothing is written and nothing fsynced; but whatever refuses writes refuses this one.
+    // The key never exists, so nothing is written or fsynced; but anything that refuses writes refuses this one.
     asking ??= redis
       .del(`${root}:probe`)
       .then(() => undefined)

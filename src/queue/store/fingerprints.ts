@@ -35,7 +35,7 @@ export function createFingerprints(secrets: FingerprintSecrets, cipher: PayloadC
       const secret = await secrets.find(found.slice(VERSION.length, OUTLINE_AT));
       return secret
         ? found === make(secret, said)
-        : // Every key it was sealed under is gone. What can still be compared decides.
+        : // All keys it was sealed under are gone, so only the outline can still be compared.
           found.slice(OUTLINE_AT, MAC_AT) === hash('sha256', said.outline, 'base64url').slice(0, MAC_AT - OUTLINE_AT);
     },
   };

@@ -1,7 +1,7 @@
 --[[
-  Gives one delivery leave to send one request, or says why it has to wait. While nothing is held, permits are evenly
-  spaced slots: writes follow the learned pace, reads take what writes leave of Graph's limit on requests of any kind.
-  While something is held, only its probe may go.
+  Grants one delivery permission to send one request, or says why it has to wait. While nothing is held, permits are
+  evenly spaced slots: writes follow the learned pace, reads use what writes leave of Graph's limit on all requests.
+  While something is held, only its probe may be sent.
 
   KEYS[1]  budget
   KEYS[2]  holds
@@ -12,7 +12,7 @@
   ARGV[4]  milliseconds until a probe counts as lost
   ARGV[5]  milliseconds until the next probe at most
   ARGV[6]  delivery id, '' for a further page of a listing, which belongs to an attempt that has its permit
-  ARGV[7]  the delivery's configuration key, '' likewise
+  ARGV[7]  the delivery's configuration key, '' for a further page
 
   Reply: {1, whether failures are being counted, holds it is the probe of, separated by spaces},
   {0, milliseconds to wait, reason} or {0, -1, the hold of its configuration}
@@ -21,7 +21,8 @@
 --- @include "claim-hold"
 --- @include "pace/grant"
 
--- Writes do not wait for slots of any kind, so reads may find them taken for a while. Further ahead the clock is wrong.
+-- Writes do not wait for general slots, so reads may find those taken for a while. A slot further ahead than this means
+-- that the clock stepped back.
 local FURTHEST_SLOT_US = 1000000
 
 local kind, startPer20s, requestIntervalUs, probeLostMs, longestProbeMs, id, configuration = unpack(ARGV)
@@ -61,7 +62,7 @@ for key, hold in pairs(holding) do
   probing[key] = hold
 end
 if waitMs > 0 and probing[own] then
-  -- It must not stand in the way of others that may go before it.
+  -- It must not block others that may be sent before it.
   claimHold(KEYS[2], KEYS[3], own, probing[own], cjson.null, math.floor(nowMs + waitMs))
   return {0, -1, own}
 end

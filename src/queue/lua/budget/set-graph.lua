@@ -1,10 +1,10 @@
 --[[
-  Names the Graph and tenant that the facts are of. What was seen of another one is forgotten.
+  Names the Graph and tenant that the facts are of. Facts about another one are deleted.
 
   KEYS[1]  facts
   ARGV[1]  the Graph and tenant
 
-  Reply: 1, or 0 if they were of this one already
+  Reply: 1, or 0 if they already were about this one
 ]]
 local before = redis.call('HGET', KEYS[1], SUBJECT_FIELD)
 if before == ARGV[1] then return 0 end

@@ -1,5 +1,5 @@
 --[[
-  Notes that Graph refused a request: nobody gets a permit until the wait is over.
+  Records that Graph refused a request: no permits are granted until the wait is over.
 
   KEYS[1]  budget
   ARGV[1]  milliseconds of Graph's Retry-After, -1 if it named none
@@ -9,7 +9,7 @@
   ARGV[5]  'teach' if the pace learns from it
   ARGV[6]  configured writes per 20 s
 
-  Reply: milliseconds that everyone waits
+  Reply: milliseconds that all workers wait
 ]]
 --- @include "budget-clock"
 --- @include "pace/throttle"

@@ -32,7 +32,7 @@ for rank = 0, RANK_COUNT - 1 do
   position[rank], joined[rank] = tonumber(redis.call('HGET', COUNTS, 'joined:' .. rank) or 0), {}
 end
 
--- Returns whom a delivery supersedes and who supersedes it; one that was completed at the same instant does neither.
+-- Returns the ids of the delivery it supersedes and of the one that supersedes it; equal instants do neither.
 local function compare(contestants, instant, id)
   local newest = newestOf(contestants)
   joinContestants(contestants, instant, id)

@@ -1,5 +1,5 @@
 --[[
-  Removes a promoted delivery whose record somebody has deleted.
+  Removes a promoted delivery whose record was deleted.
 
   KEYS[1..11]  the waiting list's, see includes/waiting-list/keys.lua
   KEYS[12]     the delivery's record

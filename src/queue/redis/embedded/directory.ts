@@ -1,4 +1,4 @@
-// The embedded Redis's directory: its owner's alone, whatever the umask was when it was made; and the way to its socket.
+// The embedded Redis's directory, which must be accessible to its owner only, and the path of its socket.
 import { chmodSync, existsSync, lstatSync, mkdirSync, openSync, readdirSync, statSync, type Stats } from 'node:fs';
 import { join, parse, resolve } from 'node:path';
 import { CannotStart } from '../../../config/cannot-start.ts';
@@ -8,17 +8,17 @@ const SOCKET = 'redis.sock';
 const SOCKET_PATH_LIMIT = process.platform === 'linux' ? 107 : 103;
 const OPEN_FILES = '/proc/self/fd';
 
-/** What Redis keeps here, and what is kept of it. */
+/** The files Redis keeps here. */
 const REDIS_FILES = /^(redis\.|appendonly|temp-|dump\.rdb)/;
 const FOR_OTHERS = 0o077;
 const STICKY = 0o1000;
-/** What a file system makes for itself. */
+/** Created by file systems themselves. */
 const NOT_COUNTED = ['lost+found'];
 
 /**
- * Makes the directory where it is missing, and takes from others what rights they have in it.
+ * Creates the directory if it is missing, and removes other users' permissions.
  * @returns its absolute path
- * @throws CannotStart where it cannot be its owner's alone
+ * @throws CannotStart if it cannot be made private to its owner
  */
 export function claimDirectory(directory: string): string {
   const path = resolve(directory);
@@ -39,7 +39,7 @@ export function claimDirectory(directory: string): string {
   return path;
 }
 
-/** Redis's files, and those of a folder that it made for them. */
+/** Redis's files, including those in folders it created. */
 function claimFile(path: string): void {
   const found = lstatSync(path, { throwIfNoEntry: false });
   if (!found || found.isSymbolicLink()) return;
@@ -52,7 +52,7 @@ function closeToOthers(path: string, { mode }: Stats): void {
   try {
     chmodSync(path, mode & 0o7777 & ~FOR_OTHERS);
   } catch (error) {
-    // A running server's temporary file may be gone by now.
+    // A temporary file of a running server may be gone by now.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return;
     throw error;
   }
@@ -63,13 +63,13 @@ function closeToOthers(path: string, { mode }: Stats): void {
 
 const isOpenToOthers = (mode: number) => (mode & FOR_OTHERS) !== 0;
 
-/** Why an existing directory would be refused; null where it would not. */
+/** Why an existing directory would be refused; null if it would not. */
 export function directoryFault(directory: string): string | null {
   const found = statSync(resolve(directory), { throwIfNoEntry: false });
   return found ? findSharing(resolve(directory), found) : null;
 }
 
-/** Nobody is locked out of what they use: a directory that others share is none for us. */
+/** A directory shared with other users is refused, rather than locking them out. */
 function findSharing(path: string, { uid, mode }: Stats): string | null {
   const me = process.geteuid?.() ?? uid;
   const remedy = 'name a directory of its own, such as one below it';
@@ -88,8 +88,8 @@ const refused = (path: string, why: string) => new CannotStart(`DATA_DIR: ${path
 const opened = new Map<string, string>();
 
 /**
- * The way to the server's socket. Where the directory is too deep for a socket's path, the way leads through the directory
- * itself, held open: no name outside of it that somebody else could take first.
+ * The path of the server's socket. If the directory's path is too long for a socket, it goes through an open descriptor of
+ * the directory, so there is no name outside it that another user could occupy first.
  */
 export function socketPath(directory: string): string {
   const path = resolve(directory, SOCKET);
@@ -102,6 +102,6 @@ export function socketPath(directory: string): string {
   return short;
 }
 
-/** What the server, which runs in its directory, is told to listen on. */
+/** The path the server listens on; the server runs in its directory. */
 export const listenPath = (directory: string): string =>
   Buffer.byteLength(resolve(directory, SOCKET)) <= SOCKET_PATH_LIMIT ? resolve(directory, SOCKET) : SOCKET;

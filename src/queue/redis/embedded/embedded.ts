@@ -1,4 +1,4 @@
-// Embedded Redis: our own redis-server on a socket under DATA_DIR, one per directory, shared by all who use it, gone with the last.
+// Embedded Redis: our own redis-server on a socket under DATA_DIR, one per directory, shared by its users, stopped with the last.
 import { closeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { claimDirectory, socketPath } from './directory.ts';
@@ -7,7 +7,7 @@ import { shutDown } from './probe.ts';
 import { usersLockPath } from './server.ts';
 import { findLocker, openLockFile, tryLock } from './file-lock.ts';
 
-/** How long a process's start waits for an answer; after that it goes on without, and callers are told why. */
+/** How long start-up waits for Redis to answer; after that it continues, and callers get the reason. */
 const START_WAITS_MS = 5000;
 const POLL_MS = { first: 20, longest: 500 };
 /** A long wait is reported repeatedly. */
@@ -15,9 +15,9 @@ const REPORTED = { afterMs: 1000, everyMs: 10_000 };
 const SHUTDOWN_WITHIN_MS = 2000;
 
 export type EmbeddedRedis = {
-  /** Starts the server again where it is gone, and waits until it answers, however long that takes. */
+  /** Restarts the server if it is gone, and waits until it answers, however long that takes. */
   ensure: () => Promise<void>;
-  /** What an answer waits for, in words; null where Redis answers. */
+  /** What an answer is waiting for, in words; null if Redis answers. */
   explain: () => Promise<string | null>;
   /** Stops the server unless another process still uses it. */
   close: () => Promise<void>;
@@ -26,14 +26,14 @@ export type EmbeddedRedis = {
 export type OnWait = (waitingFor: string, waitedMs: number) => void;
 
 /**
- * Starts the embedded Redis of a directory, or joins the one that runs. Every write is fsynced before its reply.
+ * Starts the embedded Redis of a directory, or joins the running one. Every write is fsynced before its reply.
  *
- * There is one server per directory, always. It holds the directory's lock for as long as it lives and the kernel releases
- * it, so the process that gets the lock knows that there is none; timeouts prove nothing, since a server may be stopped, wait for its
- * disk, or load its files for minutes. Each process that uses the server holds a lock too, shared: when the kernel has
- * released the last one, the server is told to end, so none is left behind by processes that were killed.
- * @param onWait hears what a wait is for, as long as it lasts
- * @throws CannotStart with one clear line where it cannot run here
+ * There is never more than one server per directory. It holds the directory's lock while it runs, and the kernel releases
+ * the lock, so the process that gets it knows that there is no server. Timeouts would prove nothing: a server may be
+ * stopped, wait for its disk, or load its files for minutes. Each process that uses the server also holds a shared lock;
+ * once the kernel has released the last one, the server is stopped, so killed processes leave none behind.
+ * @param onWait called with the reason while waiting
+ * @throws CannotStart with a single-line message if it cannot run here
  */
 export async function startEmbeddedRedis(directory: string, onWait: OnWait = () => undefined): Promise<EmbeddedRedis> {
   const path = claimDirectory(directory);
@@ -67,7 +67,7 @@ export async function startEmbeddedRedis(directory: string, onWait: OnWait = () 
   async function leave(): Promise<void> {
     closing.abort();
     await ensuring?.catch(() => undefined);
-    // The last one ends it. Where it does not hear that, it is told to end when the file is closed.
+    // The last user stops it. If it does not react, it is stopped once the file is closed.
     if (await tryLock(users, 'exclusive', locker)) await shutDown(socketPath(path), SHUTDOWN_WITHIN_MS);
     closeSync(users);
   }
@@ -75,7 +75,7 @@ export async function startEmbeddedRedis(directory: string, onWait: OnWait = () 
   return { ensure, explain, close: () => (leaving ??= leave()) };
 }
 
-/** Makes a wait: each call waits a moment, the next one a little longer, and now and then says what for. */
+/** Creates a wait with growing intervals that reports its reason now and then. */
 function createWait(tell: OnWait, signal: AbortSignal): (waitingFor: string) => Promise<void> {
   const since = performance.now();
   let pollMs = POLL_MS.first;

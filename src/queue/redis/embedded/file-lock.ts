@@ -1,4 +1,4 @@
-// A lock on a file that the kernel keeps: it lasts as long as any process has the file open, and not a moment longer.
+// File locks kept by the kernel: a lock lasts exactly as long as some process has the file open.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { constants, openSync } from 'node:fs';
@@ -8,15 +8,15 @@ import { CannotStart } from '../../../config/cannot-start.ts';
 
 export type Hold = 'exclusive' | 'shared';
 
-/** A program that locks a file it inherits, by number; it ends with 1, and says nothing, where another holds the lock. */
+/** A program that locks an inherited file descriptor; it exits with 1 and no output if the lock is held elsewhere. */
 export type Locker = { path: string; args: (hold: Hold, patience: 'at once' | 'wait', fd: number) => string[] };
 
 const LOCKED_ELSEWHERE = 1;
 
 /**
- * Node cannot lock a file. What it can do is open one and hand it down: flock(2) locks belong to the open file, not to a
- * process, so flock(1) locks it for us and ends, and we – or the child we hand it to – have the lock. It is in util-linux
- * and busybox, so on every Linux; macOS has none, but it has Perl.
+ * Node cannot lock files, but it can open a file and pass it on: flock(2) locks belong to the open file, not to a process,
+ * so flock(1) locks it and exits, and we (or the child we pass it to) hold the lock. flock is part of util-linux and
+ * busybox, so it is on every Linux; macOS lacks it but has Perl.
  */
 const LOCKERS: { program: string; args: Locker['args'] }[] = [
   {
@@ -33,16 +33,16 @@ const LOCKERS: { program: string; args: Locker['args'] }[] = [
       '-MFcntl=:flock',
       '-e',
       'open(my $file, "+<&=", $ARGV[1]) or die $!; flock($file, $ARGV[0]) and exit 0; exit 1 if $!{EWOULDBLOCK}; die $!',
-      // LOCK_SH, LOCK_EX and LOCK_NB are the same numbers everywhere.
+      // LOCK_SH, LOCK_EX and LOCK_NB have the same values everywhere.
       String((hold === 'exclusive' ? 2 : 1) | (patience === 'at once' ? 4 : 0)),
       String(fd),
     ],
   },
 ];
-/** Where systems keep them: a supervisor's PATH may be short. */
+/** Where systems install them, in case a supervisor's PATH is short. */
 const USUAL_FOLDERS = ['/usr/bin', '/bin', '/usr/local/bin', '/opt/homebrew/bin'];
 
-/** @throws CannotStart where the machine has no program that locks files */
+/** @throws CannotStart if the machine has no program that locks files */
 export async function findLocker(folders = [...searchPath(), ...USUAL_FOLDERS]): Promise<Locker> {
   for (const { program, args } of LOCKERS) {
     const path = await findProgram(program, folders);
@@ -56,7 +56,7 @@ export async function findLocker(folders = [...searchPath(), ...USUAL_FOLDERS]):
 export const searchPath = (): string[] =>
   (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
 
-/** @returns its path; null where none of the folders has it */
+/** @returns its path; null if it is in none of the folders */
 export async function findProgram(name: string, folders: readonly string[]): Promise<string | null> {
   for (const folder of folders) {
     const path = join(folder, name);
@@ -70,8 +70,8 @@ export async function findProgram(name: string, folders: readonly string[]): Pro
 }
 
 /**
- * Opens a file to be locked, its owner's alone.
- * @throws CannotStart where it cannot be opened
+ * Opens a file for locking, accessible to its owner only.
+ * @throws CannotStart if it cannot be opened
  */
 export function openLockFile(path: string): number {
   try {
@@ -82,9 +82,9 @@ export function openLockFile(path: string): number {
 }
 
 /**
- * Locks an open file unless another holds it.
- * @returns false where another does; a hold of the other kind that was ours may be lost then
- * @throws CannotStart where the file system knows no locks
+ * Locks an open file unless another process holds a conflicting lock.
+ * @returns false if one does; our own lock of the other kind may then be lost
+ * @throws CannotStart if the file system does not support locks
  */
 export async function tryLock(fd: number, hold: Hold, locker: Locker): Promise<boolean> {
   const child = spawn(locker.path, locker.args(hold, 'at once', 3), { stdio: ['ignore', 'ignore', 'pipe', fd] });

@@ -1,4 +1,4 @@
-// One look after a directory's server: is it ready, what is it waiting for, or must it be started, by whoever gets its lock.
+// One check of a directory's server: it is ready, it must be waited for, or it must be started by the process that gets its lock.
 import { closeSync } from 'node:fs';
 import { CannotStart } from '../../../config/cannot-start.ts';
 import { socketPath } from './directory.ts';
@@ -6,17 +6,17 @@ import { probe, type Presence } from './probe.ts';
 import { logPath, serverLockPath, startServer, type Server } from './server.ts';
 import { openLockFile, tryLock, type Locker } from './file-lock.ts';
 
-/** Between two starts of a server that does not stay up; one that stayed up for longer is forgotten. */
+/** Backoff between restarts of a server that keeps exiting; it is reset once one stayed up for `forgottenMs`. */
 const RESTART = { firstMs: 200, longestMs: 10_000, forgottenMs: 30_000 };
 
 export type Look = {
   /**
-   * Starts the server where there is none.
-   * @returns what is still to be waited for, in words; null where it is ready
-   * @throws CannotStart where the server that was started ended by itself
+   * Starts the server if there is none.
+   * @returns what must still be waited for, in words; null if it is ready
+   * @throws CannotStart if the server we started exited by itself
    */
   look: () => Promise<string | null>;
-  /** Only asks. */
+  /** Only checks, without starting anything. */
   explain: () => Promise<string | null>;
 };
 
@@ -42,7 +42,7 @@ export function createLook(directory: string, locker: Locker): Look {
     const lock = openLockFile(serverLockPath(directory));
     try {
       if (!(await tryLock(lock, 'exclusive', locker))) return false;
-      // One that was started without the lock, by another version of us, is one too.
+      // A server started without the lock, by another version of this program, counts as well.
       if ((await probe(socket)).kind !== 'nobody') return false;
       own = await startServer(directory, lock, locker);
     } finally {
@@ -80,7 +80,7 @@ export function createLook(directory: string, locker: Locker): Look {
 const STARTING = 'the embedded redis-server to listen';
 const ELSEWHERE = 'the embedded redis-server of another process to listen, or to end';
 
-/** What an answer waits for, in words; null where it comes. */
+/** What an answer is waiting for, in words; null if Redis answers. */
 export function describePresence(presence: Exclude<Presence, { kind: 'nobody' }>): string | null {
   switch (presence.kind) {
     case 'ready':

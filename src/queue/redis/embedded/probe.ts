@@ -1,22 +1,22 @@
-// What a Redis on a socket is doing, told apart by the kernel first: no answer in time is not nobody there.
+// The state of a Redis on a socket. The kernel decides first: no answer in time does not mean that nothing listens.
 import { connect } from 'node:net';
 
 export type Presence =
   | { kind: 'ready' }
-  /** Reads its files; how far it is, where it says so. */
+  /** Loading its files; with the progress if it says so. */
   | { kind: 'loading'; percent: number | null }
-  /** Runs a script for so long that it answers nothing else. */
+  /** Running a script for so long that it answers nothing else. */
   | { kind: 'busy' }
-  /** Somebody listens and says nothing: stopped, or waiting for its disk. */
+  /** Something listens but does not answer: it is stopped, or waits for its disk. */
   | { kind: 'silent' }
-  /** Nobody listens: the kernel says so. */
+  /** Nothing listens, according to the kernel. */
   | { kind: 'nobody' };
 
 const ANSWER_WITHIN_MS = 1000;
-/** Also where the folder is gone. */
+/** Also if the folder is gone. */
 const NOBODY = ['ECONNREFUSED', 'ENOENT', 'ENOTDIR'];
 
-/** Asks who is there. */
+/** Determines the state. */
 export async function probe(socket: string): Promise<Presence> {
   const { text, code } = await exchange(socket, 'PING\r\nINFO persistence\r\n', isUnderstood);
   if (code !== null && NOBODY.includes(code)) return { kind: 'nobody' };
@@ -30,11 +30,11 @@ const readPercent = (text: string): number | null => {
   return percent === undefined ? null : Math.floor(Number(percent));
 };
 
-/** The answer to PING is enough, unless it is LOADING: then how far it is comes next. */
+/** The reply to PING is enough, except for LOADING, which is followed by the progress. */
 const isUnderstood = (text: string) =>
   text.startsWith('-LOADING') ? /^loading_loaded_perc:.*\n/m.test(text) : text.includes('\n');
 
-/** Asks a Redis to end, and waits until its connections are closed. @returns false where that takes too long */
+/** Asks a Redis to shut down, and waits until it closes the connection. @returns false on timeout */
 export async function shutDown(socket: string, withinMs: number): Promise<boolean> {
   const { isClosed } = await exchange(socket, 'SHUTDOWN NOSAVE\r\n', () => false, withinMs);
   return isClosed;
@@ -42,7 +42,7 @@ export async function shutDown(socket: string, withinMs: number): Promise<boolea
 
 type Exchange = { text: string; isClosed: boolean; code: string | null };
 
-/** Sends one command over a connection of its own, until the answer is complete or the other side closes. */
+/** Sends one command over a new connection and reads until the reply is complete or the other side closes. */
 function exchange(
   socket: string,
   command: string,

@@ -1,4 +1,4 @@
-// The embedded Redis's server process: what it is started with, what holds its lock, and what ends it.
+// The embedded Redis's server process: how it is started, how it holds its lock, and how it is stopped.
 import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { open, readFile } from 'node:fs/promises';
@@ -8,9 +8,9 @@ import { CannotStart } from '../../../config/cannot-start.ts';
 import { listenPath } from './directory.ts';
 import { findProgram, openLockFile, searchPath, type Locker } from './file-lock.ts';
 
-/** Locked by the server, for as long as it lives. */
+/** Locked by the server while it runs. */
 export const serverLockPath = (directory: string): string => join(directory, 'redis.lock');
-/** Locked by each process that uses the server, shared. */
+/** Share-locked by each process that uses the server. */
 export const usersLockPath = (directory: string): string => join(directory, 'redis.users');
 export const logPath = (directory: string) => join(directory, 'redis.log');
 
@@ -27,11 +27,12 @@ const SETTINGS = {
 };
 
 /**
- * The server's parent. It ends when the server does; and it ends the server when nobody has the users' file locked any
- * more, however they went. Until the server is gone it keeps that file locked itself, so nobody joins one that is leaving.
+ * The server's parent process. It exits with the server, and stops the server once no process has the users' file locked
+ * any more, however they exited. Until the server is gone it keeps that file locked itself, so that none joins a server
+ * that is shutting down.
  *
- * File 3 is the server's lock, which the server alone has from here on; file 4 is the users'. The arguments are a command
- * that waits for a lock on file 4. SIGTERM is for the server: it closes its files and ends.
+ * File descriptor 3 is the server's lock, held only by the server from here on; 4 is the users' lock. The arguments are a
+ * command that waits for a lock on 4. SIGTERM makes the server close its files and exit.
  */
 const KEEP = `
 umask 077
@@ -48,21 +49,21 @@ trap '' USR1
 kill -USR1 0
 exit "$status"
 `;
-/** A shell's exit code for a program that signal n ended is this and n. */
+/** A shell reports a program ended by signal n with exit code 128 + n. */
 const ENDED_BY_SIGNAL = 128;
 const COMPLAINT_BYTES = 2000;
 
 export type Server = {
   binary: string;
-  /** `refuses`: it ended by itself, and will again. `killed`: something else ended it. */
+  /** `refuses`: it exited by itself and would again. `killed`: something else ended it. */
   state: () => 'lives' | 'refuses' | 'killed';
-  /** What it said last. */
+  /** Its last log message. */
   complaint: () => Promise<string>;
 };
 
 /**
- * Starts the server of a directory. It goes on when this process ends.
- * @param serverLock the open file that holds the directory's lock; the server has it from here on
+ * Starts a directory's server, which keeps running when this process exits.
+ * @param serverLock open file that holds the directory's lock, which passes to the server
  */
 export async function startServer(directory: string, serverLock: number, locker: Locker): Promise<Server> {
   const binary = await findServer();
@@ -71,7 +72,7 @@ export async function startServer(directory: string, serverLock: number, locker:
   });
   const users = openLockFile(usersLockPath(directory));
   const { size } = await log.stat();
-  // Detached: a Ctrl-C in the terminal must not take the server away before its users have closed.
+  // Detached, so that Ctrl-C in the terminal does not stop the server before its users have closed.
   const keeper = spawn('/bin/sh', ['-c', KEEP, 'keep', locker.path, ...locker.args('exclusive', 'wait', 4)], {
     cwd: directory,
     env: { ...process.env, EMBEDDED_SERVER: binary, EMBEDDED_SOCKET: listenPath(directory) },
@@ -87,7 +88,7 @@ export async function startServer(directory: string, serverLock: number, locker:
   return { binary, state: () => state, complaint: () => readComplaint(logPath(directory), size) };
 }
 
-/** The last line of a log, of those written since it had this size. */
+/** The last line written to a log since it had this size. */
 async function readComplaint(path: string, since: number): Promise<string> {
   const log = await readFile(path).catch(() => Buffer.alloc(0));
   const said = log.subarray(Math.max(since, log.length - COMPLAINT_BYTES)).toString();
@@ -95,7 +96,7 @@ async function readComplaint(path: string, since: number): Promise<string> {
   return lines.findLast((line) => line.includes(' # ')) ?? lines.at(-1) ?? 'nothing';
 }
 
-/** redis-server on the PATH, else the one the project's set-up fetched. */
+/** redis-server from the PATH, or else the one fetched by the project's set-up. */
 async function findServer(): Promise<string> {
   const root = resolve(dirname(fileURLToPath(import.meta.url)), '../../../..');
   const folders = [...searchPath(), join(root, '.tools/bin'), join(root, '../.tools/bin')];

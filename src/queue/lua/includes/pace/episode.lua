@@ -1,5 +1,5 @@
 --[[
-  Refusals that show a limit: everyone waits, and the pace falls just under what Graph was seen to take.
+  Refusals that show a limit: all requests wait, and the pace falls to just below what Graph was seen to accept.
 ]]
 --- @include "pace/curve"
 --- @include "pace/window"

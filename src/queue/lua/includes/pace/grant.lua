@@ -1,5 +1,5 @@
 --[[
-  Gives a slot: counts it, and lets the pace grow.
+  Grants a slot: counts it, and lets the pace grow.
 ]]
 --- @include "pace/unused"
 

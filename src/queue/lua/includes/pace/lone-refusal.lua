@@ -1,9 +1,9 @@
 --[[
-  A refusal that stands alone is no proof of a lower limit: a short wait, and a slightly lower ceiling.
+  A lone refusal does not prove a lower limit: it causes a short wait and a slightly lower ceiling.
 ]]
 --- @include "pace/unused"
 
--- On its way back to the ceiling: a limit refuses what goes beyond that.
+-- Still returning to the ceiling, where a limit would not be expected to refuse anything.
 local function isReturning(pace) return pace.hasMetLimit == 1 and pace.grownMs <= pace.returnMs end
 
 local function lower(pace, by) pace.ceilingPer20s = max(LEAST_PER_20S, pace.ceilingPer20s * (1 - by)) end

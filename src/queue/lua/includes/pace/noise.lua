@@ -1,5 +1,5 @@
 --[[
-  Whether lone refusals are noise: that is proven by what Graph took between them.
+  Decides whether lone refusals are noise, by the rate Graph accepted between them.
 ]]
 --- @include "pace/curve"
 
@@ -22,7 +22,7 @@ local function suspectNoise(pace, untilMs)
   proveFrom(pace, provenNow > 0, untilMs)
 end
 
--- An episode met a limit: what was proven is void if the limit is lower.
+-- An episode found a limit: the proven rate is void if the limit is lower.
 local function meetLimit(pace, isFull, untilMs)
   local provenNow = provenUntil(pace, untilMs)
   local kept = 1 - (isFull and VOID_BELOW or MOVED_BY)

@@ -1,6 +1,6 @@
 --[[
-  The learned pace as the budget keeps it: one field for each number, instants in milliseconds. The pace in Lua does
-  line by line what src/domain/pace does; a test plays any history to both.
+  The learned pace as the budget keeps it: one field for each number, instants in milliseconds. The Lua code does
+  line by line what src/domain/pace does; a property test runs the same histories through both.
 ]]
 local max, min = math.max, math.min
 
@@ -18,7 +18,7 @@ local function createPace(startPer20s, now)
   }
 end
 
--- Numbers that an older version did not keep are those of a new pace.
+-- Numbers that an older version did not store are taken from a new pace.
 local function loadPace(key, startPer20s, now)
   local found = redis.call('HMGET', key, unpack(PACE_FIELDS))
   local pace = createPace(startPer20s, now)

@@ -1,5 +1,5 @@
 --[[
-  What a refused write teaches the pace: a refusal that stands alone may be noise, any other shows a limit.
+  Adjusts the pace after a refused write: a lone refusal may be noise, any other shows a limit.
 ]]
 --- @include "pace/unused"
 --- @include "pace/noise"
@@ -10,7 +10,7 @@ local function throttlePace(pace, now, waitMs, fromRetryAfter)
   pace.heat = pace.heat + 1
   skipUnused(pace, now)
   local wasNoisy = isNoisy(pace)
-  -- Refusals within a window are one episode; within the longest one as long as nothing was taken in between.
+  -- Refusals within a window are one episode; within the longest window if nothing was accepted in between.
   local isUntaken = pace.hasMetLimit == 1 and pace.spanWrites <= STILL_FULL_WRITES
   local followedMs = isUntaken and LONGEST_WINDOW_MS or WINDOW_MS
   local isFollowUp = now < pace.resumeAt or now < pace.throttledAt + followedMs

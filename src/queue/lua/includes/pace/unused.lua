@@ -1,5 +1,5 @@
 --[[
-  Time in which nobody wanted a slot: it is no evidence, and after a long rest what was learned is forgotten.
+  Time in which no slot was wanted is no evidence, and after a long rest what was learned is gradually forgotten.
 ]]
 --- @include "pace/curve"
 

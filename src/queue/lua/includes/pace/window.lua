@@ -1,6 +1,6 @@
 --[[
-  The span in which Graph counts requests: two spans from the end of one full window to that of the next which took
-  nearly the same are windows.
+  The length of the window in which Graph counts requests. Two consecutive spans between the ends of full windows that
+  accepted nearly the same are windows.
 ]]
 --- @include "pace/state"
 

@@ -1,5 +1,5 @@
 --[[
-  Takes a delivery that ended, or has no record, out of everything it may be in but the waiting lists.
+  Removes a delivery that ended, or has no record, from everything it may be in except the waiting lists.
 ]]
 --- @include "waiting-list/keys"
 

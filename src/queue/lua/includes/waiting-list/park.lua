@@ -1,5 +1,5 @@
 --[[
-  Keeps a delivery out of the way while its configuration is held.
+  Parks a delivery while its configuration is held.
 ]]
 --- @include "waiting-list/keys"
 
