@@ -2,14 +2,14 @@
 import { toVisible } from '../domain/operations/visible-text.ts';
 import { EXIT } from './exit.ts';
 
-/** Cursor home, then everything below it gone: redraws without flicker. */
+/** Moves the cursor home and clears below, which redraws without flicker. */
 const REDRAW = '\u001B[H\u001B[J';
 const CLEAR = '\u001B[2J';
 
 let isUnread = false;
 let whenUnread = (): void => process.exit();
 
-/** Prints lines. Each stays one line, whatever it holds. */
+/** Prints lines, each as a single line whatever it contains. */
 export function print(...lines: string[]): void {
   if (!isUnread) process.stdout.write(toText(lines));
 }
@@ -22,19 +22,19 @@ export function complain(...lines: string[]): void {
   if (!isUnread) process.stderr.write(toText(lines));
 }
 
-/** On a terminal: these lines in the place of those before. */
+/** Replaces the previous lines on a terminal. */
 export function redraw(lines: readonly string[], isFirst: boolean): void {
   if (!isUnread) process.stdout.write(`${isFirst ? CLEAR : ''}${REDRAW}${toText(lines)}`);
 }
 
-/** What a command does when nobody reads its output any more, instead of ending at once. */
+/** Sets what a command does when its output is no longer read, instead of exiting at once. */
 export function onUnread(stop: () => void): void {
   whenUnread = stop;
 }
 
 /**
- * Ends quietly, as other tools do, when whoever read the output went away (`| head -1`): with the code a shell gives a tool
- * that SIGPIPE ended. Output that cannot be written for another reason is complained about.
+ * Exits quietly, like other tools, if the reader of the output went away (`| head -1`), with the code a shell gives a tool
+ * ended by SIGPIPE. Any other write error is reported.
  */
 export function watchOutput(): void {
   const end = (code: number) => {
@@ -47,7 +47,7 @@ export function watchOutput(): void {
     if (error.code !== 'EPIPE') complain(`standard output cannot be written: ${error.message}`);
     end(error.code === 'EPIPE' ? EXIT.unread : EXIT.output);
   });
-  // A full disk that only takes no complaints changes nothing of what is done.
+  // If only stderr cannot be written, as on a full disk, the command continues.
   process.stderr.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') end(EXIT.unread);
   });

@@ -30,7 +30,7 @@ export type ReportFlags = {
 
 const POLL_MS = 500;
 
-/** Prints the receipt (with --wait the delivery) as JSON; the exit code tells how it went. */
+/** Prints the receipt (with --wait the delivery) as JSON; the exit code reflects the result. */
 export async function report(file: string | undefined, flags: ReportFlags): Promise<void> {
   process.exitCode = await submitReport(file, flags).catch((error: unknown) => {
     complain(error instanceof Error ? error.message : 'it failed');

@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import { onUnread } from './out.ts';
 
-/** Aborted by SIGINT or SIGTERM, or when standard output is closed. `abort` it at the end, so that the signals do what they usually do again. */
+/** Aborted by SIGINT, SIGTERM or closed standard output. Call `abort` at the end to restore the signals' default effect. */
 export function createStopSignal(): AbortController {
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

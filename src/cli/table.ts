@@ -4,10 +4,10 @@ import { toVisible } from '../domain/operations/visible-text.ts';
 
 export type Cell = string | number;
 
-/** A column's padding, on both sides. */
+/** A column's padding, both sides together. */
 const PADDING = 2;
 
-/** @param colWidths where cells are to be wrapped; nothing of them is cut off */
+/** @param colWidths widths to wrap cells at; nothing is cut off */
 export function toTable(head: readonly string[], rows: readonly (readonly Cell[])[], colWidths?: number[]): string[] {
   const wrapped = colWidths && { colWidths, wordWrap: true };
   const table = new Table({ head: [...head], style: { head: [], border: [] }, ...wrapped });
@@ -16,7 +16,7 @@ export function toTable(head: readonly string[], rows: readonly (readonly Cell[]
   return table.toString().split('\n');
 }
 
-/** The table cuts a word off that is longer than its column. */
+/** Breaks words longer than their column, which the table would cut off. */
 function breakWords(text: string, width: number | undefined): string {
   return width === undefined ? text : text.replace(new RegExp(`\\S{${width - PADDING}}(?=\\S)`, 'g'), '$& ');
 }

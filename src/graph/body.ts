@@ -1,17 +1,17 @@
 // Reads a response body as text, up to a limit; never throws.
 
-/** A page of the listing. Graph's own limit is about 4 MB a request; pages may be longer. */
+/** For a page of the listing. Graph's own limit is about 4 MB per request; pages may be longer. */
 const LONGEST_PAGE_BYTES = 64 * 1024 * 1024;
-/** A record as a create answers it: the text it was sent, and a little more. */
+/** For the record in a create's response: the text that was sent, and a little more. */
 const LONGEST_RECORD_BYTES = 16 * 1024 * 1024;
-/** Of an error only the reason counts. */
+/** For errors, of which only the reason is used. */
 const LONGEST_ERROR_BYTES = 1024 * 1024;
 
 type Response = { status: number; body: AsyncIterable<Uint8Array> | null };
 
 /**
- * Null where it breaks off or is too long, as it is after decompressing. Reading it to its end keeps the connection alive;
- * whoever leaves the loop early closes it. A request's time-out ends a body that drips.
+ * Null if the body breaks off or is too long after decompression. Reading to the end keeps the connection alive; leaving
+ * the loop early closes it. The request's timeout bounds slow bodies.
  */
 export async function readBody({ status, body }: Response, operation: 'create' | 'list'): Promise<string | null> {
   const limit = status >= 300 ? LONGEST_ERROR_BYTES : operation === 'list' ? LONGEST_PAGE_BYTES : LONGEST_RECORD_BYTES;
@@ -26,6 +26,6 @@ export async function readBody({ status, body }: Response, operation: 'create' |
   } catch {
     return null;
   }
-  // Takes a byte order mark away, which JSON has none of and proxies put there.
+  // Removes a byte order mark, which is not valid in JSON but added by some proxies.
   return new TextDecoder().decode(Buffer.concat(chunks));
 }

@@ -1,4 +1,4 @@
-// Creates and lists device run states with the Graph SDK, its own retries and redirects turned off.
+// Creates and lists device run states with the Graph SDK, with the SDK's own retries and redirects disabled.
 import {
   AuthenticationHandler,
   AuthenticationHandlerOptions,
@@ -31,7 +31,7 @@ export type GraphClient = {
   create: (state: DeviceRunState, announcedAt: number, signal: AbortSignal) => Promise<Outcome>;
   /** Reads one page of a configuration's device run states. @param url of states(), or a page's `next` */
   list: (url: string, signal: AbortSignal) => Promise<PageOfStates | Failure>;
-  /** The collection a configuration's device run states live in. */
+  /** The collection of a configuration's device run states. */
   states: (hardwareConfigurationId: string) => string;
   close: () => Promise<void>;
 };
@@ -64,7 +64,7 @@ export function createGraphClient(
   const standstill = watchStandstill();
   const client = Client.initWithMiddleware({
     middleware: authentication,
-    // Without this the client silently sends no token to a host that is none of Graph's.
+    // Without this the client silently sends no token to hosts other than Graph's own.
     customHosts: new Set([new URL(config.baseUrl).hostname]),
   });
 
@@ -100,7 +100,7 @@ export function createGraphClient(
     }
   }
 
-  /** A token to send a request with while that is safe, or whose fault it is that it no longer is. */
+  /** A token, unless sending is no longer safe by the time it arrives; then a failure that says what caused the delay. */
   async function getToken({ announcedAt }: Request, ask: () => Promise<Token>): Promise<Token> {
     const [askedAt, stoodStillMs] = [clock(), standstill.totalMs()];
     const token = await ask();
@@ -108,11 +108,11 @@ export function createGraphClient(
     const tokenMs = clock() - askedAt - ownMs;
     if (!token.ok) return token.failure.kind === 'not-sent' && ownMs > tokenMs ? TOO_LATE : token;
     if (clock() <= announcedAt + SEND_WITHIN_MS) return token;
-    // The longer part of the delay is what it is told as.
+    // Reported as whatever took the larger part of the delay.
     return clock() - announcedAt > 2 * tokenMs ? TOO_LATE : TOKEN_TOO_LATE;
   }
 
-  /** Sends with a good token; a refused token is renewed once, since what Graph answers with 401 was surely not written. */
+  /** Sends with a valid token. A refused token is renewed once, since a request answered with 401 was certainly not executed. */
   async function sendAuthenticated(request: Request): Promise<Answer | Failure> {
     if (clock() > request.announcedAt + SEND_WITHIN_MS) return DELAYED;
     const first = await getToken(request, tokens.get);
@@ -173,13 +173,13 @@ export function createGraphClient(
 
 const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** Of all a device says, only this gets into an address: whatever came before, nothing but a GUID does. */
+/** The only device data that becomes part of a URL, so anything but a GUID is refused whatever was checked before. */
 function statesUrl({ baseUrl }: GraphConfig, hardwareConfigurationId: string): string {
   if (!GUID.test(hardwareConfigurationId)) throw new Error('the id of a hardware configuration is no GUID');
   return `${baseUrl}/deviceManagement/hardwareConfigurations/${hardwareConfigurationId}/deviceRunStates`;
 }
 
-/** What a device said in words of its own or of a person. */
+/** Texts written by the device or naming a person. */
 function wordsOf({ upn, configurationOutput, configurationError }: DeviceRunState): string[] {
   return [upn, configurationOutput, configurationError].filter((text) => typeof text === 'string');
 }

@@ -1,34 +1,34 @@
-// Response or thrown error → Failure. What follows is not decided here.
+// Maps a response or a thrown error to a Failure. What follows from it is decided elsewhere.
 import type { Failure, GraphEvidence } from '../domain/attempt/failure.ts';
 import { withoutRepeated } from './redact-echo.ts';
 import { readWait } from './retry-after.ts';
 import { NotConnected, rootCause, TooLate } from './transport.ts';
 import type { GraphError } from './wire.ts';
 
-/** An answer as far as it could be read. */
+/** A response, as far as it could be read. */
 export type Answer = {
   status: number;
   headers: Pick<Headers, 'get'>;
-  /** Null where it broke off or was too long. */
+  /** Null if it broke off or was too long. */
   body: string | null;
 };
 
 const DETAIL_LENGTH = 500;
 
 /**
- * By these Graph says what was wrong with the request itself, so surely nothing was written. A status that no service
- * documents for such a request says nothing about the result, whatever its first digit.
+ * With these statuses Graph refuses the request itself, so certainly nothing was written. A status that is not documented
+ * for such a request says nothing about the result, not even by its first digit.
  */
 const REJECTIONS: readonly number[] = [400, 404, 405, 406, 410, 411, 412, 413, 414, 415, 416, 422, 501];
 
-/** What Intune's front door says of documented routes its services do not serve: as a code, or only in words. */
+/** The messages of Intune's gateway for documented routes that its services do not serve, as a code or in plain words. */
 const UNSERVED = /no\s+method\s+match(?:es|ed)?\s+(?:the\s+)?route\s+template|no\s+odata\s+route\s+exists/i;
 
 /**
- * Names what an answer that is not a success means (the table "When Graph says no").
+ * Maps an unsuccessful response to a failure (the table "When Graph says no").
  * @param now milliseconds since 1970, for a Retry-After that is a date
- * @param said what must not be repeated in the reason, though Graph may do so
- * @param operation what was asked: a create that is not allowed or not implemented there is a route that is not served
+ * @param said device texts that must not appear in the reason, although Graph may repeat them
+ * @param operation what was requested: a create that is not allowed or not implemented means a route that is not served
  */
 export function diagnose(
   answer: Answer,
@@ -60,8 +60,8 @@ export function diagnose(
 }
 
 /**
- * Whether an answer is Graph's own word. Its front door gives every answer a request id, and its refusals are JSON; a
- * page or a line of text without one was written by something in between, which cannot know what became of the request.
+ * Whether a response comes from Graph itself. Its gateway adds a request id to every response, and its errors are JSON; an
+ * HTML page or plain text without an id comes from something in between, which cannot know what became of the request.
  */
 export function isFromGraph({ headers, body }: Answer): boolean {
   if (headers.get('request-id') !== null) return true;
@@ -69,20 +69,20 @@ export function isFromGraph({ headers, body }: Answer): boolean {
   return /^\s*(?:\{|$)/.test(body);
 }
 
-/** What the device said itself proves nothing: Graph may repeat it. */
+/** Text from the device itself proves nothing, as Graph may repeat it. */
 function isUnserved(status: number, { code, words }: ReadError, said: readonly string[], operation: string): boolean {
   if (operation === 'create' && (status === 405 || status === 501)) return true;
   return REJECTIONS.includes(status) && UNSERVED.test(`${code ?? ''} ${withoutRepeated(words ?? '', said)}`);
 }
 
-/** Announced so long ago that sending it now would not be safe, and nobody's fault but ours. */
+/** Announced so long ago that sending it now would not be safe, through a delay of our own. */
 export const DELAYED: Failure = {
   kind: 'delayed',
   detail: 'too long after it was announced: Redis or this process stood still meanwhile; nothing was sent',
   graph: null,
 };
 
-/** Names what a request that was never answered means: surely not sent, or who knows. */
+/** Maps a request without a response to a failure: certainly not sent, or uncertain. */
 export function diagnoseThrown(thrown: unknown): Failure {
   const cause = rootCause(thrown);
   if (cause instanceof TooLate) return DELAYED;
@@ -101,7 +101,7 @@ function nameOf(error: unknown): string {
 type ReadError = {
   code: string | null;
   message: string | null;
-  /** The message as it came, with what is nested in it. */
+  /** The original message, including nested ones. */
   words: string | null;
   requestId: string | null;
   retryAfter: string | null;
@@ -109,7 +109,7 @@ type ReadError = {
 
 const UNREAD: ReadError = { code: null, message: null, words: null, requestId: null, retryAfter: null };
 
-/** Reads Graph's envelope; gateways answer HTML or nothing, and Intune puts JSON text into `message`. */
+/** Reads Graph's error envelope; gateways respond with HTML or nothing, and Intune nests JSON text in `message`. */
 function readError(body: string | null): ReadError {
   const json = parseJson(body ?? '') as Partial<GraphError> | null;
   const error = json?.error as GraphError['error'] | null | undefined;

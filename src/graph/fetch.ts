@@ -7,8 +7,8 @@ import { createAgent, rootCause } from './transport.ts';
 export type Fetch = (url: string, options: { signal: AbortSignal }) => Promise<Response>;
 
 /**
- * Rejects with why, where no answer came.
- * @param url of what is asked for; all that is fetched is on the same host
+ * Rejects with the reason if there is no response.
+ * @param url of the first request; all requests go to the same host
  */
 export function createFetch(url: string, proxy: ProxyConfig | null, timeoutMs: number): Fetch {
   const dispatcher = createAgent(timeoutMs, proxyFor(url, proxy));

@@ -1,4 +1,4 @@
-// Single requests to Graph and its token endpoint for the doctor, and what a token says about the app.
+// Single requests to Graph and its token endpoint for the doctor, and the claims of the app's token.
 import { decodeJwt } from 'jose';
 import { fetch } from 'undici';
 import type { GraphConfig } from '../config/graph.ts';
@@ -9,7 +9,7 @@ import { proxyFor } from './proxy.ts';
 import { createTokenSource } from './credential/token.ts';
 import { createAgent } from './transport.ts';
 
-/** What an app's access token says of it. */
+/** Claims of the app's access token. */
 export type Claims = {
   roles: string[];
   tenantId: string | null;
@@ -22,17 +22,17 @@ export type Obtained =
   | { kind: 'refused'; failure: Failure };
 
 export type Answered = {
-  /** Null where it is a success. */
+  /** Null on success. */
   failure: Failure | null;
-  /** Null where nothing was answered. */
+  /** Null if there was no response. */
   status: number | null;
   tookMs: number;
-  /** How far Graph's clock is ahead of the one here, by its Date; null where it sends none. */
+  /** How far Graph's clock is ahead of the local one, by its Date header; null without one. */
   clockAheadMs: number | null;
   body: unknown;
 };
 
-/** Obtains a token as a worker would. */
+/** Obtains a token in the same way as a worker. */
 export async function obtainToken(config: GraphConfig, clock: () => number): Promise<Obtained> {
   const startedAt = performance.now();
   const token = await createTokenSource(config, clock, () => undefined).get();
@@ -59,7 +59,7 @@ export function configurationUrl({ baseUrl }: GraphConfig, id?: string): string 
   return id === undefined ? `${collection}?$top=1` : `${collection}/${encodeURIComponent(id)}`;
 }
 
-/** Sends one request; a redirect is an answer like any other. */
+/** Sends one request; redirects are not followed. */
 export async function ask(
   method: 'GET' | 'DELETE',
   url: string,
@@ -95,7 +95,7 @@ export async function ask(
   }
 }
 
-/** Date has whole seconds: what it says began up to a second before, so half a second is added. */
+/** Date has whole seconds and is up to one second old, so half a second is added. */
 function readSkew(date: string | null, askedAt: number, answeredAt: number): number | null {
   const at = Date.parse(date ?? '');
   return Number.isNaN(at) ? null : at + 500 - (askedAt + answeredAt) / 2;

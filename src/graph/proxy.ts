@@ -3,8 +3,8 @@ import { BlockList, isIP } from 'node:net';
 import type { ProxyConfig } from '../config/graph.ts';
 
 /**
- * The proxy for an address; null where the request goes directly.
- * @param url of the request; only its host and port count
+ * The proxy for a URL; null if the request goes directly.
+ * @param url of the request; only its host and port matter
  */
 export function proxyFor(url: string, proxy: ProxyConfig | null): string | null {
   if (proxy === null) return null;
@@ -14,7 +14,7 @@ export function proxyFor(url: string, proxy: ProxyConfig | null): string | null 
   return isExempt ? null : proxy.url.reveal();
 }
 
-/** `*`, `host`, `.domain`, `*.domain`, an address or a subnet; each may end in a port. A domain covers all below it. */
+/** `*`, `host`, `.domain`, `*.domain`, an address or a subnet, each with an optional port. A domain includes its subdomains. */
 function matches(entry: string, host: string, port: string): boolean {
   if (entry === '*') return true;
   if (isWithin(entry, host)) return true;
@@ -22,7 +22,7 @@ function matches(entry: string, host: string, port: string): boolean {
   if (onlyPort !== undefined && onlyPort !== port) return false;
   const domain = name.replace(/^\*?\./, '').replace(/\.$/, '');
   if (host.endsWith(`.${domain}`)) return true;
-  // `*.domain` says what is below it.
+  // `*.domain` includes only subdomains.
   return host === domain && !name.startsWith('*.');
 }
 

@@ -1,13 +1,13 @@
 // Removes device text that Graph repeats in an error, before the reason is stored or logged.
 
 const MASK = '[what the device said]';
-/** Shorter words are in many a sentence by chance. */
+/** Shorter words occur in many sentences by chance. */
 const LEAST_LENGTH = 4;
 const QUOTED = /(['"“‘])([^'"“”‘’]{4,})(['"”’])/g;
 
 /**
- * @param message Graph's own, which may quote what was sent, whole or in part
- * @param said a run's output, error and user; whatever the case of its letters
+ * @param message Graph's message, which may quote what was sent, in full or in part
+ * @param said a run's output, error and user; matched case-insensitively
  */
 export function withoutRepeated(message: string, said: readonly string[]): string {
   const texts = said.filter((text) => text.length >= LEAST_LENGTH).sort((a, b) => b.length - a.length);
@@ -19,7 +19,7 @@ export function withoutRepeated(message: string, said: readonly string[]): strin
 
 function replaceAllOf(message: string, text: string): string {
   const [haystack, needle] = [message.toLowerCase(), text.toLowerCase()];
-  // A letter whose small form is longer shifts what is behind it: such a message is taken as it is.
+  // Lower-casing changed a length, so offsets do not match: falls back to a case-sensitive replacement.
   if (haystack.length !== message.length || needle.length !== text.length) return message.replaceAll(text, MASK);
   let kept = '';
   let from = 0;

@@ -1,10 +1,10 @@
 // The event reported when a request to Graph or the token endpoint ends.
 
-/** A request ended: what it was for, what was answered (null: nothing), how long it took. */
+/** A completed request: its operation, its status (null: no response) and its duration. */
 export type RequestEnded = (request: {
   operation: 'create' | 'list' | 'token';
   status: number | null;
   durationMs: number;
-  /** What finds a request to Graph again: the id it was sent with, and the one it was answered with. */
+  /** The ids for tracing a request to Graph: the one it was sent with, and the one in the response. */
   ids?: { client: string; graph: string | null };
 }) => void;

@@ -5,16 +5,16 @@ const DATE =
   /[a-z]{3,9}, ?\d{1,2}[ -][a-z]{3}[ -]\d{2,4} \d{1,2}:\d{2}:\d{2}(?: (?:GMT|UTC|[+-]\d{4}))?|[a-z]{3} [a-z]{3} [ \d]\d \d{2}:\d{2}:\d{2} \d{4}/gi;
 const ZONE = /(?:GMT|UTC|[+-]\d{4})$/i;
 const NUMBER = /^"?(\d+(?:\.\d*)?)"?$/;
-/** Microsoft's services send these beside Retry-After, or in its place. */
+/** Sent by Microsoft's services in addition to Retry-After or instead of it. */
 const IN_MILLISECONDS = ['retry-after-ms', 'x-ms-retry-after-ms'];
-/** Some 31,000 years: what is longer is obeyed as this, for instants further away cannot be written. */
+/** About 31,000 years: longer waits are capped, since instants further away cannot be represented. */
 const LONGEST_MS = 1e15;
 
 /**
- * @param headers of the answer
- * @param inBody what Intune says in the body, null where it says nothing
+ * @param headers of the response
+ * @param inBody Intune's wait from the body, null if there is none
  * @param now milliseconds since 1970
- * @returns whether a wait was asked for at all, and the longest that can be read of what was asked for, in milliseconds
+ * @returns whether a wait was requested at all, and the longest readable one in milliseconds
  */
 export function readWait(
   headers: Pick<Headers, 'get'>,
@@ -31,9 +31,9 @@ export function readWait(
 }
 
 /**
- * Reads Retry-After: seconds, also fractional, or an HTTP date (RFC 9110 §10.2.3), taken relative to the answer's own
- * Date where it has one, since clocks differ. Several values, in one field or in several, count as the largest of them.
- * @returns milliseconds, or null where there is none that can be read
+ * Parses Retry-After: seconds, also fractional, or an HTTP date (RFC 9110 §10.2.3), relative to the response's own Date if
+ * present, since clocks differ. Of several values, in one field or in several, the largest counts.
+ * @returns milliseconds, or null if there is none that can be read
  */
 export function parseRetryAfter(value: string | null, dateHeader: string | null, now: number): number | null {
   if (value === null) return null;

@@ -1,7 +1,7 @@
 // Detects that this process was suspended or blocked, so that its own timeouts are not blamed on others.
 
 export type Standstill = {
-  /** Milliseconds in which nothing ran here, counted up since the beginning; a short hitch is none. */
+  /** Total milliseconds in which nothing ran here since the start; short hitches do not count. */
   totalMs: () => number;
   close: () => void;
 };
@@ -13,7 +13,7 @@ export function watchStandstill(): Standstill {
   let tickedAt = performance.now();
   let total = 0;
 
-  /** Also asked by whoever comes before the timer: after a standstill nobody knows who runs first. */
+  /** Also called on demand: after a standstill, callers may run before the timer. */
   function look(): void {
     const now = performance.now();
     const missing = now - tickedAt - TICK_MS;

@@ -1,8 +1,8 @@
-// How requests reach Graph: keep-alive connections, and whether a request was certainly not sent.
+// The transport to Graph: keep-alive connections, and whether a request was certainly not sent.
 import type { Context, Middleware } from '@microsoft/microsoft-graph-client';
 import { Agent, buildConnector, fetch, Pool, ProxyAgent, type Dispatcher, type RequestInit } from 'undici';
 
-/** No connection came to be, so nothing was sent; `cause` says why. */
+/** No connection was established, so nothing was sent; `cause` says why. */
 export class NotConnected extends Error {
   constructor(cause: Error) {
     super(`no connection: ${cause.message}`, { cause });
@@ -10,7 +10,7 @@ export class NotConnected extends Error {
   }
 }
 
-/** The worker was held up for so long between announcing a request and sending it that sending it is no longer safe. */
+/** So much time passed between announcing and sending a request that sending it is no longer safe. */
 export class TooLate extends Error {
   constructor() {
     super('the request was not sent in time');
@@ -18,21 +18,21 @@ export class TooLate extends Error {
   }
 }
 
-/** What happened to one request underneath the Graph client, which keeps no causes. */
+/** Per-request state outside the Graph SDK, which drops error causes. */
 export type SendGuard = { sendBefore: number; error: unknown };
 
 export type Transport = Middleware & { close: () => Promise<void> };
 
 const KEEP_ALIVE_MS = 60_000;
 const CONNECT_TIMEOUT_MS = 10_000;
-/** Of an attempt's time: it must not end while nobody knows whether a connection came to be. */
+/** Share of an attempt's time: the attempt must not end while it is unknown whether a connection was established. */
 const CONNECT_SHARE = 0.8;
 
 /**
- * The last middleware of the Graph client's chain. Each request carries a SendGuard in its options (`guard`), where a
- * transport error is left.
+ * The last middleware of the Graph SDK's chain. Each request carries a SendGuard in its options (`guard`), which receives
+ * any transport error.
  * @param timeoutMs of a whole attempt; connecting may not take longer
- * @param proxyUrl of the proxy that leads to Graph; null where it is reached directly
+ * @param proxyUrl of the proxy for Graph; null for direct connections
  */
 export function createTransport(timeoutMs: number, proxyUrl: string | null, clock: () => number): Transport {
   let agent = createAgent(timeoutMs, proxyUrl);
@@ -61,7 +61,7 @@ export function createTransport(timeoutMs: number, proxyUrl: string | null, cloc
   }
 }
 
-/** Connections of our own; whoever cannot connect hears NotConnected. */
+/** Connections of our own; failures to connect are reported as NotConnected. */
 export function createAgent(timeoutMs: number, proxyUrl: string | null): Dispatcher {
   const timeout = Math.min(CONNECT_TIMEOUT_MS, timeoutMs * CONNECT_SHARE);
   const options = { keepAliveTimeout: KEEP_ALIVE_MS, headersTimeout: timeoutMs, bodyTimeout: timeoutMs };
@@ -71,13 +71,13 @@ export function createAgent(timeoutMs: number, proxyUrl: string | null): Dispatc
     ...options,
     uri: proxyUrl,
     connectTimeout: timeout,
-    // Called with the connector that asks the proxy for a tunnel.
+    // Called with the connector that requests a tunnel from the proxy.
     factory: (origin: string | URL, { connect, ...rest }: { connect: buildConnector.connector }) =>
       new Pool(origin, { ...rest, connect: tellingConnector(connect, timeout) }),
   });
 }
 
-/** Says of every failure to connect that nothing was sent, also of a proxy that never answers. */
+/** Reports every failure to connect as NotConnected, also for a proxy that never responds. */
 function tellingConnector(connector: buildConnector.connector, timeoutMs: number): buildConnector.connector {
   return (options, callback) => {
     let isDone = false;
@@ -96,7 +96,7 @@ function tellingConnector(connector: buildConnector.connector, timeoutMs: number
   };
 }
 
-/** Finds out why fetch failed: NotConnected, TooLate, or the innermost error of a request that may have arrived. */
+/** Determines why fetch failed: NotConnected, TooLate, or the innermost error of a request that may have arrived. */
 export function rootCause(error: unknown): unknown {
   if (error instanceof NotConnected || error instanceof TooLate) return error;
   return error instanceof Error && error.cause !== undefined ? rootCause(error.cause) : error;

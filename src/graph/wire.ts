@@ -1,11 +1,11 @@
 // Microsoft Graph's wire format: the beta resource, its collection and its error envelope.
 
-/** Graph's `runState` enum; sent and read as these names. */
+/** Graph's `runState` enum, by its wire names. */
 export type RunState = 'unknown' | 'success' | 'fail' | 'scriptError' | 'pending' | 'notApplicable';
 
 /**
- * The writable members of `microsoft.graph.hardwareConfigurationDeviceState` (beta), as a create sends them.
- * `id`, `userId` and `assignmentFilterIds` are the service's own and are never sent.
+ * The writable members of `microsoft.graph.hardwareConfigurationDeviceState` (beta), as sent by a create.
+ * `id`, `userId` and `assignmentFilterIds` are set by the service and never sent.
  */
 export type HardwareConfigurationDeviceStateCreate = {
   '@odata.type': '#microsoft.graph.hardwareConfigurationDeviceState';
@@ -20,7 +20,7 @@ export type HardwareConfigurationDeviceStateCreate = {
   configurationError?: string;
 };
 
-/** The resource as Graph answers it: every member may be missing or null (the published types say so). */
+/** The resource in Graph's responses: every member may be missing or null, according to the published types. */
 export type HardwareConfigurationDeviceState = {
   id?: string;
   deviceName?: string | null;
@@ -38,7 +38,7 @@ export type HardwareConfigurationDeviceState = {
 /** A page of an OData collection. */
 export type Page<T> = { value: T[]; '@odata.nextLink'?: string };
 
-/** Graph's error envelope; Intune is seen to spell `innerError` both ways and to nest JSON text in `message`. */
+/** Graph's error envelope; Intune has been seen to spell `innerError` both ways and to nest JSON text in `message`. */
 export type GraphError = {
   error: {
     code?: string;

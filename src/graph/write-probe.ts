@@ -13,17 +13,17 @@ export type Probed =
   | { kind: 'clean'; recordId: string }
   /** Nothing was created. */
   | { kind: 'refused'; failure: Failure }
-  /** It may be there, and cannot be found. */
+  /** It may exist but cannot be found. */
   | { kind: 'uncertain'; collectionUrl: string; failure: Failure }
-  /** It is there, and could not be deleted. */
+  /** It exists but could not be deleted. */
   | { kind: 'left-behind'; recordId: string; recordUrl: string; failure: Failure };
 
 const DELETE_TRIES = 3;
 const DELETE_AGAIN_AFTER_MS = 500;
-/** By these a delete is refused for good. */
+/** Failures that refuse a delete permanently. */
 const REFUSALS: readonly Failure['kind'][] = ['forbidden', 'rejected', 'route-not-served', 'conflict'];
 
-/** @param deviceName what the record is found by, should it stay behind */
+/** @param deviceName by which the record can be found, should it be left behind */
 export async function probeWrite(
   config: GraphConfig,
   hardwareConfigurationId: string,
@@ -65,7 +65,7 @@ export async function probeWrite(
       if (!token.ok) return { kind: 'left-behind', recordId, recordUrl, failure: token.failure };
       const { failure, status } = await ask('DELETE', recordUrl, token.value, config, clock);
       if (failure === null) return { kind: 'clean', recordId };
-      // 404 says that it is gone, or that nobody serves its address: then it is still listed.
+      // 404 means that it is gone, or that its route is not served; in the latter case it is still listed.
       if (status === 404 && !(await look()).includes(recordId)) return { kind: 'clean', recordId };
       if (tries === DELETE_TRIES || REFUSALS.includes(failure.kind)) {
         return { kind: 'left-behind', recordId, recordUrl, failure };

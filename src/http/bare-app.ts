@@ -9,7 +9,7 @@ import { setSecurityHeaders } from './response/security-headers.ts';
 export type BareAppParts = {
   /** A request was answered. */
   onAnswer: (summary: RequestSummary) => void;
-  /** A route threw something that is not a refusal. */
+  /** A route threw something other than a refusal. */
   onDefect: (error: unknown) => void;
 };
 
@@ -20,7 +20,7 @@ export function createBareApp({ onAnswer }: Pick<BareAppParts, 'onAnswer'>): Exp
   return app;
 }
 
-/** Answers what no route took, and what a route threw. */
+/** Answers what no route handled, and what a route threw. */
 export function endRoutes(app: Express, { onDefect }: Pick<BareAppParts, 'onDefect'>): Express {
   app.use(() => {
     throw new Refused({ code: 'not-found', detail: 'there is no such route' });

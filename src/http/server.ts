@@ -1,4 +1,4 @@
-// The listener: time limits for slow senders and readers, and problem details even for what never becomes a request.
+// The listener: time limits for slow clients, and problem details even for connections that never send a valid request.
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
@@ -29,7 +29,7 @@ const LIMITS = {
   requireHostHeader: false,
   /** Most of them idle, kept alive by a proxy; requests in flight have their own limit. */
   maxConnections: 10_000,
-  /** Requests sent before the answer to an earlier one on their connection, on all connections. */
+  /** Pipelined requests waiting for earlier responses, over all connections. */
   maxPipelined: 1000,
 };
 
@@ -49,7 +49,7 @@ export type ConnectionRefused = (refused: {
   code: RefusalCode | 'connection-dropped';
 }) => void;
 
-/** Calls `onUnrouted` where Express does not answer at all. */
+/** Calls `onUnrouted` if Express does not answer at all. */
 export type App = (req: IncomingMessage, res: ServerResponse, onUnrouted: () => void) => void;
 
 /** Responses in progress by connection, in order. */
@@ -73,7 +73,7 @@ export type ListenOptions = {
   tls?: Tls | null;
 };
 
-/** @throws Error where the port cannot be had */
+/** @throws Error if the port is not available */
 export async function listen(app: App, options: ListenOptions): Promise<Listener> {
   const { host, port, onRefused, limits = {}, tls = null } = options;
   const { maxConnections, maxPipelined, unmovedTimeout, ...settings } = { ...LIMITS, ...limits };
@@ -98,7 +98,7 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
   server.once('error', reject);
   server.listen(port, host, () => resolve(undefined));
   await promise;
-  // A connection could not be accepted, such as for lack of a file descriptor; the next one may be.
+  // A connection could not be accepted, for example for lack of a file descriptor; the next one may be.
   server.on('error', drop);
   const drain = () => {
     for (const answer of answersIn(inProgress)) announceClose(answer);
@@ -121,8 +121,8 @@ function createTlsServer(tls: Tls, settings: object, answer: RequestListener) {
 }
 
 /**
- * By connection rather than in one set: a set with such turnover is reallocated every few responses, and V8 keeps the
- * entries of earlier ones until the next full collection.
+ * Grouped by connection rather than in one set: a set with such turnover is reallocated every few responses, and V8 keeps
+ * the entries of earlier ones until the next full collection.
  */
 function followAnswers(server: Server): InProgress {
   const inProgress = new Map<Duplex, ServerResponse[]>();
@@ -210,13 +210,13 @@ function refuseBrokenRequests(server: Server, inProgress: InProgress, onRefused:
       return;
     }
     if (answer.headersSent) return;
-    // A complete request is answered first; one whose body broke is refused by its own response, logged and counted like any.
+    // Complete requests are answered first; one whose body was broken is refused by its own response, logged and counted as usual.
     answer.setHeader('Connection', 'close');
     if (!answer.req.complete) refuse(answer as Response, { code, detail: DETAILS[code] ?? '' });
   });
 }
 
-/** Refuses what Express cannot even route and leaves unanswered: a URL with half a host. */
+/** Refuses requests that Express cannot route and leaves unanswered, such as a URL with half a host. */
 function refuseUnrouted(res: ServerResponse): { requestId: string; code: RefusalCode } {
   const [requestId, code] = [randomUUID(), 'bad-request'] as const;
   const body = JSON.stringify(toProblem({ code, detail: 'the address cannot be read' }, requestId));

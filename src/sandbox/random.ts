@@ -3,7 +3,7 @@
 /** A number in [0, 1), like Math.random. */
 export type Random = () => number;
 
-/** Dice that repeat themselves for the same seed. */
+/** A generator that repeats its sequence for the same seed. */
 export function createRandom(seed: number): Random {
   let state = seed | 0;
   return () => {
@@ -14,12 +14,12 @@ export function createRandom(seed: number): Random {
   };
 }
 
-/** A whole number from `lowest` to `highest`, both possible. */
+/** A whole number from `lowest` to `highest`, inclusive. */
 export function wholeNumber(random: Random, lowest: number, highest: number): number {
   return lowest + Math.floor(random() * (highest - lowest + 1));
 }
 
-/** One of several, each as likely as the others. */
+/** One of several choices, all equally likely. */
 export function pick<T>(random: Random, choices: readonly [T, ...T[]]): T {
   return choices[wholeNumber(random, 0, choices.length - 1)] ?? choices[0];
 }

@@ -1,8 +1,8 @@
-// Stored run states and logged requests, as shown to whoever inspects the sandbox.
+// Stored run states and logged requests in the form shown when inspecting the sandbox.
 import type { LoggedRequest } from './server/request-log.ts';
 import type { RunStateMembers, StoredRunState } from './graph/run-state-store.ts';
 
-/** A stored run state, with where it belongs and when it was created. */
+/** A stored run state, with its configuration and when it was created. */
 export type RunStateRecord = RunStateMembers & { configurationId: string; createdAt: string };
 
 /** A logged request. */

@@ -18,7 +18,7 @@ import type { Stats } from './stats.ts';
 import { changeWorld, createWorld, resetWorld, scriptWorld } from './state.ts';
 import type { Beginning, HardwareConfiguration } from './state.ts';
 
-/** Everything is optional; the settings are where the sandbox starts and what `reset` goes back to. */
+/** All optional; the settings are the initial ones, to which `reset` returns. */
 export type SandboxOptions = Partial<Omit<Settings, 'limiter'>> & {
   /** HTTPS, for Graph and the token endpoint; 0 takes any free port. */
   port?: number;
@@ -26,9 +26,9 @@ export type SandboxOptions = Partial<Omit<Settings, 'limiter'>> & {
   controlPort?: number;
   host?: string;
   controlHost?: string;
-  /** More names the certificate is valid for, e.g. `sandbox`; the first becomes the name in the URLs. */
+  /** Additional host names for the certificate, e.g. `sandbox`; the first is used in URLs. */
   hostNames?: readonly string[];
-  /** Where ca.pem is, or is put. Without it: a temporary directory that goes away on close. */
+  /** The directory of ca.pem, which is created if missing. Default: a temporary directory, removed on close. */
   tlsDirectory?: string;
   tenantId?: string;
   clientId?: string;
@@ -59,20 +59,20 @@ export type Sandbox = {
   duplicates(): RunStateRecord[][];
   /** The last requests, oldest first. */
   requests(): RequestRecord[];
-  /** Hears of each request as it is logged, just before it is answered; returns how to stop. */
+  /** Called with each request as it is logged, just before it is answered. @returns a function that unsubscribes */
   subscribe(listener: (request: RequestRecord) => void): () => void;
   /** Adds lines to the script, or turns to a profile (grammar: `parseScript`, `parseFault`, `scriptWorld`); throws a ScriptError when it cannot be understood. */
   script(text: string): void;
-  /** Makes changes that hold from the next request on. */
+  /** Makes changes that apply from the next request on. */
   set(changes: Changes): void;
   stats(): Stats;
   reset(): void;
-  /** What a bridge process needs in its environment to take this for the outside world. */
+  /** Environment variables that make a bridge process use this sandbox. */
   environment(): Record<string, string>;
   close(): Promise<void>;
 };
 
-/** Starts a sandbox; it is ready to be called when the promise resolves. */
+/** Starts a sandbox; it accepts requests once the promise resolves. */
 export async function createSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const beginning = toBeginning(options);
   const world = await createWorld(beginning);

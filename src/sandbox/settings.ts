@@ -6,9 +6,9 @@ import type { ProfileName } from './profiles/named.ts';
 import type { Trouble } from './trouble.ts';
 
 export type Settings = {
-  /** Whether an administrator's consent stands. Tokens issued without it stay without roles, as with Entra. */
+  /** Whether admin consent is granted. Tokens issued without it stay without roles, as in Entra. */
   permission: 'granted' | 'taken-away';
-  /** `revoked`: no proof of the client is accepted any more, neither secret nor certificate nor federated token. */
+  /** `revoked`: no client proof is accepted any more: secret, certificate or federated token. */
   secret: 'valid' | 'revoked';
   /** `down`: connections are reset. */
   graph: 'up' | 'down';
@@ -18,20 +18,20 @@ export type Settings = {
   secrets: readonly string[];
   /** PEM certificates registered on the app. */
   certificates: readonly string[];
-  /** Assertions accepted as they are, as from a federated identity provider. */
+  /** Assertions accepted without verification, as from a federated identity provider. */
   federatedTokens: readonly string[];
   limiter: LimiterSettings;
   faults: FaultRates;
-  /** Every answer takes between the first and the second. */
+  /** Minimum and maximum latency of responses. */
   latencyMs: readonly [number, number];
   /** How long a new record stays invisible in lists. */
   listLagMs: number;
   filterSupport: FilterSupport;
-  /** In which way this tenant's Graph differs from the documented one; null is not at all. */
+  /** How this tenant's Graph differs from the documented one; null if it does not. */
   profile: ProfileName | null;
-  /** Configurations whose run states are answered in a way of their own, by id. */
+  /** Configurations, by id, whose run states are answered with faults. */
   troubles: Readonly<Record<string, Trouble>>;
-  /** Of longer outputs and errors a record made from now on shows only so many characters; null shows all. */
+  /** How many characters of longer outputs and errors new records show; null shows all. */
   longestText: number | null;
   pageSize: number;
   tokenLifetimeS: number;
@@ -39,7 +39,7 @@ export type Settings = {
   refreshInS: number | null;
 };
 
-/** What can be changed at once; `tokens: 'revoked'` refuses every token issued so far. */
+/** Changes that can be made together; `tokens: 'revoked'` refuses every token issued so far. */
 export type Changes = Partial<Omit<Settings, 'limiter'>> & { limiter?: Partial<LimiterSettings>; tokens?: 'revoked' };
 
 export const defaultSettings: Settings = {
@@ -64,7 +64,7 @@ export const defaultSettings: Settings = {
   refreshInS: null,
 };
 
-/** The settings with changes made. */
+/** The settings with the changes applied. */
 export function applyChanges(settings: Settings, { limiter, ...changes }: Omit<Changes, 'tokens'>): Settings {
   return { ...settings, ...changes, limiter: { ...settings.limiter, ...limiter } };
 }

@@ -22,7 +22,7 @@ import type { Changes, Settings } from './settings.ts';
 import { createTally } from './tally.ts';
 import type { Tally } from './tally.ts';
 
-/** A hardware configuration the sandbox's Graph knows. */
+/** A hardware configuration in the sandbox's Graph. */
 export type HardwareConfiguration = {
   id: string;
   displayName: string;
@@ -32,7 +32,7 @@ export type HardwareConfiguration = {
   version: number;
 };
 
-/** Who the app is. */
+/** The app's identity. */
 export type Identity = { tenantId: string; clientId: string; clientSecret: string; managedIdentityHeader: string };
 
 export type World = {
@@ -62,7 +62,7 @@ export type Beginning = {
   now: () => number;
 };
 
-/** A world in which nothing has happened yet. */
+/** The initial state, before any request. */
 export async function createWorld(beginning: Beginning): Promise<World> {
   return {
     identity: beginning.identity,
@@ -76,7 +76,7 @@ export async function createWorld(beginning: Beginning): Promise<World> {
   };
 }
 
-/** Forgets everything that happened and every change; only the identity, the keys and the certificates stay. */
+/** Resets all state and settings; only identity, keys and certificates are kept. */
 export function resetWorld(world: World, beginning: Beginning): void {
   world.store.clear();
   world.script.clear();
@@ -84,7 +84,7 @@ export function resetWorld(world: World, beginning: Beginning): void {
   Object.assign(world, freshStart(beginning));
 }
 
-/** Makes changes that hold from the next request on; throws a ScriptError, and makes none, when a fault is not understood. */
+/** Makes changes that apply from the next request on; throws a ScriptError, and changes nothing, if a fault is invalid. */
 export function changeWorld(world: World, changes: Changes): void {
   const { tokens, ...lasting } = changes;
   const settings = applyChanges(world.settings, lasting);
@@ -96,8 +96,8 @@ export function changeWorld(world: World, changes: Changes): void {
 const profileLine = /^profile (\S+)$/i;
 
 /**
- * Adds a script's lines, and turns to a profile where a line says so, as `profile no-create` or `profile none`; throws a
- * ScriptError, and does neither, when one is not understood.
+ * Adds a script's lines, and switches to a profile for lines such as `profile no-create` or `profile none`; throws a
+ * ScriptError, and changes nothing, if a line is invalid.
  */
 export function scriptWorld(world: World, text: string): void {
   const lines = text.split(/[;\n]/).map((line) => line.trim().replace(/\s+/g, ' '));

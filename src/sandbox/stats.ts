@@ -4,31 +4,31 @@ import type { World } from './state.ts';
 
 export type Stats = {
   createsApplied: number;
-  /** Run states stored now. */
+  /** Run states currently stored. */
   records: number;
-  /** Records that say the same as an earlier one. */
+  /** Records with the same content as an earlier one. */
   duplicates: number;
   graphRequests: number;
   tokenRequests: number;
-  /** Graph requests answered 429, and their part of all Graph requests. */
+  /** Graph requests answered with 429, and their share of all Graph requests. */
   answered429: number;
   share429: number;
   byStatus: Record<string, number>;
   byOperation: Record<string, number>;
   faultsGiven: number;
-  /** Scripted answers still to be given. */
+  /** Scripted responses left. */
   scriptRemaining: number;
   /** Graph requests made before a Retry-After had passed. */
   calledEarly: number;
   missingClientRequestId: number;
   reusedClientRequestId: number;
   connectionsOpened: number;
-  /** Writes in the last 20 s (divided by the time scale) that were not refused with 429, and their part of the limit. */
+  /** Writes in the last 20 s (divided by the time scale) not refused with 429, and their share of the limit. */
   writesInLast20s: number;
   limitUtilisation: number;
 };
 
-/** The counters now. */
+/** The current counters. */
 export function readStats(world: World): Stats {
   const counts = world.tally.read();
   const { limiter } = world.settings;

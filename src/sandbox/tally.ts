@@ -8,7 +8,7 @@ const mostIdsRemembered = 200_000;
 
 export type Tally = ReturnType<typeof createTally>;
 
-/** Counters that cost the same for the first request and the millionth. */
+/** Counters with constant cost per request. */
 export function createTally() {
   const byStatus: Record<string, number> = {};
   const byOperation: Record<string, number> = {};

@@ -8,12 +8,12 @@ import type { GraphOperation } from './faults/operation.ts';
 export const TROUBLES = ['forbidden', 'failing', 'unserved'] as const;
 export type Trouble = (typeof TROUBLES)[number];
 
-/** How Intune is reported to refuse documented routes that its services do not serve. */
+/** Intune's reported message for documented routes that its services do not serve. */
 const unserved =
   'No OData route exists that match template ~/singleton/navigation/key/navigation with http verb POST for request ' +
   '/HardwareConfiguration/StatelessHardwareConfigurationFEService/deviceManagement/hardwareConfigurations.';
 
-/** The answer to a request for run states of a configuration in trouble; undefined where it is answered as usual. */
+/** The response for run states of a configuration in trouble; undefined for the normal one. */
 export function answerTrouble(
   trouble: Trouble | undefined,
   operation: GraphOperation,

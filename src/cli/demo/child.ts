@@ -9,14 +9,14 @@ import pTimeout from 'p-timeout';
 
 export type Child = {
   url: string;
-  /** Rejects when the process ends before it is told to. */
+  /** Rejects if the process exits before it is stopped. */
   failed: Promise<never>;
   stop: () => Promise<void>;
 };
 
 const START_WITHIN_MS = 60_000;
 
-/** Where this tree begins: the checkout, or dist/ of a build. */
+/** The root of this tree: the checkout, or dist/ of a build. */
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 
 /** Starts an entry such as `src/main` and resolves once it listens. */
@@ -28,7 +28,7 @@ export async function startChild(
 ): Promise<Child> {
   const source = join(ROOT, `${entry}.ts`);
   const file = existsSync(source) ? source : join(ROOT, `${entry}.js`);
-  // A process group of its own: Ctrl-C reaches the demo alone, which then closes everything in order.
+  // In its own process group, so that Ctrl-C reaches only the demo, which then closes everything in order.
   const child = spawn(process.execPath, [file], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
   const log = createWriteStream(join(directory, `${name}.log`));
   child.stdout.pipe(log, { end: false });

@@ -20,7 +20,7 @@ export type DemoFlags = { devices: number; once?: true; seed: number; timeScale:
 
 /** Graph's limit as documented: writes per 20 s, per app and tenant. */
 const WRITES_PER_20S = 100;
-/** Graph misbehaves a little: so often, of all creates. It throttles as it is: whenever the pace tries for more than the limit. */
+/** Graph fails occasionally: shares of all creates. Throttling needs no faults: it occurs whenever the pace exceeds the limit. */
 const FAULTS = { creates: { '504 after the write': 0.02, 'reset after the write': 0.01, '503': 0.01 } };
 const SUBMISSIONS_AT_ONCE = 20;
 const POLL_MS = 250;
@@ -58,7 +58,7 @@ async function demo(
   const operatorToken = randomBytes(24).toString('hex');
   const environment = {
     ...process.env,
-    // Everything is on this machine: no proxy leads to it.
+    // Everything runs on this machine, so no proxy is used.
     NO_PROXY: '*',
     no_proxy: '*',
     ...sandbox.environment(),
@@ -128,7 +128,7 @@ async function demo(
   return good ? EXIT.ok : EXIT.failed;
 }
 
-/** Three times what the pace needs, and room for faults to be sorted out. */
+/** Three times what the pace needs, plus time for faults to be resolved. */
 function deadlineMs({ devices, timeScale }: DemoFlags): number {
   return 120_000 + (3 * devices * WINDOW_MS) / (WRITES_PER_20S * timeScale);
 }

@@ -40,7 +40,7 @@ export async function runFleet(fleet: Fleet, run: FleetRun): Promise<FleetResult
   return result;
 }
 
-/** A `submit` that signs as the planned device would – or with a wrong key – and has an agent's patience. */
+/** Creates a `submit` that signs like the planned device, or with a wrong key, and retries like an agent. */
 export function createFleetSubmit(
   agent: Omit<Agent, 'deviceId' | 'deviceKey'>,
   persistence: Persistence,

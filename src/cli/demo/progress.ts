@@ -14,7 +14,7 @@ export type Tally = {
 
 const LINE_EVERY_MS = 3000;
 
-/** @param tally read at each show */
+/** @param tally read on each update */
 export function createProgress(devices: number, tally: Tally) {
   const startedAt = Date.now();
   const rate = () => (tally.delivered / Math.max(0.001, (Date.now() - startedAt) / 1000)).toFixed(1);

@@ -10,7 +10,7 @@ import { toTable } from '../table.ts';
 
 export type Checked = { delivered: number; records: number; duplicates: number; faults: string[] };
 
-/** Asks for each device's delivery as the device, and looks the record up in the sandbox: there once, and this device's. */
+/** Fetches each device's delivery as the device, and checks that the sandbox has its record exactly once. */
 export async function checkDeliveries(
   fleet: Fleet,
   baseUrl: string,

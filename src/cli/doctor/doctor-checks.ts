@@ -22,7 +22,7 @@ export type Round = { scope: Scope; configurationId: string | null; probeConfigu
 
 const clock = Date.now;
 
-/** Examines everything that can be; what depends on something that failed is skipped. */
+/** Examines everything it can; checks that depend on a failed one are skipped. */
 export async function* examine(env: Environment, round: Round): AsyncGenerator<Finding> {
   const { findings, redis, graph } = examineConfiguration(env, round.scope, getCACertificates('extra').length);
   yield* findings;
@@ -35,7 +35,7 @@ export async function* examine(env: Environment, round: Round): AsyncGenerator<F
   else yield skipped('graph', 'the configuration does not tell where it is, or has no credential');
 }
 
-/** DATA_DIR has a check of its own. */
+/** DATA_DIR has its own check. */
 async function examineFiles(env: Environment, scope: Scope): Promise<Finding[]> {
   const { variables } = readGiven(env);
   const roles = scope === 'both' ? (['api', 'worker'] as const) : [scope];
@@ -55,7 +55,7 @@ async function* examineAnyRedis(config: RedisConfig): AsyncGenerator<Finding> {
   }
 }
 
-/** Nobody runs one: whether the first process could. */
+/** No server runs yet: checks whether the first process could start one. */
 async function* examineEmbedded(directory: string): AsyncGenerator<Finding> {
   const check = 'redis-embedded';
   const { fault, waitingFor } = await examineDirectory(directory);

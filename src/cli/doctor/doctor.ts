@@ -18,7 +18,7 @@ const EXIT_OF: Record<Result, number> = {
   failed: EXIT.failed,
 };
 
-/** Prints findings as they come; the exit code tells the worst. */
+/** Prints findings as they come; the exit code reflects the worst. */
 export async function runDoctor(flags: DoctorFlags): Promise<void> {
   const { writeProbe, configuration, json } = flags;
   if (writeProbe !== undefined) {
@@ -27,7 +27,7 @@ export async function runDoctor(flags: DoctorFlags): Promise<void> {
       `Create one record under hardware configuration ${writeProbe} in the tenant of this environment, and delete it?`,
       flags.yes,
     );
-    // The record must not stay because somebody closed the pipe.
+    // The record must be deleted even if the output pipe is closed.
     onUnread(() => undefined);
   }
   const findings: Finding[] = [];

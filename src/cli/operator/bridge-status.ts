@@ -12,7 +12,7 @@ export type ShownStatus = z.infer<typeof shownStatusSchema>;
 
 export type BridgeStatus =
   | { kind: 'answers'; readiness: Readiness; /** Null while it cannot read its Redis. */ status: ShownStatus | null }
-  /** Nobody answers there, or somebody else does. */
+  /** Nothing answers there, or something other than a bridge. */
   | { kind: 'away' | 'elsewhere'; why: string };
 
 export type Level = 'flows' | 'degraded' | 'failing' | 'away' | 'elsewhere';
@@ -27,7 +27,7 @@ export const EXIT_OF: Record<Level, number> = {
 
 const ANSWER_WITHIN_MS = 5000;
 
-/** @throws OperatorError where asking again would not help: no token, or a wrong one */
+/** @throws OperatorError if trying again would not help: no token, or a wrong one */
 export async function readBridgeStatus(flags: OperatorFlags): Promise<BridgeStatus> {
   try {
     const [readiness, status] = await Promise.all([
@@ -43,7 +43,7 @@ export async function readBridgeStatus(flags: OperatorFlags): Promise<BridgeStat
   }
 }
 
-/** Throttling passes by itself: with nothing else, deliveries flow. */
+/** Throttling passes by itself, so without other trouble deliveries flow. */
 export function levelOf(bridge: BridgeStatus): Level {
   if (bridge.kind !== 'answers') return bridge.kind;
   const { readiness, status } = bridge;

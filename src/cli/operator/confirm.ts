@@ -4,12 +4,12 @@ import { EXIT } from '../exit.ts';
 import { OperatorError } from './operator.ts';
 import { toVisible } from '../../domain/operations/visible-text.ts';
 
-/** Asks on a terminal; a script has to say --yes. @throws OperatorError unless the answer is yes */
+/** Asks on a terminal; scripts must pass --yes. @throws OperatorError unless the answer is yes */
 export async function confirm(question: string, yes: true | undefined): Promise<void> {
   if (yes) return;
   if (!process.stdin.isTTY) throw new OperatorError(`${question} Say --yes.`, EXIT.usage);
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
-  // Ctrl-C or the end of input, which leave the cursor behind the question.
+  // Ctrl-C or end of input leaves the cursor after the question.
   const noAnswer = () => (process.stderr.write('\n'), '');
   const answer = await terminal.question(`${toVisible(question)} [y/N] `).catch(noAnswer);
   terminal.close();

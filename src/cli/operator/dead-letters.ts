@@ -16,7 +16,7 @@ export type DeadLettersFlags = FilterFlags & { limit: number; json?: true; purge
 export type ReplayFlags = FilterFlags & { all?: true; dryRun?: true; yes?: true };
 
 const PAGE = 500;
-/** A page of which nothing matches looked through ten thousand: so many in a row no bridge has. */
+/** A page without matches has examined ten thousand; no bridge has this many in a row. */
 const MOST_EMPTY_PAGES = 1000;
 
 export async function deadLetters(flags: DeadLettersFlags): Promise<void> {

@@ -1,4 +1,4 @@
-// `explain`: one delivery in plain words, as the dashboard explains it: what happened, what it waits for, what comes next.
+// `explain`: explains one delivery in plain words, like the dashboard: what happened, what it waits for, what comes next.
 import { identify } from '../../domain/delivery.ts';
 import { deliverySchema, searchSchema, type SearchAnswer } from '../../http/response/response-schemas.ts';
 import { shownStatusSchema } from './bridge-status.ts';

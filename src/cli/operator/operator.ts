@@ -9,12 +9,12 @@ export type OperatorFlags = { url: string };
 
 type ErrorDetails = { reason?: string; httpStatus?: number | null };
 
-/** A command that cannot do what it was called for, with its exit code: refused by the bridge, or the bridge not reached. */
+/** A command failed, with its exit code: refused by the bridge, or the bridge is unreachable. */
 export class OperatorError extends Error {
   readonly exitCode: number;
-  /** The reason alone, where the message begins with the address. */
+  /** The reason alone, if the message begins with the address. */
   readonly reason: string;
-  /** The bridge's own status, where it refused. */
+  /** The bridge's status, if it refused. */
   readonly httpStatus: number | null;
   constructor(message: string, exitCode: number, { reason = message, httpStatus = null }: ErrorDetails = {}) {
     super(message);
@@ -25,14 +25,14 @@ export class OperatorError extends Error {
   }
 }
 
-/** A request, and the response that is expected. */
+/** A request and its expected response. */
 export type CallOptions<T> = {
   schema: z.ZodType<T>;
-  /** With a body it is a POST. */
+  /** Makes the request a POST. */
   body?: object;
   headers?: Record<string, string>;
   withinMs?: number;
-  /** Statuses besides 200 whose body matches the schema too. */
+  /** Further statuses besides 200 whose body matches the schema. */
   alsoWith?: readonly number[];
 };
 
@@ -40,10 +40,10 @@ const ANSWER_WITHIN_MS = 120_000;
 /** Far more than the longest page of dead letters. */
 const MOST_CHARACTERS = 64 * 1024 * 1024;
 
-/** Codes of a newer bridge are passed on as they are. */
+/** Unknown codes of a newer bridge are passed on. */
 const refusalSchema = problemSchema.pick({ title: true, status: true, detail: true }).extend({ code: z.string() });
 
-/** A route of the bridge, also where it lives below a path, such as https://host/prefix. */
+/** The URL of a route, also if the bridge has a base path, such as https://host/prefix. */
 export function routeOf(base: string, path: string): URL {
   const { origin, pathname } = new URL(base);
   return new URL(`${pathname.replace(/\/+$/, '')}${path}`, origin);
@@ -51,7 +51,7 @@ export function routeOf(base: string, path: string): URL {
 
 /**
  * Calls an operators' route.
- * @throws OperatorError with the exit code: 64 no token, 65 refused, 69 this is not the bridge, 75 not reachable or not now
+ * @throws OperatorError with the exit code: 64 no token, 65 refused, 69 not the bridge, 75 unreachable or unavailable
  */
 export async function operate<T>(flags: OperatorFlags, path: string, options: CallOptions<T>): Promise<T> {
   const token = process.env['OPERATOR_TOKEN'];
@@ -60,8 +60,8 @@ export async function operate<T>(flags: OperatorFlags, path: string, options: Ca
 }
 
 /**
- * Calls a route and checks the response by the schema the API publishes. Redirects are not followed: the token is for the
- * given address only.
+ * Calls a route and checks the response against the schema the API publishes. Redirects are not followed: the token is
+ * only for the given address.
  * @throws OperatorError as `operate` does
  */
 export async function ask<T>({ url }: OperatorFlags, path: string, options: CallOptions<T>): Promise<T> {
@@ -80,7 +80,7 @@ export async function ask<T>({ url }: OperatorFlags, path: string, options: Call
   const json = parseJson(await readText(response).catch(unreachable));
   if (response.ok || alsoWith.includes(response.status)) {
     const checked = schema.safeParse(json);
-    // As it came: members that this version does not know are the reader's to use.
+    // Returned unparsed: members unknown to this version are kept for the reader.
     if (checked.success) return json as T;
     if (response.ok) throw notTheBridge(url, response, json === undefined ? null : checked.error);
   }
@@ -128,13 +128,13 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** What kept a request from its answer: fetch hides it in the cause. */
+/** Why a request got no response, from the cause in which fetch hides it. */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'no answer';
   return error.cause instanceof Error && error.cause.message !== '' ? error.cause.message : error.message;
 }
 
-/** Runs a command; an `OperatorError` becomes one line on standard error and the exit code. */
+/** Runs a command; an `OperatorError` becomes one line on stderr and the exit code. */
 export function withOperatorErrors<T extends unknown[]>(
   command: (...args: T) => Promise<void>,
 ): (...args: T) => Promise<void> {

@@ -24,14 +24,14 @@ export function toScreen(bridge: BridgeStatus, url: string): string[] {
   return [
     head,
     ...(status ? [...toCounts(status), `durability: ${status.durability}`] : []),
-    // A hold stands below with its remedy; the readiness check of the same name would say it twice.
+    // A hold is shown below with its remedy; the readiness check `graph` would repeat it.
     ...troubles.filter(([name]) => name !== 'graph' || !status).map(([name, { detail }]) => `${name}: ${detail}`),
     ...(status?.tenants.flatMap(toHolds) ?? []),
     ...(status?.tenants.flatMap(toGraphFacts) ?? []),
   ];
 }
 
-/** What changes when something happens, on one line; ages are left out, since they always change. */
+/** The parts that change when something happens, on one line; without ages, which always change. */
 export function toLine(bridge: BridgeStatus): string {
   const level = levelOf(bridge);
   if (bridge.kind !== 'answers') return `${level}: ${bridge.why}`;

@@ -11,7 +11,7 @@ export type StatusFlags = OperatorFlags & { json?: true; watch?: true };
 
 const LOOK_EVERY_MS = 1000;
 
-/** Prints it and tells by the exit code; watching ends with Ctrl-C and 0. */
+/** Prints the status and sets the exit code; watching ends with Ctrl-C and code 0. */
 export async function showStatus(flags: StatusFlags): Promise<void> {
   if (flags.watch) {
     await watch(flags);

@@ -1,4 +1,4 @@
-// `throttle end`: ends Graph's “not before” after confirmation.
+// `throttle end`: ends throttling by Graph early, after confirmation.
 import { statusSchema, throttleEndSchema } from '../../http/response/response-schemas.ts';
 import { confirm } from './confirm.ts';
 import { operate, type OperatorFlags } from './operator.ts';

@@ -33,7 +33,7 @@ export type BenchFlags = {
   json?: true;
 };
 
-/** Of the time measured. Latencies are those of what was accepted. */
+/** For the measured period. Latencies are of accepted submissions only. */
 type Measured = SubmissionCounts & {
   seconds: number;
   acceptedPerSecond: number;
@@ -42,7 +42,7 @@ type Measured = SubmissionCounts & {
   latencyMs: ReturnType<typeof toPercentiles>;
 };
 
-/** A bridge that is not there is not asked without pause. */
+/** Pause after an unanswered call, so that an absent bridge is not polled in a tight loop. */
 const UNANSWERED_WAIT_MS = 100;
 const BUSY = 0.9;
 
@@ -78,7 +78,7 @@ export async function bench(flags: BenchFlags): Promise<void> {
   process.exitCode = exitCodeOf(warmUp, measured);
 }
 
-/** Each connection submits the next when it has heard of the one before; what is under way at the end is waited for. */
+/** Each connection submits as soon as its previous response has arrived; calls in flight at the end are awaited. */
 async function submitFor(
   forSeconds: number,
   connections: number,

@@ -6,13 +6,13 @@ export type FleetPlan = {
   devices: number;
   configurationIds: readonly string[];
   seed: number;
-  /** The runs were completed in the day before this; a run says the same again only for the same instant. */
+  /** Runs are completed within the day before this; the same seed repeats runs exactly only for the same instant. */
   nowMs: number;
-  /** How many submissions, of a hundred, repeat the one before. */
+  /** How many submissions in a hundred repeat the previous one. */
   again: number;
 };
 
-/** Plans submission after submission: the devices in turn, now and then the same run result once more. */
+/** Generates submissions endlessly: the devices in turn, with occasional repetitions. */
 export function createSubmissions({ devices, configurationIds, seed, nowMs, again }: FleetPlan): () => FleetRunResult {
   const random = createRandom(seed);
   const plan = (number: number, of: number) =>
@@ -29,6 +29,6 @@ export function createSubmissions({ devices, configurationIds, seed, nowMs, agai
   };
 }
 
-/** Neighbouring numbers must not begin with the same dice. */
+/** Gives neighbouring numbers different random sequences. */
 const mix = (seed: number, number: number): number =>
   (Math.imul(seed ^ Math.imul(number, 0x9e3779b1), 0x85ebca6b) >>> 0) + 1;

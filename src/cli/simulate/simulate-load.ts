@@ -2,10 +2,10 @@
 import { createHistogram } from 'node:perf_hooks';
 import { setTimeout as delay } from 'node:timers/promises';
 
-/** Beyond this many unanswered calls the next ones wait; their wait counts, since it is what a device would see. */
+/** With more unanswered calls than this, further ones wait; the wait counts, since a device would see it too. */
 const MOST_IN_FLIGHT = 1000;
 
-/** Calls `call` with 0, 1, 2, … at a rate; an aborted signal starts no further one. Resolves once all have ended. */
+/** Calls `call` with 0, 1, 2, … at a fixed rate; after an abort no further call starts. Resolves once all have ended. */
 export async function runAtRate(
   { total, perSecond, signal }: { total: number; perSecond: number; signal: AbortSignal },
   call: (index: number) => Promise<void>,
@@ -31,17 +31,17 @@ export async function runAtRate(
 
 export type Latencies = ReturnType<typeof createLatencies>;
 
-/** Beyond an hour a latency counts as an hour. */
+/** Latencies are capped at one hour. */
 const LONGEST_TENTHS = 36_000_000;
 
-/** Durations in tenths of a millisecond, to four digits, in memory that does not grow. */
+/** Durations in tenths of a millisecond with four significant digits, in constant memory. */
 export function createLatencies() {
   const histogram = createHistogram({ highest: LONGEST_TENTHS, figures: 4 });
   return {
     record: (ms: number): void => {
       histogram.record(Math.min(LONGEST_TENTHS, Math.max(1, Math.round(ms * 10))));
     },
-    /** The duration that this share (0 to 1) of all stayed within; null before the first. */
+    /** The duration within which this share (0 to 1) of calls completed; null before the first. */
     percentile: (share: number): number | null =>
       histogram.count === 0 ? null : histogram.percentile(share * 100) / 10,
   };

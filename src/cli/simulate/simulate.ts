@@ -32,7 +32,7 @@ export type SimulateFlags = {
 };
 
 const PROGRESS_EVERY_MS = 5000;
-/** Runs of a given seed were all completed before this, whenever they are submitted. */
+/** Seeded runs are all completed before this instant, whenever they are submitted. */
 const SEEDED_NOW_MS = Date.UTC(2026, 10, 1);
 
 export async function simulate(flags: SimulateFlags): Promise<void> {

@@ -11,7 +11,7 @@ export type SubmissionCounts = {
 };
 
 const LATER = /^(408|429|5\d\d) /;
-/** Somebody answered, and it was not the bridge. */
+/** Something other than the bridge answered. */
 const ELSEWHERE = /^answered /;
 
 export const createSubmissionCounts = (): SubmissionCounts => ({
@@ -44,7 +44,7 @@ function addOne(counts: Record<string, number>, name: string): void {
   counts[name] = (counts[name] ?? 0) + 1;
 }
 
-/** 65 where any was refused for good, 69 where somebody else answered, 75 where any was refused for now or not answered. */
+/** 65 if any was refused for good, 69 if something other than the bridge answered, 75 if any was refused for now or unanswered. */
 export function exitCodeOf(...all: SubmissionCounts[]): number {
   const codes = all.flatMap(({ refused }) => Object.keys(refused));
   if (codes.some((code) => !LATER.test(code))) return EXIT.refused;
@@ -55,7 +55,7 @@ export function exitCodeOf(...all: SubmissionCounts[]): number {
 
 type Row = [what: string, howMany: number | string, remark: string];
 
-/** What was not accepted, a row for each reason. */
+/** Submissions that were not accepted, one row per reason. */
 export const toRefusalRows = ({ refused, unanswered }: SubmissionCounts): Row[] => [
   ...Object.entries(refused).map(([code, times]): Row => ['refused', times, code]),
   ...Object.entries(unanswered).map(([reason, times]): Row => ['not answered', times, reason]),

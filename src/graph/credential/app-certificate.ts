@@ -2,7 +2,7 @@
 import { createPrivateKey, X509Certificate, type KeyObject } from 'node:crypto';
 import { NoSettingFile, readSettingFile } from '../../config/setting-file.ts';
 
-/** The file is missing, or does not hold what Entra takes; the message names it. */
+/** The file is missing or its content is not usable for Entra; the message names the file. */
 export class CertificateFileError extends Error {
   constructor(path: string, problem: string, cause?: unknown) {
     super(`AZURE_CLIENT_CERTIFICATE_PATH ${path}: ${problem}`, { cause });
@@ -14,7 +14,7 @@ const CERTIFICATES = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE---
 const PRIVATE_KEY = /-----BEGIN (?:[A-Z]+ )?PRIVATE KEY-----[\s\S]+?-----END (?:[A-Z]+ )?PRIVATE KEY-----/;
 
 /**
- * Reads the file anew and returns its key, no longer encrypted, and its certificates as PEM.
+ * Reads the file and returns its private key, decrypted, and its certificates as PEM.
  * @param password of an encrypted key
  * @throws CertificateFileError
  */

@@ -2,40 +2,40 @@
 import type { Failure } from '../../domain/attempt/failure.ts';
 import { CertificateFileError } from './app-certificate.ts';
 
-/** The last request to the token endpoint, as it went: the identity libraries keep neither answers nor causes. */
+/** The last request to the token endpoint; the identity libraries keep neither responses nor causes. */
 export type TokenExchange = {
   host: string;
-  /** Why nothing was answered; null where something was. */
+  /** Why there was no response; null if there was one. */
   error: unknown;
   status: number | null;
-  /** Null where nothing was answered. */
+  /** Null if there was no response. */
   headers: Pick<Headers, 'get'> | null;
   body: string | null;
 };
 
 const DETAIL_LENGTH = 300;
 
-/** OAuth errors by which a server says that it is in trouble itself (RFC 6749 §4.1.2.1); any other is about the request. */
+/** OAuth errors that mean trouble on the server's side (RFC 6749 §4.1.2.1); any other concerns the request. */
 const PASSING_ERRORS: readonly string[] = ['temporarily_unavailable', 'server_error', 'slow_down'];
 
 /**
- * AADSTS codes that Entra documents as passing, whatever status and OAuth error they come with: retryable errors,
- * time-outs, throttling.
+ * AADSTS codes that Entra documents as transient, whatever their status and OAuth error: retryable errors, timeouts,
+ * throttling.
  */
 const PASSING_CODES: readonly number[] = [50_033, 50_196, 90_006, 90_012, 90_024, 90_033, 90_036, 90_055];
 
 /** The credential's own files. */
 const FILE_ERRORS: readonly string[] = ['ENOENT', 'EACCES', 'EISDIR', 'EPERM'];
 
-/** Codes of TLS for a certificate that is not trusted, or not that host's. */
+/** TLS error codes for a certificate that is not trusted or does not match the host. */
 const UNTRUSTED = /CERT|SELF_SIGNED|UNABLE_TO_VERIFY|UNABLE_TO_GET_ISSUER|ALTNAME|ERR_TLS/;
 
-/** Names what it means that no token was given. @param exchange null where no request was sent */
+/** Maps a token error to its meaning. @param exchange null if no request was sent */
 export function diagnoseCredential(error: unknown, exchange: TokenExchange | null): Failure {
   const local = localFault(error);
   if (local !== null) return refused(local);
   if (exchange === null) {
-    // A managed identity's endpoint, which MSAL asks by itself.
+    // A managed identity's endpoint, which MSAL calls by itself.
     const detail = shorten(messageOf(error));
     return [400, 401, 403].includes(statusOf(error, null) ?? 0) ? refused(detail) : endpoint(detail);
   }
@@ -60,7 +60,7 @@ const endpoint = (detail: string): Failure => ({
   graph: null,
 });
 
-/** The HTTP status that was answered, as the exchange has it or an error of the identity libraries; null without one. */
+/** The HTTP status, from the exchange or from an error of the identity libraries; null without a response. */
 export function statusOf(error: unknown, exchange: TokenExchange | null): number | null {
   if (exchange !== null) return exchange.status;
   const { status, cause } = (error ?? {}) as { status?: unknown; cause?: unknown };
@@ -68,7 +68,7 @@ export function statusOf(error: unknown, exchange: TokenExchange | null): number
   return cause === undefined ? null : statusOf(cause, null);
 }
 
-/** What is wrong with the credential's own file, before anybody was asked. */
+/** A fault of the credential's own file, found before any request. */
 function localFault(error: unknown): string | null {
   if (error instanceof CertificateFileError) return error.message;
   const { code, path } = (error ?? {}) as NodeJS.ErrnoException;
@@ -77,7 +77,7 @@ function localFault(error: unknown): string | null {
   return cause === undefined ? null : localFault(cause);
 }
 
-/** Why the token endpoint could not be reached; what is wrong with a certificate is said as that. */
+/** Why the token endpoint could not be reached, with a specific message for certificate errors. */
 function describeNetwork({ host, error }: TokenExchange): string {
   const cause = innermost(error);
   const { code } = cause as NodeJS.ErrnoException;
@@ -90,7 +90,7 @@ function describeNetwork({ host, error }: TokenExchange): string {
   return shorten(`${host}: ${name}: ${cause.message}`);
 }
 
-/** An answer that is none of OAuth's: a proxy's page, a captive portal, a gateway in trouble. */
+/** A response that is not OAuth: a proxy's page, a captive portal, a failing gateway. */
 function describeStranger({ host, status, headers }: TokenExchange): string {
   const type = headers?.get('content-type')?.split(';')[0]?.trim() ?? 'no content type';
   return shorten(
@@ -105,7 +105,7 @@ function readOAuthError(body: string | null): OAuthError | null {
     const json = JSON.parse(body ?? '') as Record<string, unknown> | null;
     if (typeof json?.['error'] !== 'string') return null;
     const { error, error_description: text, error_codes: listed } = json;
-    // What follows are ids and a time; they change with each try.
+    // The rest consists of ids and a time, which change with each attempt.
     const description = typeof text === 'string' ? (text.split(/\r?\n| Trace ID:/)[0] ?? '') : '';
     const codes = Array.isArray(listed) ? listed.map(Number) : [];
     const named = /AADSTS(\d+)/.exec(description)?.[1];

@@ -14,15 +14,15 @@ import { readAppCertificate } from './app-certificate.ts';
 import type { TokenExchange } from './credential-failure.ts';
 import { proxyFor } from '../proxy.ts';
 
-/** One request to the token endpoint. */
+/** For one request to the token endpoint. */
 const REQUEST_TIMEOUT_MS = 10_000;
-/** More of an answer is not needed to know whose it is. */
+/** Enough of a response to tell who sent it. */
 const LONGEST_ANSWER = 16_384;
 
 /**
- * Makes the credential the configuration names. Whoever wants a token that is surely new makes a new one: it reads a
- * rotated certificate or token file again, and remembers nothing.
- * @param onExchange told of each request to the token endpoint, when it ended
+ * Creates the configured credential. A new instance is needed for a token that is certainly new: it re-reads a rotated
+ * certificate or token file and has no cache.
+ * @param onExchange called after each request to the token endpoint
  */
 export function createCredential(
   { credential, authorityHost, instanceDiscovery, proxy }: GraphConfig,
@@ -31,7 +31,7 @@ export function createCredential(
   const options = {
     authorityHost,
     disableInstanceDiscovery: !instanceDiscovery,
-    // How often and when to try again is the delivery's business, not the pipeline's.
+    // Retries are decided per delivery, not by the pipeline.
     retryOptions: { maxRetries: 0 },
     additionalPolicies: [{ position: 'perRetry' as const, policy: createExchangePolicy(proxy, onExchange) }],
   };
@@ -62,7 +62,7 @@ function construct(
   }
 }
 
-/** A client secret in a file, read when it is needed. */
+/** A client secret in a file, read when needed. */
 function createFileSecretCredential(
   { tenantId, clientId, secretPath }: Extract<CredentialConfig, { kind: 'secret-file' }>,
   options: ConstructorParameters<typeof ClientSecretCredential>[3],
@@ -75,7 +75,7 @@ function createFileSecretCredential(
   };
 }
 
-/** A certificate in a file, its key perhaps encrypted; checked here, since the libraries' own errors name no file. */
+/** A certificate in a file, possibly with an encrypted key; checked here because the libraries' errors do not name the file. */
 function createFileCertificateCredential(
   { tenantId, clientId, certificatePath, password }: Extract<CredentialConfig, { kind: 'certificate' }>,
   options: ConstructorParameters<typeof ClientSecretCredential>[3],
@@ -88,7 +88,7 @@ function createFileCertificateCredential(
   };
 }
 
-/** The parts of the pipeline's requests and answers that are of use here. */
+/** The parts of the pipeline's requests and responses used here. */
 type Sent = { url: string; timeout: number; agent?: unknown };
 type Answered = {
   status: number;
@@ -96,7 +96,7 @@ type Answered = {
   bodyAsText?: string | null;
 };
 
-/** Sets each request's time limit and way – the same as to Graph – and tells how it went. */
+/** Sets each request's timeout and proxy, the same as for Graph, and reports its result. */
 function createExchangePolicy(proxy: ProxyConfig | null, onExchange: (exchange: TokenExchange) => void) {
   return {
     name: 'tokenExchange',
@@ -104,10 +104,10 @@ function createExchangePolicy(proxy: ProxyConfig | null, onExchange: (exchange: 
       request: Request,
       next: (request: Request) => Promise<Answer>,
     ) => {
-      // The only time limit the token request obeys; getToken ignores its own.
+      // The only timeout the token request obeys; getToken ignores its own.
       request.timeout = REQUEST_TIMEOUT_MS;
       const proxyUrl = proxyFor(request.url, proxy);
-      // In place of what the pipeline reads in the environment by rules of its own.
+      // Replaces the pipeline's own interpretation of the proxy environment variables.
       request.agent = proxyUrl === null ? new Agent() : new HttpsProxyAgent(proxyUrl);
       const { host } = new URL(request.url);
       try {
@@ -129,8 +129,8 @@ function createExchangePolicy(proxy: ProxyConfig | null, onExchange: (exchange: 
 }
 
 /**
- * A managed identity by MSAL itself: @azure/identity's credential shares one cache over the whole process and cannot be
- * made to ask again, so a permission granted meanwhile would go unnoticed until the old token ends.
+ * A managed identity through MSAL itself: @azure/identity's credential uses one cache for the whole process and cannot be
+ * made to ask again, so a newly granted permission would go unnoticed until the old token expires.
  */
 function createManagedIdentityCredential(clientId: string | null): TokenCredential {
   const application = new ManagedIdentityApplication(

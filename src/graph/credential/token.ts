@@ -11,33 +11,33 @@ import { readWait } from '../retry-after.ts';
 export type Token = { ok: true; value: string } | { ok: false; failure: Failure };
 
 export type TokenSource = {
-  /** A token that is good for now. */
+  /** A token that is valid now. */
   get: () => Promise<Token>;
-  /** A new one, since Graph refused this one; whoever comes later with the same refused token shares the answer. */
+  /** A new token after Graph refused this one; later callers with the same refused token share the result. */
   renew: (refused: string) => Promise<Token>;
-  /** The next one shall be new: permissions are written into a token when it is issued. */
+  /** Makes the next token a new one: permissions are part of a token when it is issued. */
   forget: (refused: string) => void;
 };
 
-/** @azure/identity gives a token out until 5 minutes before its end; so do we, and no later than half its life. */
+/** @azure/identity returns a token until 5 minutes before it expires; so do we, but at most for half its lifetime. */
 const RENEW_BEFORE_MS = 300_000;
-/** After an early renewal failed. */
+/** Pause after an early renewal failed. */
 const RENEW_AGAIN_MS = 5000;
-/** The longest an endpoint that asks to wait is left alone: nothing flows meanwhile, and no operator could end it. */
+/** The longest Retry-After of the token endpoint that is obeyed: meanwhile nothing is delivered, and no operator could end it. */
 const LONGEST_WAIT_MS = 300_000;
 /** All requests (discovery and token) for one token. */
 const TOKEN_TIMEOUT_MS = 20_000;
 
 type Held = { value: string; renewAt: number; expiresAt: number };
 
-/** A source for the credential the configuration names. */
+/** A token source for the configured credential. */
 export function createTokenSource(config: GraphConfig, clock: () => number, ended: RequestEnded): TokenSource {
   let credential: TokenCredential | null = null;
   let held: Held | null = null;
   let fetching: Promise<Token> | null = null;
-  /** The last request for the token under way. */
+  /** The last exchange of the token request in progress. */
   const last: { exchange: TokenExchange | null } = { exchange: null };
-  /** Until when the endpoint does not want to be asked, and what it said. */
+  /** Until when the endpoint asked not to be called, and the failure to report until then. */
   let asked: { until: number; answer: Token } | null = null;
 
   function fetchToken(): Promise<Token> {
@@ -66,7 +66,7 @@ export function createTokenSource(config: GraphConfig, clock: () => number, ende
       return { ok: true, value: held.value };
     } catch (error) {
       const exchange = last.exchange as TokenExchange | null;
-      // A new instance next time: it reads a rotated certificate, and is free of MSAL's 60 s lock-out after a failure.
+      // The next request uses a new instance: it re-reads a rotated certificate and is free of MSAL's 60 s lockout after a failure.
       credential = null;
       ended({ operation: 'token', status: statusOf(error, exchange), durationMs: performance.now() - startedAt });
       const refused: Token = { ok: false, failure: diagnoseCredential(error, exchange) };
@@ -88,7 +88,7 @@ export function createTokenSource(config: GraphConfig, clock: () => number, ende
       if (held && now >= held.expiresAt) forget(held.value);
       if (!held) return fetchToken();
       if (now >= held.renewAt && !fetching) {
-        // The old token still serves while the new one is on its way, or while the endpoint is in trouble.
+        // The old token is used while the new one is requested, or while the endpoint fails.
         held.renewAt = now + RENEW_AGAIN_MS;
         credential = null;
         void fetchToken();

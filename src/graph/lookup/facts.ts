@@ -8,16 +8,16 @@ export type QueryOption = (typeof QUERY_OPTIONS)[number];
 export type Fact = { option: QueryOption; taken: boolean };
 
 export type Facts = {
-  /** Null where it is not known, or not known any more. */
+  /** Null if unknown or outdated. */
   taken: (option: QueryOption) => boolean | null;
   note: (option: QueryOption, taken: boolean) => void;
-  /** What somebody else learnt; what is known here from later stays. */
+  /** Adds a fact learned elsewhere; newer knowledge is kept. */
   recall: (fact: Fact, at: number) => void;
 };
 
 /**
- * @param clock milliseconds; that of the instants recalled
- * @param onFact hears what was not known before, and when it was learnt
+ * @param clock in milliseconds, the same as for the instants recalled
+ * @param onFact called with each new fact and when it was learned
  */
 export function createFacts(clock: () => number, onFact: (fact: Fact, at: number) => void = () => undefined): Facts {
   const noted = new Map<QueryOption, { taken: boolean; at: number }>();
@@ -32,7 +32,7 @@ export function createFacts(clock: () => number, onFact: (fact: Fact, at: number
     note: (option, isTaken) => {
       const isNew = taken(option) !== isTaken;
       const at = clock();
-      // A refusal is remembered from when it was learnt, or nobody would ever ask again.
+      // A refusal is remembered from when it was learned; otherwise the option would never be tried again.
       if (isNew || isTaken) noted.set(option, { taken: isTaken, at });
       if (isNew) onFact({ option, taken: isTaken }, at);
     },

@@ -10,27 +10,27 @@ import { concernsEveryone, createReaders, walk } from './reading.ts';
 import type { Bounds, Gathering, PaceRead, Readers, Reading, Unread } from './reading.ts';
 
 /**
- * The ids of the records that can be this run's, none where there is none. With `unread` that is not certain: not all was
- * read, and a later lookup goes on from there.
+ * The ids of the records that may be this run's; empty if there are none. With `unread` the result is not certain: the
+ * listing was not read completely, and a later lookup continues from there.
  */
 export type Found = { kind: 'records'; ids: string[]; requestId: string | null; unread?: Unread };
 
 /**
- * Ends, whatever Graph answers, and never throws for that. @throws the signal's reason where it aborts
+ * Always ends, and does not throw for any response of Graph. @throws the signal's reason if it aborts
  * @param from where an earlier lookup of the same run stopped
  */
 export type LookUp = (state: DeviceRunState, signal: AbortSignal, from?: string | null) => Promise<Found | Failure>;
 
 export type LookUpSettings = { facts?: Facts; bounds?: Bounds };
 
-/** A lookup shares Graph's limit for requests of any kind with all others, so it reads so much and goes on later. */
+/** Lookups share Graph's limit on all requests, so each reads only this much and continues later. */
 const BOUNDS: Bounds = { pages: 50, timeoutMs: 60_000 };
-/** A filter that could not be tried, since there was nothing to try it on, is tried again after this. */
+/** If the filter could not be tested because there were no records yet, it is tested again after this time. */
 const TRY_FILTER_EVERY_MS = 60_000;
-/** What a filter finds under such a name says nothing about names with quotes, other scripts or signs in them. */
+/** Results for such names prove nothing about names with quotes, other scripts or symbols. */
 const USUAL_NAME = /^[\w .-]*$/;
 
-/** Makes the look-up of one tenant. */
+/** Creates the lookup of one tenant. */
 export function createLookUp(
   graph: Pick<GraphClient, 'list' | 'states'>,
   takeTurn: PaceRead,
@@ -41,10 +41,10 @@ export function createLookUp(
   const groups = new Map<string, Group>();
   const pace: PaceRead = (signal) => unlessAborted(takeTurn(signal), signal);
 
-  /** All addresses one run may be looked for at; a link that leads to one of them leads back to the start. */
+  /** All URLs a run may be looked up at; a next link to one of them leads back to the start. */
   function addressesOf({ hardwareConfigurationId, deviceName }: DeviceRunState) {
     const plain = graph.states(hardwareConfigurationId);
-    // Half a surrogate pair has no place in an address.
+    // A lone surrogate cannot be part of a URL.
     const filter = `deviceName eq '${deviceName.toWellFormed().replaceAll("'", "''")}'`;
     return {
       filtered: `${plain}?$filter=${encodeURIComponent(filter)}`,
@@ -53,7 +53,7 @@ export function createLookUp(
     };
   }
 
-  /** What was called off says nothing about Graph. */
+  /** An aborted request says nothing about Graph. */
   async function list(url: string, signal: AbortSignal): Promise<PageOfStates | Failure> {
     const page = await graph.list(url, signal);
     signal.throwIfAborted();
@@ -64,7 +64,7 @@ export function createLookUp(
 
   function walkFrom(start: Start, readers: Readers, starts: string[]) {
     const { first, ordered = false, onForeign = () => undefined } = start;
-    // Services that take an option and ignore it are read like those that refuse it.
+    // Services that accept an option but ignore it are treated like those that refuse it.
     const onDisorder = () => facts.note('$orderby', false);
     return walk({ list, pace, bounds, readers, starts, first, ordered, onDisorder, onForeign });
   }
@@ -76,7 +76,7 @@ export function createLookUp(
     return reader.promise;
   }
 
-  /** Resolves once the first page is there: whoever asks meanwhile reads together, and nobody waits for another's end. */
+  /** Resolves once the first page has arrived: lookups that come until then share the reading, and none waits for its end. */
   async function readTogether(state: DeviceRunState, readers: Readers): Promise<void> {
     const failAll = (error: unknown) => readers.all.forEach((reader) => reader.fail(error));
     try {
@@ -110,14 +110,14 @@ export function createLookUp(
     return group.gathering.add(state, signal).promise;
   }
 
-  /** From where an earlier lookup stopped; null where that leads nowhere any more. */
+  /** Continues where an earlier lookup stopped; null if that link no longer works. */
   async function readOn(state: DeviceRunState, from: string, signal: AbortSignal): Promise<Reading | Failure | null> {
     const first = await list(from, signal);
     if (first.kind === 'page') return readAlone(state, { first }, signal);
     return concernsEveryone(first) ? first : null;
   }
 
-  /** Null where the filter finds nothing, which may be all it ever does. */
+  /** Null if the filter finds nothing and is not known to work. */
   async function readFiltered(
     state: DeviceRunState,
     first: PageOfStates,
@@ -129,7 +129,7 @@ export function createLookUp(
       facts.note('$filter', false);
     };
     const reading = await readAlone(state, { first, onForeign }, signal);
-    // Whoever ignores the filter lists everything.
+    // A service that ignores the filter lists everything.
     if (foreign.isSeen || reading.failure) return reading;
     if (reading.records.length > 0) {
       facts.note('$filter', true);
@@ -141,7 +141,7 @@ export function createLookUp(
   let trying: Promise<unknown> = Promise.resolve();
   let tryAgainAt = -Infinity;
 
-  /** Whether a record the filter does not find is not there: only where it is known to find records that are. */
+  /** Whether a record missing from filtered results really does not exist: only if the filter is known to find existing ones. */
   async function isFilterTrusted(state: DeviceRunState, signal: AbortSignal): Promise<boolean> {
     if (!USUAL_NAME.test(state.deviceName)) return false;
     const tried = trying.then(async () => {
@@ -154,7 +154,7 @@ export function createLookUp(
     return facts.taken('$filter') === true;
   }
 
-  /** Asks it for a record that is there. */
+  /** Tests the filter with a record that exists. */
   async function tryFilter(state: DeviceRunState, signal: AbortSignal): Promise<void> {
     await pace(signal);
     const page = await list(addressesOf(state).plain, signal);
@@ -193,10 +193,10 @@ export function createLookUp(
   };
 }
 
-/** Those of one configuration who will read its listing together, and when the reading before got under way. */
+/** Lookups of one configuration that will share a reading, and when the previous reading has started. */
 type Group = { gathering: Gathering | null; started: Promise<void> };
 
-/** A lookup that is refused tells nothing of the record, unless the configuration is gone or no listing is served. */
+/** A refused lookup says nothing about the record, unless the configuration is gone or listings are not served. */
 function asLookUpFailure(failure: Failure): Failure {
   return isRefusal(failure) && failure.kind !== 'route-not-served'
     ? { kind: 'uncertain', detail: failure.detail, graph: failure.graph }

@@ -3,20 +3,20 @@ import type { RecordedState } from '../../domain/attempt/matching-records.ts';
 
 export type Page = {
   records: RecordedState[];
-  /** The next page; null where this is the last, or where the way on cannot be gone. */
+  /** The next page; null if this is the last one, or if the link is unusable. */
   next: string | null;
-  /** What of the listing cannot be read because of this page; null where nothing is missing. */
+  /** What part of the listing cannot be read because of this page; null if nothing is missing. */
   unread: string | null;
 };
 
-/** It may have to be kept until a later lookup. */
+/** The link may have to be stored until a later lookup. */
 const LONGEST_LINK = 8 * 1024;
 
 /**
- * Never throws. What is no record among the records is passed over, and so is a member of the wrong type.
+ * Never throws. Skips anything among the records that is not a record, and members of the wrong type.
  * @param json the parsed body
  * @param requestUrl where it was read from: absolute, https
- * @returns null where it is no page at all
+ * @returns null if it is not a page at all
  */
 export function readPage(json: unknown, requestUrl: string): Page | null {
   if (!isObject(json)) return null;
@@ -30,8 +30,8 @@ export function readPage(json: unknown, requestUrl: string): Page | null {
 }
 
 /**
- * Relative links are relative to the context, or else to the request (OData JSON Format 4.01 §4.3); services are known to
- * mean the request even where they name a context. A token goes nowhere but to Graph's own origin.
+ * Relative links are relative to the context, or otherwise to the request (OData JSON Format 4.01 §4.3); some services mean
+ * the request even if they give a context. The token is never sent to any origin but Graph's own.
  */
 function resolveLink(link: unknown, requestUrl: string, context: unknown): string | null {
   if (typeof link !== 'string' || link.length > LONGEST_LINK) return null;
@@ -68,7 +68,7 @@ function readRecord(entry: Record<string, unknown>): RecordedState {
     if (typeof text === 'string') record[member] = text;
   }
   const version = entry['internalVersion'];
-  // Some services write every number as text.
+  // Some services write all numbers as text.
   const number = typeof version === 'string' && /^-?\d{1,10}$/.test(version) ? Number(version) : version;
   if (typeof number === 'number') record.internalVersion = number;
   return record;

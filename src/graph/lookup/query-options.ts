@@ -4,13 +4,13 @@ import type { PageOfStates } from '../client.ts';
 import type { Facts, QueryOption } from './facts.ts';
 
 export type QueryOptions = {
-  /** Asks with an option. Null where that is in vain, or has been before: go without it. */
+  /** Lists with an option. Null if the service does not accept it, now or earlier: list without it. */
   ask: (option: QueryOption, list: () => Promise<PageOfStates | Failure>) => Promise<PageOfStates | Failure | null>;
-  /** Graph answers without the option: what failed with it failed because of it. */
+  /** Graph answers without the option, so failures with it were caused by it. */
   worksWithout: (option: QueryOption) => void;
 };
 
-/** One failure happens to every request; with two in a row, and none without the option, the option is to blame. */
+/** Any request may fail once; if two in a row fail with the option and none without, the option is the cause. */
 const FAILURES_UNTIL_DOUBTED = 2;
 
 export function createQueryOptions(facts: Facts): QueryOptions {
@@ -22,7 +22,7 @@ export function createQueryOptions(facts: Facts): QueryOptions {
       const answer = await list();
       if (answer.kind === 'page') {
         failures.delete(option);
-        // A filter that is answered may still find nothing: it is known to be taken by what it finds.
+        // An accepted filter may still find nothing; it counts as working only once it has found something.
         if (option !== '$filter') facts.note(option, true);
         return answer;
       }
@@ -43,7 +43,7 @@ export function createQueryOptions(facts: Facts): QueryOptions {
   };
 }
 
-/** 404 and 410 are about the configuration, whatever was asked. */
+/** 404 and 410 concern the configuration rather than the option. */
 export function isRefusal(failure: Failure): boolean {
   return (
     failure.kind === 'conflict' ||

@@ -6,32 +6,32 @@ import type { RecordedState } from '../../domain/attempt/matching-records.ts';
 import { sameName } from '../../domain/attempt/text-agreement.ts';
 import type { PageOfStates } from '../client.ts';
 
-/** What of a listing was not read: why, and where a later lookup goes on (null: from the start). */
+/** The unread part of a listing: why, and where a later lookup continues (null: from the start). */
 export type Unread = { detail: string; next: string | null };
 
-/** The records of the device looked for, as far as the listing was read. */
+/** The records of the device in question, as far as the listing was read. */
 export type Reading = {
   kind: 'reading';
   records: RecordedState[];
-  /** Null where all was read. */
+  /** Null if everything was read. */
   unread: Unread | null;
-  /** Why it stopped, where that concerns everyone. */
+  /** Why it stopped, if the reason concerns all readers. */
   failure: Failure | null;
   requestId: string | null;
 };
 
 type Ending = Omit<Reading, 'kind' | 'records'>;
 
-/** A further page is a request like any other and waits its turn. */
+/** Waits for a turn: further pages are requests like any other. */
 export type PaceRead = (signal: AbortSignal) => Promise<unknown>;
 
 export type Bounds = {
-  /** Of one reading; a later one goes on where it stopped. */
+  /** Per reading; a later one continues where it stopped. */
   pages: number;
   timeoutMs: number;
 };
 
-/** Whoever looks for a record; ended once, by a reading, a failure or its own signal. */
+/** A lookup that takes part in a reading; ended once, by the reading, a failure or its own signal. */
 export type Reader = {
   state: DeviceRunState;
   records: RecordedState[];
@@ -40,14 +40,14 @@ export type Reader = {
   fail: (error: unknown) => void;
 };
 
-/** Those who read together; once nobody is left, the reading is called off. */
+/** The readers of one reading; it is aborted once none is left. */
 export type Readers = { all: Set<Reader>; signal: AbortSignal };
 
 export type Gathering = Readers & { add: (state: DeviceRunState, signal: AbortSignal) => Reader };
 
 /**
- * Pages without anything new before a listing counts as read to its end: links that change for ever, or lead in a circle.
- * Empty pages are allowed more, since services that filter while they page send them.
+ * How many pages without new records end a listing, against links that change for ever or form a circle. More empty pages
+ * are allowed, since services that filter while paging return such pages.
  */
 const REPEATED_PAGES = 5;
 const EMPTY_PAGES = 25;
@@ -92,24 +92,24 @@ export type Walk = {
   pace: PaceRead;
   bounds: Bounds;
   readers: Readers;
-  /** Addresses that lead back to the start. */
+  /** URLs that lead back to the start. */
   starts: readonly string[];
   first: PageOfStates;
-  /** Whether newest first was asked for. */
+  /** Whether the newest records were requested first. */
   ordered: boolean;
-  /** It is not: whoever claims to order does not. */
+  /** Called if a supposedly ordered listing turns out not to be. */
   onDisorder: () => void;
-  /** A record of another device than the one looked for. */
+  /** Called for a record of a different device. */
   onForeign: () => void;
 };
 
-/** Reads on from a first page until all readers have what they need, or there is nothing more to read. */
+/** Reads on from a first page until all readers have what they need, or nothing is left to read. */
 export async function walk(parts: Walk): Promise<void> {
   const ending = await follow(parts);
   for (const reader of parts.readers.all) reader.end(ending);
 }
 
-/** Ends readers on the way who need not read on. @returns how it ends for those who remain */
+/** Ends readers as soon as they need no more pages. @returns the ending for the remaining ones */
 async function follow({ list, pace, bounds, readers, starts, first, ordered, ...events }: Walk): Promise<Ending> {
   const links = new Set(starts);
   const runsNewestFirst = createOrder();
@@ -155,8 +155,8 @@ async function follow({ list, pace, bounds, readers, starts, first, ordered, ...
 }
 
 /**
- * Else it says something about one page only: the way to Graph is good, for the page before came. So it is with a link
- * that no route is served for; that the listing itself is not served is told by its first page.
+ * Otherwise the failure concerns a single page: access to Graph works, as the previous page arrived. This includes a link
+ * whose route is not served; whether the listing itself is served shows with its first page.
  */
 export function concernsEveryone({ kind }: Failure): boolean {
   return kind !== 'uncertain' && kind !== 'rejected' && kind !== 'conflict' && kind !== 'route-not-served';
@@ -167,7 +167,7 @@ const tooLong = (pages: number, next: string): Unread => ({
   next,
 });
 
-/** What a page brings that no page before it did, and whether it is worth going on. */
+/** Determines a page's new records, and whether it is worth reading on. */
 function createNews(): (records: RecordedState[]) => { fresh: RecordedState[]; goesOn: boolean } {
   const known = new Set<string>();
   let [repeated, empty] = [0, 0];
@@ -183,7 +183,7 @@ function createNews(): (records: RecordedState[]) => { fresh: RecordedState[]; g
   };
 }
 
-/** Says of each page whether the listing runs newest first so far; null where too little is known. */
+/** Determines after each page whether the listing runs newest first so far; null if too little is known. */
 function createOrder(): (records: RecordedState[]) => boolean | null {
   let last: bigint | null = null;
   let isDescending: boolean | null = null;
@@ -200,7 +200,7 @@ function createOrder(): (records: RecordedState[]) => boolean | null {
 
 const HOUR_IN_TICKS = 36_000_000_000n;
 
-/** Whether everything on a page, and so everything behind it, is older, with room for records that say less than the device did. */
+/** Whether all records on a page, and so all later ones, are older, with a margin for records of lower precision. */
 function isPast(records: RecordedState[], { lastStateUpdateDateTime }: DeviceRunState): boolean {
   const until = (parseInstant(lastStateUpdateDateTime)?.ticks ?? 0n) - HOUR_IN_TICKS;
   const ticks = records.map(ticksOf);

@@ -16,10 +16,10 @@ import { Refused } from '../response/problem.ts';
 import { createAskQueue } from '../request/ask-queue.ts';
 import { notCrossSite, sameOriginOnly } from '../request/same-origin.ts';
 
-/** What only the dashboard reads. Each rejects where the queue does not answer. */
+/** Data only the dashboard reads. All reject if the queue does not answer. */
 export type DashboardSource = BoardParts & {
   overview: () => Promise<Overview>;
-  /** By delivery id, device id or run id; `complete` is false where it was cut short. */
+  /** By delivery id, device id or run id; `complete` is false if it was cut short. */
   search: (text: string) => Promise<{ deliveries: Delivery[]; complete: boolean }>;
   snapshot: () => Promise<TenantSnapshot>;
 };

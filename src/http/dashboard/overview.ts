@@ -12,7 +12,7 @@ export type EndedView = {
   endedAt: string | null;
   /** From acceptance to the end. */
   seconds: number | null;
-  /** Only of a dead letter. */
+  /** Dead letters only. */
   code: string | null;
 };
 
@@ -39,7 +39,7 @@ export type Overview = {
     hardwareConfigurationId?: string;
     deliveries?: number;
   }[];
-  /** What this tenant's Graph was seen to take, in phrases. */
+  /** What this tenant's Graph was seen to support, in phrases. */
   graph: string[];
   deadLetters: { total: number; counted: number; causes: CauseView[] };
   latest: EndedView[];

@@ -13,7 +13,7 @@ import { digestMatches } from './signature/signed-headers.ts';
 type Kind = Caller['kind'];
 type As<K extends Kind> = Extract<Caller, { kind: K }>;
 
-/** Who may call a route, whether a signature must cover a body, and what an unknown caller hears. */
+/** Who may call a route, whether a signature must cover a body, and the hint for an unknown caller. */
 export type Question<K extends Kind> = { accept: readonly K[]; hasBody: boolean; hint: string };
 
 type Req = Pick<Request, 'method' | 'originalUrl' | 'headers' | 'headersDistinct' | 'socket'>;
@@ -21,9 +21,9 @@ type Req = Pick<Request, 'method' | 'originalUrl' | 'headers' | 'headersDistinct
 export type Callers = {
   /** Whether operators can identify themselves at all; if not, they have no routes. */
   haveOperators: boolean;
-  /** Needs only the head. @throws Refused where the caller is unknown or not accepted here */
+  /** Needs only the head. @throws Refused if the caller is unknown or not accepted here */
   identify: <K extends Kind>(req: Req, res: Response, question: Question<K>) => Promise<As<K>>;
-  /** @throws Refused where a device signed another body than this */
+  /** @throws Refused if a device signed a different body */
   requireBody: (res: Response, sent: { caller: Caller; body: Buffer; hint: string }) => void;
   /** A relay may speak for any device but a revoked one. @throws Refused */
   requireAccepted: (deviceId: string) => void;
@@ -31,7 +31,7 @@ export type Callers = {
 
 export type CallerParts = {
   verifySignature: (request: SignedRequest) => Proof;
-  /** Null where there is no operator token, no authority of devices, no Entra audience. */
+  /** Null if no operator token, device authorities or Entra audience is configured. */
   verifyOperator: ((authorization: string | undefined) => boolean) | null;
   verifyCertificate: VerifyCertificate | null;
   verifyToken: VerifyToken | null;
@@ -42,9 +42,9 @@ export type CallerParts = {
 const RETRY_AFTER_S = { minS: 2, jitterS: 28 };
 
 /**
- * The first proof a request carries decides, in this order: operator token, signature, Entra token, certificate; a bad one
- * is not compensated by another. Signatures that proxies add are ignored: those whose key id is not a device id and, beside
- * a certificate, those that name another device.
+ * The first proof in a request decides, in this order: operator token, signature, Entra token, certificate; another one
+ * does not make up for an invalid one. Signatures added by proxies are ignored: those whose key id is not a device id and,
+ * beside a certificate, those that name another device.
  */
 export function createCallers(parts: CallerParts): Callers {
   const { verifySignature, verifyOperator, verifyCertificate, verifyToken, isRevoked, random } = parts;
@@ -72,7 +72,7 @@ export function createCallers(parts: CallerParts): Callers {
     return { kind: 'device', deviceId: proof.deviceId, contentDigest: proof.contentDigest ?? null };
   }
 
-  /** Below a base path a device signs the address it asks, or the route alone: what it signed tells which. */
+  /** Below a base path a device signs either the full URL path or the route alone; the signature shows which. */
   function verifyAny(req: Req, [first = '', ...others]: readonly string[], hasBody: boolean): Proof {
     const proof = verifySignature({ request: req, url: first, hasBody });
     if (proof.ok) return proof;
@@ -124,7 +124,7 @@ export function createCallers(parts: CallerParts): Callers {
 
 const UNSIGNED: Proof = { ok: false, reason: 'a signature header is missing', signedBy: null };
 
-/** A certificate counts beside a signature that is not good where that is not its device's own. */
+/** With an invalid signature, a certificate counts only if the signature is not its own device's. */
 function preferCertificate(signed: Exclude<Proof, { ok: true }>, certified: Proof | null): Proof {
   if (certified === null || signed.signedBy === undefined) return signed;
   if (signed.signedBy === null) return certified;
@@ -138,7 +138,7 @@ const wanted = (accept: readonly Kind[]) =>
     ' or ',
   );
 
-/** The answer never says why; the log does. */
+/** The response never says why; the log does. */
 function unknown(res: Response, reason: string, hint: string): Refused {
   contextOf(res).reason = reason;
   return new Refused({ code: 'unauthenticated', detail: hint });

@@ -12,7 +12,7 @@ import { createIsTrustedProxy, type IsTrustedProxy } from './certificate/trusted
 export type Identities = {
   callers: Callers;
   verifyOperator: CallerParts['verifyOperator'];
-  /** Null where the listener speaks plain HTTP. */
+  /** Null if the listener uses plain HTTP. */
   tls: Tls | null;
   close: () => void;
 };
@@ -27,11 +27,11 @@ type IdentityParts = {
   clock: () => number;
   random: () => number;
   events: IdentityEvents;
-  /** Called only where Entra tokens are accepted. */
+  /** Called only if Entra tokens are accepted. */
   openFetchKeys: () => Promise<FetchKeys>;
 };
 
-/** @throws CannotStart where a certificate or key cannot be used */
+/** @throws CannotStart if a certificate or key cannot be used */
 export async function openIdentities(
   { http, identity }: Pick<Config, 'http' | 'identity'>,
   isRevoked: (deviceId: string) => boolean,
@@ -72,7 +72,7 @@ async function openTokens(
   return createVerifyToken(entra, { clock, onTrouble: events.signingKeysTrouble, fetchKeys: await openFetchKeys() });
 }
 
-/** The certificate library is slow to load: only where devices have certificates. */
+/** The certificate library is slow to load, so it is loaded only if devices have certificates. */
 async function openDevices(
   { authoritiesFile, rule, header }: NonNullable<Config['identity']['devices']>,
   { clock, events, isProxy }: Pick<IdentityParts, 'clock' | 'events'> & { isProxy: IsTrustedProxy },

@@ -24,7 +24,7 @@ export function operatorsByPassword({ callers, verifyOperator }: PasswordParts):
   };
 }
 
-/** The password of an `Authorization: Basic` header field; null where there is none. */
+/** The password of an `Authorization: Basic` header field; null if there is none. */
 function readPassword(authorization: string | undefined): string | null {
   const encoded = /^Basic ([A-Za-z0-9+/]+=*)$/i.exec(authorization ?? '')?.[1];
   if (encoded === undefined) return null;

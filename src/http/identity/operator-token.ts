@@ -2,12 +2,12 @@
 import { hash } from 'node:crypto';
 import { equal } from './constant-time.ts';
 
-/** The token of an `Authorization: Bearer` header field; null where there is none. */
+/** The token of an `Authorization: Bearer` header field; null if there is none. */
 export function readBearer(authorization: string | undefined): string | null {
   return /^Bearer ([^\s]+)$/i.exec(authorization ?? '')?.[1] ?? null;
 }
 
-/** Makes the check of the operators' bearer token. */
+/** Creates the check of the operators' bearer token. */
 export function createVerifyOperator(token: string): (authorization: string | undefined) => boolean {
   const expected = digest(token);
   return (authorization) => {

@@ -1,4 +1,4 @@
-// Access to the operators' routes: operators only, and 404 where no operator can identify themselves.
+// Restricts the operators' routes to operators; responds with 404 if no operator access is configured.
 import type { RequestHandler } from 'express';
 import type { Callers } from './callers.ts';
 import { Refused } from '../response/problem.ts';

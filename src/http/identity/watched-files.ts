@@ -1,4 +1,4 @@
-// Reloads files when they change; a version that cannot be used is reported once, and the last good one stays.
+// Reloads files when they change; an unusable version is reported once, and the last good one stays in use.
 import { statSync } from 'node:fs';
 import { CannotStart } from '../../config/cannot-start.ts';
 import { readSettingFile } from '../../config/setting-file.ts';
@@ -10,16 +10,16 @@ export type Reloaded<T> = {
   close: () => void;
 };
 
-/** The files were read again; `error` is why their content is not used, or null. */
+/** The files were re-read; `error` is why their content is not used, or null. */
 export type OnReload = (paths: readonly string[], error: unknown) => void;
 
 const LOOK_EVERY_MS = 500;
 
 /**
- * Reads files, and checks twice a second whether they changed. They must be the same in two checks in a row, since a
- * certificate and its key are replaced one after the other.
- * @param parse throws where the texts cannot be used
- * @throws CannotStart where the first read fails
+ * Reads files, and checks twice a second whether they changed. A change counts only once two checks in a row agree, since
+ * a certificate and its key are replaced one after the other.
+ * @param parse throws if the texts cannot be used
+ * @throws CannotStart if the first read fails
  */
 export function createReloaded<T>(
   paths: readonly string[],
@@ -63,7 +63,7 @@ function first<T>(paths: readonly string[], read: () => T): T {
   }
 }
 
-/** Identifies a version of the files. Links are followed, as mounted secrets are links. */
+/** Identifies a version of the files. Symbolic links are followed, as mounted secrets are links. */
 function describe(paths: readonly string[]): string {
   return paths.map(describeFile).join();
 }

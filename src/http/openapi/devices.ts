@@ -23,7 +23,7 @@ const submissionHeaders = z.object({
   'Content-Digest': contentDigest.optional(),
 });
 
-/** draft-ietf-httpapi-ratelimit-headers; not sent where devices may submit as fast as they like, or are not known. */
+/** draft-ietf-httpapi-ratelimit-headers; not sent without a rate limit or for an unknown device. */
 const rate = {
   'RateLimit-Policy': z.string().optional().meta({ description: 'How many submissions a device has in a window.' }),
   RateLimit: z.string().optional().meta({ description: 'How many are left, and until the next window.' }),

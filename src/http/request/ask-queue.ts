@@ -1,4 +1,4 @@
-// Waits for the queue on behalf of a request; where it does not answer, that is reported and the request refused with 503.
+// Waits for the queue on behalf of a request; if it does not answer, reports that and refuses the request with 503.
 import { jitter, Refused } from '../response/problem.ts';
 
 export type QueueParts = {
@@ -7,7 +7,7 @@ export type QueueParts = {
   onQueueTrouble: (error: unknown) => void;
 };
 
-/** @throws Refused where what was asked rejects */
+/** @throws Refused if the promise rejects */
 export type AskQueue = <T>(asked: Promise<T>) => Promise<T>;
 
 const RETRY_AFTER_S = { minS: 2, jitterS: 28 };

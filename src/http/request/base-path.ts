@@ -1,4 +1,4 @@
-// The base path the service is reached below: PUBLIC_BASE_PATH, or X-Forwarded-Prefix of a trusted proxy.
+// The base path the service is reached under: PUBLIC_BASE_PATH, or X-Forwarded-Prefix from a trusted proxy.
 import type { Request, RequestHandler } from 'express';
 import { parseBasePath } from '../../domain/submission/base-path.ts';
 import type { IsTrustedProxy } from '../identity/certificate/trusted-proxies.ts';

@@ -10,12 +10,12 @@ import { parseSubmission, type Submission } from './submission.ts';
 import type { Submitter } from './submitter.ts';
 
 export const MAX_ENTRIES = 1000;
-/** Over all entries; a run result has about a dozen. */
+/** Limit for all entries together; a run result has about a dozen values. */
 const MAX_VALUES = 250_000;
 
 const inflate = promisify(gunzip);
 
-/** @throws Refused where it is neither form, or too large */
+/** @throws Refused if it is in neither form, or too large */
 export function parseEntries(content: Buffer, isNdjson: boolean): Entry[] {
   if (hasMoreValues(content, MAX_VALUES)) {
     throw new Refused({ code: 'too-large', detail: `a batch holds at most ${MAX_VALUES} values in all` });

@@ -48,7 +48,7 @@ export function readBody(limit: number): RequestHandler {
   };
 }
 
-/** @param done called once, with null where the sender disconnected before the end */
+/** @param done called once; with null if the sender disconnected before the end */
 function readWhole(req: IncomingMessage, done: (body: Buffer | null) => void): void {
   const chunks: Buffer[] = [];
   req.on('data', (chunk: Buffer) => chunks.push(chunk));

@@ -4,19 +4,19 @@ import { jitter, Refused } from '../response/problem.ts';
 
 export type InFlightParts = {
   maxRequestsInFlight: number;
-  /** Whether a header holds the operator token; null where none is configured. */
+  /** Whether a header holds the operator token; null if none is configured. */
   verifyOperator: ((authorization: string | undefined) => boolean) | null;
   random: () => number;
 };
 
-/** Requests in flight are answered within seconds, or cut. */
+/** Requests in flight are answered or aborted within seconds. */
 const RETRY_AFTER_S = { minS: 1, jitterS: 9 };
 
-/** Makes one limit, shared by all routes it precedes. The operator token passes it: operators come to see what is wrong. */
+/** Creates a limit shared by all routes it precedes. Operators with the token bypass it: they come to see what is wrong. */
 export function limitInFlight({ maxRequestsInFlight, verifyOperator, random }: InFlightParts): RequestHandler {
   let inFlight = 0;
   return (req, res, next) => {
-    // Answered or disconnected during identification: no further event would free its place.
+    // Answered or disconnected during identification: no further event would free its slot.
     if (res.closed) return;
     if (inFlight >= maxRequestsInFlight && verifyOperator?.(req.headers.authorization) !== true) {
       throw new Refused({

@@ -2,7 +2,7 @@
 
 const [QUOTE, BACKSLASH, COMMA, BRACKET, BRACE, LINE_FEED] = Buffer.from('"\\,[{\n');
 
-/** Whether there are more than `most` commas, arrays and objects outside of strings. A string ends at the latest with its line. */
+/** Whether there are more than `most` commas, arrays and objects outside strings. A string ends with its line at the latest. */
 export function hasMoreValues(json: Uint8Array, most: number): boolean {
   if (json.length <= most) return false;
   let count = 0;

@@ -7,7 +7,7 @@ type CountShared = (deviceId: string, windowStartedAt: number, added: number) =>
 
 export type Taken = {
   ok: boolean;
-  /** How many more this window allows; what this process knows, while it counts alone. */
+  /** How many more this window allows, as far as this process knows. */
   remaining: number;
   /** Until the next window. */
   resetMs: number;
@@ -16,7 +16,7 @@ export type Taken = {
 export type DeviceRate = {
   perWindow: number;
   /**
-   * Counts submissions of an identified device; a batch fits wherever a single one would. Rejects where the shared count is
+   * Counts submissions of an identified device; a batch is accepted if a single one would be. Rejects if the shared count is
    * needed and Redis does not answer.
    */
   take: (deviceId: string, submissions: number, now: number) => Promise<Taken> | Taken;
@@ -25,7 +25,7 @@ export type DeviceRate = {
 /** Below this share of the limit, counts stay local to the process. */
 const LOCAL_ONLY_SHARE = 0.25;
 
-/** What this process knows of a device's window; once `asked`, every further submission is counted in Redis. */
+/** This process's view of a device's window; once `asked`, every further submission is counted in Redis. */
 type Seen = { startedAt: number; asked: boolean; shared: number; unshared: number };
 
 export function createDeviceRate(perWindow: number, count: CountShared): DeviceRate {

@@ -1,16 +1,16 @@
-// Gives every request an id, in its answer and in the log, and reports one summary when it was answered.
+// Assigns every request an id, for its response and the log, and reports a summary once it is complete.
 import { randomUUID } from 'node:crypto';
 import type { RequestHandler } from 'express';
 import { REFUSALS, type Refusal } from '../../domain/submission/refusal.ts';
 import { Refused } from '../response/problem.ts';
 import { openContext, type RequestSummary } from './context.ts';
 
-/** A caller that hung up got no answer; what it sent may be stored, and is a duplicate when sent again. */
+/** A caller that disconnected got no response; what it sent may be stored, and is a duplicate when sent again. */
 const HUNG_UP: Refusal = { code: 'bad-request', detail: 'the caller hung up before its answer' };
 
 const ID = /^[\w.-]{1,64}$/;
 
-/** Keeps a proxy's X-Request-Id where it is harmless, else makes one. */
+/** Keeps a proxy's X-Request-Id if it is harmless, otherwise creates an id. */
 export function createRequestLog(onAnswer: (summary: RequestSummary) => void): RequestHandler {
   return (req, res, next) => {
     const startedAt = performance.now();

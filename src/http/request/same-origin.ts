@@ -1,15 +1,15 @@
-// Protects against cross-site requests, which browsers send with the operator's password: only our own page may ask.
+// Protects against cross-site requests, which browsers send with the operator's password: only our own page may send any.
 import type { Request, RequestHandler } from 'express';
 import { readBearer } from '../identity/operator-token.ts';
 import { Refused } from '../response/problem.ts';
 
-/** For reads: refuses a request that the browser marks as another site's. */
+/** For reads: refuses requests that the browser marks as cross-site. */
 export const notCrossSite: RequestHandler = (req, _res, next) => {
   if (req.headers['sec-fetch-site'] !== undefined && !isFromOurPage(req)) throw crossSite();
   next();
 };
 
-/** For writes: requires proof that our own page asked. A bearer token is one: browsers never add it by themselves. */
+/** For writes: requires proof that our own page sent it. A bearer token is proof: browsers never add it by themselves. */
 export const sameOriginOnly: RequestHandler = (req, _res, next) => {
   const isBearer = readBearer(req.headers.authorization) !== null;
   if (!isBearer && !isFromOurPage(req)) throw crossSite();

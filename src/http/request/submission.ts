@@ -14,7 +14,7 @@ import { contextOf } from './context.ts';
 import { setRateHeaders, type DeviceRate } from './rate.ts';
 import type { Submitter } from './submitter.ts';
 
-/** Stores a run result. Rejects where the queue does not answer: then nothing is promised. */
+/** Stores a run result. Rejects if the queue does not answer: then nothing is promised. */
 export type Accept = (
   run: RunResult,
   now: number,
@@ -26,7 +26,7 @@ export type Accept = (
 ) => Promise<
   | { kind: 'accepted' | 'duplicate'; delivery: Delivery; ahead: number | null }
   | { kind: 'conflict' }
-  /** Too much is waiting; it takes `drainS` at the present pace. */
+  /** Too much is waiting; it takes `drainS` seconds at the current pace. */
   | { kind: 'backlog-full'; drainS: number }
 >;
 
@@ -38,20 +38,20 @@ export type SubmissionParts = QueueParts & {
   /** Null without a rate limit. */
   rate: DeviceRate | null;
   accept: Accept;
-  /** When a delivery will be created at the present budget; null if unknown or ended. */
+  /** When a delivery will be created at the current budget; null if unknown or ended. */
   forecast: (delivery: Delivery, ahead: number | null) => number | null;
   clock: () => number;
 };
 
-/** What one request asks of the queue, all within one deadline. */
+/** The calls to the queue for one request, all within one deadline. */
 export type Submissions = {
-  /** Counts submissions of this device. @throws Refused where it submits too fast */
+  /** Counts submissions of this device. @throws Refused if it submits too fast */
   keepRate: (deviceId: string, submissions: number) => Promise<void>;
   /** Stores a run result. @throws Refused */
   store: (submission: Submission) => Promise<Receipt>;
 };
 
-/** For everything one submission asks of the queue, so that a caller is refused within 2 s. */
+/** Deadline for all calls to the queue, so that a caller is refused within 2 s. */
 const ACCEPT_WITHIN_MS = 1800;
 /** Added to the end of the device's window. */
 const TOO_FAST_JITTER_S = { minS: 0, jitterS: 10 };

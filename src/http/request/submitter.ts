@@ -1,4 +1,4 @@
-// Identifies who submits from the head, before the body is read and the request counts as in flight.
+// Identifies the submitter from the head, before the body is read and the request counts as in flight.
 import type { RequestHandler, Response } from 'express';
 import type { Caller } from '../identity/caller.ts';
 import type { Callers } from '../identity/callers.ts';
@@ -16,7 +16,7 @@ export function identifySubmitter({ identify }: Callers): RequestHandler {
   };
 }
 
-/** The identified submitter. @throws Refused where it signed another body */
+/** The identified submitter. @throws Refused if it signed a different body */
 export function submitterOf(res: Response, { requireBody }: Callers, body: Buffer): Submitter {
   const submitter = callerOf(res);
   if (submitter.kind === 'operator') throw new Error('an operator submits nothing');

@@ -1,4 +1,4 @@
-// Begins the trace of a submission with its head; it ends with the answer.
+// Starts the trace of a submission when its head arrives; it ends with the response.
 import type { IncomingHttpHeaders } from 'node:http';
 import type { RequestHandler } from 'express';
 import { contextOf, type Trace } from './context.ts';
@@ -6,7 +6,7 @@ import { contextOf, type Trace } from './context.ts';
 export type StartTrace = (headers: IncomingHttpHeaders, method: string, route: string) => Trace;
 
 export type TraceParts = {
-  /** Null where nothing is traced. */
+  /** Null if tracing is off. */
   startTrace: StartTrace | null;
 };
 

@@ -121,7 +121,7 @@ const tenantStatusSchema = z.object({
   budgetWritesPerSecond: seconds,
   drainSeconds: seconds.describe('How long the backlog takes at the allowed pace.'),
   holds: z.array(holdSchema),
-  /** Earlier versions say nothing of it. */
+  /** Missing in responses of earlier versions. */
   graph: graphFactsSchema.optional(),
 });
 
@@ -148,7 +148,7 @@ const explanationSchema = z.object({
   next: z.string(),
 });
 
-/** What the dashboard's search answers. */
+/** The response of the dashboard's search. */
 export const searchSchema = z.object({
   found: z.array(deliverySchema.extend({ explanation: explanationSchema })),
   complete: z.boolean(),

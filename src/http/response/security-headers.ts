@@ -18,7 +18,7 @@ const policy = helmet({
   xXssProtection: false,
 });
 
-/** Also sent where no request reached a middleware. Routes for browsers override them. */
+/** Also sent if a request never reaches middleware. Routes for browsers override them. */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = { 'cache-control': 'no-store', ...readPolicy() };
 
 const HEADERS = Object.entries(SECURITY_HEADERS);

@@ -33,7 +33,7 @@ export const BATCH = {
   hint: 'send application/json or application/x-ndjson in UTF-8, with no content coding or gzip',
 };
 
-/** When every entry was refused for one of these, the batch is refused as a whole: all of it is to be sent again. */
+/** If every entry was refused for one of these, the whole batch is refused: all of it must be sent again. */
 const FOR_ALL: readonly RefusalCode[] = ['queue-unavailable', 'backlog-full', 'too-fast'];
 
 export function postBatch(parts: BatchParts): RequestHandler {

@@ -12,7 +12,7 @@ export type DeliveryParts = QueueParts & { find: (id: string) => Promise<Deliver
 
 const HINT = 'sign the request with this device’s key, or be an operator';
 
-/** Identifies who asks, before the request counts as one in flight. */
+/** Identifies the caller before the request counts as in flight. */
 export function identifyAsker({ identify }: Callers): RequestHandler<{ id: string }> {
   return async (req, res, next) => {
     contextOf(res).caller = await identify(req, res, {

@@ -11,9 +11,9 @@ export type DeviceParts = QueueParts & {
   callers: Callers;
   revocations: {
     list: () => Promise<{ deviceId: string; revokedAt: number }[]>;
-    /** @returns false where it was revoked already */
+    /** @returns false if it was already revoked */
     revoke: (deviceId: string, now: number) => Promise<boolean>;
-    /** @returns false where it was not revoked */
+    /** @returns false if it was not revoked */
     restore: (deviceId: string) => Promise<boolean>;
   };
   clock: () => number;

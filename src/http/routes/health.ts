@@ -3,7 +3,7 @@ import { Router } from 'express';
 import type { Readiness } from '../response/response-schemas.ts';
 
 export type HealthParts = {
-  /** False when only a restart helps. */
+  /** False if only a restart helps. */
   isAlive: () => boolean;
   readiness: () => Promise<Readiness>;
   /** Prometheus text and its content type. */

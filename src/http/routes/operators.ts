@@ -1,4 +1,4 @@
-// Operators' routes: dead letters, replay, purge, status. 404 where no operator can identify themselves.
+// Operators' routes: dead letters, replay, purge, status. 404 if no operator access is configured.
 import express, { Router } from 'express';
 import { z } from 'zod';
 import { parseCursor } from '../../domain/operations/dead-letter-position.ts';
@@ -83,7 +83,7 @@ export function createOperatorRoutes(parts: OperatorParts): Router {
   return router;
 }
 
-/** @throws Refused naming every fault */
+/** @throws Refused listing every fault */
 export function parse<T>(schema: z.ZodType<T>, value: unknown): T {
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;

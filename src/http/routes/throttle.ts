@@ -8,7 +8,7 @@ import { contextOf } from '../request/context.ts';
 
 export type ThrottleParts = QueueParts & {
   callers: Callers;
-  /** @returns when it would have ended; null where there is none */
+  /** @returns when it would have ended; null if there is none */
   endThrottle: () => Promise<number | null>;
   /** For the audit: an operator ended it. */
   onThrottleEnded: (ended: { requestId: string; until: string }) => void;

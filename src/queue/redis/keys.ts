@@ -8,7 +8,7 @@ export type Keys = {
   delivery: (id: string) => string;
   /** Ids of deliveries without a BullMQ job yet: one waiting list per rank, oldest first. */
   waitingLists: readonly string[];
-  /** Promoted ids that have not ended and are not parked, by instant of acceptance: each has a job, is put off, or gets a job from the sweep. */
+  /** Promoted ids, neither ended nor parked, by instant of acceptance: each has a job, is put off, or is given one by the sweep. */
   promoted: string;
   /** Promoted ids waiting for their next attempt, by when it is due on Redis's clock. */
   putOff: string;

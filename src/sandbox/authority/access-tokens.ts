@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { SignJWT, decodeJwt, exportJWK, generateKeyPair, jwtVerify } from 'jose';
 import type { JWK, JWTPayload } from 'jose';
 
-/** What a token says about its bearer, as far as Graph looks at it. */
+/** The claims about a caller that Graph checks. */
 export type Bearer = { roles: readonly string[]; claimsChallenge: 'understood' | 'not-understood' };
 
 export type TokenCheck =
@@ -19,7 +19,7 @@ export type TokenRequest = {
 
 export type AccessTokens = Awaited<ReturnType<typeof createAccessTokens>>;
 
-/** The roots and the application id by which Microsoft Graph is known in the public clouds; tokens are for nothing else. */
+/** The audiences of Microsoft Graph in the public clouds: roots and application id. Tokens are issued for nothing else. */
 export const graphAudiences = [
   'https://graph.microsoft.com',
   'https://graph.microsoft.us',
@@ -31,7 +31,7 @@ export const graphAudiences = [
 const keyId = 'sandbox-1';
 const mostTokensRemembered = 10_000;
 
-/** A signing key of its own, and what was signed with it. Checking a token again costs one look-up. */
+/** Has its own signing key, and remembers what it signed. Checking a token again is a single map lookup. */
 export async function createAccessTokens(identity: { tenantId: string; clientId: string }, now: () => number) {
   const keys = await generateKeyPair('RS256');
   const publicJwk: JWK = { ...(await exportJWK(keys.publicKey)), kid: keyId, use: 'sig', alg: 'RS256' };
@@ -63,7 +63,7 @@ export async function createAccessTokens(identity: { tenantId: string; clientId:
       .sign(keys.privateKey);
   }
 
-  /** Signature and issuer only: the time is looked at on every use, and an expired token has its own message. */
+  /** Verifies signature and issuer only: expiry is checked on every use, as it has its own message. */
   async function verify(token: string): Promise<JWTPayload | undefined> {
     const known = verified.get(token);
     if (known !== undefined) return known;
@@ -100,7 +100,7 @@ export async function createAccessTokens(identity: { tenantId: string; clientId:
     issue,
     check,
     keySet: (): { keys: JWK[] } => ({ keys: [publicJwk] }),
-    /** From now on every token issued so far is refused, as after a continuous access evaluation event. */
+    /** Refuses every token issued so far, as after a continuous access evaluation event. */
     revokeIssued: (): void => {
       for (const id of issued.splice(0)) revoked.add(id);
     },

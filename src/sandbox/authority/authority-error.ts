@@ -3,7 +3,7 @@ import { jsonAnswer } from '../server/answer.ts';
 import type { Answer } from '../server/answer.ts';
 import type { Trace } from '../graph/graph-error.ts';
 
-/** An OAuth error as Entra words it. */
+/** An OAuth error in Entra's wording. */
 export function authorityErrorAnswer(
   status: number,
   error: string,
@@ -25,7 +25,7 @@ export function authorityErrorAnswer(
   });
 }
 
-/** The error the token endpoint answers with when it is made to answer with this status. */
+/** The token endpoint's error for a scripted status. */
 export function authorityFaultAnswer(status: number, trace: Trace): Answer {
   if (status === 401)
     return authorityErrorAnswer(401, 'invalid_client', 7000215, 'Invalid client secret provided.', trace);

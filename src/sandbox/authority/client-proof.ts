@@ -14,7 +14,7 @@ export type ProofCheck = { kind: 'proven' } | { kind: 'refused'; aadsts: number;
 const toleratedSkewS = 300;
 const jwtBearer = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 
-/** Checks the client's proof in a token request's form, with Entra's codes for what is wrong with it. */
+/** Checks the client's proof in a token request, with Entra's error codes. */
 export async function checkClientProof(
   form: URLSearchParams,
   accepted: ClientProofs,

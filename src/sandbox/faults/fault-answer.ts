@@ -10,7 +10,7 @@ import type { Operation } from './operation.ts';
 
 type FaultAnswer = Extract<Misbehaviour, { kind: 'answer' }>;
 
-/** Spells the fault out. */
+/** Creates the response for a fault. */
 export function toFaultAnswer(fault: FaultAnswer, operation: Operation, trace: Trace): Answer {
   const isOrdinary = fault.body === 'graph';
   const answer =

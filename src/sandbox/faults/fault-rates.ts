@@ -10,7 +10,7 @@ export type FaultRates = Record<string, Record<string, number>>;
 
 export type ParsedRate = { target: Target; fault: Fault; rate: number };
 
-/** Reads the rates; faults are spelt as in a script, rates are from 0 to 1 and at most 1 together. */
+/** Parses rates; faults are written as in a script, rates are from 0 to 1 with a sum of at most 1. */
 export function parseFaultRates(rates: FaultRates): ParsedRate[] {
   return Object.entries(rates).flatMap(([word, faults]) => {
     const target = parseTarget(word);
@@ -23,7 +23,7 @@ export function parseFaultRates(rates: FaultRates): ParsedRate[] {
   });
 }
 
-/** Throws the dice for one request. */
+/** Decides at random whether a request meets a fault, and which. */
 export function drawFault(rates: readonly ParsedRate[], operation: Operation, random: Random): Fault | undefined {
   const candidates = rates.filter(({ target }) => isMeantFor(target, operation));
   if (candidates.length === 0) return undefined;

@@ -1,7 +1,7 @@
 // The faults the sandbox can produce, and how they are parsed from text.
 import type { BodyShape } from '../graph/graph-error.ts';
 
-/** A Retry-After as a script asks for it, sent exactly so. */
+/** A Retry-After as given in a script, sent exactly as written. */
 export type ScriptedRetryAfter =
   | { spelling: 'seconds'; text: string }
   | { spelling: 'http-date'; seconds: number }
@@ -23,16 +23,16 @@ export type Misbehaviour =
   | { kind: 'slow' };
 
 export type Fault = {
-  /** The words it was asked for with, as the request log shows them. */
+  /** The text it was parsed from, for the request log. */
   text: string;
   misbehaviour: Misbehaviour;
-  /** `instead`: the request is not carried out. `after`: it is, and the caller does not learn of it. */
+  /** `instead`: the request is not executed. `after`: it is, but the caller does not get the response. */
   timing: 'instead' | 'after';
-  /** How long the sandbox thinks before it answers. */
+  /** Delay before the response. */
   latencyMs: number;
 };
 
-/** A script, a fault or a rate nobody can understand; the message says which words and what would be understood. */
+/** A script, fault or rate that cannot be parsed; the message quotes the text and lists what is valid. */
 export class ScriptError extends Error {
   override readonly name = 'ScriptError';
 }

@@ -7,7 +7,7 @@ type AuthorityOperation = 'discovery' | 'keys' | 'token';
 
 export type Operation = GraphOperation | AuthorityOperation;
 
-/** Which requests a fault is meant for. */
+/** The requests a fault applies to. */
 export type Target =
   'create' | 'list' | 'get' | 'update' | 'delete' | 'write' | 'read' | 'request' | 'token' | 'discovery';
 
@@ -27,18 +27,18 @@ const operationsOf: Record<Target, readonly Operation[]> = {
   discovery: ['discovery'],
 };
 
-/** Whether a fault for this target can meet this operation. */
+/** Whether a fault for this target applies to this operation. */
 export function isMeantFor(target: Target, operation: Operation): boolean {
   return operationsOf[target].includes(operation);
 }
 
-/** The target a word names, in the singular or the plural. */
+/** The target for a word, singular or plural. */
 export function parseTarget(word: string): Target | undefined {
   const singular = word === 'discoveries' ? 'discovery' : word.replace(/s$/, '');
   return Object.hasOwn(operationsOf, singular) ? (singular as Target) : undefined;
 }
 
-/** The words a target may be called by, for an error message. */
+/** The valid words for targets, for error messages. */
 export const targetWords = Object.keys(operationsOf);
 
 /** Whether the operation belongs to Graph rather than to the token endpoint. */

@@ -4,7 +4,7 @@ import type { Fault } from './fault.ts';
 import { isMeantFor, parseTarget, targetWords } from './operation.ts';
 import type { Operation, Target } from './operation.ts';
 
-/** A line of a script that is still to happen. */
+/** A line of a script that has not been used up yet. */
 type Plan = { target: Target; steps: Fault[]; taken: number; count: number };
 
 export type Script = ReturnType<typeof createScript>;
@@ -12,14 +12,14 @@ export type Script = ReturnType<typeof createScript>;
 const shape = /^next (?:(\d{1,9}) )?([a-z]+) ?: ?(.+)$/i;
 
 /**
- * Reads a script: lines (or parts between semicolons), each
+ * Parses a script: lines (or parts between semicolons), each
  *
  *     line = "next" [ count ] target ":" fault { "," fault }
  *
  * e.g. `next 3 creates: 504 after the write, 429 with Retry-After 1.5, 201` or `next 2 lists: 503`. The target is one of
- * create, list, get, update, delete, write, read, request (any of Graph's), token, discovery, in the singular or plural.
- * Faults are taken in turn, from the first again when the count is higher than their number; without a count each is
- * taken once. Faults are described at `parseFault`. Throws a ScriptError that names the line and what is wrong with it.
+ * create, list, get, update, delete, write, read, request (any of Graph's), token, discovery, singular or plural.
+ * Faults are used in turn, repeatedly if the count is higher than their number; without a count each is used once. For the
+ * syntax of faults see `parseFault`. Throws a ScriptError that quotes the line and says what is wrong.
  */
 function parseScript(text: string): Plan[] {
   return text
@@ -40,14 +40,14 @@ function parseLine(line: string): Plan {
   return { target, steps, taken: 0, count };
 }
 
-/** The lines still to happen. */
+/** The lines not used up yet. */
 export function createScript() {
   let plans: Plan[] = [];
   return {
     add: (text: string): void => {
       plans.push(...parseScript(text));
     },
-    /** What the next request of this operation meets, taken off the script. */
+    /** Takes the fault for the next request of this operation from the script. */
     take: (operation: Operation): Fault | undefined => {
       const plan = plans.find(({ target }) => isMeantFor(target, operation));
       if (plan === undefined) return undefined;
@@ -56,7 +56,7 @@ export function createScript() {
       if (plan.taken === plan.count) plans = plans.filter((other) => other !== plan);
       return fault;
     },
-    /** How many requests are still to meet a scripted answer. */
+    /** How many scripted responses are left. */
     remaining: (): number => plans.reduce((sum, plan) => sum + plan.count - plan.taken, 0),
     clear: (): void => {
       plans = [];

@@ -10,13 +10,13 @@ export type PlannedSubmission = {
   deviceId: string;
   runResult: object;
   signedWith: 'own-key' | 'wrong-key';
-  /** `again`: the same run result as an earlier submission's, so of the pair one is accepted, the other a duplicate. */
+  /** `again`: repeats another submission's run result, so one of the two is accepted and the other is a duplicate. */
   expected: 'accepted' | 'again' | 'invalid' | 'unauthenticated';
 };
 
 export type Fleet = {
   devices: number;
-  /** The run results that are to end in Graph, once each. */
+  /** The run results that must end up in Graph exactly once. */
   runResults: FleetRunResult[];
   submissions: PlannedSubmission[];
 };
@@ -25,14 +25,14 @@ export type FleetOptions = {
   devices: number;
   seed: number;
   configurationIds: readonly string[];
-  /** The runs were completed in the day before this. */
+  /** Runs are completed within the day before this. */
   now: Date;
-  /** How many run results are submitted twice, and how many malformed ones come on top, per device. */
+  /** Share of run results submitted twice, and of additional malformed ones, per device. */
   againShare?: number;
   malformedShare?: number;
 };
 
-/** Plans one run result per device, some of them submitted twice, and some submissions that must be refused. */
+/** Plans one run result per device, some submitted twice, and some submissions that must be refused. */
 export function createFleet(options: FleetOptions): Fleet {
   const { devices, seed, configurationIds, now, againShare = 0.1, malformedShare = 0.05 } = options;
   const random = createRandom(seed);

@@ -21,7 +21,7 @@ const mistakes: readonly [Mistake, ...Mistake[]] = [
 
 type Mistake = (runResult: FleetRunResult) => object;
 
-/** The run result with one mistake in it. */
+/** The run result with one mistake. */
 export function spoil(random: Random, runResult: FleetRunResult): object {
   return pick(random, mistakes)(runResult);
 }

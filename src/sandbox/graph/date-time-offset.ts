@@ -4,7 +4,7 @@ const ticksPerMs = 10_000n;
 const shape = /^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,7}))?(Z|([+-])(\d\d):(\d\d))$/;
 const largestOffsetMinutes = 14 * 60;
 
-/** The instant as ticks of 100 ns since 1970-01-01T00:00:00Z, or undefined when the text is not a DateTimeOffset. */
+/** The instant in 100 ns ticks since 1970-01-01T00:00:00Z, or undefined if the text is not a DateTimeOffset. */
 export function parseDateTimeOffset(text: string): bigint | undefined {
   const match = shape.exec(text);
   if (match === null) return undefined;
@@ -19,7 +19,7 @@ export function parseDateTimeOffset(text: string): bigint | undefined {
   return BigInt(utcMs) * ticksPerMs + BigInt(fraction.padEnd(7, '0'));
 }
 
-/** The instant in UTC with no more fraction digits than it needs: the same moment, often not the same characters. */
+/** The instant in UTC with no more fraction digits than needed: the same moment, but often other characters. */
 export function formatDateTimeOffset(ticks: bigint): string {
   const ticksPerSecond = 10_000_000n;
   const fractionTicks = ((ticks % ticksPerSecond) + ticksPerSecond) % ticksPerSecond;

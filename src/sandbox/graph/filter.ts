@@ -7,7 +7,7 @@ export type ParsedFilter = { kind: 'filter'; conditions: Conditions } | { kind: 
 
 const condition = /^(deviceName|internalVersion|configurationState) eq (?:'((?:[^']|'')*)'|(-?\d+))(?: and (?=.)|$)/;
 
-/** Reads `deviceName eq 'LAB''01' and internalVersion eq 4`; quotes inside a text are doubled. */
+/** Parses `deviceName eq 'LAB''01' and internalVersion eq 4`; quotes within a text are doubled. */
 export function parseFilter(text: string): ParsedFilter {
   const conditions: Record<string, string | number> = {};
   let rest = text.trim();

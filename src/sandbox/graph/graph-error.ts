@@ -3,10 +3,10 @@ import type { GraphError } from '../../graph/wire.ts';
 import { jsonAnswer } from '../server/answer.ts';
 import type { Answer } from '../server/answer.ts';
 
-/** What identifies one request in an error body. */
+/** Identifies a request in an error body. */
 export type Trace = { requestId: string; clientRequestId: string; at: Date };
 
-/** How an error body is spelt: properly, as Intune's backend does, without a code, or not as an error envelope at all. */
+/** The format of an error body: correct, like Intune's backend, without a code, or not an error envelope at all. */
 export type BodyShape = 'graph' | 'intune' | 'empty-code' | 'html' | 'nothing' | 'invalid-json';
 
 const codeOf: Record<number, string> = {
@@ -41,7 +41,7 @@ export function graphErrorAnswer(status: number, message: string, trace: Trace, 
   return jsonAnswer(status, body);
 }
 
-/** An error with the body misspelt in one of the known ways. */
+/** An error with its body in one of the irregular formats. */
 export function shapedErrorAnswer(
   status: number,
   shape: BodyShape,

@@ -19,7 +19,7 @@ export type GraphRoute = Extract<Route, { operation: GraphOperation }>;
 
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** Carries a Graph request out, or refuses it in the order Graph does: token, throttle, permission, address, body. */
+/** Executes a Graph request, or refuses it in Graph's order: token, throttling, permission, URL, body. */
 export async function answerGraph(world: World, call: Call, route: GraphRoute): Promise<Outcome> {
   const check = await world.tokens.check(call.headers.authorization);
   if (check.kind === 'refused') return unauthenticated(call, check);
@@ -30,7 +30,7 @@ export async function answerGraph(world: World, call: Call, route: GraphRoute): 
   );
 }
 
-/** A 401 with the challenge Graph sends along. */
+/** A 401 with the challenge that Graph sends. */
 function unauthenticated(call: Call, check: Extract<TokenCheck, { kind: 'refused' }>): Outcome {
   const answer = graphErrorAnswer(401, check.message, call.trace);
   answer.headers['WWW-Authenticate'] = challenge(check.challenge, call.trace.at);

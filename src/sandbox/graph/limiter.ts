@@ -3,13 +3,13 @@ import { addOne, forgetOld, total } from './window-count.ts';
 import type { WindowCount } from './window-count.ts';
 import type { RetryAfterMode } from './retry-after.ts';
 
-/** Whether a request changes what is stored. */
+/** Whether a request changes stored data. */
 export type Access = 'write' | 'read';
 
 export type LimiterSettings = {
   /**
-   * `fixed-window`: counts restart on every 20th second. `sliding-window`: the last 20 s, refused calls counted too, as
-   * Graph documents it. `token-bucket`: the same average, with the full limit available at once after a rest.
+   * `fixed-window`: counts restart every 20 s. `sliding-window`: the last 20 s, including refused calls, as Graph documents
+   * it. `token-bucket`: the same average, with the full limit available at once after a rest.
    */
   kind: 'fixed-window' | 'sliding-window' | 'token-bucket';
   writesPer20s: number;
@@ -19,7 +19,7 @@ export type LimiterSettings = {
   timeScale: number;
 };
 
-/** One limit's memory; which part is used depends on the kind. */
+/** The state of one limit; which part is used depends on the kind. */
 type Meter = { slots: WindowCount; windowStartMs: number; used: number; tokens: number; filledAtMs: number };
 
 export type LimiterState = { write: Meter | undefined; any: Meter | undefined };
@@ -28,7 +28,7 @@ export type Admission = { kind: 'admitted' } | { kind: 'throttled'; retryAfterMs
 
 export const emptyLimiter: LimiterState = { write: undefined, any: undefined };
 
-/** A wait that was computed must not turn out a hair too short. */
+/** Prevents computed waits from being too short by a rounding error. */
 const roundingError = 1e-9;
 
 /** The window in real time. */
@@ -36,7 +36,7 @@ export function windowMs(settings: Pick<LimiterSettings, 'timeScale'>): number {
   return 20_000 / settings.timeScale;
 }
 
-/** Decides on one request. A write needs room in both limits, a read only in the one for any request. */
+/** Decides on one request. A write needs room in both limits, a read only in the limit on all requests. */
 export function admit(
   settings: LimiterSettings,
   state: LimiterState,

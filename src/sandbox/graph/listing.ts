@@ -4,7 +4,7 @@ import type { Conditions } from './filter.ts';
 import type { Order, RunStateStore, StoredRunState } from './run-state-store.ts';
 import { firstIndexWhere } from './sorted.ts';
 
-/** Whether `$filter` works; the status it is answered with where it does not; or that it is taken and finds nothing. */
+/** Whether `$filter` works; otherwise the status of its refusal, or that it is accepted but finds nothing. */
 export type FilterSupport = 'yes' | '400' | '500' | '501' | 'finds-nothing';
 
 export type ListSettings = { pageSize: number; filterSupport: FilterSupport; visibleUntilMs: number };
@@ -20,7 +20,7 @@ const newestFirst = /^lastStateUpdateDateTime desc$/i;
 const statusOf = { 400: 400, 500: 500, 501: 501 } as const;
 const known = new Set(['$top', '$orderby', '$filter', '$skiptoken']);
 
-/** The page a query asks for. `$top` is the size of the page, as with most of Graph; default order is oldest first. */
+/** The page for a query. `$top` is the page size, as in most of Graph; the default order is oldest first. */
 export function listPage(
   store: RunStateStore,
   configurationId: string,

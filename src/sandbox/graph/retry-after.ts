@@ -1,11 +1,11 @@
 // Formats a Retry-After header.
 
-/** How the limiter tells callers to wait: whole seconds, a fraction, a date – or not at all, as Intune often does. */
+/** How the limiter states the wait: whole seconds, fractional seconds, a date, or not at all, as Intune often does. */
 export type RetryAfterMode = 'seconds' | 'fractional' | 'http-date' | 'none';
 
 export type RetryAfter = { header: string; askedForMs: number };
 
-/** The header, never asking for less than the time needed; undefined when none is to be sent. */
+/** The header, never shorter than the time needed; undefined if none is sent. */
 export function spellRetryAfter(mode: RetryAfterMode, waitMs: number, nowMs: number): RetryAfter | undefined {
   switch (mode) {
     case 'seconds': {

@@ -5,23 +5,23 @@ import type { HardwareConfigurationDeviceState } from '../../graph/wire.ts';
 import { insertSorted, removeSorted } from './sorted.ts';
 import type { Compare } from './sorted.ts';
 
-/** A stored run state: every member present, as Graph answers it. */
+/** A stored run state with all members, as Graph returns it. */
 export type RunStateMembers = Required<HardwareConfigurationDeviceState>;
 
-/** One stored run state with what only Graph knows: when it came, in which order, and its instant in ticks. */
+/** A stored run state with internal data: when and in which order it arrived, and its instant in ticks. */
 export type StoredRunState = {
   configurationId: string;
   createdAtMs: number;
   sequence: number;
   instantTicks: bigint;
-  /** Of longer texts only so many characters are shown; null shows all. */
+  /** How many characters of longer texts are shown; null shows all. */
   longestText: number | null;
   members: RunStateMembers;
 };
 
 export type RunStateStore = ReturnType<typeof createRunStateStore>;
 
-/** How one configuration's run states can be walked through: by arrival, or by the instant the device reported. */
+/** The orders for listing a configuration: by arrival, or by the instant the device reported. */
 export type Order = 'created' | 'instant';
 
 type Shelf = Record<Order, StoredRunState[]> & { byDevice: Map<string, StoredRunState[]> };
@@ -32,7 +32,7 @@ const compareBy: Record<Order, Compare<StoredRunState>> = {
     a.instantTicks === b.instantTicks ? a.sequence - b.sequence : a.instantTicks < b.instantTicks ? -1 : 1,
 };
 
-/** An empty store. Adding, finding by id and finding by device do not get slower as it fills. */
+/** An empty store. Adding and finding by id or device do not slow down as it fills. */
 export function createRunStateStore() {
   const byId = new Map<string, StoredRunState>();
   const shelves = new Map<string, Shelf>();
@@ -71,7 +71,7 @@ export function createRunStateStore() {
       const found = byId.get(id);
       return found?.configurationId === configurationId ? found : undefined;
     },
-    /** In ascending order; never to be changed by the caller. */
+    /** In ascending order; must not be modified by the caller. */
     inOrder: (configurationId: string, order: Order): readonly StoredRunState[] =>
       shelves.get(configurationId)?.[order] ?? [],
     ofDevice: (configurationId: string, deviceName: string, order: Order): readonly StoredRunState[] =>
@@ -80,7 +80,7 @@ export function createRunStateStore() {
     /** Groups of two or more with equal content in one configuration. */
     duplicates: (): StoredRunState[][] =>
       [...byContent.values()].filter((ids) => ids.size > 1).map((ids) => [...ids].flatMap((id) => byId.get(id) ?? [])),
-    /** How many records could go without losing a run: for each group, all but one. */
+    /** The number of redundant records: for each group, all but one. */
     duplicateCount: (): number => byId.size - byContent.size,
     size: (): number => byId.size,
     clear: (): void => [byId, shelves, byContent].forEach((index) => index.clear()),

@@ -110,7 +110,7 @@ function entity(call: Call, state: StoredRunState): Record<string, unknown> {
   return { '@odata.context': `${contextOf(call, state.configurationId)}/$entity`, ...toShown(state) };
 }
 
-/** What Graph shows of a record: the store knows the whole texts, also where Graph does not. */
+/** A record as Graph shows it: the store keeps full texts even if Graph shortens them. */
 function toShown({ members, longestText }: StoredRunState): RunStateMembers {
   if (longestText === null) return members;
   const { configurationOutput, configurationError } = members;

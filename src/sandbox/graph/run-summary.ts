@@ -12,7 +12,7 @@ const word: Record<RunState, string> = {
   notApplicable: 'notApplicable',
 };
 
-/** `microsoft.graph.hardwareConfigurationRunSummary` for run states given in ascending order of their instants. */
+/** `microsoft.graph.hardwareConfigurationRunSummary` for run states in ascending order of their instants. */
 export function summarise(configurationId: string, byInstant: readonly StoredRunState[]): Record<string, unknown> {
   const ofDevice = new Map<string, RunState>();
   const ofUser = new Map<string, RunState>();

@@ -2,7 +2,7 @@
 
 export type Compare<T> = (a: T, b: T) => number;
 
-/** The first index whose element satisfies `isPast`; every element after it must satisfy it too. */
+/** The first index whose element satisfies `isPast`; all later elements must satisfy it too. */
 export function firstIndexWhere<T>(sorted: readonly T[], isPast: (element: T) => boolean): number {
   let low = 0;
   let high = sorted.length;
@@ -14,7 +14,7 @@ export function firstIndexWhere<T>(sorted: readonly T[], isPast: (element: T) =>
   return low;
 }
 
-/** Puts an element where it belongs; cheap when that is near the end. */
+/** Inserts an element in order; cheap if that is near the end. */
 export function insertSorted<T>(sorted: T[], element: T, compare: Compare<T>): void {
   const last = sorted.at(-1);
   if (last === undefined || compare(last, element) <= 0) sorted.push(element);
@@ -26,7 +26,7 @@ export function insertSorted<T>(sorted: T[], element: T, compare: Compare<T>): v
     );
 }
 
-/** Takes out the element that compares as equal, if there is one. */
+/** Removes the element that compares as equal, if there is one. */
 export function removeSorted<T>(sorted: T[], element: T, compare: Compare<T>): void {
   const index = firstIndexWhere(sorted, (other) => compare(other, element) >= 0);
   const found = sorted[index];

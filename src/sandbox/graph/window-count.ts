@@ -1,18 +1,18 @@
 // Counts events of the last N milliseconds in a hundred buckets; an immutable value.
 
-/** Slots in ascending order of their start, each with a count. */
+/** Slots with counts, in ascending order of their start. */
 export type WindowCount = readonly { startMs: number; count: number }[];
 
 const slotsPerWindow = 100;
 
-/** The count with what has left the window forgotten. */
+/** Drops what has left the window. */
 export function forgetOld(slots: WindowCount, windowMs: number, nowMs: number): WindowCount {
   const firstKept = slots.findIndex(({ startMs }) => startMs > nowMs - windowMs);
   if (firstKept === 0) return slots;
   return firstKept === -1 ? [] : slots.slice(firstKept);
 }
 
-/** The count with one more, now. */
+/** Adds one event now. */
 export function addOne(slots: WindowCount, windowMs: number, nowMs: number): WindowCount {
   const slotMs = windowMs / slotsPerWindow;
   const startMs = Math.floor(nowMs / slotMs) * slotMs;
@@ -22,7 +22,7 @@ export function addOne(slots: WindowCount, windowMs: number, nowMs: number): Win
   return [...kept.slice(0, -1), { startMs, count: last.count + 1 }];
 }
 
-/** Everything still in the window. */
+/** The number of events in the window. */
 export function total(slots: WindowCount): number {
   return slots.reduce((sum, { count }) => sum + count, 0);
 }

@@ -4,7 +4,7 @@ import { parseDateTimeOffset } from './date-time-offset.ts';
 
 export type Verb = 'create' | 'update';
 
-/** The body as Graph would bind it, or the first reason it refuses with. */
+/** The body as Graph would bind it, or its first reason for refusing it. */
 export type BoundBody = { kind: 'bound'; members: Record<string, unknown> } | { kind: 'refused'; message: string };
 
 const typeName = 'microsoft.graph.hardwareConfigurationDeviceState';
@@ -47,7 +47,7 @@ const rules: Record<string, Rule> = {
   },
 };
 
-/** Binds a request body strictly: one unknown, read-only, missing or wrongly typed member refuses the whole. */
+/** Binds a request body strictly: a single unknown, read-only, missing or wrongly typed member refuses all of it. */
 export function bindBody(bodyText: string, verb: Verb): BoundBody {
   const body = parseObject(bodyText);
   if (body === undefined) return refused('Unable to read the request body as a JSON object.');

@@ -28,12 +28,12 @@ export type ProfileName = keyof typeof PROFILES;
 
 export const PROFILE_NAMES = Object.keys(PROFILES) as ProfileName[];
 
-/** Null is Graph as it is documented. */
+/** Null stands for Graph as documented. */
 export const profileOf = (name: ProfileName | null): Profile => (name === null ? DOCUMENTED : PROFILES[name]);
 const DOCUMENTED: Profile = { about: 'Graph as it is documented' };
 
 export const isProfileName = (name: string): name is ProfileName => Object.hasOwn(PROFILES, name);
 
-/** All of them, a line each, for a person. */
+/** All profiles, one per line, for a person. */
 export const describeProfiles = (): string =>
   PROFILE_NAMES.map((name) => `  ${name.padEnd(28)} ${PROFILES[name].about}`).join('\n');

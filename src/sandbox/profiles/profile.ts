@@ -3,12 +3,12 @@ import type { Answer } from '../server/answer.ts';
 import type { Trace } from '../graph/graph-error.ts';
 import type { GraphOperation } from '../faults/operation.ts';
 
-/** A request with a good token that is neither throttled nor forbidden. */
+/** A request with a valid token that is neither throttled nor forbidden. */
 export type ProfiledRequest = {
   method: string;
   url: URL;
   operation: GraphOperation;
-  /** Whether it is about the first of the tenant's hardware configurations. */
+  /** Whether it concerns the first of the tenant's hardware configurations. */
   isOfFirstConfiguration: boolean;
   trace: Trace;
 };
@@ -16,15 +16,15 @@ export type ProfiledRequest = {
 export type NewRecord = { configurationId: string; deviceName: string; sequence: number };
 
 export type Profile = {
-  /** One line for a list of them. */
+  /** One line, for the list of profiles. */
   about: string;
-  /** What is answered instead; undefined where the request is carried out. */
+  /** The response that replaces the normal one; undefined to execute the request. */
   refuse?: (request: ProfiledRequest) => Answer | undefined;
-  /** The id of a new record, in lower case. */
+  /** The id for a new record, in lower case. */
   newId?: (record: NewRecord) => string;
-  /** What becomes of a create for a device that has a record under the same configuration. */
+  /** The effect of a create for a device that already has a record under the same configuration. */
   secondOfDevice?: 'conflict' | 'replaces';
-  /** Where the last page of a listing leads. */
+  /** Where the last page of a listing links to. */
   lastPage?: 'back-to-the-first';
   pageSize?: number;
   longestText?: number;

@@ -4,17 +4,17 @@ export type Answer = {
   status: number;
   headers: Record<string, string>;
   body: string;
-  /** What a Retry-After header in `headers` means, when the sandbox understands it itself. */
+  /** The wait that the Retry-After header in `headers` asks for, if the sandbox knows it. */
   retryAfterMs?: number;
 };
 
-/** Whether the request changed what is stored. */
+/** Whether the request changed stored data. */
 export type Effect = 'applied' | 'none';
 
-/** What came of a request that was carried out. */
+/** The result of an executed request. */
 export type Outcome = { answer: Answer; effect: Effect };
 
-/** An answer with a JSON body. */
+/** A response with a JSON body. */
 export function jsonAnswer(status: number, body: unknown, headers: Record<string, string> = {}): Answer {
   return {
     status,
@@ -23,7 +23,7 @@ export function jsonAnswer(status: number, body: unknown, headers: Record<string
   };
 }
 
-/** An answer with a body of plain words. */
+/** A response with a plain-text body. */
 export function textAnswer(status: number, body: string): Answer {
   return { status, headers: { 'Content-Type': 'text/plain; charset=utf-8' }, body };
 }

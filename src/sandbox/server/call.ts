@@ -9,7 +9,7 @@ export type Call = {
   method: string;
   url: URL;
   headers: IncomingHttpHeaders;
-  /** Empty until it was read. */
+  /** Empty until it has been read. */
   body: string;
   trace: Trace;
 };
@@ -18,7 +18,7 @@ const diagnostic = JSON.stringify({
   ServerInfo: { DataCenter: 'Sandbox', Slice: 'E', Ring: '5', ScaleUnit: '000', RoleInstance: 'SB1' },
 });
 
-/** A call whose body is still to be read. */
+/** A call whose body has not been read yet. */
 export function toCall(request: IncomingMessage, at: Date): Call {
   const { method = 'GET', headers, url = '/' } = request;
   const origin = `https://${headers.host ?? 'localhost'}`;
@@ -33,13 +33,13 @@ export function toCall(request: IncomingMessage, at: Date): Call {
   };
 }
 
-/** The id the caller gave its request, if it gave one. */
+/** The caller's id for its request, if it sent one. */
 export function sentClientRequestId(headers: IncomingHttpHeaders): string | undefined {
   const sent = headers['client-request-id'];
   return typeof sent === 'string' ? sent : undefined;
 }
 
-/** The answer with the headers that are on all of them. */
+/** Adds the headers common to all responses. */
 export function withTrace(answer: Answer, { requestId, clientRequestId, at }: Trace): Answer {
   const headers = {
     'Cache-Control': 'no-store',

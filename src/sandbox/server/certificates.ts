@@ -13,12 +13,12 @@ const dayMs = 86_400_000;
 
 type Authority = { certificate: x509.X509Certificate; privateKey: webcrypto.CryptoKey };
 
-/** What a TLS listener needs, and the CA certificate its clients must trust. */
+/** The data a TLS listener needs, and the CA certificate its clients must trust. */
 export type TlsMaterial = { caPem: string; caPath: string; certificatePem: string; privateKeyPem: string };
 
 /**
- * A server certificate for `hostNames`, signed by the CA in `directory` – which is made there the first time and used
- * again later, so that clients that trusted it once keep trusting it.
+ * A server certificate for `hostNames`, signed by the CA in `directory`. The CA is created on first use and kept, so that
+ * clients that trusted it once keep trusting it.
  */
 export async function createTlsMaterial(directory: string, hostNames: readonly string[]): Promise<TlsMaterial> {
   await mkdir(directory, { recursive: true });

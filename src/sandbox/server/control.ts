@@ -15,7 +15,7 @@ import type { Changes } from '../settings.ts';
 import type { World } from '../state.ts';
 import type { Stats } from '../stats.ts';
 
-/** What these routes show and change. */
+/** The parts of the sandbox these routes show and change. */
 type Controlled = {
   caPem: string;
   stats: () => Stats;
@@ -51,7 +51,7 @@ Or, in a script, profile NAME (in /set {"profile":"NAME"}), none (null) being Gr
 ${describeProfiles()}
 `;
 
-/** The control server for a sandbox; not listening yet. */
+/** The control server of a sandbox, not listening yet. */
 export function createControl(world: World, sandbox: Controlled): Server {
   return createServer((request, response) => {
     answerControl(world, sandbox, request)

@@ -21,7 +21,7 @@ import type { Route } from './route.ts';
 import { send } from './send.ts';
 import type { World } from '../state.ts';
 
-/** What an exchange can do to the connection it came on. */
+/** Gives an exchange control of its connection. */
 export type Connection = {
   request: IncomingMessage;
   response: ServerResponse;
@@ -35,7 +35,7 @@ const waysToBreakOff = ['reset', 'hang'] as const;
 const down: Fault = { text: 'down', misbehaviour: { kind: 'reset' }, timing: 'instead', latencyMs: 0 };
 const mostBodyBytes = 4 * 1024 * 1024;
 
-/** Serves one request as the settings, the script and the dice want it. */
+/** Serves one request according to the settings, the script and random faults. */
 export async function serve(world: World, connection: Connection): Promise<void> {
   const exchange = begin(world, connection);
   const { fault } = exchange;

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 
-/** Listens and answers with the port, also when 0 asked for any. */
+/** Starts listening and returns the port, also if 0 asked for any. */
 export async function listen(server: Server, port: number, host: string): Promise<number> {
   server.keepAliveTimeout = 120_000;
   server.listen(port, host);
@@ -11,7 +11,7 @@ export async function listen(server: Server, port: number, host: string): Promis
   return (server.address() as AddressInfo).port;
 }
 
-/** Stops listening and drops every connection, the hanging ones too. */
+/** Stops listening and drops all connections, including hanging ones. */
 export async function stopListening(server: Server): Promise<void> {
   const closed = once(server, 'close');
   server.close();

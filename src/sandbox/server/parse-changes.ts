@@ -42,7 +42,7 @@ const schema = z
   })
   .partial();
 
-/** The changes a JSON text asks for, or why they cannot be made. */
+/** The changes in a JSON text, or why they are invalid. */
 export function parseChanges(
   text: string,
 ): { kind: 'changes'; changes: Changes } | { kind: 'refused'; message: string } {

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http';
 
 export type ReadBody = { kind: 'read'; text: string } | { kind: 'too-large' } | { kind: 'broken-off' };
 
-/** Reads at most `mostBytes`; what comes after that is thrown away, so that the answer can still be sent. */
+/** Reads at most `mostBytes` and discards the rest, so that the response can still be sent. */
 export function readBody(request: IncomingMessage, mostBytes: number): Promise<ReadBody> {
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];

@@ -2,24 +2,24 @@
 import type { Effect } from './answer.ts';
 import type { Operation } from '../faults/operation.ts';
 
-/** One request and what became of it; no header that could hold a credential is kept. */
+/** A request and its result; headers that may hold credentials are not kept. */
 export type LoggedRequest = {
   atMs: number;
   method: string;
   path: string;
   operation: Operation;
-  /** The status answered, or what happened instead of an answer. */
+  /** The status sent, or what happened instead of a response. */
   status: number | 'reset' | 'hang';
   requestId: string;
   clientRequestId: string | null;
   effect: Effect;
-  /** The words of the fault it met, if any. */
+  /** The text of the fault that applied, if any. */
   fault: string | null;
 };
 
 export type RequestLog = ReturnType<typeof createRequestLog>;
 
-/** Keeps the last `mostRemembered` requests and tells listeners of each as it is logged, before it is answered. */
+/** Keeps the last `mostRemembered` requests and notifies listeners of each one, before it is answered. */
 export function createRequestLog(mostRemembered: number) {
   let ring: LoggedRequest[] = [];
   let oldest = 0;

@@ -16,7 +16,7 @@ const graphPath =
 const ofCollection: Record<string, GraphOperation> = { GET: 'list', POST: 'create' };
 const ofRunState: Record<string, GraphOperation> = { GET: 'get', PATCH: 'update', DELETE: 'delete' };
 
-/** Reads a request line. Ids are taken as they are; whether they exist is decided later. */
+/** Parses method and path. Ids are taken as they are; whether they exist is checked later. */
 export function findRoute(method: string, path: string): Route {
   const authority = authorityPath.exec(path);
   if (authority !== null) {

@@ -9,7 +9,7 @@ export type Manner = 'whole' | 'slow' | 'truncated';
 const drips = 20;
 const dripMs = 100;
 
-/** Sends an answer; `abandon` ends a dripping one. */
+/** Sends a response; `abandon` ends a slow one. */
 export async function send(
   response: ServerResponse,
   answer: Answer,

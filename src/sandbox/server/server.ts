@@ -7,7 +7,7 @@ import type { TlsMaterial } from './certificates.ts';
 import { serve } from './exchange.ts';
 import type { World } from '../state.ts';
 
-/** A server that is not listening yet. `closing` ends answers that are still thinking or dripping. */
+/** A server that is not listening yet. `closing` ends delayed or slow responses. */
 export function createOutside(world: World, tls: TlsMaterial, closing: AbortSignal): Server {
   const server = createServer({ cert: tls.certificatePem, key: tls.privateKeyPem });
   const tcpSockets = new Map<string, Socket>();

@@ -10,16 +10,16 @@ export type Certificate = { signed: Signed; read: x509.X509Certificate };
 
 export type Authorities = { pem: string; certificates: readonly Certificate[] };
 
-/** When every certificate on the path is valid. */
+/** The period in which every certificate on the path is valid. */
 export type Path = { leaf: x509.X509Certificate; from: number; until: number };
 
 const LONGEST_CHAIN = 6;
 const LEAST_RSA_BITS = 2048;
 const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
-/** What is marked critical must be understood: constraints, usages, names, and policies, of which none is asked for. */
+/** Critical extensions we handle: constraints, usages, names, and policies, none of which is required. */
 const UNDERSTOOD = ['2.5.29.19', '2.5.29.15', '2.5.29.37', '2.5.29.17', '2.5.29.32'];
 
-/** @throws Error where it is not PEM with certificates of authorities */
+/** @throws Error if it is not PEM with authority certificates */
 export function parseAuthorities([pem = '']: readonly string[]): Authorities {
   const blocks = x509.PemConverter.decode(pem);
   const certificates = blocks.map((der) => readCertificate(new Uint8Array(der)));
@@ -28,7 +28,7 @@ export function parseAuthorities([pem = '']: readonly string[]): Authorities {
   return { pem, certificates };
 }
 
-/** @throws Error where it is not exactly one certificate */
+/** @throws Error if it is not exactly one certificate */
 function readCertificate(der: Uint8Array): Certificate {
   const signed = new Signed(der);
   if (!signed.raw.equals(der)) throw new Error('there is more than a certificate');
@@ -37,7 +37,7 @@ function readCertificate(der: Uint8Array): Certificate {
 
 /**
  * Finds the path from a certificate to an authority.
- * @returns it, with the time it is good for, or why there is none
+ * @returns the path with its validity period, or why there is none
  */
 export function findPath(chain: Chain, { certificates: anchors }: Authorities): Path | string {
   if (chain.others.length >= LONGEST_CHAIN) return 'the certificate’s chain is too long';
@@ -62,7 +62,7 @@ export function findPath(chain: Chain, { certificates: anchors }: Authorities): 
   };
 }
 
-/** Whether another certificate may come with a caller's: an authority's, or its own once more. */
+/** Whether another certificate may accompany a caller's: an authority's, or the caller's own repeated. */
 const isOf =
   (leaf: Certificate) =>
   ({ signed }: Certificate): boolean =>
@@ -98,7 +98,7 @@ function mayStandAbove({ read }: Certificate, authoritiesBelow: number): boolean
   return pathLength === undefined || authoritiesBelow <= pathLength;
 }
 
-/** Whether it may sign certificates is asked with what it signed. */
+/** Whether it may sign certificates is checked along with what it signed. */
 function isAuthority(certificate: Certificate): boolean {
   return certificate.signed.ca && isSound(certificate);
 }

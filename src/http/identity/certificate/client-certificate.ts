@@ -17,10 +17,10 @@ import type { IsTrustedProxy } from './trusted-proxies.ts';
 
 export type CertifiedRequest = Pick<IncomingMessage, 'headersDistinct' | 'socket'>;
 
-/** Null where the request came without a certificate. */
+/** Null if the request came without a certificate. */
 export type VerifyCertificate = (request: CertifiedRequest) => Proof | null;
 
-/** A device, as long as its certificate is good. */
+/** A device, for as long as its certificate is valid. */
 type Known = { deviceId: string; from: number; until: number };
 
 const REMEMBERED = 10_000;
@@ -35,7 +35,7 @@ export function createVerifyCertificate(
   authorities.onChange(() => forwarded.clear());
 
   function look({ headersDistinct, socket }: CertifiedRequest): Known | string | null {
-    // A connection from a proxy's address is the proxy's, and its certificate is no device's.
+    // A connection from a proxy's address is the proxy's own; its certificate identifies no device.
     if (isProxy(socket.remoteAddress)) return headersDistinct[header] ? lookInHeaders(headersDistinct) : null;
     if (!(socket instanceof TLSSocket)) return null;
     const known = connected.get(socket);

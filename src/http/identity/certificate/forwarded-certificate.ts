@@ -5,20 +5,20 @@ import { parseItem, parseList } from 'structured-headers';
 export type Chain = {
   leaf: Uint8Array;
   others: readonly Uint8Array[];
-  /** All came in one list, in which only the caller's is not an authority's: otherwise two callers could share it. */
+  /** All came in one list, in which only the caller's is not an authority's; otherwise two callers could share it. */
   isOneList: boolean;
 };
 
 type Headers = NodeJS.Dict<string[]>;
 
 /**
- * Reads the header field. Its forms cannot be taken for each other:
+ * Reads the header field. Its formats cannot be confused with each other:
  * - RFC 9440, `:base64:`, with the others in the field of that name and `-Chain`
  * - PEM, percent-encoded, the caller's first: nginx's `$ssl_client_escaped_cert`, the fields of AWS load balancers
- * - base64 of DER, several separated by commas, the caller's first: Traefik, HAProxy's `ssl_c_der,base64`
+ * - base64 of DER, separated by commas, the caller's first: Traefik, HAProxy's `ssl_c_der,base64`
  * - `Key=value;…`: Envoy's and Istio's X-Forwarded-Client-Cert
  * @param header its name in lower case
- * @returns null where it cannot be read, comes twice, or holds other than one caller's certificate
+ * @returns null if it cannot be read, is repeated, or does not hold exactly one caller's certificate
  */
 export function readForwarded(header: string, headers: Headers): Chain | null {
   const [value = '', ...more] = headers[header] ?? [];
@@ -32,7 +32,7 @@ export function readForwarded(header: string, headers: Headers): Chain | null {
 
 function read(value: string, chain: readonly string[]): Chain | null {
   if (value.startsWith(':')) return readByteSequence(value, chain);
-  // Base64 has an equals sign only at its end.
+  // Base64 has equals signs only at its end.
   if (/^[A-Za-z]+=[^=,]/.test(value)) return readElements(value);
   const text = decodeURIComponent(value);
   return toChain(text.startsWith('-----') ? readPem(text) : readBase64List(text));
@@ -51,8 +51,8 @@ function toBytes([value]: readonly unknown[]): Uint8Array | null {
 }
 
 /**
- * In TLS a caller's own certificate comes first, and proxies keep that order. Whether the others are authorities' is seen
- * when they are read.
+ * In TLS a caller's own certificate comes first, and proxies keep that order. Whether the others belong to authorities is
+ * checked when they are read.
  */
 function toChain([leaf, ...others]: readonly Uint8Array[]): Chain | null {
   return leaf ? { leaf, others, isOneList: true } : null;
@@ -61,7 +61,7 @@ function toChain([leaf, ...others]: readonly Uint8Array[]): Chain | null {
 /** Spaces may have become plus signs. */
 const PEM = /-----BEGIN[ +]CERTIFICATE-----([A-Za-z0-9+/=\s]+)-----END[ +]CERTIFICATE-----/g;
 
-/** @throws Error where there is more than certificates */
+/** @throws Error if there is anything but certificates */
 function readPem(text: string): Uint8Array[] {
   if (text.replaceAll(PEM, '').trim() !== '') throw new Error('there is more than certificates');
   return Array.from(text.matchAll(PEM), ([, base64 = '']) => readBase64(base64.replaceAll(/\s/g, '')));
@@ -69,7 +69,7 @@ function readPem(text: string): Uint8Array[] {
 
 const readBase64List = (text: string): Uint8Array[] => text.split(',').map((base64) => readBase64(base64.trim()));
 
-/** @throws Error where it is none */
+/** @throws Error if it is not base64 */
 function readBase64(base64: string): Uint8Array {
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(base64)) throw new Error('no base64');
   return Buffer.from(base64, 'base64');
@@ -79,9 +79,9 @@ function readBase64(base64: string): Uint8Array {
 const PAIR = /\s*([A-Za-z]+)=(?:"((?:[^"\\]|\\.)*)"|([^",;]*))(;|,|$)/y;
 
 /**
- * Each hop adds its element behind those before it. The first is that of the hop the caller reached, so only there can a
- * certificate be the caller's; a later one is a proxy's, or the first was made up. Later elements without one say who
- * else the request passed, and nothing here goes by that.
+ * Each hop appends its element. The first one belongs to the hop the caller reached, so only it can contain the caller's
+ * certificate; a certificate in a later one is a proxy's, or the first was forged. Later elements without one only name
+ * further hops and are ignored.
  */
 function readElements(value: string): Chain | null {
   const elements = [new Map<string, string>()];
@@ -103,5 +103,5 @@ function readElements(value: string): Chain | null {
   return later.some(({ length }) => length > 0) ? null : toChain(first);
 }
 
-/** The caller's alone; all of its chain, its own included. */
+/** The caller's alone, or its whole chain including its own. */
 const HOLDS_CERTIFICATES = ['cert', 'chain'];

@@ -1,4 +1,4 @@
-// The listener's certificate, and the authorities it requests client certificates of; both reload while it listens.
+// The listener's certificate, and the authorities for client certificates; both are reloaded while it listens.
 import { constants } from 'node:crypto';
 import type { Server, ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
@@ -12,15 +12,15 @@ export type Tls = {
   close: () => void;
 };
 
-/** For a caller that opens a connection and does not finish the handshake. */
+/** For clients that open a connection and do not finish the handshake. */
 const HANDSHAKE_WITHIN_MS = 10_000;
 /** How long connections admitted by replaced authorities are still served before they are cut. */
 const OLD_CONNECTIONS_END_AFTER_MS = 2000;
 
 /**
- * Reads certificate and key. A client certificate is asked for, never insisted on: devices that sign have none.
- * @param authorities whose client certificates are asked for, as PEM; null for no one's
- * @throws CannotStart where they cannot be used
+ * Reads certificate and key. Client certificates are requested but not required: devices that sign have none.
+ * @param authorities PEM of the authorities whose client certificates are requested; null to request none
+ * @throws CannotStart if they cannot be used
  */
 export function createTls(
   files: { certificateFile: string; keyFile: string },
@@ -31,7 +31,7 @@ export function createTls(
   const context = (): SecureContextOptions => ({
     ...identity.current(),
     minVersion: 'TLSv1.2',
-    // A resumed session would carry a certificate of an authority that was replaced since.
+    // A resumed session would carry a certificate of an authority that has been replaced since.
     secureOptions: constants.SSL_OP_NO_TICKET,
     ...(authorities && { ca: authorities.current().pem, allowPartialTrustChain: true }),
   });

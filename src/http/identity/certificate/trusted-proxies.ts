@@ -1,4 +1,4 @@
-// The trusted proxies: what they forward about a caller is believed.
+// The trusted proxies: the header fields in which they describe their caller are believed.
 import { BlockList, isIPv6 } from 'node:net';
 import type { Subnet } from '../../../config/identity.ts';
 

@@ -1,8 +1,8 @@
-// Where a tenant's authority publishes its signing keys, and by which names it signs.
+// A tenant's signing key URL and its issuers.
 import type { EntraTenant } from '../../../config/identity.ts';
 
 /**
- * Authorities that sign under other names than their address; any other signs under its own.
+ * Authorities whose issuer differs from their address; any other issues under its own address.
  * Source: Microsoft Learn, “What are the token issuers for the sovereign clouds”.
  */
 const SIGN_AS: Record<string, { v1: string; v2: string }> = {
@@ -28,7 +28,7 @@ export function signingKeysUrl({ authorityHost, tenantId }: EntraTenant): URL {
   return new URL(`${authorityHost}/${tenantId}/discovery/v2.0/keys`);
 }
 
-/** Tokens come in two versions, whichever the app registration asks for. */
+/** There are two token versions; the app registration chooses one. */
 export function toIssuers({ authorityHost, tenantId }: EntraTenant): string[] {
   const { v1, v2 } = SIGN_AS[authorityHost] ?? { v1: 'https://sts.windows.net', v2: authorityHost };
   return [`${v1}/${tenantId}/`, `${v2}/${tenantId}/v2.0`];

@@ -1,4 +1,4 @@
-// Verifies access tokens that Entra issued for this service to relays and operators: whose they are, and their roles.
+// Verifies access tokens that Entra issued for this service to relays and operators, and reads app and roles from them.
 import { createRemoteJWKSet, customFetch, decodeProtectedHeader, errors, jwtVerify, type JWTPayload } from 'jose';
 import pTimeout from 'p-timeout';
 import type { EntraConfig } from '../../../config/identity.ts';
@@ -7,12 +7,12 @@ import { signingKeysUrl, toIssuers } from './tenant.ts';
 export type TokenProof =
   | { kind: 'good'; roles: readonly string[]; appId: string }
   | { kind: 'bad'; reason: string }
-  /** The signing keys are not available at present. */
+  /** The signing keys are currently unavailable. */
   | { kind: 'unknown'; reason: string };
 
 export type VerifyToken = (token: string) => Promise<TokenProof>;
 
-/** Fetches the signing keys; supplied from outside, which knows the proxy. */
+/** Fetches the signing keys; supplied by the caller, which knows the proxy. */
 export type FetchKeys = (url: string, options: { signal: AbortSignal }) => Promise<Response>;
 
 /** A caller is refused within 2 s. */
@@ -83,7 +83,7 @@ function toProof(payload: JWTPayload, tenantId: string): TokenProof {
   return { kind: 'good', roles: Array.isArray(roles) ? roles.filter((role) => typeof role === 'string') : [], appId };
 }
 
-/** The id of the key a token is signed with; null where it is not a token, or not signed the way Entra signs. */
+/** The id of the key that signed a token; null if it is not a token, or not signed the way Entra signs. */
 function readKeyId(token: string): string | null {
   try {
     const { alg, kid, crit } = decodeProtectedHeader(token);

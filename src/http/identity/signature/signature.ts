@@ -15,22 +15,22 @@ export type SignedRequest = {
   request: Pick<IncomingMessage, 'method'> & TargetedRequest;
   /** As received: path and query, or the absolute form that proxies may send. */
   url: string;
-  /** Whether the signature must cover a body digest; the body is compared with it once it was read. */
+  /** Whether the signature must cover a body digest; the body is compared with it once it has been read. */
   hasBody: boolean;
 };
 
 /**
  * The device that proved its identity and the Content-Digest it signed, if any; or the reason it did not, for the log only.
- * `signedBy` is the device named by an invalid signature, and null where no signature names a device.
+ * `signedBy` is the device named by an invalid signature, and null if no signature names a device.
  */
 export type Proof =
   { ok: true; deviceId: string; contentDigest?: string } | { ok: false; reason: string; signedBy?: string | null };
 
 /**
  * A library parses the structured fields, the rest is done here: libraries that verify everything take several times as
- * long, on the path of every submission. Tests compare it with two of them.
+ * long, on the path of every submission. Tests compare the result with two of them.
  * @param groupKeys decoded group keys; a signature under any of them is valid
- * @param targetsOf the addresses the device may have requested, where proxies change them
+ * @param targetsOf the URLs the device may have requested, if proxies changed them
  */
 export function createVerifySignature(
   groupKeys: readonly Uint8Array[],
@@ -61,7 +61,7 @@ export function createVerifySignature(
   };
 }
 
-/** Faults that are found without computing anything. */
+/** Faults that can be found without computing anything. */
 function findFault(signature: DeviceSignature, hasBody: boolean, nowS: number): string | null {
   const { components, alg, created, expires = Infinity } = signature;
   const required = ['@method', '@path', ...(hasBody ? ['content-digest'] : [])];

@@ -17,7 +17,7 @@ export type Component = { name: unknown; parameters: Parameters };
 
 type Headers = Pick<IncomingMessage, 'headers' | 'headersDistinct'>;
 
-/** A request, as far as signatures cover it; what has to be parsed is parsed once, however many components ask for it. */
+/** The parts of a request that signatures may cover; each is parsed at most once, and only on demand. */
 export type Message = {
   method: string | undefined;
   contentDigest: string | undefined;
@@ -45,7 +45,7 @@ function once<Rest extends unknown[], T>(make: (name: string, ...rest: Rest) => 
   };
 }
 
-/** A field on several lines is one list, which Node has joined. */
+/** A field on several lines is a single list, which Node has already joined. */
 export function joined(
   headers: Headers['headers'],
   name: 'signature' | 'signature-input' | 'content-digest',
@@ -53,15 +53,15 @@ export function joined(
   return (headers[name] as string | undefined)?.trim();
 }
 
-/** Whether every name stands there, as it is: a part of a field, or another form of it, is another component. */
+/** Whether every name is covered in its plain form: with parameters it would be a different component. */
 export function covers(components: readonly Component[], names: readonly string[]): boolean {
   return names.every((name) => components.some((one) => one.name === name && one.parameters.size === 0));
 }
 
 /**
- * The text a signature is over.
- * @param parameters as `@signature-params` is signed
- * @returns null where a component cannot be computed: it is not there, comes twice, or nobody here knows what is meant
+ * The signature base.
+ * @param parameters the value of `@signature-params`, as signed
+ * @returns null if a component cannot be computed: it is missing, ambiguous or unknown
  */
 export function toSignatureBase(
   components: readonly Component[],
@@ -129,7 +129,7 @@ function valueOfField(name: string, parameters: Parameters, message: Message): s
 const toByteSequences = (lines: readonly string[]) =>
   lines.map((line) => `:${Buffer.from(line, 'latin1').toString('base64')}:`).join(', ');
 
-/** Nothing says which structure a field is of. An item is a list of one; hardly a text is a list and another dictionary. */
+/** The type of a field is not known. An item is a list of one; hardly any text is both a list and a different dictionary. */
 function serializeStrictly(value: string, dictionary: () => Dictionary | null): string | null {
   const list = attempt(() => serializeList(parseList(value)));
   if (list !== null) return list;
@@ -156,7 +156,7 @@ function valueOfQueryParameter(parameters: Parameters, values: Map<string, strin
   return parameters.size === 1 && typeof name === 'string' ? (values.get(name) ?? null) : null;
 }
 
-/** By name, both in the form that RFC 9421 gives them, whatever escapes the address has; null for what comes twice. */
+/** Query parameters by name, encoded as RFC 9421 requires; null for repeated ones. */
 function readQuery(query: string): Map<string, string | null> {
   const values = new Map<string, string | null>();
   for (const [name, value] of new URLSearchParams(query)) {

@@ -1,4 +1,4 @@
-// Parses the signature headers: by a regular expression where they have the documented form, else as RFC 8941 structures.
+// Parses the signature headers: with a regular expression if they have the documented form, otherwise as RFC 8941 structures.
 import { hash } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { parseDictionary, serializeInnerList } from 'structured-headers';
@@ -6,7 +6,7 @@ import { deviceIdSchema } from '../../../domain/submission/run-result.ts';
 import { equal } from '../constant-time.ts';
 import { joined, type Component, type Parameters } from './signed-components.ts';
 
-/** A device's signature, as the headers describe it. */
+/** A device's signature, as described by the headers. */
 export type DeviceSignature = {
   /** The covered components, in order. */
   components: readonly Component[];
@@ -19,17 +19,17 @@ export type DeviceSignature = {
   bytes: Uint8Array;
 };
 
-/** Read, or why not; `isOthers` where every signature says that it is no device's. */
+/** The signature, or why there is none; `isOthers` if every signature clearly belongs to something other than a device. */
 export type ReadHeaders = { ok: true; signature: DeviceSignature } | { ok: false; reason: string; isOthers?: boolean };
 
-/** RFC 8941 structures, as far as they are used here; the library's own types do not resolve. */
+/** The RFC 8941 structures used here; the library's own types do not resolve. */
 type InnerList = [components: [name: unknown, Parameters][], Parameters];
 type Dictionary = ReadonlyMap<string, [value: unknown, Parameters]>;
 
-/** The device's own signature, and those that proxies added. */
+/** The device's own signature and those added by proxies. */
 const MOST_SIGNATURES = 8;
 
-/** What devices send that follow the description to the letter, under any label; sent twice, a header has a comma in it and is not this. */
+/** The documented form, with any label. A header sent twice contains a comma and does not match. */
 const PLAIN_INPUT =
   /^([a-z*][a-z0-9_.*-]{0,63})=(\("@method" "@path"( "content-digest")?\);created=([1-9]\d{0,14});keyid="([\w.-]{1,128})";alg="(hmac-sha256)")$/;
 const PLAIN_SIGNATURE = /^([a-z*][a-z0-9_.*-]{0,63})=:([A-Za-z0-9+/]{43}=):$/;
@@ -75,7 +75,7 @@ function readPlainly(headers: IncomingMessage['headers']): DeviceSignature | nul
 
 type AnySignature = Omit<DeviceSignature, 'deviceId'> & { deviceId: unknown };
 
-/** Null where a label has no signature, or none of the form: what others added does not spoil ours. */
+/** Null if a label has no signature, or one in another form: signatures added by others do not invalidate ours. */
 function readSignature(input: Dictionary extends ReadonlyMap<string, infer Member> ? Member : never, bytes: unknown) {
   if (!isInnerList(input) || !(bytes instanceof ArrayBuffer)) return null;
   const [items, parameters] = input;
@@ -106,7 +106,7 @@ function readDictionary(text: string): Dictionary | null {
   }
 }
 
-/** Whether a Content-Digest is that of a body: its sha-256 is, whatever other digests it has. */
+/** Whether a Content-Digest matches a body: its sha-256 must; other digests are ignored. */
 export function digestMatches(contentDigest: string, body: Buffer): boolean {
   if (contentDigest === `sha-256=:${hash('sha256', body, 'base64')}:`) return true;
   const digest = readDictionary(contentDigest)?.get('sha-256')?.[0];

@@ -1,13 +1,13 @@
-// The addresses a client may have requested and signed, where a proxy in between changed them.
+// The URLs a client may have requested and signed, if a proxy in between changed them.
 import type { IncomingMessage } from 'node:http';
 import { TLSSocket } from 'node:tls';
 import type { IsTrustedProxy } from '../certificate/trusted-proxies.ts';
 
-/** One address, in the parts that a signature may cover; what there is none of is null. */
+/** A URL in the parts that a signature may cover; null for parts it lacks. */
 export type Target = {
   requestTarget: string;
   path: string | null;
-  /** With its question mark, which alone stands for no query. */
+  /** With its question mark, which alone stands for an empty query. */
   query: string;
   scheme: string;
   /** In lower case, without the default port. */
@@ -28,7 +28,7 @@ type Scheme = keyof typeof DEFAULT_PORT;
 const ABSOLUTE = /^(https?):\/\/([^/?#]*)(.*)$/i;
 const AUTHORITY = /^[^\s/?#@\\,]+$/;
 
-/** @param isProxy whose word about the scheme, host and port that its caller saw is taken */
+/** @param isProxy whether to believe a peer about the scheme, host and port that its caller used */
 export function createTargetsOf(isProxy: IsTrustedProxy): TargetsOf {
   return (request, url) => {
     const { headers, headersDistinct, socket } = request;
@@ -45,7 +45,7 @@ export function createTargetsOf(isProxy: IsTrustedProxy): TargetsOf {
 
 type Forwarded = { schemes: Scheme[]; authorities: (string | undefined)[]; port: string | undefined };
 
-/** What the first proxy saw, where there are several: as RFC 7239 has it, and in the fields that were there before. */
+/** What the first proxy saw, if there are several: from Forwarded (RFC 7239) or the older X-Forwarded fields. */
 function readForwarded(headers: NodeJS.Dict<string[]>): Forwarded {
   const [proto, host, port] = ['x-forwarded-proto', 'x-forwarded-host', 'x-forwarded-port'].map((name) =>
     headers[name]?.[0]?.split(',')[0]?.trim(),
@@ -58,7 +58,7 @@ function readForwarded(headers: NodeJS.Dict<string[]>): Forwarded {
   };
 }
 
-/** `name=value` or `name="quoted"`, separated by semicolons; a comma begins what the next proxy says. */
+/** `name=value` or `name="quoted"`, separated by semicolons; a comma begins the next proxy's element. */
 const PAIR = /[ \t]*(?:([\w-]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s",;]*)))?[ \t]*(;|,|$)/y;
 
 /** What cannot be parsed is ignored. */
@@ -74,7 +74,7 @@ function readFirstElement(value: string): Map<string, string> {
   return element;
 }
 
-/** Each as it is, and with the port that a proxy was asked at: many pass the host on without it, or with their own. */
+/** Each authority as it is, and with the proxy's port: many pass on the host without its port, or with their own. */
 function withPort(authorities: readonly (string | undefined)[], port: string | undefined): string[] {
   const plain = authorities.filter((one) => one !== undefined && AUTHORITY.test(one)) as string[];
   const ported = port === undefined ? [] : plain.map((one) => `${one.replace(/:\d*$/, '')}:${port}`);
@@ -88,7 +88,7 @@ function toScheme(text: string | undefined): Scheme | undefined {
 
 type Parts = { url: string; rest: string; scheme: Scheme; authority: string | undefined };
 
-/** An address is signed as a client wrote it, or as most libraries do, which write the authority in its normal form. */
+/** The URL as the client wrote it, and with the authority normalised, as most libraries do. */
 function describe({ url, rest, scheme, authority }: Parts): Target[] {
   const path = pathOf(url);
   const at = rest.indexOf('?');
@@ -99,7 +99,7 @@ function describe({ url, rest, scheme, authority }: Parts): Target[] {
   return Array.from(new Set([normal, authority]), (one) => ({ ...target, uri: `${scheme}://${one}${rest}` }));
 }
 
-/** Such a path is as it is, whoever reads it. */
+/** Such a path needs no normalisation. */
 const PLAIN_PATH = /^(?:\/[\w-]+)+$/;
 
 function pathOf(url: string): string | null {
