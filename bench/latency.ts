@@ -1,4 +1,4 @@
-// Measures the time from a 202 to the record in Graph, for a lone run result and a Graph without delay.
+// Measures the time from a 202 to the record in Graph, for single run results and a Graph without latency.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -11,7 +11,7 @@ import { submit } from '../src/device/agent.ts';
 import { createSandbox } from '../src/sandbox/sandbox.ts';
 
 const LIMIT_MS = 50;
-/** Long enough that the slot after the last one is due, and everything is at rest. */
+/** Long enough for the next slot to be due and everything to be idle. */
 const PAUSE_MS = 400;
 
 const { values } = parseArgs({ options: { results: { type: 'string', default: '50' } } });
@@ -36,7 +36,7 @@ try {
   const waits: number[] = [];
   for (let number = 0; number <= results; number += 1) {
     const waitMs = await measure();
-    // The first one opens connections and gets the token.
+    // The first one opens connections and gets the token, so it is not counted.
     if (number > 0) waits.push(waitMs);
     await delay(PAUSE_MS);
   }
@@ -51,7 +51,7 @@ try {
   await rm(directory, { recursive: true, force: true });
 }
 
-/** Submits one run result. @returns how long after its 202 the create reached Graph */
+/** Submits one run result. @returns the time from its 202 until the create reached Graph */
 async function measure(): Promise<number> {
   const deviceId = `device-${randomUUID()}`;
   const created = Promise.withResolvers<number>();

@@ -1,4 +1,4 @@
-// What a delivery costs in Redis: bytes per delivery waiting, delivered and dead, as a multiple of its run result.
+// Measures the memory of a delivery in Redis: bytes per waiting, delivered and dead delivery, relative to its run result.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -28,7 +28,7 @@ const runResultBytes = Number(values.bytes);
 const AT_ONCE = 100;
 const CONFIGURATION_ID = '1d5c8a52-7e0f-4f1b-9a6d-3c2b1e0f9a81';
 
-/** What Graph says, so that a worker brings a delivery there; none runs while they wait. */
+/** Graph's outcome that brings a delivery into each state; for `waiting` no worker runs. */
 const FATES: Record<'waiting' | 'delivered' | 'dead', (() => Outcome) | null> = {
   waiting: null,
   delivered: () => ({
@@ -54,7 +54,7 @@ for (const fate of ['waiting', 'delivered', 'dead'] as const) {
 say(`${deliveries} run results of ${runResultBytes} bytes each take in Redis, all indexes included:`);
 lines.forEach(say);
 
-/** Brings deliveries to one fate in a Redis of their own. @returns what one takes */
+/** Brings deliveries into one state, in their own Redis. @returns the memory of one */
 async function measure(fate: keyof typeof FATES): Promise<number> {
   const directory = await mkdtemp(join(tmpdir(), 'runstate-bench-'));
   const settings = { DATA_DIR: directory, DEVICE_GROUP_KEYS: randomBytes(32).toString('base64') };
@@ -89,7 +89,7 @@ async function measure(fate: keyof typeof FATES): Promise<number> {
   }
 }
 
-/** A run result whose JSON is as long as asked. */
+/** A run result whose JSON has the requested length. */
 function aRun(number: number): RunResult {
   const name = `BER-LAT-${String(number).padStart(6, '0')}`;
   const run: RunResult = {

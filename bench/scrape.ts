@@ -1,4 +1,4 @@
-// What a scrape costs with a long backlog: fills a Redis of its own with deliveries that wait, then asks /metrics over HTTP.
+// Measures the cost of a scrape with a long backlog: fills its own Redis with waiting deliveries, then requests /metrics.
 import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -33,7 +33,7 @@ if (!tenant) throw new Error('the API opened no tenant');
 const { redis } = tenant;
 try {
   await redis.ping();
-  // Only the number of deliveries matters here: none goes to disk.
+  // Only the number of deliveries matters here, so nothing is written to disk.
   await redis.config('SET', 'appendonly', 'no');
   say(await measure(api, 0));
   await fill(tenant);
@@ -50,7 +50,7 @@ async function fill({ deliveries: store }: Tenant): Promise<void> {
   }
 }
 
-/** Scrapes one after another. @returns what they took, in words */
+/** Scrapes several times. @returns the durations, in words */
 async function measure({ port }: Api, expected: number): Promise<string> {
   const url = `http://127.0.0.1:${port}/metrics`;
   const tookMs: number[] = [];

@@ -9,7 +9,7 @@ import { connect } from '../../src/queue/redis/connection.ts';
 import { aState, PEER_AT_ONCE } from './load.ts';
 import { readArgument, say } from './process.ts';
 
-/** What such a worker waits where Graph names no time. */
+/** How long such a worker waits without Retry-After. */
 const GUESS_MS = 2000;
 
 const { timeScale, configurationId } = readArgument() as { timeScale: number; configurationId: string };

@@ -1,4 +1,4 @@
-// One cell of the table: a Redis, a sandbox and senders of its own; the work is there before the time begins.
+// One cell of the table: its own Redis, sandbox and senders; all work is queued before the clock starts.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,7 +13,7 @@ import { aRun } from './load.ts';
 import type { Counted, Outside } from './outside.ts';
 import { startProcess, type Child } from './process.ts';
 
-/** `used`: taken of what the limiter would have taken. `refused`: of all that was sent. */
+/** `used`: accepted writes as a share of the limit. `refused`: as a share of all requests. */
 export type Measured = { cell: Cell; used: number; refused: number; calledEarly: number };
 
 const PROGRAMS: Record<Sender, string> = {
@@ -23,10 +23,10 @@ const PROGRAMS: Record<Sender, string> = {
 };
 const AT_ONCE = 500;
 
-/** Runs it to its end, so many times as fast as in life. */
+/** Runs a cell to its end, accelerated by the time scale. */
 export async function runCell(cell: Cell, timeScale: number): Promise<Measured> {
   const directory = await mkdtemp(join(tmpdir(), 'runstate-bench-'));
-  // What is measured is pace, not durability.
+  // This measures pace, not durability.
   const redis = await startTestRedis('--appendonly', 'no');
   const children: Child[] = [];
   const start = async (name: string, argument: object, environment: Record<string, string>) => {

@@ -4,29 +4,29 @@ import { WINDOW_MS, WINDOW_S } from '../../src/domain/pace/per-window.ts';
 export type Sender = 'runstate-bridge' | 'BullMQ limiter' | 'Graph SDK retries';
 export type LimiterKind = 'fixed-window' | 'sliding-window' | 'token-bucket';
 
-/** A hidden limit in writes per 20 s; several follow each other. */
+/** A hidden limit in writes per 20 s; several limits follow one another. */
 export type Cell = {
   sender: Sender;
   limiter: LimiterKind;
   limits: number[];
   retryAfter: boolean;
   processes: number;
-  /** The limit counts in windows this long; the limits stay what they are per 20 s. */
+  /** Length of the window the limit counts in; the limits are still per 20 s. */
   windowS: number;
-  /** Such a share of the creates is answered 429 whatever the pace, and without Retry-After. */
+  /** Share of creates answered with 429 whatever the pace, without Retry-After. */
   noise: number;
-  /** Real-scale time that does not count, and that does. */
+  /** Warm-up time and measured time, in unscaled time. */
   settleMs: number;
   countMs: number;
 };
 
 const MINUTE_MS = 60_000;
 const LIMITERS: LimiterKind[] = ['fixed-window', 'sliding-window', 'token-bucket'];
-/** The start is always 100: nearly double, just right, and half of these. */
+/** The pace always starts at 100: too high, exactly right, and half of these limits. */
 const STEADY = [60, 100, 200];
-/** One after the other. */
+/** Applied one after another. */
 const STEPS = [100, 60, 140];
-/** A peer learns nothing, so it needs no long look, and how long a step lasts is nothing to it. */
+/** Peers do not learn, so a shorter measurement is enough, and the length of a step does not matter. */
 const PEER_COUNT_MS = 4 * MINUTE_MS;
 const PEER_STEP_MS = 3 * MINUTE_MS;
 
@@ -35,7 +35,7 @@ const NOISE = 0.01;
 
 export type Wanted = { minutes: number; stepMinutes: number; processes: number[]; senders: Sender[] };
 
-/** Every cell of the table. */
+/** All cells of the table. */
 export function listCells({ minutes, stepMinutes, processes, senders }: Wanted): Cell[] {
   return senders.flatMap((sender) => {
     const isProduct = sender === 'runstate-bridge';
@@ -67,7 +67,7 @@ export function listCells({ minutes, stepMinutes, processes, senders }: Wanted):
   });
 }
 
-/** What nobody documents, for the product: windows of another length, and refusals that do not follow the pace. */
+/** Undocumented behaviour, for the product only: other window lengths, and refusals that do not depend on the pace. */
 export function listOddCells({ minutes, processes, senders }: Wanted): Cell[] {
   if (!senders.includes('runstate-bridge')) return [];
   const steady = {
@@ -96,7 +96,7 @@ export function listOddCells({ minutes, processes, senders }: Wanted): Cell[] {
   });
 }
 
-/** The most a limiter could take of a cell, with room to spare. */
+/** The most a limiter could accept in a cell, with a margin. */
 export function mostWrites({ limits, settleMs, countMs }: Cell): number {
   return Math.ceil((Math.max(...limits) * 1.2 * (settleMs + countMs)) / WINDOW_MS) + 200;
 }

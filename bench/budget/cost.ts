@@ -11,7 +11,7 @@ for (const durability of ['always', 'everysec'] as const) {
 
     async function measure(): Promise<string> {
       const redis = await startTestRedis('--appendfsync', durability);
-      // So fast that every question is answered with a slot, which costs most.
+      // So fast that every call is granted a slot, the most expensive case.
       const budgets = Array.from({ length: workers }, () => openTestBudget(redis, { writesPer20s: 100_000_000 }));
       await Promise.all(budgets.map((budget) => budget.acquire('write', ASKING)));
       const tookMs: number[] = [];

@@ -3,7 +3,7 @@ import type { Budget } from '../../src/queue/budget/budget.ts';
 import type { RedisConnection } from '../../src/queue/redis/connection.ts';
 import { replaceTime } from '../../test/support/redis-clock.ts';
 
-/** From now on, scripts defined on this connection see Redis's clock run so many times as fast. */
+/** Makes Redis's clock run faster by this factor, for scripts defined on this connection from now on. */
 export function hastenClock(redis: RedisConnection, timeScale: number): void {
   const us = `(t[1] * 1000000 + t[2]) * ${timeScale}`;
   replaceTime(
@@ -12,7 +12,7 @@ export function hastenClock(redis: RedisConnection, timeScale: number): void {
   );
 }
 
-/** What the budget tells to wait in its own time, in ours. */
+/** Converts the waits a budget returns from its own time to real time. */
 export function hastenBudget(budget: Budget, timeScale: number): Budget {
   return {
     ...budget,

@@ -1,8 +1,8 @@
-// What there is to send: run results for the product, device run states for its peers, all alike but for the device.
+// The load: run results for the product, device run states for its peers, identical but for the device.
 import { toDeviceRunState, type DeviceRunState } from '../../src/domain/device-run-state.ts';
 import type { RunResult } from '../../src/domain/submission/run-result.ts';
 
-/** A peer has so many requests on their way at most: few, so that a refusal finds few behind it. */
+/** Concurrent requests of a peer: few, so that few are in flight when one is refused. */
 export const PEER_AT_ONCE = 8;
 
 export function aRun(hardwareConfigurationId: string, name: string): RunResult {

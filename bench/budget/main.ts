@@ -11,7 +11,7 @@ const { values } = parseArgs({
     'step-minutes': { type: 'string', default: '10' },
     processes: { type: 'string', default: '1,4' },
     senders: { type: 'string', default: 'runstate-bridge,BullMQ limiter,Graph SDK retries' },
-    /** Words a cell's description must have, all of them. */
+    /** Words that a cell's description must contain, all of them. */
     only: { type: 'string', default: '' },
     'at-once': { type: 'string', default: '8' },
   },

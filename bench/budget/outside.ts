@@ -1,4 +1,4 @@
-// The sandbox in a process of its own, its clock hastened, its limit hidden: counts what it took and what it refused.
+// The sandbox in its own process, with an accelerated clock and a hidden limit: counts accepted and refused requests.
 import { WINDOW_MS, WINDOW_S } from '../../src/domain/pace/per-window.ts';
 import { createSandbox } from '../../src/sandbox/sandbox.ts';
 import type { Cell } from './cells.ts';
@@ -8,7 +8,7 @@ export type OutsideArgument = { cell: Cell; timeScale: number; directory: string
 export type Outside = { environment: Record<string, string>; configurationId: string };
 export type Counted = { taken: number; refused: number; allowed: number; calledEarly: number };
 
-/** Graph's answers take so long. */
+/** Latency range of Graph's responses. */
 const LATENCY_MS = [100, 400] as const;
 
 const { cell, timeScale, directory } = readArgument() as OutsideArgument;
@@ -43,7 +43,7 @@ process.on('message', (word) => {
   say(counted);
 });
 
-/** From here the cell's time runs. */
+/** Starts the cell's clock. */
 function begin(): void {
   countFrom = now() + cell.settleMs;
   const stepMs = cell.countMs / cell.limits.length;

@@ -1,17 +1,17 @@
-// A child process of the bench: started with one JSON argument, ready when it says so, killed when it is over.
+// A child process of the bench: started with one JSON argument, reports when it is ready, killed at the end.
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 export type Child = {
-  /** Sends a word and resolves with the answer. */
+  /** Sends a command and resolves with the reply. */
   ask: (word: string) => Promise<unknown>;
-  /** Rejects when it ends before it is told to. */
+  /** Rejects if it exits before it is stopped. */
   failed: Promise<never>;
   stop: () => Promise<void>;
 };
 
-/** Starts `<name>.ts` of this directory. @returns it, and what it said when it was ready */
+/** Starts `<name>.ts` of this directory. @returns the process, and its message when it was ready */
 export async function startProcess(
   name: string,
   argument: object,
@@ -50,13 +50,13 @@ export async function startProcess(
   };
 }
 
-/** In the child: the argument it was started with; without its parent it ends. */
+/** In the child: reads its argument; exits if the parent goes away. */
 export function readArgument(): unknown {
   process.on('disconnect', () => process.exit());
   return JSON.parse(process.argv[2] ?? '{}');
 }
 
-/** In the child: answers its parent. */
+/** In the child: replies to the parent. */
 export function say(message: unknown): void {
   process.send?.(message);
 }

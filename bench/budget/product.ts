@@ -1,4 +1,4 @@
-// A worker of the bench: the product's own, its budget on a faster clock.
+// A worker of the bench: the product's own, with its budget on an accelerated clock.
 import { parseConfig } from '../../src/config/config.ts';
 import { createBudget } from '../../src/queue/budget/budget.ts';
 import { connect } from '../../src/queue/redis/connection.ts';
@@ -15,7 +15,7 @@ const clock = Date.now;
 const { writesPer20s, holdProbeMs, policy } = config.delivery;
 const settings = { writesPer20s, holdProbeMs, probeTimeoutMs: policy.attemptTimeoutMs, backoff: policy.backoff };
 
-// Connected before it is asked to begin, so that opening the worker takes as little of the measured time as possible.
+// Connected in advance, so that opening the worker takes as little of the measured time as possible.
 const redis = connect(config.redis, 'work', telemetry.events.redisTrouble);
 hastenClock(redis, timeScale);
 await redis.ping();

@@ -1,4 +1,4 @@
-// A peer: the Graph SDK with the retry handler it has by default, so many requests at a time, one after the other for ever.
+// Peer: the Graph SDK with its default retry handler, sending continuously with limited concurrency.
 import { Client } from '@microsoft/microsoft-graph-client';
 import { randomUUID } from 'node:crypto';
 import { parseConfig } from '../../src/config/config.ts';
@@ -12,7 +12,7 @@ const tokens = createTokenSource(config.graph, Date.now, () => undefined);
 const token = await tokens.get();
 if (!token.ok) throw new Error(token.failure.detail);
 
-// The SDK sleeps with the global timer.
+// The SDK waits with the global setTimeout.
 const wait = globalThis.setTimeout;
 globalThis.setTimeout = ((work: () => void, ms = 0, ...rest: []) =>
   wait(work, ms / timeScale, ...rest)) as typeof setTimeout;
@@ -27,7 +27,7 @@ async function sendForEver(): Promise<never> {
     const { hardwareConfigurationId, ...members } = aState(configurationId, randomUUID());
     const url = `${config.graph.baseUrl}/deviceManagement/hardwareConfigurations/${hardwareConfigurationId}/deviceRunStates`;
     const body = { '@odata.type': '#microsoft.graph.hardwareConfigurationDeviceState', ...members };
-    // After its last retry the SDK throws; whoever uses it sends again.
+    // After its last retry the SDK throws; users would send again.
     await client
       .api(url)
       .post(body)

@@ -1,9 +1,9 @@
-// The cells as a table in Markdown: how much of the limit was used, and how much of what was sent was refused.
+// Formats the cells as a Markdown table: the used share of the limit, and the refused share of requests.
 import { WINDOW_S } from '../../src/domain/pace/per-window.ts';
 import type { Measured } from './cell.ts';
 import type { Cell } from './cells.ts';
 
-/** One row per sender, limiter and kind of answer; one column per limit. */
+/** One row per sender, limiter and kind of response; one column per limit. */
 export function toTable(measured: readonly Measured[]): string {
   const columns = [...new Set(measured.map(({ cell }) => toLoad(cell)))];
   const rows = [...new Set(measured.map(({ cell }) => toRow(cell)))];
@@ -15,7 +15,7 @@ export function toTable(measured: readonly Measured[]): string {
   return [`| ${head.join(' | ')} |`, `|${' --- |'.repeat(head.length)}`, ...lines].join('\n');
 }
 
-/** For each sender: how many cells reach the aims, steady and in steps. */
+/** For each sender, how many cells reach the aims, steady and in steps. */
 export function toSummary(measured: readonly Measured[]): string[] {
   const senders = [...new Set(measured.map(({ cell }) => cell.sender))];
   return senders.flatMap((sender) =>

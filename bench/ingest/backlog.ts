@@ -1,4 +1,4 @@
-// A backlog, put there the quick way: through the queue's own acceptance, Redis syncing nothing meanwhile.
+// Fills a Redis with a backlog quickly: through the queue's own acceptance, with fsync turned off meanwhile.
 import { randomUUID } from 'node:crypto';
 import { parseConfig } from '../../src/config/config.ts';
 import type { TestRedis } from '../../test/support/redis.ts';
@@ -7,7 +7,7 @@ import { aRunResult } from './requests.ts';
 
 const AT_ONCE = 1000;
 
-/** Makes what fills a Redis with so many run results. */
+/** Creates a function that fills a Redis with this many run results. */
 export function createFill(count: number, environment: Record<string, string>): (redis: TestRedis) => Promise<void> {
   return async ({ client, url }) => {
     await client.config('SET', 'appendfsync', 'no');

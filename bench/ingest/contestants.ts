@@ -1,13 +1,13 @@
-// The contestants: what is started, and what is sent to it.
+// The contestants: what is started for each, and what is sent to it.
 
 export type Contestant = {
   name: string;
-  /** From the root of the repository. */
+  /** Relative to the repository's root. */
   main: string;
   signed: boolean;
   perBatch: number | null;
   lanes: number;
-  /** Run results per round, and before the clock runs. */
+  /** Run results per round, and during warm-up. */
   results: number;
   warmUp: number;
 };

@@ -1,4 +1,4 @@
-// Contestant: the floor. Node's HTTP server alone, JSON parsed and thrown away, what arrives together appended in one pipeline.
+// Contestant: the floor. Node's HTTP server only; JSON is parsed and discarded, concurrent requests are appended in one pipeline.
 import { createServer, type ServerResponse } from 'node:http';
 import { Redis } from 'ioredis';
 import { listenAsTold, redisPath } from './contestant.ts';

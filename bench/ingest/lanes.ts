@@ -1,4 +1,4 @@
-// Keep-alive connections that cost next to nothing: bytes out, a status and a body back, one request at a time on each.
+// Cheap keep-alive connections: send bytes, receive status and body, one request at a time on each.
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 
@@ -19,7 +19,7 @@ async function openLane(port: number): Promise<Lane> {
   let onAnswer: ((answer: Answer) => void) | null = null;
   let chunks: Buffer[] = [];
   let arrived = 0;
-  /** Where the body begins and ends, once the head is there. */
+  /** The bounds of the body, once the head has arrived. */
   let frame: { status: number; start: number; end: number } | null = null;
 
   socket.on('data', (chunk: Buffer) => {

@@ -1,4 +1,4 @@
-// The load generator as its parent sees it: one for all rounds, so that what it made is made once.
+// The parent's side of the load generator: one process for all rounds, so that requests can be reused.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';

@@ -1,9 +1,9 @@
-// The load generator, a process of its own: signs what it will send, then sends it, checks every answer and takes the time.
+// The load generator, in its own process: signs all requests, then sends them, checks every response and measures the time.
 import type { Answer, Lane } from './lanes.ts';
 import { openLanes } from './lanes.ts';
 import { makeRequests, type Form } from './requests.ts';
 
-/** `prepare`: make requests and connect. `send`: as fast as answers come, or at a rate (requests per second). */
+/** `prepare`: make requests and connect. `send`: as fast as responses arrive, or at a rate (requests per second). */
 export type Order =
   | { kind: 'prepare'; port: number; lanes: number; requests: number; form: Form }
   | { kind: 'send'; requests: number; ratePerS: number | null };
@@ -11,10 +11,10 @@ export type Order =
 /** Latencies in milliseconds, from when a request was due. */
 export type Sent = { results: number; seconds: number; p50Ms: number; p99Ms: number };
 
-/** A signature is good for 300 s. */
+/** Signatures are valid for 300 s. */
 const USED_FOR_MS = 150_000;
 
-/** Not every answer was what it should be. */
+/** A response was not as expected. */
 export type Failed = { failure: string };
 
 const made = new Map<string, { requests: Buffer[]; madeAt: number }>();
@@ -22,7 +22,7 @@ let lanes: Lane[] = [];
 let requests: Buffer[] = [];
 let perBatch: number | null = null;
 
-/** Every service has a Redis of its own, so that each may be sent the same. */
+/** Requests can be reused, since every service has its own Redis. */
 async function make(count: number, form: Form): Promise<Buffer[]> {
   const kind = JSON.stringify([count, form]);
   const known = made.get(kind);
@@ -100,7 +100,7 @@ function send(due: readonly Buffer[], ratePerS: number | null): Promise<Sent> {
   return promise;
 }
 
-/** Why a request was not accepted, all of it; null where it was. */
+/** Why a request was not accepted in full; null if it was. */
 function findRefusal({ status, body }: Answer): string | null {
   if (status !== (perBatch === null ? 202 : 200)) return body.toString().slice(0, 500);
   if (perBatch === null) return null;

@@ -1,4 +1,4 @@
-// The two halves of the machine: the server alone on the first core, everything else on the second, and what each used.
+// Splits the machine: the server alone on the first core, everything else on the second; and measures the use of each.
 import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
@@ -9,14 +9,14 @@ import type { Redis } from 'ioredis';
 
 export type Service = { port: number; pid: number; stop: () => Promise<void> };
 
-/** Ticks of /proc/PID/stat. */
+/** The unit of /proc/PID/stat. */
 const TICK_US = 10_000;
 
-/** Of one core, and how long one waits for it. */
+/** Idle threshold as a share of one core, and how long to wait for it. */
 const CALM_SHARE = 0.3;
 const CALM_WITHIN_MS = 10_000;
 
-/** Moves this process, and with it all it starts, to the second core. @returns whether cores can be chosen */
+/** Moves this process and all its children to the second core. @returns whether cores can be chosen */
 export function leaveFirstCore(): boolean {
   if (availableParallelism() < 2) return false;
   try {
@@ -27,7 +27,7 @@ export function leaveFirstCore(): boolean {
   }
 }
 
-/** Starts a service on the first core, its log thrown away, and waits until it listens. */
+/** Starts a service on the first core, discards its log, and waits until it listens. */
 export async function startService(
   main: string,
   environment: Record<string, string>,
@@ -57,20 +57,20 @@ export async function startService(
   };
 }
 
-/** Processor time of a process so far. */
+/** Processor time used by a process so far. */
 export function cpuUs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
   return (Number(fields[11]) + Number(fields[12])) * TICK_US;
 }
 
-/** Processor time of the whole machine so far, all that is not idle. */
+/** Processor time used by the whole machine so far, all but idle time. */
 export function machineCpuUs(): number {
   const ticks = readFileSync('/proc/stat', 'utf8').split('\n')[0]?.trim().split(/\s+/).slice(1, 9).map(Number) ?? [];
   const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = ticks;
   return (user + nice + system + irq + softirq + steal) * TICK_US;
 }
 
-/** Waits for a second in which nobody else does much; not for ever. */
+/** Waits, for a limited time, for a second in which the machine is nearly idle. */
 export async function untilCalm(): Promise<void> {
   const giveUpAt = performance.now() + CALM_WITHIN_MS;
   while (performance.now() < giveUpAt) {

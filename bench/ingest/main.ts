@@ -1,4 +1,4 @@
-// What accepting a run result costs, beside services that do less: one process on one core, every write synced to disk.
+// Measures the cost of accepting a run result, compared with services that do less: one process, one core, every write fsynced.
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { CONTESTANTS, OURS, type Contestant } from './contestants.ts';
@@ -12,7 +12,7 @@ const { values } = parseArgs({
   options: {
     rounds: { type: 'string', default: '5' },
     backlog: { type: 'string', default: '1000000' },
-    /** Of the usual number of run results in a round. */
+    /** Share of the usual number of run results per round. */
     share: { type: 'string', default: '1' },
     only: { type: 'string', default: '' },
   },
@@ -20,7 +20,7 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds);
 const backlog = Number(values.backlog);
 
-/** Of the full load, where latencies are looked at. */
+/** Share of the full load at which latencies are measured. */
 const CALM_SHARE = 0.7;
 
 const pinned = leaveFirstCore();
@@ -62,7 +62,7 @@ if (values.only === '') {
   toAims(found).forEach(say);
 }
 
-/** A machine whose disk or processor is taken away for seconds makes Redis time out: such a round is told of and repeated. */
+/** If the machine's disk or processor stalls for seconds, Redis times out; such a round is reported and repeated. */
 async function tryRound(contestant: Contestant, circumstances: Circumstances, triesLeft = 5): Promise<Measured> {
   try {
     return await runRound(contestant, circumstances, load);

@@ -1,11 +1,11 @@
-// What was measured as a table in Markdown, and each aim with the figure beside it.
+// Formats the measurements as a Markdown table, and each aim with its result.
 import { BATCH, FLOOR, OURS, PLAIN, VERIFIED, type Contestant } from './contestants.ts';
 import { RUN_RESULT_BYTES } from './requests.ts';
 import type { Measured } from './round.ts';
 
 export type Found = {
   contestants: Map<Contestant, Measured[]>;
-  /** Our own single route, with so many waiting, and with less than it can take. */
+  /** Our single route with a backlog of this size, and below full load. */
   full: Measured[];
   calm: Measured[];
   backlog: number;
@@ -58,7 +58,7 @@ function toCells(rounds: readonly Measured[]): string[] {
   ];
 }
 
-/** `byProcessor`: the same in processor time of the servers, which what else the machine does changes little. */
+/** `byProcessor`: the same in processor time of the servers, which other load on the machine hardly affects. */
 type Aim = {
   text: string;
   measured: number;

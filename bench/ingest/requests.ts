@@ -1,21 +1,21 @@
-// The run results that are submitted, as the bytes that go over the wire: made and signed before any clock runs.
+// The submitted run results as bytes for the wire, made and signed before any measurement.
 import { createSecretKey, randomUUID } from 'node:crypto';
 import { deriveDeviceKey } from '../../src/domain/submission/device-key.ts';
 import type { RunResult } from '../../src/domain/submission/run-result.ts';
 import { signRequest } from '../../src/device/sign-request.ts';
 
-/** What one request submits, and for whom it is made. */
+/** What each request contains, and for which kind of service. */
 export type Form = {
   groupKey: string;
-  /** Services that verify nothing are not sent signatures either. */
+  /** Services that verify nothing get no signatures either. */
   signed: boolean;
-  /** How many run results one request carries; null where it is the single route. */
+  /** Run results per request; null for the single route. */
   perBatch: number | null;
 };
 
 export const RUN_RESULT_BYTES = 1024;
 
-/** So many devices take turns: more than any cache of keys holds, so that every key is derived anew. */
+/** How many devices take turns: more than any key cache holds, so that every key is derived again. */
 const DEVICES = 20_000;
 const CONFIGURATION_ID = '1d5c8a52-7e0f-4f1b-9a6d-3c2b1e0f9a81';
 const OUTPUT = [
@@ -30,7 +30,7 @@ const OUTPUT = [
   '',
 ].join('\r\n');
 
-/** Makes requests, each other than all before. */
+/** Makes requests that are all different. */
 export async function makeRequests(count: number, { groupKey, signed, perBatch }: Form): Promise<Buffer[]> {
   const group = createSecretKey(Buffer.from(groupKey, 'base64'));
   const path = perBatch === null ? '/v1/run-results' : '/v1/run-results/batch';
@@ -64,7 +64,7 @@ export async function makeRequests(count: number, { groupKey, signed, perBatch }
   return requests;
 }
 
-/** A new run result; its JSON has RUN_RESULT_BYTES bytes. */
+/** A new run result, whose JSON is RUN_RESULT_BYTES long. */
 export function aRunResult(deviceId: string): RunResult {
   const run: RunResult = {
     runId: randomUUID(),

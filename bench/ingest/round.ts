@@ -10,27 +10,27 @@ export type Measured = {
   p99Ms: number;
   serverUs: number;
   redisUs: number;
-  /** In Redis, for each run result. */
+  /** Memory in Redis per run result. */
   bytes: number;
   serverRssBytes: number;
-  /** What the rest of the machine did meanwhile, as a share of a core. */
+  /** Load of the rest of the machine meanwhile, as a share of one core. */
   foreign: number;
 };
 
 export type Circumstances = {
   environment: Record<string, string>;
   pinned: boolean;
-  /** Results per second that are sent; null: as fast as answers come. */
+  /** Results sent per second; null for as fast as responses arrive. */
   ratePerS: number | null;
-  /** What is in Redis before the service starts. */
+  /** Fills Redis before the service starts. */
   fill: ((redis: TestRedis) => Promise<void>) | null;
-  /** Of the usual number of run results. */
+  /** Share of the usual number of run results. */
   share: number;
 };
 
-/** A rewrite of the append-only file in the middle of a round would make it no round like the others. */
+/** A rewrite of the append-only file during a round would make it incomparable. */
 const REDIS_SETTINGS = ['--auto-aof-rewrite-percentage', '0'];
-/** At a given rate requests must never wait for a connection. */
+/** At a fixed rate, requests must never wait for a connection. */
 const LANES_AT_A_RATE = 256;
 
 export async function runRound(contestant: Contestant, circumstances: Circumstances, load: Load): Promise<Measured> {

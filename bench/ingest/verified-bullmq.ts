@@ -1,4 +1,4 @@
-// Contestant: Express and BullMQ with the same proof and the same schema asked for, as ordinary middleware.
+// Contestant: Express and BullMQ with the same signature and schema checks, as ordinary middleware.
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { Queue } from 'bullmq';
 import express, { type RequestHandler } from 'express';
@@ -30,7 +30,7 @@ const verifySignature: RequestHandler = async (req, res, next) => {
       requiredFields: ['@method', '@path', 'content-digest'],
       requiredParams: ['created', 'keyid', 'alg'],
       tolerance: TOLERANCE_S,
-      // The library counts an age from where the tolerance begins.
+      // The library counts the age from the start of the tolerance.
       maxAge: 2 * TOLERANCE_S,
       keyLookup: ({ keyid = '' }) => {
         deviceId = keyid;

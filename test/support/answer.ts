@@ -1,4 +1,4 @@
-// What an answer must be, whole: its status, its header fields by name, its body; a refusal also in RFC 9457's form.
+// Assertions on whole responses: status, header fields by name, and body; refusals also in RFC 9457's format.
 import { expect } from 'vitest';
 
 export type Answer = { status: number; headers: Record<string, unknown>; body: unknown };
@@ -9,7 +9,7 @@ export type Problem = {
   title: string;
   detail: string;
   errors?: { pointer: string; detail: string }[];
-  /** Header fields beyond those of every problem. */
+  /** Header fields besides those of every problem. */
   headers?: Record<string, unknown>;
 };
 
@@ -25,7 +25,7 @@ const ALWAYS = ['connection', 'content-length', 'content-type', 'date', 'x-reque
 
 /** Asserts a whole refusal. @returns its request id */
 export function expectProblem(answer: Answer, { headers: further = {}, ...members }: Problem): string {
-  // RFC 9110 wants every 401 to say how to do better.
+  // RFC 9110 requires a challenge with every 401.
   const headers = { ...(members.status === 401 && { 'www-authenticate': 'Signature' }), ...further };
   const requestId = String(answer.headers['x-request-id']);
   expect(answer).toMatchObject({
@@ -39,7 +39,7 @@ export function expectProblem(answer: Answer, { headers: further = {}, ...member
   return requestId;
 }
 
-/** Asserts that there are these header fields beyond those of every answer, and no others. */
+/** Asserts that there are exactly these header fields besides those of every response. */
 export function expectHeaders({ headers }: Pick<Answer, 'headers'>, further: string[] = []): void {
   expect(Object.keys(headers).sort()).toEqual([...ALWAYS, ...further].sort());
   expect(String(headers['x-request-id'])).toMatch(/^[\w.-]{1,64}$/);

@@ -1,4 +1,4 @@
-// The API inside the test, opened as its process opens it: its log and counters readable, its clock and dice replaceable.
+// The API within the test process, opened as in production, with readable log and counters and replaceable clock and randomness.
 import { pino } from 'pino';
 import { expect } from 'vitest';
 import { openApi, type Api } from '../../src/api/api.ts';
@@ -19,11 +19,11 @@ export type LogLine = { level: number | string; msg: string } & Record<string, u
 export type TestApp = Api & {
   tenant: AcceptingTenant;
   lines: LogLine[];
-  /** The one line about a request, once it is written. */
+  /** The log line of a request, once it is written. */
   told: (requestId: unknown) => Promise<LogLine>;
-  /** How many submissions were counted with this code. */
+  /** The number of submissions counted with this code. */
   counted: (code: string) => Promise<number>;
-  /** What a listener calls for what never became a request, and how many were counted with this code. */
+  /** The listener's callback for requests that never became valid, and the number counted with this code. */
   connectionRefused: Events['connectionRefused'];
   refusedConnections: (code: string) => Promise<number>;
 };
@@ -41,7 +41,7 @@ export async function startTestApp(
       OPERATOR_TOKEN,
       HOST: '127.0.0.1',
       PORT: '0',
-      // Tests have one device do the work of a fleet.
+      // In tests one device does the work of a fleet.
       DEVICE_RATE_PER_MIN: '0',
       ...env,
     },
@@ -77,7 +77,7 @@ async function sumOf(counter: Pick<Metrics['submissions'], 'get'>, code: string)
   return values.filter(({ labels }) => labels['code'] === code).reduce((sum, { value }) => sum + value, 0);
 }
 
-/** Resolves once the queue has its connection; until then it answers no. */
+/** Resolves once the queue is connected; until then it refuses requests. */
 export async function untilConnected({ tenant }: TestApp, withinMs?: number): Promise<void> {
   await until('a connection to Redis', () => tenant.redis.status === 'ready', withinMs);
 }

@@ -1,4 +1,4 @@
-// A real Chromium for tests of pages, where the machine has one; what its pages complain about is collected.
+// A real Chromium for tests of pages, if the machine has one; collects what its pages report as errors.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,12 +11,12 @@ const PLACES = [
   '/usr/bin/google-chrome',
 ];
 
-/** Null where there is none on this machine. */
+/** Null if there is none on this machine. */
 export const chromiumPath = PLACES.find((path) => path !== '' && existsSync(path)) ?? null;
 
 const WITHOUT = 'needs Chromium: install it, or set CHROMIUM_PATH';
 
-/** A title that says why its tests are skipped, where they are. */
+/** A test title that includes the reason if its tests are skipped. */
 export const titled = (title: string): string => (chromiumPath === null ? `${title} – skipped, ${WITHOUT}` : title);
 
 export function startBrowser(): Promise<Browser> {
@@ -26,7 +26,7 @@ export function startBrowser(): Promise<Browser> {
 
 export type OpenedPage = {
   page: Page;
-  /** Errors on the console, exceptions, and everything the content security policy refused. */
+  /** Console errors, exceptions, and everything the content security policy blocked. */
   complaints: string[];
   close: () => Promise<void>;
 };
@@ -55,7 +55,7 @@ export async function openPage(
 
 const PICTURES = fileURLToPath(new URL('../../docs/pictures/', import.meta.url));
 
-/** Takes a picture for the documents, where PICTURES is set: `PICTURES=1 vitest run test/browser`. */
+/** Takes a screenshot for the documentation if PICTURES is set: `PICTURES=1 vitest run test/browser`. */
 export async function takePicture(page: Page, name: string): Promise<void> {
   if (process.env['PICTURES'] === undefined) return;
   await page.screenshot({ path: join(PICTURES, `${name}.png`), animations: 'disabled' });

@@ -1,4 +1,4 @@
-// Budgets over a test's own Redis, each on a connection of its own as in a worker process of its own.
+// Budgets over a test's own Redis, each on its own connection, as in separate worker processes.
 import { createBudget, type Budget, type BudgetSettings } from '../../src/queue/budget/budget.ts';
 import { createKeys } from '../../src/queue/redis/keys.ts';
 import { connect, disconnect, type RedisConnection } from '../../src/queue/redis/connection.ts';
@@ -9,7 +9,7 @@ export const KEYS = createKeys('runstate', 'default');
 
 export type TestBudget = Budget & { close: () => Promise<void> };
 
-/** @param prepare is given the connection before the budget's scripts are defined on it */
+/** @param prepare called with the connection before the budget's scripts are defined on it */
 export function openTestBudget(
   { config }: Pick<TestRedis, 'config'>,
   settings: Partial<BudgetSettings> = {},

@@ -1,4 +1,4 @@
-// Authorities and the certificates they sign, good ones and every kind of bad one, made for a test.
+// Authorities and certificates for tests, valid ones and every kind of invalid one.
 import 'reflect-metadata';
 
 import { KeyObject, randomBytes, webcrypto, X509Certificate } from 'node:crypto';
@@ -8,7 +8,7 @@ const EC = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const DAY_MS = 86_400_000;
 const CLIENT_AUTH = x509.ExtendedKeyUsage.clientAuth;
 
-/** What a key may do. */
+/** Key usages. */
 export const USAGES = {
   sign: x509.KeyUsageFlags.digitalSignature,
   encrypt: x509.KeyUsageFlags.keyEncipherment,
@@ -21,7 +21,7 @@ export type Asked = {
   subject?: string;
   /** Alternative names. */
   names?: { type: 'dns' | 'url'; value: string }[];
-  /** Null: the certificate does not say what it is for. */
+  /** Null omits the extended key usage. */
   purposes?: string[] | null;
   usages?: x509.KeyUsageFlags;
   notBefore?: Date;
@@ -35,7 +35,7 @@ export type AskedAuthority = Asked & { pathLength?: number; isAuthority?: boolea
 
 export type Authority = Made & {
   issue: (asked?: Asked) => Promise<Made>;
-  /** An authority below this one. */
+  /** An intermediate authority. */
   below: (asked?: AskedAuthority) => Promise<Authority>;
 };
 
@@ -96,7 +96,7 @@ async function make(signer: Signer | null, asked: Asked, constraints: x509.Exten
   return { made, key: keys.privateKey, certificate };
 }
 
-/** An extension with this value; an Intune id has its GUID in it, the first three groups little-endian. */
+/** An extension with this value; an Intune id contains its GUID, the first three groups little-endian. */
 export function extension(oid: string, value: Uint8Array, critical = false): x509.Extension {
   return new x509.Extension(oid, critical, new Uint8Array(value));
 }
@@ -107,7 +107,7 @@ export function guidBytes(guid: string): Buffer {
   return Buffer.concat([little(a), little(b), little(c), Buffer.from(rest.join(''), 'hex')]);
 }
 
-/** As a proxy writes them. */
+/** In the formats of proxies. */
 export const clientCert = ({ der }: Made) => `:${der.toString('base64')}:`;
 export const forwardedClientCert = ({ der, pem }: Made, more = '') =>
   `Hash=${new X509Certificate(der).fingerprint256.replaceAll(':', '').toLowerCase()};Cert="${encodeURIComponent(pem)}";Subject="CN=a \\"quoted\\" one, and a comma;semicolon"${more}`;

@@ -1,4 +1,4 @@
-// The command line as a process: its arguments, an environment of its own, what it said and how it ended.
+// Runs the command line as a process: arguments, its own environment, output and exit code.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers';
 export type Ran = { code: number | null; stdout: string; stderr: string };
 export type Given = { env?: Record<string, string>; input?: string };
 
-/** Starts a command; nothing of the test's environment is in it but the PATH. */
+/** Starts a command; it gets nothing of the test's environment except the PATH. */
 export function startCli(args: string[], { env = {}, input = '' }: Given = {}) {
   const child = spawn(process.execPath, ['src/cli/main.ts', ...args], { env: { PATH: process.env['PATH'], ...env } });
   child.stdin.end(input);

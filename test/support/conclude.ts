@@ -1,4 +1,4 @@
-// One outcome decided and carried out on a delivery, as a worker does it; and the operation an attempt asked for.
+// Decides one outcome and applies it to a delivery, as a worker does; and the operation an attempt requested.
 import { conclude as carryOut } from '../../src/domain/attempt/conclusion.ts';
 import { decide, type Verdict } from '../../src/domain/attempt/decide.ts';
 import type { Policy } from '../../src/domain/attempt/retry-policy.ts';
@@ -6,7 +6,7 @@ import { begin, createDelivery, type Delivery, type Outcome } from '../../src/do
 import type { Operation } from '../../src/domain/hold/hold.ts';
 import type { TenantEffect } from '../../src/domain/hold/tenant-effect.ts';
 
-/** `held`: whether a hold answers for the failure. */
+/** `held`: whether a hold explains the failure. */
 export type Circumstances = { now: number; random: number; held: boolean };
 
 export function verdictOf(outcome: Outcome, delivery: Delivery, circumstances: Circumstances, policy: Policy): Verdict {
@@ -26,7 +26,7 @@ export function conclude(
 
 const POLICY: Policy = { maxAgeMs: 1e9, lookAfterMs: 1, attemptTimeoutMs: 1, backoff: { baseMs: 1, capMs: 1 } };
 
-/** What an outcome means for the tenant, whichever delivery it is of. */
+/** The effect of an outcome on the tenant, whichever delivery it belongs to. */
 export function effectOf(outcome: Outcome, operation: Operation): TenantEffect {
   const accepted = createDelivery('t', { runId: 'r', deviceId: 'd', hardwareConfigurationId: 'h' }, 0);
   const uncertainty = operation === 'look' ? { since: 0, looks: 0 } : null;

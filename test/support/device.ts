@@ -1,4 +1,4 @@
-// A device as the contract describes it: its run result and its signature by hand, from the RFC's text and node:crypto alone.
+// A device as the contract describes it: run result and signature by hand, from the RFC and node:crypto only.
 import { createHash, createHmac } from 'node:crypto';
 
 export const GROUP_KEY = '8isrFI1sGsIlvvFSSFRiMfCNzv21fjbE/+ah/lSh3lF8e2YG1Te7w1KpZhJFFXJrqYKi9yegxkqIChbqOS9Egw==';
@@ -6,7 +6,7 @@ export const OLD_GROUP_KEY = 'b2xkIGdyb3VwIGtleSwgc3RpbGwgZ29vZA==';
 export const DEVICE_ID = 'BER-LAT-0001';
 export const CONFIGURATION_ID = '0b7f0e7a-3f5e-4c8e-9a53-3a1f5d2c7e01';
 
-/** What a device may send; every required member and one optional one. */
+/** A valid run result: all required members and one optional one. */
 export function runResult(changes: Record<string, unknown> = {}): Record<string, unknown> {
   return {
     runId: 'run-1',
@@ -24,18 +24,18 @@ export function runResult(changes: Record<string, unknown> = {}): Record<string,
 export type Signing = {
   method?: string;
   path?: string;
-  /** Null where the method has none. */
+  /** Null if the method has no body. */
   body: string | Buffer | null;
   deviceId?: string;
   groupKey?: string;
   createdS?: number;
-  /** As they stand between the parentheses. */
+  /** The text between the parentheses. */
   components?: string;
-  /** Everything behind the parentheses. */
+  /** The text after the parentheses. */
   parameters?: string;
   label?: string;
   digest?: string;
-  /** Of further components, by what stands between the parentheses. */
+  /** The values of further components, by their text between the parentheses. */
   values?: Record<string, string>;
 };
 
@@ -45,7 +45,7 @@ const nowS = () => Math.floor(Date.now() / 1000);
 
 export const digestOf = (body: string | Buffer) => `sha-256=:${createHash('sha256').update(body).digest('base64')}:`;
 
-/** The headers of a signed request; whatever is asked for differently is signed consistently. */
+/** The headers of a signed request; changed parts are signed consistently. */
 export function sign({
   method = 'POST',
   path = '/v1/run-results',

@@ -1,4 +1,4 @@
-// A process that uses the embedded Redis of a directory: says when it is ready and what it waits for, and writes when told to.
+// A process that uses the embedded Redis of a directory: reports when it is ready and what it waits for, and writes on request.
 import { Redis } from 'ioredis';
 import { socketPath } from '../../src/queue/redis/embedded/directory.ts';
 import { startEmbeddedRedis } from '../../src/queue/redis/embedded/embedded.ts';

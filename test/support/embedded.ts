@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync, realpathSync } from 'node:fs';
 import { startProcess, type TestProcess } from './process.ts';
 
-/** Process ids of the redis-servers that work in a directory, without the children that rewrite their files. */
+/** Process ids of the redis-servers working in a directory, without their rewriting children. */
 export function serversIn(directory: string): number[] {
   const folder = realpathSync(directory);
   const found = readdirSync('/proc')

@@ -1,4 +1,4 @@
-// A wall clock that a test sets for a process of its own (libfaketime): ahead, behind, or stepping while it runs.
+// A fake wall clock for another process (libfaketime): ahead, behind, or stepping while it runs.
 import { globSync } from 'node:fs';
 import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -6,13 +6,13 @@ import { join } from 'node:path';
 
 const [LIBRARY] = globSync('/usr/{lib,local/lib,lib64}/{*/,}faketime/libfaketimeMT.so.1');
 
-/** Why tests of clocks cannot run here; null where they can. */
+/** Why clock tests cannot run here; null if they can. */
 export const MISSING_FAKETIME = LIBRARY === undefined ? 'libfaketime is not installed' : null;
 
 export type FakeClock = {
-  /** For the process whose clock it is. */
+  /** The environment of the process that uses the clock. */
   env: Record<string, string>;
-  /** Sets the wall clock so many seconds ahead of the true one; the monotonic clock stays as it is. */
+  /** Sets the wall clock this many seconds ahead of real time; the monotonic clock is not affected. */
   set: (aheadS: number) => Promise<void>;
   close: () => Promise<void>;
 };

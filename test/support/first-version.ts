@@ -1,6 +1,6 @@
-// Run results as devices sent them to the first version, and the fingerprints it made of them: taken from that version, never made anew.
+// Run results as sent to the first version, and the fingerprints it made of them: recorded from that version, never regenerated.
 
-/** The 32 bytes of 1 it was given as PAYLOAD_KEYS where it had any. */
+/** Its PAYLOAD_KEYS, if it had any: 32 bytes of 1. */
 export const FIRST_PAYLOAD_KEY = Buffer.alloc(32, 1);
 
 export type FirstRecord = { what: string; sent: Record<string, unknown>; plain: string; keyed: string };

@@ -1,4 +1,4 @@
-// The product's Graph edge against a sandbox of the test's own: real SDKs, real HTTPS, everything closed at the end.
+// The product's Graph client against the test's own sandbox: real SDKs and HTTPS; everything is closed at the end.
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
@@ -12,14 +12,14 @@ import { createSandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts
 
 export type Ended = Parameters<RequestEnded>[0];
 
-/** What a test may want otherwise than usual. */
+/** What a test may want to change. */
 export type Wishes = {
   sandbox?: SandboxOptions;
   config?: Partial<GraphConfig>;
   clock?: () => number;
 };
 
-/** Where the certificate authority is that this process trusts. */
+/** The directory of the certificate authority that this process trusts. */
 export function trustedTlsDirectory(): string {
   const caPath = process.env['NODE_EXTRA_CA_CERTS'];
   if (caPath === undefined) throw new Error('vitest.config.ts names no globalSetup that sets NODE_EXTRA_CA_CERTS');
@@ -31,7 +31,7 @@ function startTrustedSandbox(options: SandboxOptions = {}) {
   return createSandbox({ tlsDirectory: trustedTlsDirectory(), ...options });
 }
 
-/** A port that was free a moment ago: nobody listens on it. */
+/** A port that was free a moment ago, so nothing listens on it. */
 export async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -41,7 +41,7 @@ export async function freePort(): Promise<number> {
   return port;
 }
 
-/** A sandbox, a token source and a Graph client that talk to each other; `await using` closes them. */
+/** A connected sandbox, token source and Graph client; `await using` closes them. */
 export async function startGraph({ sandbox: options = {}, config: changes = {}, clock = Date.now }: Wishes = {}) {
   const sandbox = await startTrustedSandbox(options);
   const { tenantId, clientId } = sandbox;
@@ -67,7 +67,7 @@ export async function startGraph({ sandbox: options = {}, config: changes = {}, 
     tokens,
     client,
     clock,
-    /** Every request's end as the metrics hear of it. */
+    /** Completed requests, as reported to the metrics. */
     ended,
     configurationId,
     /** A run state of this sandbox's first configuration. */

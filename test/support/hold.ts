@@ -1,4 +1,4 @@
-// Holds begun and ended in tests, as attempts of a worker would.
+// Begins and ends holds in tests, as a worker's attempts would.
 import type { Outcome } from '../../src/domain/delivery.ts';
 import type { Failure } from '../../src/domain/attempt/failure.ts';
 import { keyOfHold, type HoldKey, type Operation } from '../../src/domain/hold/hold.ts';
@@ -6,11 +6,11 @@ import type { Judgement } from '../../src/domain/hold/judge.ts';
 import type { Budget, Denied, Held, Permit } from '../../src/queue/budget/budget.ts';
 import { effectOf } from './conclude.ts';
 
-/** Two configurations that differ in nothing else. */
+/** Two configurations that are otherwise identical. */
 export const ONE = '11111111-2222-3333-4444-555555555555';
 export const OTHER = '99999999-2222-3333-4444-555555555555';
 
-/** Whose attempt a permit is for. */
+/** The delivery a permit is requested for. */
 export const asking = (id = 'd1', hardwareConfigurationId = ONE) => ({ id, hardwareConfigurationId });
 
 export const failed = (
@@ -31,7 +31,7 @@ type Attempt = {
   probes?: readonly HoldKey[];
 };
 
-/** Judges what an attempt came to. */
+/** Judges the outcome of an attempt. */
 export function judge(
   budget: Pick<Budget, 'judge'>,
   outcome: Outcome,
@@ -46,13 +46,13 @@ export function judge(
   });
 }
 
-/** Holds the tenant for a credential that no configuration can be to blame for, or for a permission. */
+/** Holds the tenant: for a credential, which no configuration can be the cause of, or for a permission. */
 export const holdAll = (budget: Pick<Budget, 'judge'>, reason: 'forbidden' | 'credential-refused', detail: string) =>
   judge(budget, failed(reason, detail));
 
-/** A probe gets through. */
+/** A probe succeeds. */
 export const release = (budget: Pick<Budget, 'judge'>) =>
   judge(budget, works, { probes: ['any', 'create', keyOfHold('create', ONE)] });
 
-/** How long a question for a slot is to wait before it is asked again. */
+/** How long to wait before asking for a slot again. */
 export const waitOf = (answer: Permit | Denied | Held): number => ('waitMs' in answer ? answer.waitMs : 0);

@@ -1,4 +1,4 @@
-// Preloaded into a process under test: writes the URL of every module it loaded to the file LOADED_MODULES names, when it ends.
+// Preloaded into a process under test: on exit, writes the URLs of all loaded modules to the file named by LOADED_MODULES.
 import { writeFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 

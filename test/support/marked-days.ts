@@ -8,7 +8,7 @@ import { send } from './raw-http.ts';
 import { startTestRedis, type TestRedis } from './redis.ts';
 import { until } from './until.ts';
 
-/** What a device or a person said, and what a BIOS tool echoed of passwords: for Graph alone, or for nobody. */
+/** Device and personal data, and passwords printed by a BIOS tool: only Graph may see them, or nobody. */
 export const SAID = {
   output: 'mArKeD-oUtPuT-7f3a',
   error: 'mArKeD-eRrOr-91bc',
@@ -23,7 +23,7 @@ export const SECRETS = {
   clientSecret: 'mArKeD~client.secret~0123456789',
   payloadKey: Buffer.from('marked payload key of 32 bytes..').toString('base64'),
 };
-/** What strangers put where it does not belong. */
+/** Markers that strangers put where they do not belong. */
 export const STRANGE = { path: 'mArKeD-pAtH', query: 'mArKeD-qUeRy', bearer: 'mArKeD-bEaReR', agent: 'mArKeD-aGeNt' };
 
 const OUTPUT = [
@@ -33,7 +33,7 @@ const OUTPUT = [
 ].join('\n');
 const ERROR = `${SAID.error}: BiosConfigUtility64 /cspwd:"${PASSWORDS[3]}" failed`;
 
-/** A run result that says all of it. */
+/** A run result that contains all of it. */
 export const markedRun = (runId: string, members: object = {}) =>
   runResult({ runId, ...SAID, output: OUTPUT, error: ERROR, ...members });
 
@@ -49,7 +49,7 @@ export type MarkedWorld = {
   close: () => Promise<void>;
 };
 
-/** Starts it and lives through all its days. */
+/** Starts the deployment and runs it through normal and failing operation. */
 export async function liveMarkedDays(): Promise<MarkedWorld> {
   const answers: Answer[] = [];
   const scrapes: string[] = [];
@@ -122,7 +122,7 @@ export async function liveMarkedDays(): Promise<MarkedWorld> {
     await submit(run('run-1', { output: `${OUTPUT} other` }));
   }
 
-  /** 401, 403, 404, 405, 415, 422 and broken JSON, each with something in it that is nobody's business. */
+  /** 401, 403, 404, 405, 415, 422 and broken JSON, each with a marker that must not leak. */
   async function strangers(): Promise<void> {
     await submit(run('run-2'), { groupKey: Buffer.alloc(32).toString('base64') });
     await submit(run('run-2'), { createdS: 1 });
@@ -138,7 +138,7 @@ export async function liveMarkedDays(): Promise<MarkedWorld> {
     await ask('POST', '/v1/run-results', { 'Content-Type': 'text/plain' }, JSON.stringify(run('run-2')));
   }
 
-  /** Dead letters, lost answers, throttling, holds for every reason, Redis away for a while. */
+  /** Dead letters, lost responses, throttling, holds for every reason, Redis down for a while. */
   async function badDays(): Promise<void> {
     sandbox.script('next 1 create: 400');
     await reaches(await submit(run('run-3')), 'dead');

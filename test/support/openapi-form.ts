@@ -1,4 +1,4 @@
-// The form of an OpenAPI 3.1 document as a JSON Schema: after the specification's text, as far as a document of ours goes.
+// A JSON Schema for OpenAPI 3.1 documents, written from the specification, as far as our document uses it.
 import type { AnySchemaObject } from 'ajv';
 
 const text = { type: 'string' };
@@ -18,7 +18,7 @@ const closed = (required: string[], properties: object, further: object = {}) =>
 });
 const componentsOf = (values: object) => mapOf(values, { pattern: '^[a-zA-Z0-9._-]+$' });
 
-/** An object, or a reference to one among the components. */
+/** An object, or a reference to one of the components. */
 const orReference = (name: string, kind: string) => ({
   if: { type: 'object', required: ['$ref'] },
   then: closed(['$ref'], { $ref: { pattern: `^#/components/${kind}/` }, description: text }),

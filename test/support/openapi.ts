@@ -1,4 +1,4 @@
-// The API's document as a test reads it: what it says each operation may answer, and whether an answer is as it says.
+// The API's OpenAPI document for tests: the documented responses of each operation, and whether a response matches them.
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
 import { expect } from 'vitest';
@@ -28,7 +28,7 @@ export type Operation = {
   responses: Record<string, Response>;
 };
 
-/** As it is served. */
+/** As served. */
 export const DOCUMENT = JSON.parse(JSON.stringify(createOpenApi())) as Record<string, unknown>;
 
 const withParameters = (operation: object) => ({ parameters: [], ...operation }) as unknown as Operation;
@@ -39,14 +39,14 @@ export const OPERATIONS: Operation[] = Object.entries(
   Object.entries(item).map(([method, operation]) => ({ ...withParameters(operation), method, path })),
 );
 
-/** Under this name an answer that any operation may give is found. */
+/** The name for responses that any operation may give. */
 export const ANY = 'any';
 
 export const ajv = formats.default(new Ajv2020({ strict: false, allErrors: true }));
 ajv.addSchema(DOCUMENT, 'document');
 ajv.addSchema(close(DOCUMENT), 'closed');
 
-/** Members may be added to answers one day; until then a test wants to know of every one. */
+/** Clients must accept additional members in responses; tests must notice them. */
 function close(part: unknown): Record<string, unknown> {
   return JSON.parse(
     JSON.stringify(part, (_key, value: unknown) => {
@@ -57,7 +57,7 @@ function close(part: unknown): Record<string, unknown> {
   ) as Record<string, unknown>;
 }
 
-/** What is at a place (`/paths/…`) of the document, references followed. */
+/** Resolves a reference (`/paths/…`) within the document. */
 export function resolve<T extends { $ref?: string }>(part: T): T {
   if (part.$ref === undefined) return part;
   const found = part.$ref
@@ -68,13 +68,13 @@ export function resolve<T extends { $ref?: string }>(part: T): T {
   return resolve(found as T);
 }
 
-/** A check of values against a schema of the document. */
+/** A validator for a schema of the document. */
 export function compile(schema: Schema, document: 'document' | 'closed' = 'document'): ValidateFunction {
   const absolute = JSON.stringify(document === 'closed' ? close(schema) : schema).replaceAll('"#/', `"${document}#/`);
   return ajv.compile(JSON.parse(absolute) as Schema);
 }
 
-/** The codes a refusal's schema allows; none where it is no refusal. */
+/** The codes that a refusal's schema allows; none if it is not a refusal. */
 function codesOf(schema: Schema): string[] {
   const whole = resolve(schema);
   if (whole.oneOf) return whole.oneOf.flatMap(codesOf);
@@ -82,7 +82,7 @@ function codesOf(schema: Schema): string[] {
   return typeof code === 'string' ? [code] : [];
 }
 
-/** Each answer the document knows, as `operation status` or `operation status code`. */
+/** All documented responses, as `operation status` or `operation status code`. */
 export function documentedAnswers(): string[] {
   const answers = OPERATIONS.flatMap(({ operationId, responses }) =>
     Object.entries(responses).flatMap(([status, response]) => {
@@ -95,7 +95,7 @@ export function documentedAnswers(): string[] {
   return [...new Set(answers)];
 }
 
-/** Asserts that an answer is one the document knows: its status, its media type, its body, its header fields. */
+/** Asserts that a response is documented: status, media type, body and header fields. */
 export function expectDocumented(operationId: string, answer: Answer): void {
   const { responses } = OPERATIONS.find((one) => operationId === ANY || one.operationId === operationId) as Operation;
   const documented = resolve(
@@ -109,7 +109,7 @@ export function expectDocumented(operationId: string, answer: Answer): void {
   expectHeaders(documented, answer.headers);
 }
 
-/** Fields of HTTP itself, and those that tell a browser how to treat a page. */
+/** Fields of HTTP itself, and those for browsers' handling of pages. */
 const EVERYDAY =
   /^(connection|keep-alive|date|content-(type|length)|transfer-encoding|etag|last-modified|accept-ranges|cache-control|vary|content-security-policy|cross-origin-.*|origin-agent-cluster|referrer-policy|x-(content-type-options|dns-prefetch-control|download-options|frame-options|permitted-cross-domain-policies|xss-protection))$/;
 

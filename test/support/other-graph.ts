@@ -1,4 +1,4 @@
-// Another Microsoft Graph and token endpoint, independent of the sandbox: no $filter, other paging, and answers that get lost.
+// A second Microsoft Graph and token endpoint, independent of the sandbox: no $filter, other paging, and lost responses.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -28,27 +28,27 @@ const CLIENT = '0d9c7a52-3f43-4b53-8f5c-6f0a1a3b2c4d';
 const SECRET = 'an-other-secret';
 const toConfiguration = (_: unknown, index: number) => `aaaaaaaa-0000-4000-8000-00000000000${index + 1}`;
 const PAGE = 9;
-/** So many of the creates are carried out without the caller learning of it. */
+/** Share of creates that are executed but whose response is lost. */
 const LOST_SHARE = 0.1;
 
 type Response = { status: number; json: object };
 
-/** How one configuration is answered while something is wrong with it; null where it is answered as usual. */
+/** The response of a configuration in trouble; null for the normal one. */
 export type Trouble = (method: 'POST' | 'GET') => Response | 'hang' | null;
 
 export const TROUBLES = {
   forbidden: () => refusal(403),
   failing: () => refusal(500),
-  /** As Intune answers on documented routes that its services do not serve. */
+  /** Intune's response for documented routes that its services do not serve. */
   unserved: (method) => (method === 'POST' ? unserved() : null),
-  /** Creates are never answered, and not carried out. */
+  /** Creates are never answered and not executed. */
   hanging: (method) => (method === 'POST' ? 'hang' : null),
   rejecting: (method) => (method === 'POST' ? refusal(400) : null),
 } satisfies Record<string, Trouble>;
 
-/** What it does with `$filter`: it pages by an option of its own and knows no other. */
+/** Its handling of `$filter`: it pages by its own option and supports no other. */
 export type OtherFilter = 'ignored' | 'refused' | 'failing' | 'finds-nothing';
-/** `longestText`: of longer outputs and errors, records made from now on show only the end. */
+/** `longestText`: new records show only the end of longer outputs and errors. */
 export type OtherSettings = { filter: OtherFilter; longestText: number | null };
 
 export type OtherGraphOptions = { configurations?: number; lostShare?: number };
@@ -67,7 +67,7 @@ export async function startOtherGraph(
   const tls = await createCertificate(directory);
   const settings: OtherSettings = { filter: 'ignored', longestText: null };
   const records: OtherRecord[] = [];
-  /** Of which records only so much is shown. */
+  /** How much of a record's texts is shown, if shortened. */
   const shortened = new Map<OtherRecord, number>();
   const tokens = new Set<string>();
   const faults: Record<string, number> = {};
@@ -127,7 +127,7 @@ export async function startOtherGraph(
     return lost === '504' ? refusal(504) : 'nothing';
   }
 
-  /** Pages by an opaque number; every query option but its own and `$filter` is ignored. */
+  /** Pages by an opaque number; ignores all query options except its own and `$filter`. */
   function list(configurationId: string, url: URL): Response {
     if (url.searchParams.has('$filter')) {
       if (settings.filter === 'refused') return refusal(400);
@@ -158,13 +158,13 @@ export async function startOtherGraph(
       NODE_EXTRA_CA_CERTS: join(directory, 'certificate.pem'),
     }),
     configurationIds,
-    /** From now on a configuration is answered like this. */
+    /** Sets how a configuration is answered from now on. */
     trouble: (configurationId: string, trouble: Trouble | null) => {
       if (trouble) troubles.set(configurationId, trouble);
       else troubles.delete(configurationId);
     },
     set: (changes: Partial<OtherSettings>) => void Object.assign(settings, changes),
-    /** Every create that arrived, and how it was answered; null where its answer was lost. */
+    /** Every create that arrived, and its response; null if the response was lost. */
     creates: () => creates,
     records: () => records,
     faults: () => faults,
@@ -176,7 +176,7 @@ export async function startOtherGraph(
   };
 }
 
-/** Good since yesterday: the clocks of those who look at it may be hours behind. @returns it, with who signed it beside it */
+/** Valid since yesterday, in case a client's clock is hours behind. @returns the certificate with its authority's */
 async function createCertificate(directory: string): Promise<{ cert: string; key: string }> {
   const authority = await createAuthority({ subject: 'CN=The other Graph' });
   await writeFile(join(directory, 'certificate.pem'), authority.pem);
@@ -188,7 +188,7 @@ async function createCertificate(directory: string): Promise<{ cert: string; key
   return { cert: pem, key: keyPem };
 }
 
-/** Instants as this Graph writes them: always seven digits. Of long texts it may show no more than the end. */
+/** Instants as this Graph writes them, always with seven digits. Long texts may be cut to their end. */
 function show(record: OtherRecord, longestText = Infinity): object {
   const [, seconds = '', fraction = '', offset = ''] =
     /^(.{19})(?:\.(\d+))?(.*)$/.exec(record.lastStateUpdateDateTime) ?? [];
@@ -217,7 +217,7 @@ function refusal(status: number): Response {
   return { status, json: { error: { code: `other${status}`, message: 'not today' } } };
 }
 
-/** As publicly reported of siblings of this route: the same words nested in the message. */
+/** As publicly reported for similar routes: the same words nested in the message. */
 function unserved(): Response {
   const message =
     'No OData route exists that match template ~/singleton/navigation/key/navigation with http verb POST for request /DeviceConfig/StatelessDeviceConfigFEService/deviceManagement.';

@@ -1,4 +1,4 @@
-// A collector: takes spans over OTLP/HTTP, and reads the protobuf by itself, from the field numbers of OpenTelemetry's trace.proto.
+// An OTLP/HTTP collector for spans; decodes the protobuf itself, from the field numbers in OpenTelemetry's trace.proto.
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -23,12 +23,12 @@ export type CollectedSpan = {
 export type Collector = {
   url: string;
   spans: CollectedSpan[];
-  /** What came, as it came. */
+  /** The raw requests. */
   requests: { path: string; headers: IncomingHttpHeaders; body: Buffer }[];
   close: () => Promise<void>;
 };
 
-/** @param behaviour `hangs`: takes spans and never answers */
+/** @param behaviour `hangs`: accepts spans but never responds */
 export async function startCollector(behaviour: 'answers' | 'hangs' = 'answers'): Promise<Collector> {
   const spans: CollectedSpan[] = [];
   const requests: Collector['requests'] = [];

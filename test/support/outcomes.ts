@@ -1,4 +1,4 @@
-// Deliveries brought to an end without a worker: delivered, or refused by Graph.
+// Ends deliveries without a worker: delivered, or refused by Graph.
 import { conclude } from './conclude.ts';
 import { begin, type Delivery, type Outcome } from '../../src/domain/delivery.ts';
 import type { RunResult } from '../../src/domain/submission/run-result.ts';
@@ -18,7 +18,7 @@ export const rejected = (status: number, detail = `Graph said ${status}`): Outco
   graph: { status, code: null, requestId: '5c1f' },
 });
 
-/** Accepts a run result and lets one attempt come to this; its job is gone, as after a worker's attempt. */
+/** Accepts a run result and gives one attempt this outcome; its job is gone, as after a worker's attempt. */
 export async function conclusionOf(
   { deliveries, redis, keys }: Tenant,
   run: RunResult,

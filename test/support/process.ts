@@ -1,4 +1,4 @@
-// The API as a process of its own: started, its log lines collected, stopped, nothing of the test's environment in it.
+// The API in its own process: starts it, collects its log lines, stops it; without the test's environment.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
@@ -15,7 +15,7 @@ export type TestProcess = {
   /** The first line with this message. */
   line: (msg: string) => Promise<LogLine>;
   signal: (signal: NodeJS.Signals) => void;
-  /** Its exit code; null where a signal ended it. */
+  /** Its exit code; null if a signal ended it. */
   ended: Promise<number | null>;
   close: () => Promise<void>;
 };
@@ -58,7 +58,7 @@ export function startProcess(main: string, env: Record<string, string>, ...args:
   };
 }
 
-/** Starts the API on a free port. @returns it, and where it listens */
+/** Starts the API on a free port. @returns the process, and where it listens */
 export async function startApi(env: Record<string, string>): Promise<{ api: TestProcess; port: number; url: string }> {
   const api = startProcess('src/main.ts', { HOST: '127.0.0.1', PORT: '0', ...env });
   const { port } = await api.line('listening');

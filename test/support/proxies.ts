@@ -1,4 +1,4 @@
-// A real nginx or HAProxy in front of a test's bridge: its configuration, a directory of its own, gone afterwards.
+// A real nginx or HAProxy in front of a test's bridge, with its own configuration and directory, removed afterwards.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { accessSync, constants } from 'node:fs';
@@ -11,10 +11,10 @@ import { until } from './until.ts';
 
 export type Proxy = { port: number; url: string; said: () => string; close: () => Promise<void> };
 
-/** Debian keeps servers where only root's PATH leads. */
+/** Debian installs servers in directories that are only on root's PATH. */
 const PLACES = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'];
 
-/** The path of a program; null where this machine has none. */
+/** The path of a program; null if this machine does not have it. */
 function programPath(name: string): string | null {
   const isThere = (path: string) => {
     try {
@@ -30,15 +30,15 @@ function programPath(name: string): string | null {
 const NGINX = programPath('nginx');
 const HAPROXY = programPath('haproxy');
 
-/** Which of the two are here; whoever is not is skipped by name. */
+/** Which of the two are installed; tests of a missing one are skipped by name. */
 export const PROXIES = { nginx: NGINX !== null, haproxy: HAPROXY !== null };
 
-/** A title that says why its tests are skipped, where they are. */
+/** A test title that includes the reason if its tests are skipped. */
 export const titled = (name: keyof typeof PROXIES, title: string): string =>
   PROXIES[name] ? `${name}: ${title}` : `${name}: ${title} – skipped, ${name} is not installed`;
 
 /**
- * @param http what stands in its http block, given the port to listen on and its directory
+ * @param http content of the http block, given the port to listen on and the directory
  * @param files written there first, by name
  */
 export async function startNginx(
@@ -59,7 +59,7 @@ export async function startNginx(
   }));
 }
 
-/** @param sections what stands behind its global and defaults sections */
+/** @param sections configuration after the global and defaults sections */
 export async function startHaproxy(
   sections: (port: number, directory: string) => string,
   files: Record<string, string> = {},
@@ -114,7 +114,7 @@ async function start(
   return { port, url: `http://127.0.0.1:${port}`, said: () => said, close };
 }
 
-/** Whether anybody listens there. */
+/** Whether something listens there. */
 export function accepts(port: number): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(port, '127.0.0.1');

@@ -1,4 +1,4 @@
-// A Graph that answers with exactly the bytes a test wants: what no well-behaved sandbox would send, over trusted HTTPS.
+// A Graph over trusted HTTPS that sends exactly the bytes a test wants, including what no well-behaved sandbox would send.
 import { once } from 'node:events';
 import { createServer } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -9,7 +9,7 @@ import { trustedTlsDirectory } from './graph.ts';
 
 export type Seen = { method: string; url: string; headers: IncomingMessage['headers']; body: string };
 
-/** Answers every request with what `answer` does; remembers each. `await using` closes it. */
+/** Answers every request with `answer` and records it. `await using` closes it. */
 export async function startRawGraph(answer: (response: ServerResponse, seen: Seen) => void) {
   const tls = await createTlsMaterial(trustedTlsDirectory(), ['localhost']);
   const seen: Seen[] = [];
@@ -30,7 +30,7 @@ export async function startRawGraph(answer: (response: ServerResponse, seen: See
   return {
     seen,
     server,
-    /** How many connections are open now. */
+    /** The number of open connections. */
     connections: () => promisify(server.getConnections.bind(server))(),
     origin: `https://localhost:${port}`,
     [Symbol.asyncDispose]: async () => {

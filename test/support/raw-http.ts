@@ -1,17 +1,17 @@
-// HTTP below the level of any client: bytes over a socket as they come to mind, and the answers read back.
+// HTTP below the level of any client: arbitrary bytes over a socket, and the responses read back.
 import { once } from 'node:events';
 import { request, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import type { Answer } from './answer.ts';
 
-/** A connection that stays open on our side, whatever the other does. */
+/** A connection that stays open on our side, even if the other side closes. */
 export async function openSocket(port: number): Promise<Socket> {
   const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true });
   await once(socket, 'connect');
   return socket.on('error', () => undefined);
 }
 
-/** Reads until the other side says it is done. */
+/** Reads until the other side ends the connection. */
 export async function readAll(socket: Socket): Promise<string> {
   let text = '';
   socket.setEncoding('utf8').on('data', (chunk: string) => void (text += chunk));
@@ -21,7 +21,7 @@ export async function readAll(socket: Socket): Promise<string> {
   return text;
 }
 
-/** Sends bytes on a connection of their own, and reads the one answer. */
+/** Sends bytes on a new connection and reads the single response. */
 export async function exchange(port: number, bytes: string | Buffer): Promise<Answer> {
   const socket = await openSocket(port);
   socket.write(bytes);
@@ -30,7 +30,7 @@ export async function exchange(port: number, bytes: string | Buffer): Promise<An
   return answer;
 }
 
-/** Splits an answer with a Content-Length into its parts. */
+/** Splits a response with a Content-Length into its parts. */
 export function parseAnswer(text: string): Answer {
   const [head = '', body = ''] = text.split('\r\n\r\n');
   const [statusLine = '', ...fields] = head.split('\r\n');
@@ -47,7 +47,7 @@ export function parseAnswer(text: string): Answer {
   };
 }
 
-/** One request with exactly these header fields and bytes; an array is sent as several fields of one name. */
+/** Sends a request with exactly these header fields and bytes; an array becomes several fields of one name. */
 export async function send(
   port: number,
   method: string,

@@ -1,9 +1,9 @@
-// A clock of one's own for the scripts a connection defines, so that hours of Redis's time pass in milliseconds.
+// A settable clock for the scripts of a connection, so that hours of Redis's time pass in milliseconds.
 import type { RedisConnection } from '../../src/queue/redis/connection.ts';
 
 const CLOCK_KEY = 'clock-of-the-test';
 
-/** From now on, scripts defined on this connection read the clock that `setTime` sets. */
+/** Makes scripts defined on this connection from now on read the clock set by `setTime`. */
 export function scriptClock(redis: RedisConnection): void {
   replaceTime(redis, `redis.call('HMGET', '${CLOCK_KEY}', 's', 'us')`);
 }
@@ -15,7 +15,7 @@ export async function setTime(redis: RedisConnection, now: number): Promise<numb
   return Math.floor(us / 1_000_000) * 1000 + (us % 1_000_000) / 1000;
 }
 
-/** Scripts defined from now on ask this Lua for the time, `{seconds, microseconds}`, instead of Redis. */
+/** Makes scripts defined from now on get the time `{seconds, microseconds}` from this Lua instead of Redis. */
 export function replaceTime(redis: RedisConnection, lua: string): void {
   const define = redis.defineCommand.bind(redis);
   redis.defineCommand = (name, definition) => {

@@ -1,7 +1,7 @@
 // The rules of the Redis user that docs/operations.md describes, as ACL SETUSER takes them.
 import { readFileSync } from 'node:fs';
 
-/** @param password the user's, in place of the documented word */
+/** @param password replaces the placeholder in the documentation */
 export function documentedRules(password: string): string[] {
   const text = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8');
   const [, rules] = /^ACL SETUSER bridge (on >PASSWORD [^`]*)$/m.exec(text) ?? [];
@@ -12,7 +12,7 @@ export function documentedRules(password: string): string[] {
     .map((rule) => rule.replace('PASSWORD', password));
 }
 
-/** The rules that are told in a sentence beside, by what they are for. */
+/** The rules given in accompanying sentences, by their purpose. */
 export function documentedBeside(what: RegExp): string[] {
   const text = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8').replaceAll('\n', ' ');
   const [, rules] = what.exec(text) ?? [];

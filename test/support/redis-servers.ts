@@ -1,4 +1,4 @@
-// Several redis-servers on ports, for Sentinel and Cluster; with a password and TLS where a test wants them.
+// Several redis-servers on ports, for Sentinel and Cluster, optionally with a password and TLS.
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
@@ -14,17 +14,17 @@ import { until } from './until.ts';
 const run = promisify(execFile);
 
 export type RedisServers = {
-  /** @param lines of its configuration file, beside its port and directory */
+  /** @param lines for its configuration file, besides port and directory */
   start: (name: string, port: number, lines: readonly string[], ...args: string[]) => Promise<ChildProcess>;
-  /** What redis-cli says, as the administrator. */
+  /** The output of redis-cli, run as the administrator. */
   cli: (port: number, ...command: string[]) => Promise<string>;
-  /** Makes a cluster of the servers on these ports. */
+  /** Creates a cluster of the servers on these ports. */
   cluster: (ports: readonly number[]) => Promise<void>;
   kill: (server: ChildProcess) => Promise<void>;
   close: () => Promise<void>;
 };
 
-/** @param secured an administrator's password for all of them, and whether they speak TLS alone */
+/** @param secured an administrator's password for all servers, and whether they use only TLS */
 export async function createRedisServers(secured?: { password: string; tls: boolean }): Promise<RedisServers> {
   const directory = await mkdtemp(join(tmpdir(), 'runstate-servers-'));
   const servers: ChildProcess[] = [];
@@ -79,7 +79,7 @@ async function kill(server: ChildProcess): Promise<void> {
   await gone;
 }
 
-/** A certificate that the tests' processes trust; a cluster's nodes show each other one for clients beside. */
+/** A certificate trusted by the tests' processes, and a client certificate for the cluster nodes among themselves. */
 async function writeTls(directory: string) {
   const { caPath, caPem, certificatePem, privateKeyPem } = await createTlsMaterial(trustedTlsDirectory(), [
     '127.0.0.1',
@@ -111,6 +111,6 @@ export async function freeRedisPort(): Promise<number> {
   const { port } = server.address() as AddressInfo;
   server.close();
   await once(server, 'close');
-  // A cluster node's bus listens 10,000 ports above.
+  // A cluster node's bus uses the port 10,000 above.
   return port < 50_000 ? port : freeRedisPort();
 }

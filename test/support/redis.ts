@@ -1,4 +1,4 @@
-// A private redis-server for one test file: its own socket and directory, gone afterwards, killable in between.
+// A private redis-server for one test file, with its own socket and directory; can be killed and is removed afterwards.
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -13,19 +13,19 @@ export type TestRedis = {
   directory: string;
   url: string;
   config: RedisConfig;
-  /** A connection of the test's own. */
+  /** The test's own connection. */
   client: Redis;
   /** Starts it again, with these settings beside its own. */
   /** How many keys there are, but for the one that asks all the while whether writes are taken. */
   countStored: () => Promise<number>;
   start: (...more: string[]) => Promise<void>;
   signal: (signal: NodeJS.Signals) => void;
-  /** Kills it as a crash would, and waits until it is gone. */
+  /** Kills it as in a crash, and waits until it is gone. */
   kill: () => Promise<void>;
   close: () => Promise<void>;
 };
 
-/** Starts redis-server with every write fsynced, as production is told to run it. */
+/** Starts redis-server with every write fsynced, as recommended for production. */
 export async function startTestRedis(...settings: string[]): Promise<TestRedis> {
   const directory = await mkdtemp(join(tmpdir(), 'runstate-redis-'));
   const socket = join(directory, 'redis.sock');

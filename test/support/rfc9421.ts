@@ -1,4 +1,4 @@
-// The requests, keys and signatures of RFC 9421, appendix B, as they stand there.
+// The requests, keys and signatures of RFC 9421, appendix B, unchanged.
 
 /** Public keys in DER, and the shared secret. */
 export const KEYS = {
@@ -55,7 +55,7 @@ export type Vector = {
   base: string;
 };
 
-/** All that sign a request; B.2.4 signs an answer. */
+/** All vectors that sign a request; B.2.4 signs a response. */
 export const VECTORS: Vector[] = [
   {
     section: 'B.2.1',

@@ -1,4 +1,4 @@
-// An authority in Entra's place: it publishes the keys it signs with, and issues access tokens with the roles it is asked for.
+// A stand-in for Entra: publishes its signing keys and issues access tokens with the requested roles.
 import { once } from 'node:events';
 import type { ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
@@ -13,21 +13,21 @@ export const APP_ID = '5f6c1f0a-9b33-4b6f-9d1e-2f7a1f3b9052';
 
 type PrivateKey = Awaited<ReturnType<typeof generateKeyPair>>['privateKey'];
 
-/** How it answers whoever asks for its keys. */
+/** How it answers requests for its keys. */
 export type Mood = 'keys' | 'fails' | 'hangs' | 'redirects' | 'nonsense';
 
-/** What a token holds beside or instead of what is good; undefined takes a member away. */
+/** Changes to a valid token; undefined removes a member. */
 export type Changes = { claims?: Record<string, unknown>; header?: Partial<JWTHeaderParameters>; key?: PrivateKey };
 
 export type SigningAuthority = {
-  /** What a service is told, so that it takes this authority's tokens. */
+  /** Settings that make a service accept this authority's tokens. */
   env: Record<string, string>;
   issue: (...roles: string[]) => Promise<string>;
   sign: (roles: string[], changes?: Changes) => Promise<string>;
-  /** From now on it signs with another key; the old one is published no more. */
+  /** Switches to another key; the old one is no longer published. */
   rotate: () => Promise<void>;
   feel: (mood: Mood) => void;
-  /** How often its keys were asked for. */
+  /** How often its keys were requested. */
   asked: () => number;
   close: () => Promise<void>;
 };

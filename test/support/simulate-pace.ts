@@ -1,9 +1,9 @@
-// Workers with one shared pace and work without end against a hidden limit, event by event: what of the limit they use.
+// Simulates workers with a shared pace and endless work against a hidden limit, event by event; measures the used share.
 import { createPace, learn, rate, type Pace } from '../../src/domain/pace/pace.ts';
 
 const WINDOW_MS = 20_000;
 
-/** Asks a limiter for one write. @returns 0 where it is taken, otherwise after how many ms one would be */
+/** Asks a limiter for one write. @returns 0 if it is accepted, otherwise how many ms until one would be */
 export type Limiter = (now: number, limitPer20s: number) => number;
 
 export type Scenario = {
@@ -11,26 +11,26 @@ export type Scenario = {
   /** The hidden limit, in writes per 20 s. */
   limitAt: (now: number) => number;
   startPer20s: number;
-  /** Whether refusals say when to come back, in whole seconds; otherwise everyone waits a backoff with full jitter. */
+  /** Whether refusals carry a Retry-After in whole seconds; otherwise all workers back off with full jitter. */
   retryAfter: boolean;
   seed: number;
   durationMs: number;
-  /** What happens earlier does not count. */
+  /** Earlier events do not count. */
   countFromMs: number;
   workers?: number;
   medianLatencyMs?: number;
-  /** When the next request is wanted after one was sent; always at once unless given. */
+  /** When the next request is wanted after one was sent; immediately by default. */
   wantedAt?: (now: number) => number;
 };
 
 export type Simulated = {
-  /** Writes taken, as a share of what the limit allowed. */
+  /** Accepted writes, as a share of what the limit allowed. */
   used: number;
   /** Refusals, as a share of all requests. */
   refused: number;
   sent: number;
   pace: Pace;
-  /** The highest pace a slot was ever given at, in writes per 20 s. */
+  /** The highest pace at which a slot was granted, in writes per 20 s. */
   fastest: number;
 };
 
@@ -43,7 +43,7 @@ const LATENCY_SIGMA = 0.5;
 /** How late a worker's timer may be. */
 const TIMER_MS = 10;
 
-/** Counts restart every 20 s, or how long a window is, `phaseMs` after the simulation's beginning. */
+/** Counts restart with each window, `phaseMs` after the start of the simulation. */
 export function fixedWindow(phaseMs: number, windowMs = WINDOW_MS): Limiter {
   let window = Number.NaN;
   let used = 0;
@@ -56,7 +56,7 @@ export function fixedWindow(phaseMs: number, windowMs = WINDOW_MS): Limiter {
   };
 }
 
-/** The last 20 s count, or how long a window is, refused requests too. */
+/** Counts the last window, including refused requests. */
 export function slidingWindow(windowMs = WINDOW_MS): Limiter {
   let seen: number[] = [];
   return (now, limit) => {
@@ -68,7 +68,7 @@ export function slidingWindow(windowMs = WINDOW_MS): Limiter {
   };
 }
 
-/** The same counted in hundredths of the window, as the sandbox does it. */
+/** The same, counted in hundredths of the window like the sandbox. */
 export function slidingWindowInHundredths(): Limiter {
   const slotMs = WINDOW_MS / 100;
   const slots: { startMs: number; count: number }[] = [];
@@ -88,7 +88,7 @@ export function slidingWindowInHundredths(): Limiter {
   };
 }
 
-/** Refills evenly; after a rest `burst` × the limit is there at once. */
+/** Refills evenly; after a rest, `burst` × the limit is available at once. */
 export function tokenBucket(burst: number): Limiter {
   let tokens = Number.POSITIVE_INFINITY;
   let filledAt = 0;
@@ -101,7 +101,7 @@ export function tokenBucket(burst: number): Limiter {
   };
 }
 
-/** Refuses such a share at random before the limiter is even asked, as another app's or a bad backend's refusals come. */
+/** Refuses a random share before the limiter is asked, like refusals caused by another app or a faulty backend. */
 export function withNoise(limiter: Limiter, share: number, random: () => number): Limiter {
   return (now, limit) => (random() < share ? 1000 : limiter(now, limit));
 }
@@ -111,7 +111,7 @@ export function steps(now: number): number {
   return [100, 60, 140][Math.floor(now / 600_000) % 3] ?? 100;
 }
 
-/** Runs a scenario from an instant 0 to its end. Nothing is random but the seed. */
+/** Runs a scenario from instant 0 to its end. Only the seed makes runs differ. */
 export function simulate(scenario: Scenario): Simulated {
   const { limiter, limitAt, durationMs, countFromMs, medianLatencyMs = 250, wantedAt } = scenario;
   const random = createRandom(scenario.seed);
@@ -192,7 +192,7 @@ function insert<T extends { at: number }>(line: T[], added: T): void {
   line.splice(before + 1, 0, added);
 }
 
-/** mulberry32: the same seed throws the same numbers. @returns numbers in [0, 1) */
+/** mulberry32: the same seed gives the same sequence. @returns numbers in [0, 1) */
 export function createRandom(seed: number): () => number {
   let state = seed | 0;
   return () => {

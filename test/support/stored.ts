@@ -1,7 +1,7 @@
 // Reads a delivery's stored data from Redis without the product's code.
 import type { Redis } from 'ioredis';
 
-/** The parts of a record; null where there is none. */
+/** The parts of a record; null if there is none. */
 export async function readRecord(client: Redis, deliveryId: string) {
   const record = await client.get(`runstate:{default}:${deliveryId}`);
   if (record === null) return null;

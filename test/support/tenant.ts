@@ -19,7 +19,7 @@ type TenantSettings = Partial<Config['delivery']> & {
   groupKeys?: Config['http']['groupKeys'];
 };
 
-/** Opens a tenant with a connection of its own, closed together. */
+/** Opens a tenant with its own connection; both are closed together. */
 export async function openTestTenant(
   { config }: Pick<TestRedis, 'config'>,
   { purpose = 'work', payloadKeys = [], groupKeys = [], ...settings }: TenantSettings = {},
@@ -37,7 +37,7 @@ export async function openTestTenant(
   return openOwnTenant({ redis: config, payloadKeys, http: { groupKeys }, delivery, backlog }, purpose);
 }
 
-/** Opens the tenant of a configuration as a process of its own would, closed together with its connection. */
+/** Opens a configuration's tenant as a separate process would; closed together with its connection. */
 export async function openOwnTenant(
   config: Parameters<typeof environmentTenant>[0] & Pick<Config, 'redis'>,
   purpose: Purpose = 'work',

@@ -1,12 +1,12 @@
-// One certificate authority for every sandbox of a test run, trusted by the test processes and all they start.
+// One certificate authority for all sandboxes of a test run, trusted by the test processes and their children.
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTlsMaterial } from '../../src/sandbox/server/certificates.ts';
 
 /**
- * Runs before vitest starts its workers. undici and @azure/identity both trust NODE_EXTRA_CA_CERTS, which Node reads
- * when a process begins: the workers are born with it.
+ * Runs before vitest starts its workers. undici and @azure/identity both trust NODE_EXTRA_CA_CERTS, which Node reads at
+ * process start, so it must be in the workers' environment from the beginning.
  */
 export async function setup(): Promise<() => Promise<void>> {
   const directory = await mkdtemp(join(tmpdir(), 'runstate-test-ca-'));

@@ -5,7 +5,7 @@ import { connect, type AddressInfo, type Socket } from 'node:net';
 
 export type Tunnel = (request: IncomingMessage, socket: Socket) => void;
 
-/** A proxy that opens tunnels to this machine whatever host is asked for, and notes whom it was asked for. */
+/** A proxy whose tunnels lead to this machine whatever host is requested; records the requested hosts. */
 export async function startTunnelProxy(tunnel?: Tunnel) {
   const asked: string[] = [];
   const sockets = new Set<Socket>();

@@ -1,4 +1,4 @@
-// A real pipe between a process and a reader that does not read: until it is told to, or closes it.
+// A real pipe to a reader that does not read until it is asked to, or closes the pipe.
 import { execFileSync } from 'node:child_process';
 import { closeSync, constants, openSync, rmSync, writeSync } from 'node:fs';
 import { createReadStream, mkdtempSync } from 'node:fs';
@@ -6,13 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export type UnreadPipe = {
-  /** What a process is given as its standard output or error. */
+  /** For use as a process's standard output or error. */
   writeEnd: number;
-  /** Writes until nothing more goes in. */
+  /** Writes until the pipe is full. */
   fill: () => void;
-  /** Begins to read, a little at a time. @returns all whole lines there were so far */
+  /** Starts reading, a little at a time. @returns a function that gives all complete lines so far */
   read: () => () => string;
-  /** Nobody will ever read. */
+  /** Closes the read end. */
   closeReader: () => void;
   close: () => void;
 };
@@ -21,7 +21,7 @@ export function openUnreadPipe(): UnreadPipe {
   const directory = mkdtempSync(join(tmpdir(), 'unread-'));
   const path = join(directory, 'pipe');
   execFileSync('mkfifo', [path]);
-  // Non-blocking here alone: an open file of its own for each end.
+  // Non-blocking only for this end: each end is a separate open file.
   const readEnd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
   const writeEnd = openSync(path, constants.O_WRONLY);
   const filler = openSync(path, constants.O_WRONLY | constants.O_NONBLOCK);
@@ -42,7 +42,7 @@ export function openUnreadPipe(): UnreadPipe {
     read: () => {
       isReading = true;
       let text = '';
-      // Through a door of its own, since it waits.
+      // Through a separate descriptor, since it blocks.
       const stream = createReadStream(path, { encoding: 'utf8', highWaterMark: 16_384 });
       stream.on('data', (chunk) => void (text += String(chunk)));
       return () => text.slice(0, text.lastIndexOf('\n') + 1);
@@ -50,7 +50,7 @@ export function openUnreadPipe(): UnreadPipe {
     closeReader: () => end(readEnd),
     close: () => {
       for (const fd of [...open]) end(fd);
-      // A reader that waits for the first byte is woken by the end of the last writer.
+      // A reader blocked before the first byte is woken when the last writer closes.
       if (isReading) closeSync(openSync(path, constants.O_RDWR | constants.O_NONBLOCK));
       rmSync(directory, { recursive: true });
     },

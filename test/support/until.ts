@@ -1,9 +1,9 @@
-// Waits for a condition in tests; fails by name at a deadline.
+// Waits for a condition in tests; fails with its name at a deadline.
 import { setTimeout as delay } from 'node:timers/promises';
 
 const ASK_EVERY_MS = 10;
 
-/** Resolves with the first answer that is neither false, null nor undefined. @throws Error naming what never came */
+/** Resolves with the first result that is not false, null or undefined. @throws Error naming what never came */
 export async function until<T>(
   what: string,
   ask: () => T | Promise<T>,

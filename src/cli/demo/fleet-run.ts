@@ -22,7 +22,7 @@ export type FleetResult = {
   surprises: { submission: PlannedSubmission; outcome: SubmitOutcome }[];
 };
 
-/** Submits everything in order, `concurrency` at a time; an aborted signal lets those under way finish and stops. */
+/** Submits everything in order, `concurrency` at a time; on abort, submissions in flight are finished. */
 export async function runFleet(fleet: Fleet, run: FleetRun): Promise<FleetResult> {
   const result: FleetResult = { submitted: 0, accepted: 0, duplicate: 0, refused: 0, unreachable: 0, surprises: [] };
   const remaining = fleet.submissions.values();

@@ -37,7 +37,7 @@ export type BenchFlags = {
 type Measured = SubmissionCounts & {
   seconds: number;
   acceptedPerSecond: number;
-  /** How busy this command was, 0 to 1: near 1 it is the limit, not the bridge. */
+  /** How busy this command was, 0 to 1: near 1, the command is the bottleneck, not the bridge. */
   clientBusy: number;
   latencyMs: ReturnType<typeof toPercentiles>;
 };
