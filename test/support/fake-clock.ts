@@ -20,10 +20,13 @@ export type FakeClock = {
 export async function createFakeClock(aheadS = 0): Promise<FakeClock> {
   const directory = await mkdtemp(join(tmpdir(), 'runstate-clock-'));
   const file = join(directory, 'ahead');
-  const set = async (seconds: number) => {
-    await writeFile(`${file}.new`, `${seconds < 0 ? '-' : '+'}${Math.abs(seconds)}s\n`);
-    await rename(`${file}.new`, file);
-  };
+  let changed: Promise<void> = Promise.resolve();
+  /** One change at a time: two steps of the same clock may overlap, and the later one counts. */
+  const set = (seconds: number) =>
+    (changed = changed.then(async () => {
+      await writeFile(`${file}.new`, `${seconds < 0 ? '-' : '+'}${Math.abs(seconds)}s\n`);
+      await rename(`${file}.new`, file);
+    }));
   await set(aheadS);
   return {
     env: {
