@@ -13,7 +13,7 @@ export type Scope = Role | 'both';
 
 export type ExaminedConfiguration = {
   findings: Finding[];
-  /** Null where the environment does not tell it. */
+  /** Null if the environment does not tell it. */
   redis: RedisConfig | null;
   graph: GraphConfig | null;
 };
