@@ -37,7 +37,7 @@ export type Worker = {
   close: () => Promise<void>;
 };
 
-/** @throws CannotStart where the configuration names what this machine does not have */
+/** @throws CannotStart if the configuration requires something this machine lacks */
 export function openWorker(config: Config, options: WorkerOptions): Promise<Worker> {
   const { events, log, metrics } = options.telemetry;
   return openParts(options.parts, events.closeFailed, async (parts) => {

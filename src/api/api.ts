@@ -33,7 +33,7 @@ export type Api = {
   close: () => Promise<void>;
 };
 
-/** @throws CannotStart where the configuration names what this machine does not have */
+/** @throws CannotStart if the configuration requires something this machine lacks */
 export function openApi(config: Config, options: ApiOptions): Promise<Api> {
   const { events } = options.telemetry;
   return openParts(options.parts, events.closeFailed, async (parts) => {

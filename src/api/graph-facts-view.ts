@@ -1,7 +1,7 @@
 // What is known about a tenant's Graph, as operators see it: each fact, and since when it is known.
 import { GRAPH_FACTS, type GraphFact, type GraphFacts } from '../domain/operations/graph-facts.ts';
 
-/** These have no third answer: what was not seen does not hold. */
+/** Facts that are only ever seen to be true: until then they count as false. */
 const HOLD_WHEN_SEEN: readonly GraphFact[] = ['createProven', 'oneRowPerDevice'];
 
 export type GraphFactsView = Record<'createProven' | 'oneRowPerDevice', boolean> &
@@ -20,7 +20,7 @@ export function toGraphFactsView(facts: GraphFacts): GraphFactsView {
   return Object.fromEntries(members) as GraphFactsView;
 }
 
-/** What such an answer says, for whoever puts it into words. */
+/** Converts a view back into facts, for describing them in words. */
 export function fromGraphFactsView(view: GraphFactsView): GraphFacts {
   const facts = GRAPH_FACTS.map((fact) => {
     const at = view[`${fact}At`];

@@ -9,19 +9,19 @@ import { missingIdentity, toIdentity, type IdentityConfig } from './identity.ts'
 import { missingRedis, toRedis, type RedisConfig } from './redis.ts';
 import type { Secret } from './secret.ts';
 
-/** What a process is for decides what it cannot do without. */
+/** The purpose of a process, which decides which variables it requires. */
 export type Role = 'api' | 'worker';
 
 export type Config = {
   http: {
     host: string;
     port: number;
-    /** What the outside has before each path; empty for nothing. */
+    /** Prefix of all public paths; empty for none. */
     basePath: string;
     maxBodyBytes: number;
     maxBatchBytes: number;
     maxRequestsInFlight: number;
-    /** 0: as fast as they like. */
+    /** 0 for no limit. */
     deviceRatePerMin: number;
     groupKeys: Secret[];
     operatorToken: Secret | null;
@@ -30,7 +30,7 @@ export type Config = {
   backlog: BacklogLimits;
   worker: { host: string; port: number; concurrency: number };
   redis: RedisConfig;
-  /** Base64 of 32 bytes each: the first seals what Redis keeps, all open it. None: Redis keeps plain text. */
+  /** Base64 of 32 bytes each: the first seals data in Redis, all open it. Without keys Redis holds plain text. */
   payloadKeys: Secret[];
   graph: GraphConfig;
   delivery: {
@@ -41,12 +41,12 @@ export type Config = {
     supersede: boolean;
     policy: Policy;
   };
-  /** Of both processes' listeners. */
+  /** For the listeners of both processes. */
   keepAliveTimeoutMs: number;
   drainMs: number;
   shutdownGraceMs: number;
   logLevel: LogLevel;
-  /** Variables of ours that somebody else set for something else. */
+  /** Variables with our names that were set by something else for another purpose. */
   ignored: string[];
 };
 
@@ -63,7 +63,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Of one delivery's own retries, and of throttling without Retry-After. */
+/** For retries of a single delivery, and for throttling without Retry-After. */
 const BACKOFF = { baseMs: 1000, capMs: 300_000 };
 
 /**

@@ -36,7 +36,7 @@ const httpsUrl = z
   .refine((text) => URL.canParse(text) && new URL(text).protocol === 'https:', 'must be an https URL')
   .refine((text) => !URL.canParse(text) || !/[?@]/.test(text), 'must have no credentials or query')
   .transform((text) => text.replace(/\/+$/, ''));
-/** White space at the ends of a secret is no part of it: files and Kubernetes secrets end in a line end. */
+/** White space around a secret is removed: files and Kubernetes secrets end with a line end. */
 const secret = (schema: z.ZodType<string, string>) =>
   z
     .string()
@@ -65,7 +65,7 @@ const payloadKeys = z
   .refine((text) => text.split(',').every(isPayloadKey), 'must be base64 keys of 32 bytes, separated by commas')
   .transform((text) => text.split(',').map((key) => toSecret(key.trim())));
 
-/** One entry per variable of the contract: its name, its form, its default. */
+/** One entry per variable of the contract: name, format, default. */
 export const environmentSchema = z.object({
   PORT: whole(8080, 0, 65_535),
   HOST: notBlank.default('0.0.0.0'),
@@ -145,7 +145,7 @@ function toAddress(text: string): Address | null {
   return match?.[1] !== undefined && port > 0 && port <= 65_535 ? { host: match[1], port } : null;
 }
 
-/** The group keys in DEVICE_GROUP_KEYS, decoded; none where the variable is missing or malformed. */
+/** The decoded group keys in DEVICE_GROUP_KEYS; none if the variable is missing or malformed. */
 export function parseGroupKeys(value: string | undefined): Buffer[] {
   const keys = (value ?? '').split(',');
   return keys.every(isGroupKey) ? keys.map((key) => Buffer.from(key.trim(), 'base64')) : [];

@@ -4,13 +4,13 @@ import type { Secret } from './secret.ts';
 
 export type CredentialConfig =
   | { kind: 'secret'; tenantId: string; clientId: string; secret: Secret }
-  /** Read again for each new token: rotating it needs no restart. */
+  /** Re-read for each new token, so rotation needs no restart. */
   | { kind: 'secret-file'; tenantId: string; clientId: string; secretPath: string }
   | { kind: 'certificate'; tenantId: string; clientId: string; certificatePath: string; password: Secret | null }
   | { kind: 'federated'; tenantId: string; clientId: string; tokenFilePath: string }
   | { kind: 'managed-identity'; clientId: string | null };
 
-/** The way out: a proxy that opens tunnels, and the hosts that are reached without it. */
+/** A proxy for outgoing requests, and the hosts that are reached directly. */
 export type ProxyConfig = { url: Secret; exempt: string[] };
 
 export type GraphConfig = {
@@ -18,12 +18,12 @@ export type GraphConfig = {
   baseUrl: string;
   scope: string;
   authorityHost: string;
-  /** Off for an authority that is none of the public clouds'. */
+  /** Off for authorities outside the public clouds. */
   instanceDiscovery: boolean;
-  /** Null where this process was given none. */
+  /** Null if none is configured for this process. */
   credential: CredentialConfig | null;
   attemptTimeoutMs: number;
-  /** Null where Graph and the token endpoint are reached directly. */
+  /** Null if Graph and the token endpoint are reached directly. */
   proxy: ProxyConfig | null;
 };
 
@@ -34,7 +34,7 @@ const CLOUDS = {
   china: { root: 'https://microsoftgraph.chinacloudapi.cn', authority: 'https://login.chinacloudapi.cn' },
 } as const;
 
-/** Authorities MSAL knows the endpoints of; any other has no instance discovery. */
+/** Authorities whose endpoints MSAL knows; others do not support instance discovery. */
 const PUBLIC_AUTHORITIES = [
   'login.microsoftonline.com',
   'login.microsoftonline.us',
@@ -49,7 +49,7 @@ const APP_CREDENTIALS = [
   'AZURE_FEDERATED_TOKEN_FILE',
 ];
 
-/** Which variables are missing for any credential at all. */
+/** The variables that are missing for any kind of credential. */
 export function missingCredential(env: Record<string, unknown>): string[] {
   const app = APP_CREDENTIALS.some((name) => name in env);
   if (app)
@@ -89,7 +89,7 @@ function toCredential(env: Environment): CredentialConfig | null {
   return env.IDENTITY_ENDPOINT === undefined ? null : { kind: 'managed-identity', clientId: clientId ?? null };
 }
 
-/** Whose Graph this is, in one line: what was seen of it says nothing of another tenant's, or of another Graph. */
+/** Identifies the Graph and tenant in one line: facts about one do not apply to another. */
 export function describeSubject({ baseUrl, credential }: Pick<GraphConfig, 'baseUrl' | 'credential'>): string {
   const tenantId = credential === null || credential.kind === 'managed-identity' ? null : credential.tenantId;
   return tenantId === null ? baseUrl : `${baseUrl} ${tenantId.toLowerCase()}`;

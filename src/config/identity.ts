@@ -7,21 +7,21 @@ export type Subnet = { address: string; prefix: number };
 
 /** A tenant and the authority that signs its tokens. */
 export type EntraTenant = {
-  /** https, without a slash at its end. */
+  /** https, without a trailing slash. */
   authorityHost: string;
-  /** A GUID in lower case: tokens name their tenant by nothing else. */
+  /** A GUID in lower case, as tokens name their tenant only by its GUID. */
   tenantId: string;
 };
 
 export type EntraConfig = EntraTenant & { audiences: readonly string[] };
 
 export type IdentityConfig = {
-  /** Null: the listener speaks plain HTTP. */
+  /** Null: the listener uses plain HTTP. */
   tls: { certificateFile: string; keyFile: string } | null;
-  /** Null: no certificate proves a device. `header`: the field our proxies pass it on in, in lower case. */
+  /** Null: certificates are not accepted. `header`: the field in which our proxies forward them, in lower case. */
   devices: { authoritiesFile: string; rule: DeviceIdRule; header: string } | null;
   trustedProxies: Subnet[];
-  /** Null: no token of Entra's is taken. */
+  /** Null: Entra tokens are not accepted. */
   entra: EntraConfig | null;
 };
 
@@ -65,7 +65,7 @@ export const identityVariables = {
 
 type IdentityEnvironment = z.infer<z.ZodObject<typeof identityVariables>> & { AZURE_TENANT_ID?: string | undefined };
 
-/** What the API cannot do without, given what else is set. */
+/** Variables the API requires, given what else is set. */
 export function missingIdentity(env: Record<string, unknown>): string[] {
   const { AZURE_TENANT_ID: tenantId = '', DEVICE_ID_FROM_CERT: rule } = env;
   const isGuid = guid.test(String(tenantId));
@@ -109,7 +109,7 @@ function toDevices(env: IdentityEnvironment, tenantId: string): IdentityConfig['
   };
 }
 
-/** An address is a subnet of one. All addresses there are would be no list of proxies. */
+/** An address is a subnet of one. A subnet of all addresses is refused, as it would trust everyone. */
 function toSubnet(text: string): Subnet | null {
   const [, address = '', digits] = /^([0-9A-Fa-f.:]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
   const bits = { 0: 0, 4: 32, 6: 128 }[isIP(address)] ?? 0;

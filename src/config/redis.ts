@@ -5,10 +5,10 @@ import { readSettingFile } from './setting-file.ts';
 
 export type Address = { host: string; port: number };
 
-/** As whom data nodes and sentinels are reached, and whether by TLS; what an address says itself comes before it. */
+/** The credentials for data nodes and sentinels, and whether to use TLS; parts of a URL take precedence. */
 export type RedisAccess = { username: string | null; password: RedisPassword | null; tls: boolean };
 
-/** A file is read again for each new connection: rotating it needs no restart. */
+/** A file is re-read for each new connection, so rotation needs no restart. */
 export type RedisPassword = { kind: 'given'; value: Secret } | { kind: 'file'; path: string };
 
 export type RedisConfig = (
@@ -18,14 +18,14 @@ export type RedisConfig = (
   | { kind: 'cluster'; nodes: Address[] }
 ) & { prefix: string; access?: RedisAccess };
 
-/** What `REDIS_URL` says. */
+/** The parts of `REDIS_URL`. */
 export type RedisAddress = {
   server: { path: string } | { host: string; port: number };
   username: string | null;
   password: string | null;
   tls: boolean;
   db: number;
-  /** 4 or 6: names lead to addresses of this kind alone. */
+  /** 4 or 6: names are resolved only to addresses of this family. */
   family: number | null;
 };
 
@@ -58,7 +58,7 @@ type RedisEnvironment = z.infer<z.ZodObject<typeof redisVariables>> & {
   DATA_DIR: string;
 };
 
-/** Which variables about Redis are missing, or contradict each other. */
+/** Redis variables that are missing or contradict each other. */
 export function missingRedis(env: Record<string, unknown>): string[] {
   const faults: string[] = [];
   const topologies = ['REDIS_URL', 'REDIS_SENTINELS', 'REDIS_CLUSTER'].filter((name) => name in env);
@@ -95,7 +95,7 @@ function toAccess(env: RedisEnvironment): RedisAccess {
   };
 }
 
-/** @throws Error where its file cannot be read */
+/** @throws Error if its file cannot be read */
 export function readPassword(password: RedisPassword): string {
   return password.kind === 'given' ? password.value.reveal() : readSettingFile(password.path).trim();
 }
@@ -108,7 +108,7 @@ function holdsPassword(path: string): boolean {
   }
 }
 
-/** @returns what is wrong with it, in words that hold nothing of it, where it cannot be used */
+/** @returns the address, or what is wrong with it, in words that reveal nothing of its content */
 export function parseRedisUrl(text: string): RedisAddress | string {
   try {
     return text.startsWith('unix:') ? parseUnixAddress(text) : parseNetworkAddress(text);
@@ -131,7 +131,7 @@ function parseNetworkAddress(text: string): RedisAddress {
   if (!path) throw new Unusable('must have nothing but the number of a database behind its first slash');
   const family = url.searchParams.get('family');
   return {
-    // Brackets belong to the address of an URL, not to the host.
+    // Brackets are URL syntax, not part of the host.
     server: {
       host: decodeURIComponent(url.hostname).replace(/^\[(.*)\]$/, '$1'),
       port: url.port === '' ? DEFAULT_PORT : Number(url.port),
@@ -144,7 +144,7 @@ function parseNetworkAddress(text: string): RedisAddress {
   };
 }
 
-/** `unix:/path`, `unix:///path` or `unix://user:password@/path`, each with `?db=2` or without. */
+/** `unix:/path`, `unix:///path` or `unix://user:password@/path`, each optionally with `?db=2`. */
 function parseUnixAddress(text: string): RedisAddress {
   const [, , access = '', path = '', query = ''] =
     /^unix:(\/\/(?:([^@/]*)@(?=\/))?)?([^?]*)(?:\?(.*))?$/s.exec(text) ?? [];

@@ -1,10 +1,10 @@
 // Reads a file that a variable names (secret, certificate, key): size-limited, and never blocks.
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 
-/** More than any chain of certificates has; what is longer is another file than was meant. */
+/** More than any certificate chain; a longer file must be the wrong one. */
 const MOST_BYTES = 1_048_576;
 
-/** Its message says what the file is, nothing of its path. */
+/** The message says what kind of file it is, but nothing about its path. */
 export class NoSettingFile extends Error {
   constructor(message: string) {
     super(message);
@@ -13,9 +13,9 @@ export class NoSettingFile extends Error {
 }
 
 /**
- * A regular file's text. Such files are read again, so that a pipe – `/dev/stdin`, `/dev/fd/3`, a shell's `<(…)` – is none: it
- * could be read once. Pipes are opened without waiting for whoever writes to them.
- * @throws NoSettingFile, or what the system says
+ * The text of a regular file. Such files are re-read, so a pipe (`/dev/stdin`, `/dev/fd/3`, a shell's `<(…)`) is refused:
+ * it could be read only once. Pipes are opened without waiting for a writer.
+ * @throws NoSettingFile, or the system's error
  */
 export function readSettingFile(path: string): string {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);

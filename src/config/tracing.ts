@@ -10,7 +10,7 @@ export type TracingConfig = {
   exportTimeoutMillis: number;
 };
 
-/** What was asked for; `config` is null where nothing is traced. */
+/** The requested tracing; `config` is null if tracing is off. */
 export type AskedTracing = { config: TracingConfig | null; ignored: string[] };
 
 type Env = Readonly<Record<string, string | undefined>>;
@@ -29,8 +29,8 @@ const SAMPLERS: Record<string, (ratio: number) => Sampling> = {
 };
 
 /**
- * Reads what decides over tracing. It is off unless an endpoint or the exporter `otlp` is named. Where spans go
- * (OTEL_EXPORTER_OTLP_*) and under which name (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES) the SDK reads for itself.
+ * Parses the variables that control tracing. It is off unless an endpoint or the exporter `otlp` is given. The SDK itself
+ * reads where to send spans (OTEL_EXPORTER_OTLP_*) and under which name (OTEL_SERVICE_NAME, OTEL_RESOURCE_ATTRIBUTES).
  */
 export function parseTracing(env: Env): AskedTracing {
   const ignored: string[] = [];

@@ -4,7 +4,7 @@ export type Variables = Readonly<Record<string, string | undefined>>;
 
 export type Given = {
   variables: Record<string, string>;
-  /** Names of variables that are passed over. */
+  /** Names of variables that are ignored. */
   ignored: string[];
 };
 
@@ -12,7 +12,7 @@ export type Given = {
 const PORT_NAME = /(^|_)PORT$/;
 const SERVICE_LINK = /^(tcp|udp|sctp):\/\//;
 
-/** Other programs take these in lower case as well, and prefer them so. */
+/** Other programs also accept these in lower case, and prefer that. */
 const ALSO_IN_LOWER_CASE = ['HTTPS_PROXY', 'NO_PROXY'];
 
 /** Empty variables count as unset. */

@@ -5,10 +5,10 @@ import { signRequest } from './sign-request.ts';
 
 /** The device, the bridge it reports to, and how. */
 export type Agent = {
-  /** Where the bridge is, e.g. `http://localhost:8080`, also below a path. */
+  /** The bridge's URL, e.g. `http://localhost:8080`, optionally with a base path. */
   baseUrl: string;
   deviceId: string;
-  /** Base64, as it was installed on the device. */
+  /** In base64, as installed on the device. */
   deviceKey: string;
   signal?: AbortSignal;
   fetch?: typeof globalThis.fetch;
@@ -41,7 +41,7 @@ export type DeliveryReport = {
 export type ReadOutcome = { kind: 'found'; delivery: DeliveryReport } | Refused | Unreachable;
 
 const usualRequestTimeoutMs = 30_000;
-/** Far more than any delivery's description has. */
+/** Far more than the description of any delivery. */
 const MOST_CHARACTERS = 1024 * 1024;
 
 /** Submits a run result once. Only being aborted throws; everything else is an outcome. */
@@ -93,7 +93,7 @@ async function exchange(
       method,
       headers: { ...signed, ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
       body: body ?? null,
-      // What was signed is for the address that was given.
+      // The signature is for the given URL only.
       redirect: 'manual',
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     });

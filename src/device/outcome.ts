@@ -3,7 +3,7 @@
 /** What the device gets for a run result that was accepted. */
 type Receipt = { deliveryId: string; runId: string; status: string; duplicate: boolean; acceptedAt: string };
 
-/** Why something was not accepted, as problem+json says it. */
+/** A refusal, from the response's problem+json. */
 type Problem = {
   code: string;
   title: string;
@@ -20,7 +20,7 @@ export type Refused = {
   retryAfterMs: number | undefined;
 };
 
-/** Nobody answered, or not as the bridge does: then with the status. */
+/** There was no response, or not one of the bridge's; then with its status. */
 export type Unreachable = { kind: 'unreachable'; reason: string; httpStatus?: number };
 
 export type SubmitOutcome =
@@ -40,13 +40,13 @@ export function toSubmitOutcome(response: Response, bodyText: string, nowMs: num
   return { kind: receipt?.['duplicate'] === true ? 'duplicate' : 'accepted', receipt: receipt as Receipt };
 }
 
-/** Statuses with which a proxy in front of the bridge says "not now" in its own words. */
+/** Statuses with which a proxy in front of the bridge may refuse temporarily. */
 const LATER_STATUSES = [408, 429];
 
-/** Whether a status says that the same request may succeed later. */
+/** Whether the same request may succeed later, judging by the status. */
 export const isLater = (httpStatus: number): boolean => httpStatus >= 500 || LATER_STATUSES.includes(httpStatus);
 
-/** Reads a refusal. Whoever refuses for good in other words than the bridge's is not the bridge. */
+/** Parses a refusal. A permanent refusal in any other format does not come from the bridge. */
 export function toRefused(response: Response, bodyText: string, nowMs: number): Refused | Unreachable {
   const { status: httpStatus } = response;
   const problem = parseProblem(bodyText);

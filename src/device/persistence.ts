@@ -8,7 +8,7 @@ import type { Agent } from './agent.ts';
 export type Persistence = {
   /** A number in [0, 1), like Math.random. */
   random: () => number;
-  /** After so long the agent gives up and keeps its last outcome. */
+  /** After this long the agent gives up and returns its last outcome. */
   giveUpAfterMs: number;
   firstBackoffMs?: number;
   longestBackoffMs?: number;
@@ -36,7 +36,7 @@ export function decideWaitMs(
   return toldMs === undefined ? backoffMs : toldMs + random() * firstBackoffMs;
 }
 
-/** Submits until the bridge has the run result or refuses it for good, the time is up, or the signal aborts (throws). */
+/** Submits until the bridge accepts or permanently refuses the run result, time is up, or the signal aborts (throws). */
 export async function submitUntilAccepted(
   runResult: object,
   agent: Agent,

@@ -9,7 +9,7 @@ export type RequestToSign = {
   /** The bytes that will be sent; absent for a GET. */
   body?: string | Uint8Array;
   deviceId: string;
-  /** Base64, as it was installed on the device. */
+  /** In base64, as installed on the device. */
   deviceKey: string;
   createdAtS: number;
 };

@@ -8,17 +8,17 @@ import { failed, ok, warning, type Finding } from './finding.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Which processes this environment is to start. */
+/** The processes this environment is for. */
 export type Scope = Role | 'both';
 
 export type ExaminedConfiguration = {
   findings: Finding[];
-  /** Null where the environment does not tell it. */
+  /** Null if the environment does not configure it. */
   redis: RedisConfig | null;
   graph: GraphConfig | null;
 };
 
-/** Of any form that passes: it only stands in for a key that Redis's part of the configuration does not need. */
+/** A placeholder in a valid format, for parsing Redis's settings, which need no key. */
 const ANY_GROUP_KEY = Buffer.alloc(32).toString('base64');
 
 export function examineConfiguration(env: Environment, scope: Scope, extraCertificates: number): ExaminedConfiguration {
@@ -53,7 +53,7 @@ function judgeOperatorToken(env: Environment, scope: Scope): Finding[] {
   ];
 }
 
-/** Node goes on without certificates it could not read; both processes refuse to. */
+/** Node continues without certificates it could not read; both our processes refuse to start. */
 function judgeCertificates(env: Environment, loaded: number): Finding[] {
   if ((env['NODE_EXTRA_CA_CERTS'] ?? '') === '') return [];
   if (loaded > 0) return [ok('certificates', `NODE_EXTRA_CA_CERTS holds ${loaded}`)];

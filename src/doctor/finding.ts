@@ -21,7 +21,7 @@ export const failed = (check: string, detail: string, remedy: string): Finding =
 
 const FROM_BEST = ['skipped', 'ok', 'warning', 'failed'] as const satisfies readonly Result[];
 
-/** The worst result among findings; what was skipped makes nothing worse. */
+/** The worst result among findings; skipped checks do not count. */
 export const worst = (findings: readonly Finding[]): Result =>
   findings.reduce<Result>(
     (before, { result }) => (FROM_BEST.indexOf(result) > FROM_BEST.indexOf(before) ? result : before),

@@ -21,7 +21,7 @@ export function judgeToken(obtained: Obtained, { credential }: GraphConfig, now:
   return [judgeLife(took, claims, now), judgeRoles(claims), judgeTenant(claims, tenantId)];
 }
 
-/** What to do where the token endpoint, or Graph, does not give what was asked for. */
+/** The remedy if the token endpoint or Graph refuses a request. */
 export function remedyFor(failure: Failure): string {
   switch (failure.kind) {
     case 'unauthenticated':

@@ -2,7 +2,7 @@
 import type { Scope } from './configuration.ts';
 import { worst, type Finding } from './finding.ts';
 
-/** What a check that passed proves; checks without a row prove nothing of the way to Graph. */
+/** What a passed check proves; checks without an entry prove nothing about access to Graph. */
 const PROOFS: Record<string, string> = {
   'redis-writes': 'Redis takes writes',
   token: 'the app gets a token',

@@ -1,4 +1,4 @@
-// Runs on the current Node where it is new enough, else on the one that setup installed.
+// Runs on the current Node if it is new enough, otherwise on the one that setup installed.
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { constants } from 'node:os';

@@ -59,7 +59,7 @@ function tlsFaults(given: Variables): string[] {
   return faults;
 }
 
-/** The certificate library is slow to load: only where devices have certificates. */
+/** The certificate library is slow to load, so it is loaded only if devices have certificates. */
 async function authorityFaults(given: Variables): Promise<string[]> {
   const { text, faults } = readText(given, 'DEVICE_CA_FILE');
   if (text === null) return faults;
@@ -93,7 +93,7 @@ function dataDirectoryFaults(given: Variables): string[] {
   }
 }
 
-/** Creates parents one by one: Node's recursive mkdir never returns where none can be made, such as below /proc. */
+/** Creates parents one by one: Node's recursive mkdir never returns if none can be created, such as below /proc. */
 function makeDirectory(path: string): void {
   if (statSync(path, { throwIfNoEntry: false })) return;
   if (dirname(path) !== path) makeDirectory(dirname(path));
@@ -116,7 +116,7 @@ function readText(given: Variables, name: string): { text: string | null; faults
   }
 }
 
-/** Tries to listen for a moment; used only where the process exits anyway. */
+/** Tries briefly to listen; used only if the process exits anyway. */
 export async function findListenFaults(host: string, port: number, variable: PortVariable): Promise<string[]> {
   const server = createServer();
   try {

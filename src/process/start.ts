@@ -17,7 +17,7 @@ export type Started = { telemetry: Telemetry; parts: Parts };
 /** Opens what a process is made of, such as `openApi`. */
 export type Open = (config: Config, started: Started) => Promise<unknown>;
 
-/** Runs a process of this role until a signal ends it. Exits 78 where the environment is not usable. */
+/** Runs a process of this role until a signal ends it. Exits with 78 if the environment is not usable. */
 export async function runProcess(role: Role, open: Open): Promise<void> {
   const { stdout, stderr } = takeOverOutput();
   const config = await configure(role, stdout);

@@ -4,7 +4,7 @@ import type { RequestEnded } from '../graph/request-ended.ts';
 import type { StartTrace } from '../http/request/trace.ts';
 
 export type Tracer = {
-  /** Begins the trace of a submission, or continues its caller's; null where nothing is traced. */
+  /** Begins the trace of a submission, or continues its caller's; null if nothing is traced. */
   startTrace: StartTrace | null;
   /** Traces an attempt, and what is sent within it. */
   attempt: (delivery: Delivery, attempt: () => Promise<Outcome>) => Promise<Outcome>;

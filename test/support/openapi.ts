@@ -57,7 +57,7 @@ function close(part: unknown): Record<string, unknown> {
   ) as Record<string, unknown>;
 }
 
-/** Resolves a reference (`/paths/…`) within the document. */
+/** Follows references (`#/components/…`) within the document. */
 export function resolve<T extends { $ref?: string }>(part: T): T {
   if (part.$ref === undefined) return part;
   const found = part.$ref

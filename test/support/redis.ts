@@ -15,9 +15,9 @@ export type TestRedis = {
   config: RedisConfig;
   /** The test's own connection. */
   client: Redis;
-  /** Starts it again, with these settings beside its own. */
-  /** How many keys there are, but for the one that asks all the while whether writes are taken. */
+  /** The number of keys, not counting the clients' continuous write probe. */
   countStored: () => Promise<number>;
+  /** Restarts it with additional settings. */
   start: (...more: string[]) => Promise<void>;
   signal: (signal: NodeJS.Signals) => void;
   /** Kills it as in a crash, and waits until it is gone. */

@@ -99,7 +99,7 @@ export const isForgotten = ({ hardwareConfigurationId, probeAt }: Hold, now: num
 
 const isOfTenant = ({ hardwareConfigurationId }: Hold) => hardwareConfigurationId === null;
 
-/** The hold that stops all of a tenant's creates; null where there is none. */
+/** The hold that stops all of a tenant's creates; null if there is none. */
 export const tenantHold = (holds: readonly Hold[]): Hold | null =>
   holds.find((hold) => isOfTenant(hold) && hold.about !== 'look') ?? null;
 
