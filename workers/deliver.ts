@@ -4,7 +4,10 @@ import { toDeviceRunState, type DeviceRunState } from '../src/domain/device-run-
 import type { Failure } from '../src/domain/attempt/failure.ts';
 import type { RunResult } from '../src/domain/submission/run-result.ts';
 
-/** Matching records; with `unread`, why the list is incomplete and where a later lookup continues. */
+/**
+ * The ids of the matching records. With `unread` there may be more: it says why the listing was not read to its end and
+ * where a later lookup continues (null: from the start).
+ */
 export type Records = {
   kind: 'records';
   ids: string[];
@@ -12,11 +15,13 @@ export type Records = {
   unread?: { detail: string; next: string | null };
 };
 
-/** What an attempt needs from outside. None of these throws because of Graph or the network. */
+/** What an attempt asks of Graph and of the store. None of these throws because of Graph or the network. */
 export type Outside = {
+  /** Creates the record. `announcedAt`: when the intent was recorded; nothing is sent if that is too long ago. */
   create: (state: DeviceRunState, announcedAt: number, signal: AbortSignal) => Promise<Outcome>;
+  /** Looks the record up in Graph. `from`: where an earlier lookup stopped; null to start at the beginning. */
   find: (state: DeviceRunState, signal: AbortSignal, from: string | null) => Promise<Records | Failure>;
-  /** Filters records to those that may belong to this delivery. */
+  /** Keeps the ids of the records that this delivery may claim. */
   claimable: (deviceRunStateIds: readonly string[], deliveryId: string) => Promise<string[]>;
 };
 
@@ -29,7 +34,7 @@ export function createDeliver({ create, find, claimable }: Outside) {
     const graph = { status: 200, requestId: found.requestId };
     const [deviceRunStateId] = await claimable(found.ids, delivery.id);
     if (deviceRunStateId !== undefined) return { kind: 'found', deviceRunStateId, graph };
-    // The unread part may hold it: only a complete listing proves that a record is absent.
+    // Only a complete listing proves that the record is absent; the unread part may contain it.
     return found.unread
       ? { kind: 'inconclusive', ...found.unread, graph: { ...graph, code: null } }
       : { kind: 'absent', graph };

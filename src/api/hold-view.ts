@@ -1,4 +1,4 @@
-// Holds as operators see them: one per reason and scope, with its remedy and how many deliveries it keeps back.
+// Holds as operators see them: one per reason and scope, with its remedy and a configuration's parked deliveries.
 import { configurationHolds, configurationKey, remedyOfHold, summariseHolds, type Hold } from '../domain/hold/hold.ts';
 import type { Parked } from '../domain/operations/tenant-snapshot.ts';
 
@@ -7,8 +7,9 @@ export type HoldView = {
   since: string;
   detail: string;
   remedy: string;
-  /** Only for the hold of one configuration, with the number of its deliveries that are parked. */
+  /** If only one configuration is held. */
   hardwareConfigurationId?: string;
+  /** If only one configuration is held: the number of its parked deliveries. */
   deliveries?: number;
 };
 
@@ -40,6 +41,7 @@ export function countHeldConfigurations(holds: readonly Hold[]): Map<Hold['reaso
   return counts;
 }
 
+/** A configuration's parked deliveries: those to be created and those to be looked up. */
 function countOf(hardwareConfigurationId: string, parked: Parked): number {
   const key = configurationKey(hardwareConfigurationId);
   return (parked[`create:${key}`] ?? 0) + (parked[`look:${key}`] ?? 0);

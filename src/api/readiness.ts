@@ -1,4 +1,4 @@
-// Readiness by checks, status for operators, and the gauges of a scrape.
+// What a process says about its health: readiness with its checks, status for operators, gauges for a scrape.
 import pTimeout from 'p-timeout';
 import { STATUSES } from '../domain/delivery.ts';
 import { toPerSecond } from '../domain/pace/per-window.ts';
@@ -28,13 +28,13 @@ import type { Tenant } from '../queue/tenant.ts';
 
 /** A check that takes longer counts as failed. */
 const CHECK_WITHIN_MS = 1500;
-/** How long a denied command is reported: it may not be repeated for a while. */
+/** How long readiness reports that Redis denied a command, since that command may not be sent again for a while. */
 const DENIED_REPORTED_MS = 60_000;
-/** Longer than the pause between two attempts to reconnect. */
+/** How long a refusal by Redis is given as the cause of failures: longer than the pause between two reconnects. */
 const NOT_HERE_REPORTED_MS = 5000;
 const THROTTLE_REMEDY =
   'Nothing to do: it passes by itself. Where Graph asked for an absurd time, end it with npx runstate-bridge throttle end.';
-/** From this share an operator should act: at 95 % of maxmemory submissions are refused. */
+/** From this share of maxmemory an operator should act: from 95 % on submissions are refused. */
 const MEMORY_WARNING = 0.9;
 
 export type HealthSource = {
@@ -47,7 +47,7 @@ export type Health = Omit<HealthParts, 'isAlive'> & { status: () => Promise<Stat
 export function createHealth({ tenant, metrics }: HealthSource): Health {
   const { backlogFullReason } = tenant;
 
-  /** Asks only while Redis is connected: otherwise a worker's commands would queue up, one more per request. */
+  /** Asks only while Redis is connected: in a worker, commands would otherwise queue up, more with each request. */
   async function ask<T>(question: () => Promise<T>): Promise<T> {
     if (tenant.redis.status !== 'ready') throw new Error('Redis is not connected');
     return pTimeout(question(), { milliseconds: CHECK_WITHIN_MS });
@@ -80,7 +80,7 @@ export function createHealth({ tenant, metrics }: HealthSource): Health {
     }
   }
 
-  /** Repeats what Redis replied; for any other error it only matters that Redis does not answer. */
+  /** Quotes Redis if it refused this command or a recent one; otherwise says that it does not answer. */
   function describeTrouble(error: unknown): string {
     const refusal = error instanceof Error && error.name === 'ReplyError' ? (refusalOf(error) ?? error.message) : null;
     const said = refusal ?? refusalsOf(tenant.redis).lastNotHere(NOT_HERE_REPORTED_MS);
@@ -88,6 +88,7 @@ export function createHealth({ tenant, metrics }: HealthSource): Health {
     return `${trouble}; submissions are refused with 503`;
   }
 
+  /** The tenant's state, and the figures that status and gauges derive from it. */
   async function read() {
     const snapshot = await ask(tenant.readSnapshot);
     return {
@@ -158,7 +159,7 @@ export function createHealth({ tenant, metrics }: HealthSource): Health {
     readiness,
     status,
     metrics: async () => {
-      // Without Redis its gauges are absent; the process's own metrics are still served.
+      // Without Redis, the gauges that are read from it are absent; the process's own metrics are still served.
       await readGauges().catch(() => {
         forgetGauges(metrics);
         metrics.redisUp.set(0);
@@ -168,7 +169,7 @@ export function createHealth({ tenant, metrics }: HealthSource): Health {
   };
 }
 
-/** Readiness that fails once the process was asked to stop, so that load balancers send nothing new here. */
+/** Makes readiness fail once the process was asked to stop, so that load balancers send it no new requests. */
 export function untilStopped(readiness: () => Promise<Readiness>, stopping: AbortSignal): () => Promise<Readiness> {
   return async () => {
     const ready = await readiness();
@@ -178,7 +179,7 @@ export function untilStopped(readiness: () => Promise<Readiness>, stopping: Abor
   };
 }
 
-/** Readiness is public, so this names no hardware configuration. */
+/** Names no hardware configuration, because readiness is public. */
 function toGraphCheck(holds: readonly Hold[], throttle: { until: number } | null): Check {
   const hold = tenantHold(holds);
   if (hold) {

@@ -1,4 +1,4 @@
-// `device-key`: prints the key to install on a device.
+// `device-key`: prints the key to install on a device, derived from the first group key.
 import { parseGroupKeys } from '../config/environment.ts';
 import { deriveDeviceKey } from '../domain/submission/device-key.ts';
 import { deviceIdSchema } from '../domain/submission/run-result.ts';

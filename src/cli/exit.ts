@@ -1,7 +1,8 @@
-// Exit codes for scripts, from sysexits.h if it defines one.
+// The command's exit codes, for scripts to act on; those from 64 to 78 are from sysexits.h.
 
 export const EXIT = {
   ok: 0,
+  /** A check of the doctor, or the demo, failed. */
   failed: 1,
   /** Accepted, but not delivered in time, or dead. */
   undelivered: 3,

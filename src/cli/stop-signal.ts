@@ -1,8 +1,11 @@
-// An abort signal for Ctrl-C and closed output, so that long commands end early and still print their results.
+// An abort signal for Ctrl-C and unusable output, so that long commands end early and still print their results.
 import { once } from 'node:events';
 import { onUnread } from './out.ts';
 
-/** Aborted by SIGINT, SIGTERM or closed standard output. Call `abort` at the end to restore the signals' default effect. */
+/**
+ * Aborts on SIGINT, SIGTERM, or when output can no longer be written. Call `abort` when the work is done: signals then
+ * end the process again.
+ */
 export function createStopSignal(): AbortController {
   const stopping = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {

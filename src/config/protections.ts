@@ -1,10 +1,11 @@
-// Which optional protections are on, and the variables that turn them on; logged at start.
+// Which optional protections are on and which are off, by the variable that turns each on; logged at start.
 import type { Config, Role } from './config.ts';
 
 export type Protections = { on: string[]; off: string[] };
 
 export function describeProtections(config: Config, role: Role): Protections {
   const { redis } = config;
+  // A Unix socket, as of the embedded server, needs no TLS.
   const reachesRedisByTls =
     redis.kind === 'embedded' ||
     redis.access?.tls === true ||

@@ -1,20 +1,21 @@
-// A device's agent: signs and submits run results, and reads its deliveries.
+// A device's signed requests to the bridge: submitting a run result, and reading one of its deliveries.
 import { parseObject, toRefused, toSubmitOutcome } from './outcome.ts';
 import type { Refused, SubmitOutcome, Unreachable } from './outcome.ts';
 import { signRequest } from './sign-request.ts';
 
-/** The device, the bridge it reports to, and how. */
+/** Which device reports to which bridge, and how its requests are made. */
 export type Agent = {
   /** The bridge's URL, e.g. `http://localhost:8080`, optionally with a base path. */
   baseUrl: string;
   deviceId: string;
   /** In base64, as installed on the device. */
   deviceKey: string;
+  /** Aborts the request. */
   signal?: AbortSignal;
   fetch?: typeof globalThis.fetch;
   /** The device's clock. */
   now?: () => number;
-  /** How long one request may take. */
+  /** How long one request may take until its response has been read. */
   requestTimeoutMs?: number;
 };
 
@@ -41,10 +42,10 @@ export type DeliveryReport = {
 export type ReadOutcome = { kind: 'found'; delivery: DeliveryReport } | Refused | Unreachable;
 
 const usualRequestTimeoutMs = 30_000;
-/** Far more than the description of any delivery. */
+/** Longest response that is read; no receipt or delivery comes near it. */
 const MOST_CHARACTERS = 1024 * 1024;
 
-/** Submits a run result once. Only being aborted throws; everything else is an outcome. */
+/** Submits a run result once. Throws if the signal aborts; any other result of the request is an outcome. */
 export async function submit(runResult: object, agent: Agent): Promise<SubmitOutcome> {
   const body = JSON.stringify(runResult);
   const answered = await exchange('POST', '/v1/run-results', body, agent);
@@ -52,7 +53,7 @@ export async function submit(runResult: object, agent: Agent): Promise<SubmitOut
   return toSubmitOutcome(answered.response, answered.text, readClock(agent));
 }
 
-/** Asks for one of the device's own deliveries. */
+/** Reads one of the device's own deliveries. Throws if the signal aborts. */
 export async function readDelivery(deliveryId: string, agent: Agent): Promise<ReadOutcome> {
   const answered = await exchange('GET', `/v1/deliveries/${encodeURIComponent(deliveryId)}`, undefined, agent);
   if ('kind' in answered) return answered;
@@ -93,7 +94,7 @@ async function exchange(
       method,
       headers: { ...signed, ...(body === undefined ? {} : { 'Content-Type': 'application/json' }) },
       body: body ?? null,
-      // The signature is for the given URL only.
+      // Redirects are not followed: the signature is valid for this URL only.
       redirect: 'manual',
       signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
     });

@@ -5,21 +5,26 @@ import { isLater, type SubmitOutcome } from './outcome.ts';
 import { submit } from './agent.ts';
 import type { Agent } from './agent.ts';
 
+/** How a submission is retried. */
 export type Persistence = {
   /** A number in [0, 1), like Math.random. */
   random: () => number;
-  /** After this long the agent gives up and returns its last outcome. */
+  /** No further attempt starts after this time; the last outcome is returned instead. */
   giveUpAfterMs: number;
+  /** Bound of the first backoff; it doubles with every attempt up to `longestBackoffMs`. */
   firstBackoffMs?: number;
   longestBackoffMs?: number;
+  /** Replaces the timer. */
   wait?: (ms: number, signal: AbortSignal | undefined) => Promise<void>;
 };
 
 export type PersistentOutcome = { outcome: SubmitOutcome; attempts: number; gaveUp: 'no' | 'out-of-time' };
 
 /**
- * How long to wait before the next attempt, or undefined when the outcome is final. A Retry-After is a minimum; without
- * one the wait is drawn between zero and a bound that doubles with every attempt (full jitter).
+ * How long to wait before the next attempt, or undefined if the outcome is final. After a Retry-After: that time plus a
+ * random part of `firstBackoffMs`. Without one: a random time between zero and a bound that doubles with every attempt
+ * (full jitter).
+ * @param attempt the number of attempts made, from 1
  */
 export function decideWaitMs(
   outcome: SubmitOutcome,
@@ -36,7 +41,7 @@ export function decideWaitMs(
   return toldMs === undefined ? backoffMs : toldMs + random() * firstBackoffMs;
 }
 
-/** Submits until the bridge accepts or permanently refuses the run result, time is up, or the signal aborts (throws). */
+/** Submits until the bridge accepts or permanently refuses the run result, or time is up. Throws if `signal` aborts. */
 export async function submitUntilAccepted(
   runResult: object,
   agent: Agent,

@@ -1,4 +1,4 @@
-// Submits a planned fleet with limited concurrency and counts the outcomes.
+// Submits everything a fleet has planned, with limited concurrency, and counts the outcomes.
 import type { SubmitOutcome } from '../../device/outcome.ts';
 import type { Agent } from '../../device/agent.ts';
 import type { Fleet, PlannedSubmission } from '../../sandbox/fleet/fleet.ts';
@@ -40,7 +40,7 @@ export async function runFleet(fleet: Fleet, run: FleetRun): Promise<FleetResult
   return result;
 }
 
-/** Creates a `submit` that signs like the planned device, or with a wrong key, and retries like an agent. */
+/** Creates a `submit` that retries as devices do and signs with the planned key: the device's own or a wrong one. */
 export function createFleetSubmit(
   agent: Omit<Agent, 'deviceId' | 'deviceKey'>,
   persistence: Persistence,

@@ -1,4 +1,4 @@
-// Checks each device's delivery against the records in the sandbox, and prints the summary.
+// The end of the demo: checks each device's delivery against the sandbox's records, and prints the summary.
 import { readDelivery } from '../../device/agent.ts';
 import type { Fleet } from '../../sandbox/fleet/fleet.ts';
 import type { FleetResult } from './fleet-run.ts';
@@ -8,9 +8,10 @@ import { ENVIRONMENT_TENANT } from '../../queue/tenant.ts';
 import { print } from '../out.ts';
 import { toTable } from '../table.ts';
 
+/** What the check found: deliveries in order, records in the sandbox, and a line for each fault. */
 export type Checked = { delivered: number; records: number; duplicates: number; faults: string[] };
 
-/** Fetches each device's delivery as the device, and checks that the sandbox has its record exactly once. */
+/** Reads each delivery with its device's key, and checks that it is delivered and has a record of its own. */
 export async function checkDeliveries(
   fleet: Fleet,
   baseUrl: string,

@@ -1,20 +1,21 @@
-// Reads a bridge's readiness and status once, and maps them to a level and an exit code.
+// Reads a bridge's readiness and status, and sums them up as a level, which has an exit code.
 import { z } from 'zod';
 import { readinessSchema, statusSchema, type Readiness } from '../../http/response/response-schemas.ts';
 import { EXIT } from '../exit.ts';
 import { ask, operate, OperatorError, type OperatorFlags } from './operator.ts';
 
-/** An older bridge does not report what its tenants' Graph was seen to accept. */
+/** The status, also of an older bridge, which does not report what each tenant's Graph has accepted. */
 export const shownStatusSchema = statusSchema.extend({
   tenants: z.array(statusSchema.shape.tenants.element.partial({ graph: true })),
 });
 export type ShownStatus = z.infer<typeof shownStatusSchema>;
 
 export type BridgeStatus =
-  | { kind: 'answers'; readiness: Readiness; /** Null while it cannot read its Redis. */ status: ShownStatus | null }
-  /** Nothing answers there, or something other than a bridge. */
+  | { kind: 'answers'; readiness: Readiness; /** Null if it cannot be read now. */ status: ShownStatus | null }
+  /** `away`: nothing answers at the address, or with an error that may pass. `elsewhere`: not a bridge. */
   | { kind: 'away' | 'elsewhere'; why: string };
 
+/** How the bridge is, in one word; each has an exit code. */
 export type Level = 'flows' | 'degraded' | 'failing' | 'away' | 'elsewhere';
 
 export const EXIT_OF: Record<Level, number> = {
@@ -27,7 +28,10 @@ export const EXIT_OF: Record<Level, number> = {
 
 const ANSWER_WITHIN_MS = 5000;
 
-/** @throws OperatorError if trying again would not help: no token, or a wrong one */
+/**
+ * Asks once. A bridge that does not answer is a result, not an error.
+ * @throws OperatorError if asking again would not help: no token, or a wrong one
+ */
 export async function readBridgeStatus(flags: OperatorFlags): Promise<BridgeStatus> {
   try {
     const [readiness, status] = await Promise.all([
@@ -43,7 +47,7 @@ export async function readBridgeStatus(flags: OperatorFlags): Promise<BridgeStat
   }
 }
 
-/** Throttling passes by itself, so without other trouble deliveries flow. */
+/** A throttle alone does not lower the level, since it passes by itself. */
 export function levelOf(bridge: BridgeStatus): Level {
   if (bridge.kind !== 'answers') return bridge.kind;
   const { readiness, status } = bridge;

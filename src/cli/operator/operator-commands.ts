@@ -9,11 +9,13 @@ import { withOperatorErrors } from './operator.ts';
 import type { StatusFlags } from './status.ts';
 import type { ThrottleFlags } from './throttle.ts';
 
+/** Adds what a command needs to call a bridge: the option for its address, and the help on the token. */
 const ofTheBridge = (command: Command): Command =>
   command
     .option('--url <url>', 'where the bridge is', url, 'http://localhost:8080')
     .addHelpText('after', '\nThe operator token is taken from OPERATOR_TOKEN.');
 
+/** Adds the same, and the filters that select dead letters. */
 const ofDeadLetters = (command: Command): Command =>
   command
     .option('--url <url>', 'where the bridge is', url, 'http://localhost:8080')

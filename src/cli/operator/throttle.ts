@@ -1,4 +1,4 @@
-// `throttle end`: ends throttling by Graph early, after confirmation.
+// `throttle end`: ends Graph's throttle before its time, once the operator has confirmed.
 import { statusSchema, throttleEndSchema } from '../../http/response/response-schemas.ts';
 import { confirm } from './confirm.ts';
 import { operate, type OperatorFlags } from './operator.ts';

@@ -1,4 +1,4 @@
-// `bench`: submits as fast as the bridge answers; reports throughput, latency and refusals.
+// `bench`: submits to a running bridge as fast as it answers; reports throughput, latency and refusals.
 import { setTimeout as delay } from 'node:timers/promises';
 import { deriveDeviceKey } from '../../domain/submission/device-key.ts';
 import { parseGroupKeys } from '../../config/environment.ts';
@@ -33,17 +33,18 @@ export type BenchFlags = {
   json?: true;
 };
 
-/** For the measured period. Latencies are of accepted submissions only. */
+/** The result of a period of load. Latencies are of accepted submissions only. */
 type Measured = SubmissionCounts & {
   seconds: number;
   acceptedPerSecond: number;
-  /** How busy this command was, 0 to 1: near 1, the command is the bottleneck, not the bridge. */
+  /** Utilization of this process's event loop, 0 to 1: near 1, this command is the bottleneck and not the bridge. */
   clientBusy: number;
   latencyMs: ReturnType<typeof toPercentiles>;
 };
 
 /** Pause after an unanswered call, so that an absent bridge is not polled in a tight loop. */
 const UNANSWERED_WAIT_MS = 100;
+/** Above this utilization, the result says more about this command than about the bridge. */
 const BUSY = 0.9;
 
 export async function bench(flags: BenchFlags): Promise<void> {

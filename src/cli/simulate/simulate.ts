@@ -1,4 +1,4 @@
-// `simulate`: a fleet that submits to a running bridge at a fixed rate; reports the outcomes.
+// `simulate`: submits to a running bridge as a fleet would, at a fixed rate, and reports the outcomes.
 import { deriveDeviceKey } from '../../domain/submission/device-key.ts';
 import { parseGroupKeys } from '../../config/environment.ts';
 import { submit } from '../../device/agent.ts';
@@ -22,9 +22,12 @@ import {
 export type SimulateFlags = {
   url: string;
   devices: number;
+  /** Submissions per second. */
   rate: number;
   seconds?: number;
+  /** Submissions in all, if no duration is given; one per device by default. */
   runs?: number;
+  /** Percentage of submissions that repeat the previous one. */
   again: number;
   configuration?: string[];
   seed?: number;
@@ -32,7 +35,7 @@ export type SimulateFlags = {
 };
 
 const PROGRESS_EVERY_MS = 5000;
-/** Seeded runs are all completed before this instant, whenever they are submitted. */
+/** With a seed, runs are dated before this fixed instant instead of now, so that the same seed gives the same runs. */
 const SEEDED_NOW_MS = Date.UTC(2026, 10, 1);
 
 export async function simulate(flags: SimulateFlags): Promise<void> {

@@ -1,4 +1,4 @@
-// Reads a listing page by page for one or more lookups: bounded, and safe against loops.
+// Reads a listing page by page for one or more lookups at once; always ends, even if the links form a loop.
 import type { DeviceRunState } from '../../domain/device-run-state.ts';
 import type { Failure } from '../../domain/attempt/failure.ts';
 import { parseInstant, parseRecordedInstant } from '../../domain/submission/instant.ts';
@@ -6,32 +6,33 @@ import type { RecordedState } from '../../domain/attempt/matching-records.ts';
 import { sameName } from '../../domain/attempt/text-agreement.ts';
 import type { PageOfStates } from '../client.ts';
 
-/** The unread part of a listing: why, and where a later lookup continues (null: from the start). */
+/** Why a part of a listing was not read, and where a later lookup continues (null: from the start). */
 export type Unread = { detail: string; next: string | null };
 
-/** The records of the device in question, as far as the listing was read. */
+/** What one lookup gets: the records with its device's name, as far as the listing was read. */
 export type Reading = {
   kind: 'reading';
   records: RecordedState[];
   /** Null if everything was read. */
   unread: Unread | null;
-  /** Why it stopped, if the reason concerns all readers. */
+  /** Why reading stopped, if the cause is not a single page, see `concernsEveryone`. */
   failure: Failure | null;
   requestId: string | null;
 };
 
+/** How a reading ended, for each lookup that was still part of it. */
 type Ending = Omit<Reading, 'kind' | 'records'>;
 
-/** Waits for a turn: further pages are requests like any other. */
+/** Waits for the permit to read a further page, which counts as a request like any other. */
 export type PaceRead = (signal: AbortSignal) => Promise<unknown>;
 
 export type Bounds = {
-  /** Per reading; a later one continues where it stopped. */
+  /** Most pages of one reading; a later lookup continues where it stopped. */
   pages: number;
   timeoutMs: number;
 };
 
-/** A lookup that takes part in a reading; ended once, by the reading, a failure or its own signal. */
+/** A lookup as part of a reading. It leaves once: with the result, with an error, or because its own signal aborts. */
 export type Reader = {
   state: DeviceRunState;
   records: RecordedState[];
@@ -40,14 +41,15 @@ export type Reader = {
   fail: (error: unknown) => void;
 };
 
-/** The readers of one reading; it is aborted once none is left. */
+/** The lookups that are still part of a reading; `signal` aborts it once none is left. */
 export type Readers = { all: Set<Reader>; signal: AbortSignal };
 
+/** Readers, while further lookups can still join them. */
 export type Gathering = Readers & { add: (state: DeviceRunState, signal: AbortSignal) => Reader };
 
 /**
- * How many pages without new records end a listing, against links that change for ever or form a circle. More empty pages
- * are allowed, since services that filter while paging return such pages.
+ * After this many pages without a new record the listing counts as read to its end, because its links may form a circle
+ * or change for ever. More empty pages are allowed than repeated ones: services that filter while paging return them.
  */
 const REPEATED_PAGES = 5;
 const EMPTY_PAGES = 25;
@@ -92,24 +94,24 @@ export type Walk = {
   pace: PaceRead;
   bounds: Bounds;
   readers: Readers;
-  /** URLs that lead back to the start. */
+  /** URLs of the listing's first page; a link to one of them leads back to the start. */
   starts: readonly string[];
   first: PageOfStates;
-  /** Whether the newest records were requested first. */
+  /** Whether the listing was requested with the newest records first. */
   ordered: boolean;
-  /** Called if a supposedly ordered listing turns out not to be. */
+  /** Called if it was requested so, but turns out not to be in that order. */
   onDisorder: () => void;
-  /** Called for a record of a different device. */
+  /** Called if a page has a record with the name of a different device. */
   onForeign: () => void;
 };
 
-/** Reads on from a first page until all readers have what they need, or nothing is left to read. */
+/** Reads on from a first page until all readers have what they need, the listing ends, or a bound is reached. */
 export async function walk(parts: Walk): Promise<void> {
   const ending = await follow(parts);
   for (const reader of parts.readers.all) reader.end(ending);
 }
 
-/** Ends readers as soon as they need no more pages. @returns the ending for the remaining ones */
+/** Reads the pages, and ends each reader that needs no more of them. @returns the ending for the remaining ones */
 async function follow({ list, pace, bounds, readers, starts, first, ordered, ...events }: Walk): Promise<Ending> {
   const links = new Set(starts);
   const runsNewestFirst = createOrder();
@@ -155,8 +157,9 @@ async function follow({ list, pace, bounds, readers, starts, first, ordered, ...
 }
 
 /**
- * Otherwise the failure concerns a single page: access to Graph works, as the previous page arrived. This includes a link
- * whose route is not served; whether the listing itself is served shows with its first page.
+ * Whether a failure to read a further page concerns all requests rather than that page alone. The kinds excluded here
+ * concern the page, since an earlier one arrived and Graph can be reached. A route that is not served is one of them:
+ * the first page shows that the listing is served, so only the link is at fault.
  */
 export function concernsEveryone({ kind }: Failure): boolean {
   return kind !== 'uncertain' && kind !== 'rejected' && kind !== 'conflict' && kind !== 'route-not-served';
@@ -167,7 +170,7 @@ const tooLong = (pages: number, next: string): Unread => ({
   next,
 });
 
-/** Determines a page's new records, and whether it is worth reading on. */
+/** Determines the records of a page that no earlier page had, and whether to read on. */
 function createNews(): (records: RecordedState[]) => { fresh: RecordedState[]; goesOn: boolean } {
   const known = new Set<string>();
   let [repeated, empty] = [0, 0];
@@ -183,7 +186,7 @@ function createNews(): (records: RecordedState[]) => { fresh: RecordedState[]; g
   };
 }
 
-/** Determines after each page whether the listing runs newest first so far; null if too little is known. */
+/** Determines after each page whether all records so far came newest first; null until two of them differ in time. */
 function createOrder(): (records: RecordedState[]) => boolean | null {
   let last: bigint | null = null;
   let isDescending: boolean | null = null;
@@ -200,7 +203,10 @@ function createOrder(): (records: RecordedState[]) => boolean | null {
 
 const HOUR_IN_TICKS = 36_000_000_000n;
 
-/** Whether all records on a page, and so all later ones, are older, with a margin for records of lower precision. */
+/**
+ * Whether all records on a page are older than the run's, by more than a margin for records of lower precision. If the
+ * newest come first, so are all on later pages.
+ */
 function isPast(records: RecordedState[], { lastStateUpdateDateTime }: DeviceRunState): boolean {
   const until = (parseInstant(lastStateUpdateDateTime)?.ticks ?? 0n) - HOUR_IN_TICKS;
   const ticks = records.map(ticksOf);

@@ -1,4 +1,4 @@
-// One connection recipe for every topology (embedded, single, Sentinel, Cluster), and how commands fail for each purpose.
+// Opens connections to Redis, embedded, single, Sentinel or Cluster; their purpose decides how commands fail.
 import { once } from 'node:events';
 import { Cluster, Redis, type RedisOptions as AnyRedisOptions } from 'ioredis';
 import { parseRedisUrl, readPassword, type RedisAccess, type RedisConfig } from '../../config/redis.ts';
@@ -11,16 +11,16 @@ type RedisOptions = Omit<AnyRedisOptions, 'replyMapping'>;
 
 /**
  * `answer`: a caller waits, so commands fail fast. `work`: nobody waits, so commands wait for Redis to come back.
- * `examine`: like `answer`, but stays connected to whatever server it finds.
+ * `examine`: like `answer`, but keeps its connection to a server that refuses commands, such as a replica.
  */
 export type Purpose = 'answer' | 'work' | 'examine';
 
-/** A caller gets an error within 2 s, even after two commands in a row. */
+/** A command without a reply fails after this time, so that a caller gets its error within 2 s. */
 const ANSWER_TIMEOUT_MS = 1500;
 const CONNECT_TIMEOUT_MS = 2000;
-/** Interval of retries while a server loads its files. */
+/** Longest pause between checks whether the embedded server has loaded its files. */
 const LOADING_RETRY_MS = 500;
-/** Longer than BullMQ's blocking read of at most 10 s; after this, a hanging master is abandoned. */
+/** A server that leaves a command unanswered this long hangs. Longer than BullMQ's blocking read of at most 10 s. */
 const SOCKET_TIMEOUT_MS = 15_000;
 
 const ANSWER: RedisOptions = {
@@ -42,12 +42,12 @@ const OPTIONS: Record<Purpose, RedisOptions> = {
   },
 };
 
-/** Results for `reconnectOnError`: reconnect and fail the command, or reconnect and resend it. */
+/** What to do if the server refuses a command. 1: reconnect, fail it. 2: reconnect, resend it. false: only fail it. */
 const ANEW = { answer: 1, work: 2, examine: false } as const;
 
 const refusalsByConnection = new WeakMap<RedisConnection, Refusals>();
 
-/** The refusals on a connection and its duplicates. */
+/** The refusals recorded for a connection that `connect` opened; those on its duplicates are among them. */
 export function refusalsOf(connection: RedisConnection): Refusals {
   const refusals = refusalsByConnection.get(connection);
   if (!refusals) throw new Error('a connection that was not opened here');
@@ -55,8 +55,9 @@ export function refusalsOf(connection: RedisConnection): Refusals {
 }
 
 /**
- * Opens a connection. It reconnects for ever, also if its server turns out to be a replica. The `error` events of lost
- * connections go to onError, once per attempt, without the command they interrupted.
+ * Opens a connection. It reconnects for ever when it is lost and, except for `examine`, when its server refuses
+ * commands, as a replica does. `onError` gets the errors of the connection itself, one for each failed attempt to
+ * connect; the errors of commands go to their callers.
  */
 export function connect(config: RedisConfig, purpose: Purpose, onError: (error: Error) => void): RedisConnection {
   const refusals = createRefusals(() => performance.now());
@@ -117,7 +118,7 @@ function open(config: RedisConfig, options: RedisOptions): RedisConnection {
           readPasswordAgain(nodeOptions, config.access, 'password');
           return Math.min(100 * times, 1000);
         },
-        // Certificates are issued for the name, which a lookup would replace by an address.
+        // Keeps host names: certificates are issued for them, but ioredis would replace them by addresses.
         ...(config.access?.tls && { dnsLookup: (address, callback) => callback(null, address) }),
       });
     }
@@ -132,7 +133,7 @@ function addressOf(url: string) {
 
 type PasswordOption = 'password' | 'sentinelPassword';
 
-/** Options including the password, re-read before each new connection: ioredis calls the strategy on its own options. */
+/** Adds the password, and re-reads it before each reconnect: ioredis calls `retryStrategy` on the options it uses. */
 function withPasswordRead(options: RedisOptions, access: RedisAccess | undefined, ...names: PasswordOption[]) {
   const { retryStrategy } = options;
   const withPassword: RedisOptions = {
@@ -146,23 +147,23 @@ function withPasswordRead(options: RedisOptions, access: RedisAccess | undefined
   return withPassword;
 }
 
-/** If the file cannot be read for a moment, as while it is replaced, the known password stays. */
+/** Reads the password again. If its file cannot be read, as while it is replaced, the previous password stays. */
 function readPasswordAgain(options: RedisOptions, access: RedisAccess | undefined, ...names: PasswordOption[]): void {
   if (!access?.password) return;
   try {
     for (const name of names) options[name] = readPassword(access.password);
   } catch {
-    // The old password is tried again; Redis reports if it is wrong.
+    // The previous password is tried again; if it is no longer valid, Redis refuses it.
   }
 }
 
-/** Waits briefly for a new connection, so that the first caller is not refused; continues without it. */
+/** Waits briefly for a new connection to be ready, so that its first command does not fail. Never throws. */
 export async function settled(connection: RedisConnection): Promise<void> {
   if (connection.status === 'ready') return;
   await once(connection, 'ready', { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) }).catch(() => undefined);
 }
 
-/** Closes a connection; if QUIT fails, it is disconnected. */
+/** Closes a connection: with QUIT if it is ready; otherwise, or if QUIT fails, at once. */
 export async function disconnect(connection: RedisConnection): Promise<void> {
   if (connection.status !== 'ready') {
     connection.disconnect();

@@ -1,4 +1,4 @@
-// The response a fault produces, in the format of Graph, Intune or the token endpoint.
+// The response a fault produces: in the format of the endpoint that was called, or in the one the fault names.
 import type { Answer } from '../server/answer.ts';
 import { authorityFaultAnswer } from '../authority/authority-error.ts';
 import type { Misbehaviour, ScriptedRetryAfter } from './fault.ts';
@@ -10,7 +10,7 @@ import type { Operation } from './operation.ts';
 
 type FaultAnswer = Extract<Misbehaviour, { kind: 'answer' }>;
 
-/** Creates the response for a fault. */
+/** The response has the fault's status. In the default format, its body is that of Graph or of the token endpoint. */
 export function toFaultAnswer(fault: FaultAnswer, operation: Operation, trace: Trace): Answer {
   const isOrdinary = fault.body === 'graph';
   const answer =
@@ -24,6 +24,7 @@ export function toFaultAnswer(fault: FaultAnswer, operation: Operation, trace: T
   return { ...answer, ...withRetryAfter(answer, fault.retryAfter, trace.at) };
 }
 
+/** Adds the scripted header, and the wait it asks for if it can be read. */
 function withRetryAfter(answer: Answer, asked: ScriptedRetryAfter, at: Date): Partial<Answer> {
   const headers = (text: string) => ({ ...answer.headers, 'Retry-After': text });
   switch (asked.spelling) {

@@ -1,10 +1,12 @@
 --[[
-  Stores a sealed secret unless one is there already, so that processes that start together agree on one.
+  Stores a new secret unless one is stored already, so that processes that start together agree on one. The secret is
+  stored once for each configured key, sealed with it; without any key, once as it is.
 
-  KEYS[1]  sealed secrets, by the key that sealed them
-  ARGV     field, value, field, value…
+  KEYS[1]  hash of these copies, one field for each key
+  ARGV     field, copy, field, copy…
 
-  Reply: the values of these fields; they are set only if none of them was
+  Reply: what these fields hold now, null for one that is not set. All of them are set here if none was before; if any
+  was, nothing is changed.
 ]]
 local fields, isKnown = {}, false
 for at = 1, #ARGV, 2 do fields[#fields + 1] = ARGV[at] end

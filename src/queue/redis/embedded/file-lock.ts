@@ -6,17 +6,18 @@ import { access } from 'node:fs/promises';
 import { delimiter, join } from 'node:path';
 import { CannotStart } from '../../../config/cannot-start.ts';
 
+/** The two kinds of lock: one process alone, or any number at the same time. */
 export type Hold = 'exclusive' | 'shared';
 
-/** A program that locks an inherited file descriptor; it exits with 1 and no output if the lock is held elsewhere. */
+/** A program that locks a file descriptor it inherits. It exits with 1 and no output if a conflicting lock is held. */
 export type Locker = { path: string; args: (hold: Hold, patience: 'at once' | 'wait', fd: number) => string[] };
 
 const LOCKED_ELSEWHERE = 1;
 
 /**
  * Node cannot lock files, but it can open a file and pass it on: flock(2) locks belong to the open file, not to a process,
- * so flock(1) locks it and exits, and we (or the child we pass it to) hold the lock. flock is part of util-linux and
- * busybox, so it is on every Linux; macOS lacks it but has Perl.
+ * so flock(1) locks it and exits, and we (or the child we pass it to) hold the lock. Linux has flock in util-linux or
+ * busybox; macOS lacks it but has Perl.
  */
 const LOCKERS: { program: string; args: Locker['args'] }[] = [
   {
@@ -39,10 +40,13 @@ const LOCKERS: { program: string; args: Locker['args'] }[] = [
     ],
   },
 ];
-/** Where systems install them, in case a supervisor's PATH is short. */
+/** Searched after PATH, which a supervisor may have shortened. */
 const USUAL_FOLDERS = ['/usr/bin', '/bin', '/usr/local/bin', '/opt/homebrew/bin'];
 
-/** @throws CannotStart if the machine has no program that locks files */
+/**
+ * Finds the first of the programs above that is installed.
+ * @throws CannotStart if none is
+ */
 export async function findLocker(folders = [...searchPath(), ...USUAL_FOLDERS]): Promise<Locker> {
   for (const { program, args } of LOCKERS) {
     const path = await findProgram(program, folders);
@@ -56,7 +60,7 @@ export async function findLocker(folders = [...searchPath(), ...USUAL_FOLDERS]):
 export const searchPath = (): string[] =>
   (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
 
-/** @returns its path; null if it is in none of the folders */
+/** Finds an executable file. @returns its path; null if it is in none of the folders */
 export async function findProgram(name: string, folders: readonly string[]): Promise<string | null> {
   for (const folder of folders) {
     const path = join(folder, name);
@@ -83,8 +87,8 @@ export function openLockFile(path: string): number {
 
 /**
  * Locks an open file unless another process holds a conflicting lock.
- * @returns false if one does; our own lock of the other kind may then be lost
- * @throws CannotStart if the file system does not support locks
+ * @returns false if one does; a lock of the other kind that we held may then be lost, since flock(2) releases it first
+ * @throws CannotStart if the file cannot be locked, as on a file system without locks
  */
 export async function tryLock(fd: number, hold: Hold, locker: Locker): Promise<boolean> {
   const child = spawn(locker.path, locker.args(hold, 'at once', 3), { stdio: ['ignore', 'ignore', 'pipe', fd] });
