@@ -54,7 +54,7 @@ export function decide(outcome: Outcome, delivery: Delivery, chance: Chance, pol
       return ageing(delivery, now, policy, { then: 'look', at }, { kind: 'recovered', inFull: false });
     }
     case 'conflict':
-      return always({ then: 'look', at: now }, { kind: 'answered' });
+      return always({ then: 'look', at: now }, { kind: 'answered', missing: false });
     case 'throttled': {
       const { retryAfterMs } = outcome;
       return always({ then: 'everyone-waits', retryAfterMs }, { kind: 'throttle', retryAfterMs });
@@ -90,7 +90,8 @@ export function decide(outcome: Outcome, delivery: Delivery, chance: Chance, pol
       return {
         verdict: { then: 'dead', code: `graph-${outcome.status}` },
         verdictWhileHeld: { then: 'hold', reason: 'all-rejected' },
-        tenant: operation === 'look' ? { kind: 'answered' } : countRejection(outcome),
+        tenant:
+          operation === 'look' ? { kind: 'answered', missing: isMissing(outcome.status) } : countRejection(outcome),
       };
   }
 }
@@ -100,6 +101,9 @@ const UNAVAILABLE: Record<Upstream, HoldReason> = {
   graph: 'graph-unavailable',
   'token-endpoint': 'token-endpoint-unavailable',
 };
+
+/** Whether Graph says that there is no such configuration. */
+const isMissing = (status: number): boolean => status === 404 || status === 410;
 
 /** The same verdict, whether or not a hold explains the outcome. */
 const always = (verdict: Verdict, tenant: TenantEffect): Decision => ({ verdict, verdictWhileHeld: verdict, tenant });
@@ -142,7 +146,7 @@ function countRejection(outcome: Extract<Failure, { kind: 'rejected' }>): Tenant
     ...cause(outcome, 'all-rejected', 'create'),
     reached: true,
     alike: `${status} ${graph?.code ?? ''}`,
-    missing: status === 404 || status === 410,
+    missing: isMissing(status),
   };
   return count(rejection, { failuresUntilHold: REJECTIONS_UNTIL_HOLD });
 }

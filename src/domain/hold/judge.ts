@@ -73,6 +73,7 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
     case 'answered':
       reached();
       answered();
+      if (effect.missing) gone();
       break;
     case 'recovered':
       reached();
@@ -82,6 +83,7 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
     case 'count-failure':
       if (effect.reached) reached();
       if (effect.reason === 'all-rejected') answered();
+      if (effect.missing) gone();
       fails(effect);
   }
   const { knowledge, began, ended, goOn } = judged;
@@ -112,6 +114,13 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
     for (const key of [own, operation]) {
       judged.trustBut(key, 'all-rejected');
       if (isProbeOf(key) && judged.knowledge.holds[key]?.reason !== 'all-rejected') judged.end(key);
+    }
+  }
+
+  /** The configuration does not exist: its deliveries are given up one by one, and none is left to probe its holds. */
+  function gone(): void {
+    for (const key of [keyOfHold('create', hardwareConfigurationId), keyOfHold('look', hardwareConfigurationId)]) {
+      if (judged.knowledge.holds[key]?.reason !== 'all-rejected') judged.end(key);
     }
   }
 

@@ -7,7 +7,7 @@ export type TenantEffect =
   /** Graph was reached with a token and throttles: nothing is sent until then. Null if it gave no time. */
   | { kind: 'throttle'; retryAfterMs: number | null }
   /** Graph decided on the request, so whatever blocked such requests is over, though the operation did not succeed. */
-  | { kind: 'answered' }
+  | { kind: 'answered'; missing: boolean }
   /** The operation works for this configuration. Only a complete success ends the backoff of earlier throttling. */
   | { kind: 'recovered'; inFull: boolean }
   /** A single failure of this kind begins a hold. */
@@ -26,7 +26,7 @@ export type FailureCause = {
   alike: string;
   /** Graph itself responded, so it was reached with a token. */
   reached: boolean;
-  /** Graph says that this configuration does not exist. Begins a hold only if several configurations get this answer. */
+  /** Graph says that this configuration does not exist, which ends its holds. Begins a hold only if several configurations get this answer. */
   missing: boolean;
 };
 

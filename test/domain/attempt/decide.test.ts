@@ -213,7 +213,7 @@ test.each(Object.values(EFFECTS))('$kind · has one effect on the tenant · $1',
 test('a lookup · is evidence about lookups alone · and a stall of our own none at all', () => {
   expect(effectOf(uncertain, 'look')).toMatchObject({ kind: 'count-failure', about: 'look' });
   expect(effectOf({ kind: 'forbidden', ...why }, 'look')).toMatchObject({ kind: 'hold', about: 'look' });
-  expect(effectOf(rejected(400), 'look')).toEqual({ kind: 'answered' });
+  expect(effectOf(rejected(400), 'look')).toEqual({ kind: 'answered', missing: false });
   expect(effectOf({ ...uncertain, stoodStill: true }, 'create')).toEqual({ kind: 'nothing' });
 });
 

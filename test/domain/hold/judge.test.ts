@@ -402,6 +402,27 @@ test.each<[string, Failure]>([
   expect(held(play([[answer, A, { operation: 'look', probes }]], knowledge))).toEqual([]);
 });
 
+test.each<[string, Failure, Operation]>([
+  ['a lookup', rejected(404, 'ResourceNotFound'), 'look'],
+  ['a create', rejected(410, 'Gone'), 'create'],
+])(
+  '%s hears that the configuration does not exist · and its holds end, whatever they are about',
+  (_, answer, operation) => {
+    const { knowledge } = play([
+      [created, B],
+      ...many(5, failing, A),
+      ...many(5, failing, A, { operation: 'look' }),
+      ...many(5, failing, C),
+    ]);
+    expect(held(play([], knowledge))).toEqual([
+      'create a: graph-unavailable',
+      'create c: graph-unavailable',
+      'look a: graph-unavailable',
+    ]);
+    expect(held(play([[answer, A, { operation }]], knowledge))).toEqual(['create c: graph-unavailable']);
+  },
+);
+
 test('a configuration’s hold that nothing is left to probe · is forgotten after an hour · the tenant’s is not', () => {
   const { knowledge } = play([[forbidden, A]]);
   const later = (at: number) => held(play([[delayed, B, { at }]], knowledge));
@@ -441,9 +462,12 @@ test('any history · leaves what is known small, one claim a delivery at most, a
           expect(newly).toEqual([]);
         // A configuration's hold begins with its own failures alone.
         for (const key of newly) if (key.includes(':')) expect(key).toBe(own);
-        // It ends with its own probe alone.
+        // It ends with its own probe alone, or when Graph says that the configuration does not exist.
+        const isGone = outcome.kind === 'rejected' && outcome.status === 404;
         for (const key of Object.keys(before.holds)) {
-          if (key.includes(':') && !knowledge.holds[key]) expect([key, isProbe]).toEqual([own, true]);
+          if (!key.includes(':') || knowledge.holds[key]) continue;
+          if (isGone) expect([keyOfHold('create', of), keyOfHold('look', of)]).toContain(key);
+          else expect([key, isProbe]).toEqual([own, true]);
         }
         expect(JSON.parse(JSON.stringify(knowledge))).toEqual(knowledge);
       });
