@@ -119,7 +119,7 @@ function whatComes({ uncertainty }: Explainable): string {
 }
 
 function probing(probeAt: number, now: number): string {
-  return `One delivery at a time probes whether it is mended, the next one ${instant(probeAt, now)}.`;
+  return `One delivery at a time probes whether it is fixed, the next one ${instant(probeAt, now)}.`;
 }
 
 /** An instant, and how far away it is. */

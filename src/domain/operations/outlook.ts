@@ -119,7 +119,7 @@ const sentence = (text: string) => {
 
 function probing(probeAt: number, now: number): string {
   const when = probeAt > now ? `the next one in ${duration(probeAt - now)}` : 'one is on its way';
-  return `A probe finds out by itself whether it is mended, ${when}; then everything flows again.`;
+  return `A probe finds out by itself when it is fixed, ${when}; then everything flows again.`;
 }
 
 /** A duration in human-readable form. */

@@ -3,7 +3,7 @@
 /** Codes with a specific remedy; every other `graph-<status>` gets the general one. */
 export const DEAD_LETTER_REMEDIES: Readonly<Record<string, string>> = {
   'graph-400':
-    'Graph finds the record malformed, and would again. Read the detail, mend what sends such run results, and purge this one; replay it only when the service changed.',
+    'Graph finds the record malformed, and would again. Read the detail, correct what sends such run results, and purge this one; replay it only if the service has changed.',
   'graph-404':
     'The hardware configuration does not exist in this tenant, or not any more. Restore it, or correct the agent that names it, and replay; purge what nobody needs.',
   'graph-405':
@@ -13,7 +13,7 @@ export const DEAD_LETTER_REMEDIES: Readonly<Record<string, string>> = {
   'graph-410':
     'The hardware configuration was deleted for good. Purge it, or replay after the configuration exists again under the same id.',
   'graph-413': 'The output is longer than Graph takes. Shorten what the run prints, and purge this one.',
-  'graph-422': 'Graph understands the record and refuses what it says. Read the detail, mend the cause, then replay.',
+  'graph-422': 'Graph understands the record and refuses what it says. Read the detail, fix the cause, then replay.',
   'graph-501':
     'Graph does not offer this in the tenant’s cloud. Check GRAPH_CLOUD and GRAPH_BASE_URL, and whether the tenant has hardware configurations at all; then replay.',
   expired:
@@ -23,7 +23,7 @@ export const DEAD_LETTER_REMEDIES: Readonly<Record<string, string>> = {
 };
 
 const GENERAL =
-  'Graph refused this record and would again. Read the detail, mend the cause, then replay; purge what nobody needs. Microsoft’s support asks for the request id.';
+  'Graph refused this record and would again. Read the detail, fix the cause, then replay; purge what nobody needs. Microsoft’s support asks for the request id.';
 
 /** @param code of a dead letter: `graph-<status>`, `expired`, … */
 export const remedyOf = (code: string): string =>

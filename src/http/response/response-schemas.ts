@@ -121,8 +121,7 @@ const tenantStatusSchema = z.object({
   budgetWritesPerSecond: seconds,
   drainSeconds: seconds.describe('How long the backlog takes at the allowed pace.'),
   holds: z.array(holdSchema),
-  /** Missing in responses of earlier versions. */
-  graph: graphFactsSchema.optional(),
+  graph: graphFactsSchema,
 });
 
 export const statusSchema = z

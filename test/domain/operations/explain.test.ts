@@ -207,7 +207,7 @@ describe('what stops everyone', () => {
     expect(happened.at(-1)).toBe(`since 2026-11-24 10:00:05 UTC nobody calls Graph: ${reason}, as Graph said`);
     expect(waitingFor).toBe(`the end of the hold “${reason}”, which concerns every delivery`);
     expect(next).toBe(
-      `${REMEDIES[reason]} One delivery at a time probes whether it is mended, the next one 2026-11-24 10:01:04 UTC (in 4 s). When one gets through, a worker creates it in Graph. Waiting costs this delivery nothing.`,
+      `${REMEDIES[reason]} One delivery at a time probes whether it is fixed, the next one 2026-11-24 10:01:04 UTC (in 4 s). When one gets through, a worker creates it in Graph. Waiting costs this delivery nothing.`,
     );
     expect(summary).toBe('Accepted and stored; it waits for its turn, but nobody may call Graph at present.');
   });

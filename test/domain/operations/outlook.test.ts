@@ -65,11 +65,11 @@ describe('what the headline is', () => {
       kind: 'held',
       headline: 'Held: nobody calls Graph',
       why: '403 Forbidden. 1,200 run results wait. Devices can still submit; everything they send is kept.',
-      todo: `${REMEDIES.forbidden} A probe finds out by itself whether it is mended, the next one in 4 s; then everything flows again.`,
+      todo: `${REMEDIES.forbidden} A probe finds out by itself when it is fixed, the next one in 4 s; then everything flows again.`,
     });
     const probing = outlookOf({ counts: { queued: 1 }, holds: [{ ...hold, detail: 'It broke.', probeAt: NOW }] });
     expect(probing.why).toMatch(/^It broke\. 1 run result wait/);
-    expect(probing.todo).toContain('mended, one is on its way; then');
+    expect(probing.todo).toContain('fixed, one is on its way; then');
   });
 
   test('one configuration that is held · is told whole · with how many it keeps, and that others flow', () => {
@@ -78,7 +78,7 @@ describe('what the headline is', () => {
       kind: 'partly-held',
       headline: 'One hardware configuration is held; all others flow',
       why: '1d5c8a52-7e0f-4f1b-9a6d-3c2b1e0f9a81: forbidden. 403 Forbidden. 1,000 run results are kept back for it. 200 run results of others wait, about 4 min at the present pace.',
-      todo: `${remedyOfHold(ofOne)} A probe finds out by itself whether it is mended, the next one in 4 s; then everything flows again.`,
+      todo: `${remedyOfHold(ofOne)} A probe finds out by itself when it is fixed, the next one in 4 s; then everything flows again.`,
     });
     const two = outlookOf({ counts: { queued: 1 }, holds: [ofOne, other], parked: { 'create:one': 1 } });
     expect(two.headline).toBe('2 hardware configurations are held; all others flow');
