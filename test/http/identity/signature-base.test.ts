@@ -238,6 +238,18 @@ describe('the address a client asked for', () => {
     expect(new Set(bases({ headers: forwarded }, '@scheme'))).toEqual(new Set(['http']));
   });
 
+  test('without a proxy · is found · without parsing every header', () => {
+    const request = (remoteAddress: string) => ({
+      headers: { host: 'internal:8080' },
+      get headersDistinct(): never {
+        throw new Error('parsed');
+      },
+      socket: { remoteAddress },
+    });
+    expect(targetsOf(request('198.51.100.1'), '/v1/x')).toMatchObject([{ authority: 'internal:8080' }]);
+    expect(() => targetsOf(request(PROXY), '/v1/x')).toThrow('parsed');
+  });
+
   test.each<[string, Record<string, string>, string]>([
     ['Forwarded', { forwarded: 'for=10.0.0.9;host=Bridge.example;proto=https' }, 'https://bridge.example'],
     ['Forwarded with a port', { forwarded: 'Host="bridge.example:8443" ; Proto=HTTPS' }, 'https://bridge.example:8443'],

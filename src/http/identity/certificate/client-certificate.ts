@@ -34,9 +34,13 @@ export function createVerifyCertificate(
   const connected = new WeakMap<TLSSocket, Known | string | null>();
   authorities.onChange(() => forwarded.clear());
 
-  function look({ headersDistinct, socket }: CertifiedRequest): Known | string | null {
+  function look(request: CertifiedRequest): Known | string | null {
+    const { socket } = request;
     // A connection from a proxy's address is the proxy's own; its certificate identifies no device.
-    if (isProxy(socket.remoteAddress)) return headersDistinct[header] ? lookInHeaders(headersDistinct) : null;
+    if (isProxy(socket.remoteAddress)) {
+      const { headersDistinct } = request;
+      return headersDistinct[header] ? lookInHeaders(headersDistinct) : null;
+    }
     if (!(socket instanceof TLSSocket)) return null;
     const known = connected.get(socket);
     if (known !== undefined) return known;

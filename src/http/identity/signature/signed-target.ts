@@ -31,11 +31,12 @@ const AUTHORITY = /^[^\s/?#@\\,]+$/;
 /** @param isProxy whether to believe a peer about the scheme, host and port that its caller used */
 export function createTargetsOf(isProxy: IsTrustedProxy): TargetsOf {
   return (request, url) => {
-    const { headers, headersDistinct, socket } = request;
+    const { headers, socket } = request;
     const [, ownScheme, ownAuthority, rest = url] = ABSOLUTE.exec(url) ?? [];
     const seen = socket instanceof TLSSocket ? 'https' : 'http';
     const own = ownAuthority ?? headers.host;
-    const forwarded = isProxy(socket.remoteAddress) ? readForwarded(headersDistinct) : null;
+    // `headersDistinct` only for a proxy: Node parses them on first access.
+    const forwarded = isProxy(socket.remoteAddress) ? readForwarded(request.headersDistinct) : null;
     const schemes = forwarded && forwarded.schemes.length > 0 ? forwarded.schemes : [toScheme(ownScheme) ?? seen];
     const authorities = withPort([...(forwarded?.authorities ?? []), own], forwarded?.port);
     const toTargets = (authority?: string) => schemes.flatMap((scheme) => describe({ url, rest, scheme, authority }));
