@@ -13,7 +13,7 @@ export function findEncoded(text: string, hasSecret: (decoded: string) => boolea
   const ranges: Range[] = [];
   for (const { index, 0: token } of text.matchAll(TOKEN)) {
     const [firstLine = token] = token.split(/\r?\n/, 1);
-    const found = [token, firstLine].find((part) => readTexts(part).some(hasSecret));
+    const found = [...new Set([token, firstLine])].find((part) => readTexts(part).some(hasSecret));
     if (found !== undefined) ranges.push([index, index + found.length]);
   }
   return ranges;

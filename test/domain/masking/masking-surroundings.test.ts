@@ -2,6 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { maskBiosPasswords } from '../../../src/domain/masking/bios-password.ts';
+import { findEncoded } from '../../../src/domain/masking/encoded.ts';
 
 const base64 = (text: string, encoding: BufferEncoding) => Buffer.from(text, encoding).toString('base64');
 const spread = (text: string) => Array.from(text, (letter) => `\u0000${letter}`).join('');
@@ -416,6 +417,20 @@ const ORDINARY = [
   'Password: inactive',
   'Password: unset',
 ];
+
+test('Base64 · on one line or several · is searched once in each decoding', () => {
+  const searchedIn = (text: string) => {
+    const decodings: string[] = [];
+    findEncoded(text, (decoded) => decodings.push(decoded) < 0);
+    return decodings;
+  };
+  const token = base64('one line of a report, and another one, 123', 'utf8');
+  for (const text of [token, wrap(token, 28)]) {
+    const decodings = searchedIn(text);
+    expect(decodings).toContain('one line of a report, and another one, 123');
+    expect(decodings).toEqual([...new Set(decodings)]);
+  }
+});
 
 test('ordinary output · alone and among other lines · is left alone', () => {
   const changed = ORDINARY.flatMap((line) => [line, `a\n${line}\nb`, `${line}\r\n`]).filter(
