@@ -1,4 +1,5 @@
 // What a worker loads: what it needs for deliveries, health checks and scrapes, and nothing that only the API serves.
+import { existsSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -24,6 +25,10 @@ const ONLY_THE_API = [
   '/src/http/identity/',
   '/src/http/openapi/',
 ];
+
+test('what a worker must not load · is there to be loaded', () => {
+  expect(ONLY_THE_API.filter((part) => !existsSync(`.${part}`))).toEqual([]);
+});
 
 test('a worker · loads what it needs · and nothing of what only the API serves', async () => {
   const directory = await mkdtemp(join(tmpdir(), 'loaded-modules-'));

@@ -7,6 +7,12 @@ import { startServer } from '../../support/rubbish.ts';
 const hasScript = spawnSync('script', ['--version']).status === 0;
 const OPERATOR_TOKEN = 'operators-of-the-test-of-confirmations';
 
+/** Answers like a bridge with three dead letters. */
+const startBridge = () =>
+  startServer((_request, response) =>
+    response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"matched":3,"replayed":0}'),
+  );
+
 /** Runs a command on a pseudo-terminal, and types when it asks. */
 async function answer(url: string, keys: string) {
   const command = `${process.execPath} src/cli/main.ts replay --all --url ${url}`;
@@ -26,12 +32,18 @@ test.skipIf(!hasScript).each([
   ['no', 'n\r'],
   ['nothing', '\r'],
 ])('%s in place of an answer · does nothing · without a stack trace (needs script)', async (_what, keys) => {
-  await using server = await startServer((_request, response) =>
-    response.writeHead(200, { 'Content-Type': 'application/json' }).end('{"matched":3,"replayed":0}'),
-  );
+  await using server = await startBridge();
   const { code, screen } = await answer(server.url, keys);
   expect(screen).toContain('nothing was done');
   expect(screen).not.toMatch(/\n {4}at /);
   expect(code).toBe(0);
   expect(server.requests).toHaveLength(1);
+});
+
+test.skipIf(!hasScript).each(['y\r', 'YES\r'])('%j · replays (needs script)', async (keys) => {
+  await using server = await startBridge();
+  const { code, screen } = await answer(server.url, keys);
+  expect(screen).toContain('0 replayed.');
+  expect(code).toBe(0);
+  expect(server.requests).toHaveLength(2);
 });
