@@ -48,10 +48,9 @@ import {
 } from './tuning.ts';
 
 /**
- /**
-  * What is known about the limit, and the current position on the pace curve. All workers of a tenant share one pace.
-  * Numbers only; instants are milliseconds since 1970.
-  */
+ * What is known about the limit, and the current position on the pace curve. All workers of a tenant share one pace.
+ * Numbers only; instants are milliseconds since 1970.
+ */
 export type Pace = Evidence &
   Windows &
   Noise & {

@@ -46,7 +46,7 @@ const NEVER = 1_000_000_000;
 const AFTER_TROUBLE_MS = 5000;
 const SWEEP_EVERY_MS = 5000;
 /** Promotion runs with every permit; this interval covers what a worker that went away did not promote. */
-const FEED_EVERY_MS = 500;
+const PROMOTE_EVERY_MS = 500;
 
 /** Starts consuming the deliveries of a tenant. */
 export function createConsumer(parts: ConsumerParts): Consumer {
@@ -56,7 +56,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     ...parts,
     applyTenantEffect: createTenantEffects(parts.budget, events, clock, parts.random),
     giveBack: parts.budget.giveBack,
-    onPermit: () => void feed(),
+    onPermit: () => void promote(),
     onRefused: events.redisTrouble,
   });
   /** Deliveries that gave up their job, until the job is gone. */
@@ -100,31 +100,32 @@ export function createConsumer(parts: ConsumerParts): Consumer {
 
   /** The delivery may have become due before its job was gone, and then it got no new job. */
   function jobGone(id: string): void {
-    if (leaving.delete(id)) void upkeep(() => deliveries.enqueueIfDue(id)).then(feed);
+    if (leaving.delete(id)) void upkeep(() => deliveries.enqueueIfDue(id)).then(promote);
   }
 
-  let feeding = false;
-  let hungry = false;
-  let nextFeeding: NodeJS.Timeout | undefined;
+  let promoting = false;
+  let askedAgain = false;
+  let nextPromotion: NodeJS.Timeout | undefined;
 
   /** Promotes, one call at a time; a request in between causes one more. Schedules itself for the next retry or probe. */
-  async function feed(): Promise<void> {
-    hungry = true;
-    if (feeding || stopping.signal.aborted) return;
-    feeding = true;
-    clearTimeout(nextFeeding);
-    while (hungry) {
-      hungry = false;
+  async function promote(): Promise<void> {
+    askedAgain = true;
+    if (promoting || stopping.signal.aborted) return;
+    promoting = true;
+    clearTimeout(nextPromotion);
+    while (askedAgain) {
+      askedAgain = false;
       await upkeep(deliveries.promote, ({ nextInMs }) => {
-        if (nextInMs === 0) hungry = true;
-        else if (nextInMs !== null && nextInMs < FEED_EVERY_MS) nextFeeding = setTimeout(() => void feed(), nextInMs);
+        if (nextInMs === 0) askedAgain = true;
+        else if (nextInMs !== null && nextInMs < PROMOTE_EVERY_MS)
+          nextPromotion = setTimeout(() => void promote(), nextInMs);
       });
     }
-    feeding = false;
+    promoting = false;
   }
 
   let begun = 0;
-  let inHand = 0;
+  let running = 0;
 
   function startWorker(): Worker {
     const worker = new Worker(QUEUE_NAME, count(process), {
@@ -147,8 +148,8 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   function count<T extends unknown[]>(work: (...args: T) => Promise<void>): (...args: T) => Promise<void> {
     return (...args) => {
       begun += 1;
-      inHand += 1;
-      return work(...args).finally(() => (inHand -= 1));
+      running += 1;
+      return work(...args).finally(() => (running -= 1));
     };
   }
 
@@ -156,7 +157,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   const locks = createLocks((...asked) => worker.extendJobLocks(...asked), LOCK_MS, events.redisTrouble);
   const watchdog = createWatchdog({
     countWaiting: () => (parts.redis.status === 'ready' ? deliveries.countFetchable() : Promise.resolve(0)),
-    hasRoom: () => inHand < parts.concurrency,
+    hasRoom: () => running < parts.concurrency,
     countBegun: () => begun,
     onStarved: events.starved,
     clock: () => performance.now(),
@@ -178,14 +179,14 @@ export function createConsumer(parts: ConsumerParts): Consumer {
     upkeep(() => shortenLocks(parts.redis, parts.keys, { lockMs: LOCK_MS, stalledCheckMs: STALLED_CHECK_MS }));
   const timers = [
     setInterval(() => void Promise.all([sweep(), shorten()]), SWEEP_EVERY_MS),
-    setInterval(() => void feed(), FEED_EVERY_MS),
+    setInterval(() => void promote(), PROMOTE_EVERY_MS),
   ];
 
   return {
     isAlive: watchdog.isAlive,
     close: async () => {
       timers.forEach(clearInterval);
-      clearTimeout(nextFeeding);
+      clearTimeout(nextPromotion);
       watchdog.close();
       stopping.abort();
       await worker.close();
