@@ -26,7 +26,7 @@ export function readPage(json: unknown, requestUrl: string): Page | null {
   if (!Array.isArray(value)) return next === null ? null : { records: [], next, unread: 'a page without a list' };
   const records = value.filter(isObject).map(readRecord);
   const isLost = next === null && link !== null && link !== '';
-  return { records, next, unread: isLost ? 'the way to the next page cannot be gone' : null };
+  return { records, next, unread: isLost ? 'the link to the next page cannot be followed' : null };
 }
 
 /**

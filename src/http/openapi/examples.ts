@@ -132,7 +132,7 @@ export const alive: Readiness = { status: 'ok', checks: { process: { ok: true, d
 
 export const notAlive: Readiness = {
   status: 'failing',
-  checks: { process: { ok: false, detail: 'fetches nothing although work waits; start it anew' } },
+  checks: { process: { ok: false, detail: 'takes no jobs although some are waiting; restart it' } },
 };
 
 export const revoked = { deviceId: runResult.deviceId, revokedAt: '2026-11-23T09:30:00.000Z' };

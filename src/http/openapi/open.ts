@@ -15,7 +15,7 @@ export const openPaths: ZodOpenApiPathsObject = {
       summary: 'Whether the process lives; 503 only where a restart helps',
       responses: {
         200: answers('It lives.', readinessSchema, examples.alive),
-        503: answers('Start it anew. Only a worker says so.', readinessSchema, examples.notAlive),
+        503: answers('Restart it. Only a worker answers this.', readinessSchema, examples.notAlive),
         ...refusals([]),
       },
     },

@@ -16,7 +16,7 @@ export function createHealthRoutes({ isAlive, readiness, metrics }: HealthParts)
   const router = Router();
   router.get('/livez', (_req, res) => {
     const ok = isAlive();
-    const detail = ok ? 'runs' : 'fetches nothing although work waits; start it anew';
+    const detail = ok ? 'runs' : 'takes no jobs although some are waiting; restart it';
     res.status(ok ? 200 : 503).json({ status: ok ? 'ok' : 'failing', checks: { process: { ok, detail } } });
   });
   router.get('/readyz', async (_req, res) => {
