@@ -117,11 +117,14 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
     }
   }
 
-  /** The configuration does not exist: its deliveries are given up one by one, and none is left to probe its holds. */
+  /**
+   * The configuration does not exist: its deliveries are given up one by one, and none is left to probe its holds. While
+   * every create of the tenant is rejected, this answer is not believed.
+   */
   function gone(): void {
-    for (const key of [keyOfHold('create', hardwareConfigurationId), keyOfHold('look', hardwareConfigurationId)]) {
-      if (judged.knowledge.holds[key]?.reason !== 'all-rejected') judged.end(key);
-    }
+    if (judged.knowledge.holds['create']?.reason === 'all-rejected') return;
+    judged.end(keyOfHold('create', hardwareConfigurationId));
+    judged.end(keyOfHold('look', hardwareConfigurationId));
   }
 
   function fails(failing: Failing): void {
@@ -136,7 +139,7 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
     if (judged.knowledge.holds[own]) return;
     const enough = judged.suspect(own, failing, evidence) >= failuresUntilHold(failing);
     const wasItsTurn = isProbeOf(tenant) && judged.knowledge.holds[tenant] !== undefined;
-    if (!failing.missing && (enough || wasItsTurn)) {
+    if (wasItsTurn || (enough && !failing.missing)) {
       judged.hold(own, newHold(failing, hardwareConfigurationId, null));
       // It was this configuration's turn to probe: others may probe now, so that each can show whether it works.
       if (wasItsTurn) judged.tryOthers(tenant, now);
@@ -180,7 +183,9 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
   function isKept(): boolean {
     if (effect.kind !== 'hold' && effect.kind !== 'count-failure') return false;
     if (effect.reason === 'all-rejected') {
-      return [own, operation].some((key) => before.holds[key]?.reason === 'all-rejected');
+      return [own, operation].some(
+        (key) => before.holds[key]?.reason === 'all-rejected' && judged.knowledge.holds[key] !== undefined,
+      );
     }
     return [own, operation, 'any' as const].some((key) => judged.knowledge.holds[key] !== undefined);
   }

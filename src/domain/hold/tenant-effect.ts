@@ -26,7 +26,7 @@ export type FailureCause = {
   alike: string;
   /** Graph itself responded, so it was reached with a token. */
   reached: boolean;
-  /** Graph says that this configuration does not exist, which ends its holds. Begins a hold only if several configurations get this answer. */
+  /** Graph says that this configuration does not exist, which ends its holds. Begins a hold of the tenant if several configurations get this answer. */
   missing: boolean;
 };
 

@@ -423,6 +423,30 @@ test.each<[string, Failure, Operation]>([
   },
 );
 
+test('two configurations that do not exist hold all · each that is probed is held itself · and dies once another is created', () => {
+  const own = keyOfHold('create', A);
+  const all = play([A, B, A, B, A, B, A, B, A, B].map((of): Step => [rejected(404), of])).knowledge;
+  expect(held(play([], all))).toEqual(['create all: all-rejected']);
+  const turn = play([[rejected(404), A, { probes: ['create'], at: 5000 }]], all);
+  expect(held(turn)).toEqual(['create a: all-rejected', 'create all: all-rejected']);
+  expect(turn.kept).toBe(true);
+  // Others need not wait for those that do not exist, however many of them came first.
+  expect(turn.knowledge.holds['create']).toMatchObject({ tryOthersAt: 5000 });
+  const again = play([[rejected(404), A, { probes: [own, 'create'], at: 5001 }]], turn.knowledge);
+  expect([held(again), again.kept]).toEqual([held(turn), true]);
+  const proven = play([[created, C, { probes: ['create'], at: 6000 }]], again.knowledge);
+  expect(held(proven)).toEqual(['create a: all-rejected']);
+  const gone = play([[rejected(404), A, { probes: [own], at: 6001 }]], proven.knowledge);
+  expect([held(gone), gone.kept]).toEqual([[], false]);
+});
+
+test('a configuration whose creates were all rejected · and that no longer exists · is held no more', () => {
+  const { knowledge } = play([[created, B], ...many(10, rejected(400), A)]);
+  expect(held(play([], knowledge))).toEqual(['create a: all-rejected']);
+  const gone = play([[rejected(404), A, { probes: [keyOfHold('create', A)] }]], knowledge);
+  expect([held(gone), gone.kept]).toEqual([[], false]);
+});
+
 test('a configuration’s hold that nothing is left to probe · is forgotten after an hour · the tenant’s is not', () => {
   const { knowledge } = play([[forbidden, A]]);
   const later = (at: number) => held(play([[delayed, B, { at }]], knowledge));
