@@ -90,10 +90,10 @@ export function remedyOfHold({
   return hardwareConfigurationId === null ? remedy : `${ONE_CONFIGURATION} ${remedy}`;
 }
 
-/** A configuration's hold ends without a probe once the probe is this long overdue. */
+/** A configuration's hold ends without a probe once the probe is this long overdue, unless one of its deliveries is left. */
 export const FORGOTTEN_AFTER_MS = 3_600_000;
 
-/** Whether a configuration's hold is over because none of its deliveries is left to probe it. */
+/** Whether a configuration's hold is over if none of its deliveries is left to probe it. */
 export const isForgotten = ({ hardwareConfigurationId, probeAt }: Hold, now: number): boolean =>
   hardwareConfigurationId !== null && now - probeAt > FORGOTTEN_AFTER_MS;
 

@@ -16,6 +16,8 @@ export type Knowledge = {
   suspicions: Record<string, Suspicion>;
   /** When an operation last succeeded for a configuration. */
   worked: Record<string, number>;
+  /** The configuration holds that still have a delivery to probe them: they are not forgotten. */
+  probed?: readonly string[];
 };
 
 export const NOTHING_KNOWN: Knowledge = { holds: {}, suspicions: {}, worked: {} };
@@ -191,6 +193,12 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
   }
 }
 
+/** The holds without those that nothing is left to probe. */
+export function remembered({ holds, probed }: Knowledge, now: number): Knowledge['holds'] {
+  const kept = new Set(probed);
+  return Object.fromEntries(Object.entries(holds).filter(([key, hold]) => kept.has(key) || !isForgotten(hold, now)));
+}
+
 /** Releases the probes that a delivery was chosen for, so that the next probe can be sent immediately. */
 export function giveBack(knowledge: Knowledge, deliveryId: string, now: number): Knowledge {
   const entries = Object.entries(knowledge.holds).map(([key, hold]) => {
@@ -203,7 +211,7 @@ export function giveBack(knowledge: Knowledge, deliveryId: string, now: number):
 /** A working copy of what is known, changed step by step, and the resulting changes of holds. */
 function begin(before: Knowledge, now: number) {
   const knowledge: Knowledge = {
-    holds: Object.fromEntries(Object.entries(before.holds).filter(([, hold]) => !isForgotten(hold, now))),
+    holds: remembered(before, now),
     suspicions: recent(before.suspicions, now),
     worked: Object.fromEntries(Object.entries(before.worked).filter(([, at]) => now - at < WITNESS_MS)),
   };

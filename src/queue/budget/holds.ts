@@ -1,6 +1,6 @@
 // Holds and suspicions shared by all workers: read, judged here, and stored by compare-and-set.
-import { isForgotten, type Hold, type HoldKey } from '../../domain/hold/hold.ts';
-import { giveBack, judge, type Evidence, type Judgement, type Knowledge } from '../../domain/hold/judge.ts';
+import type { Hold, HoldKey } from '../../domain/hold/hold.ts';
+import { giveBack, judge, remembered, type Evidence, type Judgement, type Knowledge } from '../../domain/hold/judge.ts';
 import type { Parked } from '../../domain/operations/tenant-snapshot.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisConnection } from '../redis/connection.ts';
@@ -20,6 +20,7 @@ type Read = { knowledge: Knowledge; version: string; now: number };
 
 /** Maps the prefix of a hash field to a member of Knowledge. */
 const MEMBERS = { h: 'holds', s: 'suspicions', w: 'worked' } as const;
+type Member = (typeof MEMBERS)[keyof typeof MEMBERS];
 /** If other processes win this often in a row, something else is wrong. */
 const TRIES = 100;
 
@@ -30,12 +31,12 @@ export function createHolds(redis: RedisConnection, keys: Keys, holdProbeMs: num
   let turn: Promise<unknown> = Promise.resolve();
 
   async function read(): Promise<Read> {
-    const [now, flat] = (await readScript([keys.holds], [])) as [number, string[]];
-    const knowledge: Knowledge = { holds: {}, suspicions: {}, worked: {} };
+    const [now, flat, probed] = (await readScript([keys.holds, keys.probes], [])) as [number, string[], string[]];
+    const knowledge: Knowledge = { holds: {}, suspicions: {}, worked: {}, probed };
     let version = '0';
     for (let index = 0; index < flat.length; index += 2) {
       const [field = '', value = ''] = [flat[index], flat[index + 1]];
-      const member = MEMBERS[field[0] as keyof typeof MEMBERS] as keyof Knowledge | undefined;
+      const member = MEMBERS[field[0] as keyof typeof MEMBERS] as Member | undefined;
       if (field === 'v') version = value;
       else if (member) knowledge[member][field.slice(2)] = JSON.parse(value) as never;
     }
@@ -66,7 +67,7 @@ export function createHolds(redis: RedisConnection, keys: Keys, holdProbeMs: num
     },
     list: async () => {
       const { knowledge, now } = await read();
-      return Object.values(knowledge.holds).filter((hold) => !isForgotten(hold, now));
+      return Object.values(remembered(knowledge, now));
     },
     countParked: async () => {
       const sets = (await redis.smembers(keys.parkedSets)) as HoldKey[];

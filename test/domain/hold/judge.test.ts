@@ -452,6 +452,8 @@ test('a configuration’s hold that nothing is left to probe · is forgotten aft
   const later = (at: number) => held(play([[delayed, B, { at }]], knowledge));
   expect(later(1000 + PROBE_MS + FORGOTTEN_AFTER_MS)).toHaveLength(2);
   expect(later(1001 + PROBE_MS + FORGOTTEN_AFTER_MS)).toEqual(['create all: forbidden']);
+  knowledge.probed = [keyOfHold('create', A)];
+  expect(later(1001 + PROBE_MS + FORGOTTEN_AFTER_MS)).toHaveLength(2);
 });
 
 const step = fc.record({

@@ -1,7 +1,7 @@
 // What one configuration's hold keeps: out of the way without a job, probed one at a time, back in front when it ends, lost by nobody.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { begin, supersede } from '../../../src/domain/delivery.ts';
-import { keyOfHold } from '../../../src/domain/hold/hold.ts';
+import { FORGOTTEN_AFTER_MS, keyOfHold } from '../../../src/domain/hold/hold.ts';
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
 import { toSecret } from '../../../src/config/secret.ts';
 import type { Tenant } from '../../../src/queue/tenant.ts';
@@ -111,6 +111,34 @@ describe('while one configuration is held', () => {
     expect(await parked()).toEqual([]);
     expect(await queue.deliveries.sweep(Date.now() + 60_000)).toBe(1);
     expect(await jobs()).toEqual([id]);
+  });
+
+  test('while something is left to probe it · a hold is not forgotten, however long nobody worked · then it is', async () => {
+    const overdue = async () => {
+      const hold = JSON.parse((await redis.client.hget(queue.keys.holds, `h:${HELD}`)) ?? '{}') as { probeAt: number };
+      hold.probeAt -= 2 * FORGOTTEN_AFTER_MS;
+      await redis.client.hset(queue.keys.holds, `h:${HELD}`, JSON.stringify(hold));
+      if ((await redis.client.zscore(queue.keys.probes, HELD)) !== null)
+        await redis.client.zadd(queue.keys.probes, hold.probeAt, HELD);
+      await judge(queue.budget, works, { configuration: OTHER });
+    };
+    const ids = await Promise.all([1, 2].map((number) => accept(number)));
+    for (const id of ids) expect(await takeJob()).toBe(id);
+    await holdOne();
+    for (const id of ids) await queue.deliveries.park(id, HELD);
+    await overdue();
+    expect((await queue.budget.state()).holds).toHaveLength(1);
+    await feedAll();
+    expect(await parked()).toHaveLength(1);
+    await redis.client.del(queue.keys.parked(HELD));
+    await judge(queue.budget, failed('forbidden', '403'), { id: 'last', probes: [HELD] });
+    await until('no probe is left', async () => {
+      await queue.deliveries.promote();
+      return (await redis.client.zscore(queue.keys.probes, HELD)) === null;
+    });
+    await overdue();
+    expect((await queue.budget.state()).holds).toEqual([]);
+    expect(await redis.client.hexists(queue.keys.holds, `h:${HELD}`)).toBe(0);
   });
 
   test('a superseded one · leaves · and is chosen no more', async () => {
