@@ -141,6 +141,18 @@ describe('while one configuration is held', () => {
     expect(await redis.client.hexists(queue.keys.holds, `h:${HELD}`)).toBe(0);
   });
 
+  test('one whose attempt is under way elsewhere · is not parked by the worker that lost it', async () => {
+    const id = await accept(1);
+    await takeJob();
+    await holdOne();
+    const stored = await queue.deliveries.load(id);
+    const marked = stored && (await queue.deliveries.save(stored, begin(stored.delivery, 5), 5));
+    if (marked?.kind !== 'saved') throw new Error('not marked');
+    await queue.deliveries.park(id, HELD);
+    expect(await parked()).toEqual([]);
+    expect(await redis.client.zscore(queue.keys.promoted, id)).not.toBeNull();
+  });
+
   test('a superseded one · leaves · and is chosen no more', async () => {
     await holdOne();
     const [first, second] = [await accept(1), await accept(2)];
