@@ -226,6 +226,26 @@ describe('outcomes', () => {
     await until('all are delivered', async () => (await queue.deliveries.counts()).delivered === 60);
   }, 30_000);
 
+  test('more than there is room for, of two configurations that do not exist · do not keep another’s from being created', async () => {
+    await queue.close();
+    queue = await openTestTenant(redis, { writesPer20s: 100 });
+    const [missing, alsoMissing, sound] = ['1', '2', '3'].map(
+      (digit) => `${digit.repeat(8)}-2222-3333-4444-555555555555`,
+    );
+    const acceptOf = (number: number, hardwareConfigurationId = '') =>
+      queue.deliveries.accept(aRun(number, { hardwareConfigurationId }), Date.now());
+    for (let number = 0; number < 100; number += 1) await acceptOf(number, number % 2 === 0 ? missing : alsoMissing);
+    const attempt: Attempt = ({ hardwareConfigurationId }) =>
+      hardwareConfigurationId === sound ? created() : rejected;
+    consume(...Array<Attempt>(1000).fill(attempt));
+    await until('everyone is held', async () =>
+      (await queue.budget.state()).holds.some(({ about }) => about === 'create'),
+    );
+    const answer = await acceptOf(100, sound);
+    if (answer.kind !== 'accepted') throw new Error(answer.kind);
+    expect(await ends(answer.delivery.id)).toMatchObject({ status: 'delivered' });
+  });
+
   test('creates down while lookups work · hold creates alone · and no lookup ends that', async () => {
     let isMended = false;
     const answers = (delivery: Delivery) => {
