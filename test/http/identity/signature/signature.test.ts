@@ -148,7 +148,7 @@ test('whatever is signed and meddled with · is good or not · as the library fi
       if (proof.ok) good += 1;
       else wrong += 1;
     }),
-    { numRuns: 3000 },
+    { numRuns: 4000 },
   );
   expect(good).toBeGreaterThan(500);
   expect(wrong).toBeGreaterThan(300);
