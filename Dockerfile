@@ -27,6 +27,8 @@ RUN install -d -o node -g node /tls && ln -s /app/bin/runstate-bridge.mjs /usr/l
 COPY --from=dependencies /app/node_modules node_modules
 COPY package.json LICENSE ./
 COPY bin bin
+# For devices: the image is one place to get it from.
+COPY src/agent src/agent
 COPY --from=build /app/dist dist
 
 # The base image's user `node`, by number so that a platform can see that it is not root.

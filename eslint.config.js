@@ -1,4 +1,4 @@
-// The linter's rules: typescript-eslint's strictest typed ones, exhaustive switches, no console.
+// The linter's rules: typescript-eslint's strictest typed ones, exhaustive switches, few arguments, no console.
 import js from '@eslint/js';
 import tseslint from 'typescript-eslint';
 
@@ -16,6 +16,17 @@ export default tseslint.config(
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       'no-console': 'error',
+      'no-restricted-syntax': [
+        'error',
+        ...[
+          'ExportNamedDeclaration > FunctionDeclaration',
+          'ExportNamedDeclaration > VariableDeclaration > VariableDeclarator > ArrowFunctionExpression',
+          'ExportNamedDeclaration > TSTypeAliasDeclaration TSFunctionType',
+        ].map((exported) => ({
+          selector: `${exported}[params.length>3]`,
+          message: 'More than three arguments are one object, with names.',
+        })),
+      ],
     },
   },
   {

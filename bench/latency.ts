@@ -7,7 +7,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { startChild } from '../src/cli/demo/child.ts';
 import { deriveDeviceKey } from '../src/domain/submission/device-key.ts';
-import { submit } from '../src/device/agent.ts';
+import { submit } from '../src/device/device-client.ts';
 import { createSandbox } from '../src/sandbox/sandbox.ts';
 
 const LIMIT_MS = 50;
@@ -30,8 +30,8 @@ const environment = {
   WORKER_PORT: '0',
   LOG_LEVEL: 'info',
 };
-const api = await startChild('api', 'src/main', environment, directory);
-const worker = await startChild('worker', 'workers/main', environment, directory);
+const api = await startChild({ name: 'api', entry: 'src/main', env: environment, directory });
+const worker = await startChild({ name: 'worker', entry: 'workers/main', env: environment, directory });
 try {
   const waits: number[] = [];
   for (let number = 0; number <= results; number += 1) {

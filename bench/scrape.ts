@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { openApi, type Api } from '../src/api/api.ts';
 import { parseConfig } from '../src/config/config.ts';
-import { ENVIRONMENT_TENANT, type Tenant } from '../src/queue/tenant.ts';
+import { DEFAULT_TENANT } from '../src/config/tenants/tenant.ts';
+import { type Tenant } from '../src/queue/tenant.ts';
 import { createLog } from '../src/telemetry/log.ts';
 import { createTelemetry } from '../src/telemetry/telemetry.ts';
 
@@ -28,7 +29,7 @@ const config = parseConfig(
   'api',
 );
 const api = await openApi(config, { telemetry: createTelemetry(createLog('bench', 'fatal')) });
-const tenant = api.tenants.get(ENVIRONMENT_TENANT);
+const tenant = api.tenants.find(DEFAULT_TENANT)?.tenant;
 if (!tenant) throw new Error('the API opened no tenant');
 const { redis } = tenant;
 try {

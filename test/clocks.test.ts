@@ -1,7 +1,7 @@
 // Processes whose wall clocks are wrong, differ and step, with real processes: nothing waits for a clock.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { deriveDeviceKey } from '../src/domain/submission/device-key.ts';
-import { submit, type Agent } from '../src/device/agent.ts';
+import { submit, type DeviceClientOptions } from '../src/device/device-client.ts';
 import { createSandbox, type Sandbox } from '../src/sandbox/sandbox.ts';
 import { createFakeClock, MISSING_FAKETIME, type FakeClock } from './support/fake-clock.ts';
 import { startApi, startProcess, type TestProcess } from './support/process.ts';
@@ -62,7 +62,7 @@ async function startWorkerAt(aheadS: number): Promise<FakeClock> {
 
 /** A device whose clock agrees with the API's. */
 async function submitRun(number: number, aheadS: number) {
-  const agent: Agent = {
+  const agent: DeviceClientOptions = {
     baseUrl: url,
     deviceId: `device-${number}`,
     deviceKey: deriveDeviceKey(groupKey, `device-${number}`).toString('base64'),

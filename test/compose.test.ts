@@ -14,7 +14,9 @@ const marked = (names: readonly string[]) => Object.fromEntries(names.map((name)
 
 /** What stays with the other process. */
 const NOT_FOR = {
-  api: NAMES.filter((name) => /^AZURE_(CLIENT_SECRET|CLIENT_CERTIFICATE|FEDERATED)|^IDENTITY_ENDPOINT/.test(name)),
+  api: NAMES.filter((name) =>
+    /^AZURE_(CLIENT_SECRET|CLIENT_CERTIFICATE|FEDERATED)|^IDENTITY_ENDPOINT|^DIRECTORY_/.test(name),
+  ),
   worker: ['DEVICE_GROUP_KEYS', 'OPERATOR_TOKEN'],
 };
 

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest';
 import { parseConfig } from '../src/config/config.ts';
 import { environmentSchema } from '../src/config/environment.ts';
 import { FAILURE_KINDS } from '../src/domain/attempt/failure.ts';
+import { DIRECTORY_HOLD_REASONS } from '../src/domain/directory/directory-answer.ts';
 import { HOLD_REASONS } from '../src/domain/hold/hold.ts';
 import { REFUSALS } from '../src/domain/submission/refusal.ts';
 import { runResultSchema } from '../src/domain/submission/run-result.ts';
@@ -95,6 +96,12 @@ describe('docs/operations.md', () => {
     const reasons = table('docs/operations.md', 'Holds').flatMap(({ reason }) => codes(reason));
     expect(reasons.sort()).toEqual([...HOLD_REASONS].sort());
   });
+
+  test('the device directory · every reason for a hold · once', () => {
+    const rows = table('docs/operations.md', 'The device directory');
+    const reasons = rows.flatMap((row) => codes(row['held for']));
+    expect(reasons.sort()).toEqual([...DIRECTORY_HOLD_REASONS].sort());
+  });
 });
 
 describe('docs/metrics.md', () => {
@@ -113,11 +120,13 @@ describe('docs/metrics.md', () => {
 
 test('sandbox.env · holds the tenant the sandbox plays · and is enough for both processes', () => {
   const environment = parseEnv(read('sandbox.env'));
-  const { tenantId, clientId, clientSecret } = defaultIdentity;
+  const { tenantId, clientId, clientSecret, directoryApp } = defaultIdentity;
   expect(environment).toMatchObject({
     AZURE_TENANT_ID: tenantId,
     AZURE_CLIENT_ID: clientId,
     AZURE_CLIENT_SECRET: clientSecret,
+    DIRECTORY_CLIENT_ID: directoryApp.clientId,
+    DIRECTORY_CLIENT_SECRET: directoryApp.clientSecret,
   });
   expect(parseConfig(environment, 'api').http.groupKeys).toHaveLength(1);
   expect(parseConfig(environment, 'worker').graph).toMatchObject({ instanceDiscovery: false });

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { deriveDeviceKey } from '../src/domain/submission/device-key.ts';
 import { findProgram, searchPath } from '../src/queue/redis/embedded/file-lock.ts';
-import { readDelivery, submit, type Agent } from '../src/device/agent.ts';
+import { readDelivery, submit, type DeviceClientOptions } from '../src/device/device-client.ts';
 import { createSandbox, type Sandbox } from '../src/sandbox/sandbox.ts';
 import { serversIn } from './support/embedded.ts';
 import { startProcess, type TestProcess } from './support/process.ts';
@@ -50,7 +50,7 @@ function start(main: 'src/main.ts' | 'workers/main.ts', more: Record<string, str
 }
 const urlOf = async (started: TestProcess) =>
   `http://127.0.0.1:${Number((await Promise.race([started.line('listening'), started.line('working')]))['port'])}`;
-const agent = (baseUrl: string, number: number): Agent => ({
+const agent = (baseUrl: string, number: number): DeviceClientOptions => ({
   baseUrl,
   deviceId: `device-${number}`,
   deviceKey: deriveDeviceKey(groupKey, `device-${number}`).toString('base64'),

@@ -84,7 +84,7 @@ const RULES: IForbiddenRuleType[] = [
   owned('@microsoft/microsoft-graph-client', '^src/graph/'),
   owned('@azure/identity', '^src/graph/'),
   owned('@azure/msal-node', '^src/graph/'),
-  owned('undici', '^src/graph/'),
+  owned('undici', '^src/(graph|device)/'),
   owned('prom-client', '^src/telemetry/'),
   owned('pino', '^src/telemetry/'),
   owned('@opentelemetry', '^src/telemetry/'),

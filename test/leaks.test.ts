@@ -44,7 +44,7 @@ describe('after good days and bad ones', () => {
     expect(logged.filter((msg) => /^held/.test(msg)).length).toBeGreaterThan(1);
   });
 
-  test('the logs, at their most talkative · hold no secret · and nothing a device or person said', () => {
+  test('the logs, at the most verbose level · hold no secret · and nothing a device or person said', () => {
     for (const process of [world.api, world.worker]) {
       const text = process.stdout() + process.stderr();
       expect(text.length).toBeGreaterThan(1000);

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deriveDeviceKey } from '../src/domain/submission/device-key.ts';
-import { readDelivery, submit, type Agent } from '../src/device/agent.ts';
+import { readDelivery, submit, type DeviceClientOptions } from '../src/device/device-client.ts';
 import { createSandbox, type Sandbox } from '../src/sandbox/sandbox.ts';
 import { startApi, startProcess, type TestProcess } from './support/process.ts';
 import { startTestRedis, type TestRedis } from './support/redis.ts';
@@ -42,7 +42,7 @@ afterAll(async () => {
   await redis.close();
 });
 
-const agent = (number: number): Agent => ({
+const agent = (number: number): DeviceClientOptions => ({
   baseUrl: url,
   deviceId: `device-${number}`,
   deviceKey: deriveDeviceKey(groupKey, `device-${number}`).toString('base64'),

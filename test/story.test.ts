@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { deriveDeviceKey } from '../src/domain/submission/device-key.ts';
-import { readDelivery, submit, type Agent, type DeliveryReport } from '../src/device/agent.ts';
+import { readDelivery, submit, type DeviceClientOptions, type DeliveryReport } from '../src/device/device-client.ts';
 import { createSandbox, type Sandbox } from '../src/sandbox/sandbox.ts';
 import { startProcess, type TestProcess } from './support/process.ts';
 import { until } from './support/until.ts';
@@ -17,7 +17,7 @@ let sandbox: Sandbox;
 let directory: string;
 let api: TestProcess;
 let worker: TestProcess;
-let agent: Agent;
+let agent: DeviceClientOptions;
 
 beforeAll(async () => {
   sandbox = await createSandbox();

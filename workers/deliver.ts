@@ -16,7 +16,7 @@ export type Records = {
 };
 
 /** What an attempt asks of Graph and of the store. None of these throws because of Graph or the network. */
-export type Outside = {
+export type AttemptDependencies = {
   /** Creates the record. `announcedAt`: when the intent was recorded; nothing is sent if that is too long ago. */
   create: (state: DeviceRunState, announcedAt: number, signal: AbortSignal) => Promise<Outcome>;
   /** Looks the record up in Graph. `from`: where an earlier lookup stopped; null to start at the beginning. */
@@ -25,10 +25,10 @@ export type Outside = {
   claimable: (deviceRunStateIds: readonly string[], deliveryId: string) => Promise<string[]>;
 };
 
-export function createDeliver({ create, find, claimable }: Outside) {
+export function createDeliver({ create, find, claimable }: AttemptDependencies) {
   return async (delivery: Delivery, run: RunResult, signal: AbortSignal): Promise<Outcome> => {
     const state = toDeviceRunState(run);
-    if (delivery.mark?.sends !== 'look') return create(state, delivery.mark?.at ?? 0, signal);
+    if (delivery.intent?.sends !== 'look') return create(state, delivery.intent?.at ?? 0, signal);
     const found = await find(state, signal, delivery.uncertainty?.next ?? null);
     if (found.kind !== 'records') return found;
     const graph = { status: 200, requestId: found.requestId };

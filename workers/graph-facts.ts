@@ -1,12 +1,17 @@
 // What this tenant's Graph supports, as its lookups learned: shared between workers through Redis.
 import type { Outcome } from '../src/domain/delivery.ts';
 import { stillKnown, type GraphFact, type GraphFacts, type Seen } from '../src/domain/operations/graph-facts.ts';
-import { createFacts, QUERY_OPTIONS, type Facts, type QueryOption } from '../src/graph/lookup/facts.ts';
-import type { Facts as StoredFacts } from '../src/queue/budget/facts.ts';
+import {
+  createQueryOptionFacts,
+  QUERY_OPTIONS,
+  type QueryOptionFacts,
+  type QueryOption,
+} from '../src/graph/lookup/query-option-facts.ts';
+import type { StoredGraphFacts } from '../src/queue/budget/stored-graph-facts.ts';
 
 export type WorkerFacts = {
   /** The query options lookups use. */
-  options: Facts;
+  options: QueryOptionFacts;
   /** Called after every attempt; the first with a record in Graph proves that creates work. */
   attempted: (outcome: Outcome) => void;
   close: () => void;
@@ -24,13 +29,13 @@ type WorkerFactsOptions = {
 };
 
 export function openGraphFacts(
-  stored: Pick<StoredFacts, 'note' | 'read' | 'concern'>,
+  stored: Pick<StoredGraphFacts, 'note' | 'read' | 'concern'>,
   { subject, clock, onTrouble }: WorkerFactsOptions,
 ): WorkerFacts {
   let concerned: Promise<void> | null = null;
   let isProven = false;
   let reading = false;
-  const options = createFacts(clock, ({ option, taken }, at) => {
+  const options = createQueryOptionFacts(clock, ({ option, taken }, at) => {
     keep(FACT_OF[option], { holds: taken, at }).catch(onTrouble);
   });
 

@@ -17,7 +17,7 @@ const config = parseConfig(process.env, 'worker');
 const nothing = () => undefined;
 const tokens = createTokenSource(config.graph, Date.now, nothing);
 await tokens.get();
-const graph = createGraphClient(config.graph, tokens, Date.now, nothing);
+const graph = createGraphClient({ config: config.graph, tokens, clock: Date.now, ended: nothing });
 
 const queue = new Queue('peer', { connection: connect(config.redis, 'work', nothing), skipVersionCheck: true });
 

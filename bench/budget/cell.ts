@@ -10,7 +10,7 @@ import { startTestRedis } from '../../test/support/redis.ts';
 import { openOwnTenant } from '../../test/support/tenant.ts';
 import { mostWrites, type Cell, type Sender } from './cells.ts';
 import { aRun } from './load.ts';
-import type { Counted, Outside } from './outside.ts';
+import type { Counted, StartedSandbox } from './sandbox.ts';
 import { startProcess, type Child } from './process.ts';
 
 /** `used`: accepted writes as a share of the limit. `refused`: as a share of all requests. */
@@ -35,8 +35,8 @@ export async function runCell(cell: Cell, timeScale: number): Promise<Measured> 
     return { child, ready };
   };
   try {
-    const outside = await start('outside', { cell, timeScale, directory }, {});
-    const { environment, configurationId } = outside.ready as Outside;
+    const sandbox = await start('sandbox', { cell, timeScale, directory }, {});
+    const { environment, configurationId } = sandbox.ready as StartedSandbox;
     const settings = {
       ...environment,
       REDIS_URL: redis.url,
@@ -48,13 +48,13 @@ export async function runCell(cell: Cell, timeScale: number): Promise<Measured> 
     const senders = await Promise.all(
       Array.from({ length: cell.processes }, () => start(PROGRAMS[cell.sender], argument, settings)),
     );
-    await outside.child.ask('begin');
+    await sandbox.child.ask('begin');
     await Promise.all(senders.map(({ child }) => child.ask('begin')));
     await Promise.race([
       delay((cell.settleMs + cell.countMs) / timeScale + 100),
       ...children.map(({ failed }) => failed),
     ]);
-    const { taken, refused, allowed, calledEarly } = (await outside.child.ask('end')) as Counted;
+    const { taken, refused, allowed, calledEarly } = (await sandbox.child.ask('end')) as Counted;
     return { cell, used: taken / allowed, refused: refused / (taken + refused), calledEarly };
   } finally {
     await Promise.all(children.map((child) => child.stop()));

@@ -1,6 +1,6 @@
 // A worker of the bench: the product's own, with its budget on an accelerated clock.
 import { parseConfig } from '../../src/config/config.ts';
-import { createBudget } from '../../src/queue/budget/budget.ts';
+import { createBudget, type BudgetParts } from '../../src/queue/budget/budget.ts';
 import { connect } from '../../src/queue/redis/connection.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createTelemetry } from '../../src/telemetry/telemetry.ts';
@@ -20,8 +20,8 @@ const redis = connect(config.redis, 'work', telemetry.events.redisTrouble);
 hastenClock(redis, timeScale);
 await redis.ping();
 process.on('message', () => {
-  const toBudget = (keys: Parameters<typeof createBudget>[1]) =>
-    hastenBudget(createBudget(redis, keys, settings, clock), timeScale);
+  const toBudget = (keys: BudgetParts['keys']) =>
+    hastenBudget(createBudget({ redis, keys, settings, clock }), timeScale);
   void openWorker(config, { telemetry, clock, toBudget }).then(() => say('begun'));
 });
 say('ready');

@@ -1,8 +1,8 @@
-// Contestant: Express and BullMQ as their documentation shows them, one job per request, nothing verified.
+// Candidate: Express and BullMQ as their documentation shows them, one job per request, nothing verified.
 import { Queue } from 'bullmq';
 import express from 'express';
 import { Redis } from 'ioredis';
-import { listenAsTold, redisPath } from './contestant.ts';
+import { listenAsTold, redisPath } from './environment.ts';
 
 const queue = new Queue('run-results', {
   connection: new Redis({ path: redisPath(), maxRetriesPerRequest: null }),

@@ -1,7 +1,7 @@
-// Contestant: the floor. Node's HTTP server only; JSON is parsed and discarded, concurrent requests are appended in one pipeline.
+// Candidate: the floor. Node's HTTP server only; JSON is parsed and discarded, concurrent requests are appended in one pipeline.
 import { createServer, type ServerResponse } from 'node:http';
 import { Redis } from 'ioredis';
-import { listenAsTold, redisPath } from './contestant.ts';
+import { listenAsTold, redisPath } from './environment.ts';
 
 const redis = new Redis({ path: redisPath(), maxRetriesPerRequest: null });
 

@@ -1,7 +1,7 @@
 // Measures the cost of accepting a run result, compared with services that do less: one process, one core, every write fsynced.
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { CONTESTANTS, OURS, type Contestant } from './contestants.ts';
+import { CANDIDATES, OURS, type Candidate } from './candidates.ts';
 import { startLoad } from './load-process.ts';
 import { leaveFirstCore } from './machine.ts';
 import { median, toAims, toTable, type Found } from './report.ts';
@@ -31,17 +31,17 @@ const environment = {
 const plainly: Circumstances = { environment, pinned, ratePerS: null, fill: null, share: Number(values.share) };
 
 const load = startLoad();
-const contestants = CONTESTANTS.filter(({ name }) => values.only.split(',').some((part) => name.includes(part)));
-const found: Found = { contestants: new Map(), full: [], calm: [], backlog };
+const candidates = CANDIDATES.filter(({ name }) => values.only.split(',').some((part) => name.includes(part)));
+const found: Found = { candidates: new Map(), full: [], calm: [], backlog };
 for (let round = 1; round <= rounds; round += 1) {
-  for (const contestant of contestants) {
-    const measured = await tryRound(contestant, plainly);
-    found.contestants.set(contestant, [...(found.contestants.get(contestant) ?? []), measured]);
-    tell(contestant.name, round, measured);
+  for (const candidate of candidates) {
+    const measured = await tryRound(candidate, plainly);
+    found.candidates.set(candidate, [...(found.candidates.get(candidate) ?? []), measured]);
+    tell(candidate.name, round, measured);
   }
 }
 if (values.only === '') {
-  const ratePerS = CALM_SHARE * median((found.contestants.get(OURS) ?? []).map(({ perS }) => perS));
+  const ratePerS = CALM_SHARE * median((found.candidates.get(OURS) ?? []).map(({ perS }) => perS));
   const fill = createFill(backlog, environment);
   for (let round = 1; round <= rounds; round += 1) {
     const calm = await tryRound(OURS, { ...plainly, ratePerS });
@@ -63,13 +63,13 @@ if (values.only === '') {
 }
 
 /** If the machine's disk or processor stalls for seconds, Redis times out; such a round is reported and repeated. */
-async function tryRound(contestant: Contestant, circumstances: Circumstances, triesLeft = 5): Promise<Measured> {
+async function tryRound(candidate: Candidate, circumstances: Circumstances, triesLeft = 5): Promise<Measured> {
   try {
-    return await runRound(contestant, circumstances, load);
+    return await runRound(candidate, circumstances, load);
   } catch (error) {
     if (triesLeft === 0) throw error;
-    say(`repeated: ${contestant.name}: ${String(error)}`);
-    return tryRound(contestant, circumstances, triesLeft - 1);
+    say(`repeated: ${candidate.name}: ${String(error)}`);
+    return tryRound(candidate, circumstances, triesLeft - 1);
   }
 }
 

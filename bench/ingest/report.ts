@@ -1,10 +1,10 @@
 // Formats the measurements as a Markdown table, and each aim with its result.
-import { BATCH, FLOOR, OURS, PLAIN, VERIFIED, type Contestant } from './contestants.ts';
+import { BATCH, FLOOR, OURS, PLAIN, VERIFIED, type Candidate } from './candidates.ts';
 import { RUN_RESULT_BYTES } from './requests.ts';
 import type { Measured } from './round.ts';
 
 export type Found = {
-  contestants: Map<Contestant, Measured[]>;
+  candidates: Map<Candidate, Measured[]>;
   /** Our single route with a backlog of this size, and below full load. */
   full: Measured[];
   calm: Measured[];
@@ -28,9 +28,9 @@ const COLUMNS = [
   'server RSS MiB',
 ];
 
-export function toTable({ contestants, full, calm, backlog }: Found): string[] {
+export function toTable({ candidates, full, calm, backlog }: Found): string[] {
   const rows: [string, Measured[]][] = [
-    ...Array.from(contestants, ([{ name }, rounds]): [string, Measured[]] => [name, rounds]),
+    ...Array.from(candidates, ([{ name }, rounds]): [string, Measured[]] => [name, rounds]),
     [`${OURS.name}, ${backlog.toLocaleString('en')} waiting`, full],
     [`${OURS.name}, at 70 % of full load`, calm],
   ];
@@ -67,11 +67,11 @@ type Aim = {
   met: (measured: number) => boolean;
 };
 
-export function toAims({ contestants, full, calm, backlog }: Found): string[] {
-  const of = (contestant: Contestant, member: keyof Measured) =>
-    median((contestants.get(contestant) ?? []).map((round) => round[member]));
-  const ours = contestants.get(OURS) ?? [];
-  const times = (text: string, least: number, faster: Contestant, slower: Contestant): Aim => ({
+export function toAims({ candidates, full, calm, backlog }: Found): string[] {
+  const of = (candidate: Candidate, member: keyof Measured) =>
+    median((candidates.get(candidate) ?? []).map((round) => round[member]));
+  const ours = candidates.get(OURS) ?? [];
+  const times = (text: string, least: number, faster: Candidate, slower: Candidate): Aim => ({
     text: `${text}: at least ${least} times`,
     measured: of(faster, 'perS') / of(slower, 'perS'),
     byProcessor: of(slower, 'serverUs') / of(faster, 'serverUs'),

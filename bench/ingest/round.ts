@@ -1,6 +1,6 @@
-// One round of one contestant: a fresh Redis, a fresh process, warmed up, then measured.
+// One round of one candidate: a fresh Redis, a fresh process, warmed up, then measured.
 import { startTestRedis, type TestRedis } from '../../test/support/redis.ts';
-import type { Contestant } from './contestants.ts';
+import type { Candidate } from './candidates.ts';
 import type { Load } from './load-process.ts';
 import { cpuUs, machineCpuUs, redisUsed, rssBytes, startService, untilCalm } from './machine.ts';
 
@@ -33,18 +33,18 @@ const REDIS_SETTINGS = ['--auto-aof-rewrite-percentage', '0'];
 /** At a fixed rate, requests must never wait for a connection. */
 const LANES_AT_A_RATE = 256;
 
-export async function runRound(contestant: Contestant, circumstances: Circumstances, load: Load): Promise<Measured> {
+export async function runRound(candidate: Candidate, circumstances: Circumstances, load: Load): Promise<Measured> {
   const redis = await startTestRedis(...REDIS_SETTINGS);
   try {
     await circumstances.fill?.(redis);
-    return await measure(contestant, circumstances, redis, load);
+    return await measure(candidate, circumstances, redis, load);
   } finally {
     await redis.close();
   }
 }
 
 async function measure(
-  { main, signed, perBatch, lanes, results, warmUp }: Contestant,
+  { main, signed, perBatch, lanes, results, warmUp }: Candidate,
   { environment, pinned, ratePerS, share }: Circumstances,
   redis: TestRedis,
   load: Load,

@@ -1,4 +1,4 @@
-// Contestant: Express and BullMQ with the same signature and schema checks, as ordinary middleware.
+// Candidate: Express and BullMQ with the same signature and schema checks, as ordinary middleware.
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import { Queue } from 'bullmq';
 import express, { type RequestHandler } from 'express';
@@ -6,7 +6,7 @@ import { httpbis } from 'http-message-signatures';
 import { Redis } from 'ioredis';
 import { deriveDeviceKey } from '../../src/domain/submission/device-key.ts';
 import { runResultSchema } from '../../src/domain/submission/run-result.ts';
-import { groupKey, listenAsTold, redisPath } from './contestant.ts';
+import { groupKey, listenAsTold, redisPath } from './environment.ts';
 
 const TOLERANCE_S = 300;
 

@@ -1,18 +1,19 @@
-// The API: opens Redis and its tenant, the identities, the dashboard and the routes of a configuration, and listens.
+// The API: opens Redis, the identities, the tenants and the routes of a configuration, and listens.
 import type { Config } from '../config/config.ts';
+import { watchTenants } from '../config/tenants/watch.ts';
 import { createApp } from '../http/app.ts';
 import { openIdentities, type Identities } from '../http/identity/identities.ts';
-import { createIsTrustedProxy } from '../http/identity/certificate/trusted-proxies.ts';
-import { createDeviceRate } from '../http/request/rate.ts';
+import type { VerifyInDirectory } from '../http/identity/certificate/directory.ts';
+import type { Board } from '../http/dashboard/board.ts';
 import { listen, type Listener } from '../http/server.ts';
 import { openParts, type Parts } from '../process/parts.ts';
+import { createOpenTenants, type OpenTenants } from '../process/open-tenants.ts';
 import { cannotListen } from '../process/start-checks.ts';
-import { openAcceptingTenant, type AcceptingTenant } from '../queue/accepting-tenant.ts';
 import { openRedis } from '../queue/redis/open-redis.ts';
-import { environmentTenant } from '../queue/tenant.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
-import { openDashboard } from './dashboard-source.ts';
-import { createHealth, untilStopped } from './readiness.ts';
+import { openApiTenant, type ApiTenant } from './api-tenant.ts';
+import { createHealth } from './health.ts';
+import { untilStopped } from './readiness.ts';
 import { openFetchKeys } from './signing-keys.ts';
 
 export type ApiOptions = {
@@ -22,6 +23,8 @@ export type ApiOptions = {
   /** Replaces the clock of Redis, and the system clock that signatures and certificates are checked against. */
   clock?: () => number;
   random?: () => number;
+  /** Asks the directory about certificates that Entra issued; without it they are not accepted. */
+  verifyInDirectory?: VerifyInDirectory;
 };
 
 export type Api = {
@@ -29,7 +32,7 @@ export type Api = {
   /** The routes, for a listener of the caller's own. */
   app: ReturnType<typeof createApp>;
   tls: Identities['tls'];
-  tenants: ReadonlyMap<string, AcceptingTenant>;
+  tenants: Pick<OpenTenants<ApiTenant>, 'find' | 'all'>;
   close: () => Promise<void>;
 };
 
@@ -48,51 +51,68 @@ export function openApi(config: Config, options: ApiOptions): Promise<Api> {
 async function openRoutes(config: Config, { telemetry, random = Math.random, ...options }: ApiOptions, parts: Parts) {
   const { events, metrics, tracer } = telemetry;
   const { maxBodyBytes, maxBatchBytes, maxRequestsInFlight, deviceRatePerMin, basePath } = config.http;
-  const { writesPer20s } = config.delivery;
 
   const redis = await openRedis(config.redis, 'answer', events);
   parts.opened('redis', redis.close);
-  const tenant = await openAcceptingTenant(redis, environmentTenant(config), {
-    redisTrouble: events.redisTrouble,
-    onBacklog: events.backlog,
-    clock: options.clock,
-  });
-  parts.opened(`tenant ${tenant.id}`, tenant.close);
-  const { revocations, forecast } = tenant;
-  const clock = tenant.clock.now;
+  const configured = await watchTenants(config, 'api', events.tenantsRead);
+  parts.opened('tenants file', configured.close);
 
-  const identities = await openIdentities(config, revocations.isRevoked, {
+  const identities = await openIdentities(config, {
     clock: options.clock ?? Date.now,
     random,
-    events: { reloaded: events.certificatesRead, signingKeysTrouble: events.signingKeysTrouble },
+    events: {
+      reloaded: events.certificatesRead,
+      signingKeysTrouble: events.signingKeysTrouble,
+      queueTrouble: events.queueTrouble,
+    },
     openFetchKeys: () => openFetchKeys(config),
+    isRevoked: ({ tenantId, deviceId }) => tenants.find(tenantId)?.tenant.revocations.isRevoked(deviceId) ?? true,
   });
   parts.opened('identities', identities.close);
-  const { callers, verifyOperator, tls } = identities;
+  const { callers, isProxy, verifyOperator, tls } = identities;
 
-  const health = createHealth({ tenant, metrics });
-  const dashboard = verifyOperator && openDashboard({ tenant, writesPer20s, readiness: health.readiness });
-  if (dashboard) parts.opened('dashboard', dashboard.close);
+  const boards = createBoards(() => tenants.all().flatMap(({ dashboard }) => dashboard?.board ?? []));
+  const tenants: OpenTenants<ApiTenant> = createOpenTenants({
+    open: (tenant) =>
+      openApiTenant(tenant, {
+        redis,
+        telemetry: telemetry.ofTenant(tenant.id),
+        identities,
+        clock: options.clock,
+        verifyInDirectory: options.verifyInDirectory,
+        deviceRatePerMin,
+        readiness: () => health.readiness(),
+      }),
+    onChanged: boards.renew,
+    onFailed: events.tenantFailed,
+  });
+  const health = createHealth({
+    redis,
+    tenants: tenants.all,
+    metrics,
+    labelsOf: (id) => telemetry.ofTenant(id).labels,
+    tenantsFile: config.tenantsFile === null ? null : configured,
+  });
+  await tenants.open(configured.current());
+  parts.opened('tenants', tenants.close);
+  configured.onChange(tenants.apply);
 
   const app = createApp({
     callers,
     basePath,
-    isProxy: createIsTrustedProxy(config.identity.trustedProxies),
+    isProxy,
     verifyOperator,
-    revocations,
-    rate: deviceRatePerMin === 0 ? null : createDeviceRate(deviceRatePerMin, tenant.countDevice),
-    accept: revocations.whenKnown(tenant.accept),
-    forecast,
-    find: revocations.whenKnown(tenant.deliveries.find),
-    deadLetters: tenant.deadLetters,
-    endThrottle: tenant.budget.endThrottle,
+    tenants: {
+      find: (id) => tenants.find(id)?.served ?? null,
+      all: () => tenants.all().map(({ served }) => served),
+    },
     onThrottleEnded: events.throttleEnded,
+    onOperation: events.operation,
     startTrace: tracer.startTrace,
     isAlive: () => true,
     ...health,
     readiness: untilStopped(health.readiness, parts.signal),
-    dashboard,
-    clock,
+    dashboard: verifyOperator && { of: (id) => tenants.find(id)?.dashboard ?? null, onBoards: boards.onBoards },
     random,
     maxBodyBytes,
     maxBatchBytes,
@@ -102,7 +122,19 @@ async function openRoutes(config: Config, { telemetry, random = Math.random, ...
     onQueueTrouble: events.queueTrouble,
     onDefect: (error) => events.defect(error, 'a route threw'),
   });
-  return { app, tls, tenants: new Map([[tenant.id, tenant]]) };
+  return { app, tls, tenants };
+}
+
+/** The queues that bull-board shows, renewed when tenants change. */
+function createBoards(read: () => readonly Board[]) {
+  let show: (boards: readonly Board[]) => void = () => undefined;
+  return {
+    renew: () => show(read()),
+    onBoards: (listener: typeof show) => {
+      show = listener;
+      show(read());
+    },
+  };
 }
 
 async function openListener(

@@ -1,5 +1,4 @@
 // The overview the dashboard shows: sampled continuously, computed at most once a second however many viewers there are.
-import pTimeout from 'p-timeout';
 import { countCauses, type Cause } from '../domain/operations/dead-causes.ts';
 import type { Delivery } from '../domain/delivery.ts';
 import { flowAt, remember, stillSince, toHistory, type Sample } from '../domain/operations/flow.ts';
@@ -7,11 +6,19 @@ import { toPerSecond } from '../domain/pace/per-window.ts';
 import { drainSeconds } from '../domain/operations/forecast.ts';
 import { describeGraphFacts, stillKnown } from '../domain/operations/graph-facts.ts';
 import { tenantHold } from '../domain/hold/hold.ts';
-import { countOpen, oldestOpenAgeSeconds, type Counts } from '../domain/operations/tenant-snapshot.ts';
+import {
+  countOpen,
+  oldestOpenAgeSeconds,
+  type Counts,
+  type TenantSnapshot,
+} from '../domain/operations/tenant-snapshot.ts';
 import { describeOutlook } from '../domain/operations/outlook.ts';
-import type { DashboardSource } from '../http/dashboard/dashboard.ts';
+import type { Board } from '../http/dashboard/board.ts';
+import type { TenantDashboard } from '../http/dashboard/dashboard.ts';
 import type { Readiness } from '../http/response/response-schemas.ts';
-import { toEndedView, type Overview } from '../http/dashboard/overview.ts';
+import { toEndedView, type Overview, type TenantSummary } from '../http/dashboard/overview.ts';
+import { createAskRedis } from './ask-redis.ts';
+import { toDirectoryCheck, type ReadDirectory } from './directory-view.ts';
 import { toHoldViews } from './hold-view.ts';
 import { openBoard } from '../queue/board.ts';
 import type { AcceptingTenant } from '../queue/accepting-tenant.ts';
@@ -21,6 +28,8 @@ type Parts = {
   /** The configured pace, which the budget starts from. */
   writesPer20s: number;
   readiness: () => Promise<Readiness>;
+  /** This tenant's own checks; readiness covers all tenants. */
+  readDirectory: ReadDirectory;
 };
 
 const SAMPLE_EVERY_MS = 2000;
@@ -32,19 +41,20 @@ const ROWS = 8;
 /** Counting causes reads dead letters: only the newest, and not for every overview. */
 const CAUSES_COUNTED_IN = 500;
 const CAUSES_FRESH_FOR_MS = 5000;
-/** Readiness checks that the outlook does not cover. */
+/** Readiness checks that the outlook does not cover, of the whole process. */
 const NOTICED = ['durability', 'memory'];
 
-/** Opens the source of everything the dashboard shows. */
-export function openDashboard(parts: Parts): DashboardSource & { close: () => Promise<void> } {
+/** Opens the source of what the dashboard shows of a tenant. */
+export function openDashboard(parts: Parts): TenantDashboard & { board: Board; close: () => Promise<void> } {
   const { tenant } = parts;
   const watch = watchOverview(parts);
   const { board, close } = openBoard(tenant);
   return {
     overview: watch.overview,
+    summary: watch.summary,
     search: tenant.deliveries.search,
     snapshot: tenant.readSnapshot,
-    boards: [board],
+    board,
     close: async () => {
       watch.close();
       await close();
@@ -52,20 +62,16 @@ export function openDashboard(parts: Parts): DashboardSource & { close: () => Pr
   };
 }
 
-function watchOverview({ tenant, writesPer20s: startPer20s, readiness }: Parts) {
+function watchOverview({ tenant, writesPer20s: startPer20s, readiness, readDirectory }: Parts) {
   const { deliveries, deadLetters } = tenant;
   const clock = tenant.clock.now;
+  const askRedis = createAskRedis(tenant.redis, ANSWER_WITHIN_MS);
   let samples: Sample[] = [];
   let causes: { at: number; dead: number; counted: number; causes: Cause[] } | null = null;
   let fresh: { at: number; overview: Promise<Overview> } | null = null;
 
-  async function ask<T>(question: () => Promise<T>): Promise<T> {
-    if (tenant.redis.status !== 'ready') throw new Error('Redis is not connected');
-    return pTimeout(question(), { milliseconds: ANSWER_WITHIN_MS });
-  }
-
   async function sample(): Promise<void> {
-    const counts = await ask(deliveries.counts);
+    const counts = await askRedis(deliveries.counts);
     samples = remember(samples, toSample(counts, clock()), HISTORY_MS);
   }
 
@@ -77,24 +83,39 @@ function watchOverview({ tenant, writesPer20s: startPer20s, readiness }: Parts) 
     return causes;
   }
 
+  async function summary(): Promise<TenantSummary> {
+    const snapshot = await askRedis(tenant.readSnapshot);
+    const { kind, headline } = toOutlook(snapshot, [...samples, toSample(snapshot.counts, snapshot.now)]);
+    return { id: tenant.id, kind, headline, open: countOpen(snapshot.counts), dead: snapshot.counts.dead };
+  }
+
+  const toOutlook = (snapshot: TenantSnapshot, seen: readonly Sample[]) =>
+    describeOutlook(snapshot, {
+      flow: flowAt(seen),
+      stillSince: stillSince(seen),
+      backlogFullReason: tenant.backlogFullReason(),
+    });
+
   async function read(): Promise<Overview> {
-    const snapshot = await ask(tenant.readSnapshot);
+    const snapshot = await askRedis(tenant.readSnapshot);
     const { now, counts, holds, parked } = snapshot;
     const seen = [...samples, toSample(counts, now)];
-    const [ended, dead, { checks }, facts] = await ask(() =>
-      Promise.all([deliveries.latest(LATEST_LOOKED_AT), readCauses(counts.dead), readiness(), tenant.facts.read()]),
+    const [ended, dead, { checks }, facts, directory] = await askRedis(() =>
+      Promise.all([
+        ...([deliveries.latest(LATEST_LOOKED_AT), readCauses(counts.dead), readiness()] as const),
+        ...([tenant.facts.read(), readDirectory()] as const),
+      ]),
     );
     const flow = flowAt(seen);
     const writesPerSecond = toPerSecond(snapshot.writesPer20s);
     return {
       at: toIso(now),
       tenantId: tenant.id,
-      outlook: describeOutlook(snapshot, {
-        flow,
-        stillSince: stillSince(seen),
-        backlogFullReason: tenant.backlogFullReason(),
-      }),
-      notices: NOTICED.flatMap((name) => (checks[name]?.ok === false ? `${name}: ${checks[name].detail}` : [])),
+      outlook: toOutlook(snapshot, seen),
+      notices: [
+        ...NOTICED.map((name) => ({ name, check: checks[name] })),
+        { name: 'directory', check: directory && toDirectoryCheck(directory) },
+      ].flatMap(({ name, check }) => (check?.ok === false ? `${name}: ${check.detail}` : [])),
       flow,
       history: toHistory(seen),
       counts,
@@ -127,6 +148,7 @@ function watchOverview({ tenant, writesPer20s: startPer20s, readiness }: Parts) 
   void sample().catch(() => undefined);
 
   return {
+    summary,
     overview: (): Promise<Overview> => {
       const now = clock();
       if (!fresh || Math.abs(now - fresh.at) >= FRESH_FOR_MS) fresh = { at: now, overview: read() };

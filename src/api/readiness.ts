@@ -1,65 +1,63 @@
-// What a process says about its health: readiness with its checks, status for operators, gauges for a scrape.
+// Readiness: whether a process can do its work, as checks of Redis, its memory, the backlog and the holds.
 import pTimeout from 'p-timeout';
-import { STATUSES } from '../domain/delivery.ts';
-import { toPerSecond } from '../domain/pace/per-window.ts';
-import { drainSeconds } from '../domain/operations/forecast.ts';
-import { countParked, oldestOpenAgeSeconds } from '../domain/operations/tenant-snapshot.ts';
-import { stillKnown } from '../domain/operations/graph-facts.ts';
-import {
-  HOLD_REASONS,
-  partialHolds,
-  REMEDIES,
-  remedyOfHold,
-  summariseHolds,
-  tenantHold,
-  type Hold,
-} from '../domain/hold/hold.ts';
-import { toGraphFactsView } from './graph-facts-view.ts';
-import { countHeldConfigurations, toHoldViews } from './hold-view.ts';
-import type { Check, Readiness, Status } from '../http/response/response-schemas.ts';
-import type { HealthParts } from '../http/routes/health.ts';
-import { forgetGauges, type Metrics } from '../telemetry/metrics.ts';
-import type { AcceptingTenant } from '../queue/accepting-tenant.ts';
+import { partialHolds, REMEDIES, remedyOfHold, summariseHolds, tenantHold, type Hold } from '../domain/hold/hold.ts';
+import type { WatchedTenants } from '../config/tenants/watch.ts';
 import { isFull } from '../domain/operations/backlog.ts';
+import type { Check, Readiness } from '../http/response/response-schemas.ts';
+import type { AcceptingTenant } from '../queue/accepting-tenant.ts';
+import { redisErrorsOf } from '../queue/redis/connection.ts';
+import type { OpenRedis } from '../queue/redis/open-redis.ts';
 import { describeWeakness, inspectRedis } from '../queue/redis/health.ts';
-import { refusalsOf } from '../queue/redis/connection.ts';
-import { refusalOf } from '../queue/redis/refusals.ts';
+import { refusalOf } from '../queue/redis/redis-errors.ts';
 import type { Tenant } from '../queue/tenant.ts';
+import type { AskRedis } from './ask-redis.ts';
+import { toDirectoryCheck, type ReadDirectory } from './directory-view.ts';
 
-/** A check that takes longer counts as failed. */
-const CHECK_WITHIN_MS = 1500;
 /** How long readiness reports that Redis denied a command, since that command may not be sent again for a while. */
 const DENIED_REPORTED_MS = 60_000;
 /** How long a refusal by Redis is given as the cause of failures: longer than the pause between two reconnects. */
-const NOT_HERE_REPORTED_MS = 5000;
-const THROTTLE_REMEDY =
-  'Nothing to do: it passes by itself. Where Graph asked for an absurd time, end it with npx runstate-bridge throttle end.';
+const UNAVAILABLE_REPORTED_MS = 5000;
 /** From this share of maxmemory an operator should act: from 95 % on submissions are refused. */
 const MEMORY_WARNING = 0.9;
 
-export type HealthSource = {
-  tenant: Tenant & Partial<Pick<AcceptingTenant, 'backlogFullReason'>>;
-  metrics: Metrics;
+/** How long a description of what Redis's silence means may take. */
+const EXPLAIN_WITHIN_MS = 1500;
+
+export type ReadinessTenant = {
+  tenant: Pick<Tenant, 'id' | 'budget' | 'probeWrite'> & Partial<Pick<AcceptingTenant, 'backlogFullReason'>>;
+  readDirectory: ReadDirectory;
 };
 
-export type Health = Omit<HealthParts, 'isAlive'> & { status: () => Promise<Status> };
+/** How the tenants differ from the present file. */
+export type TenantsFileState = Pick<WatchedTenants, 'faults' | 'unopened'>;
 
-export function createHealth({ tenant, metrics }: HealthSource): Health {
-  const { backlogFullReason } = tenant;
+export type ReadinessSource = {
+  redis: Pick<OpenRedis, 'connection' | 'explainSilence'>;
+  tenants: () => readonly ReadinessTenant[];
+  askRedis: AskRedis;
+  /** Null without one. */
+  tenantsFile: TenantsFileState | null;
+};
 
-  /** Asks only while Redis is connected: in a worker, commands would otherwise queue up, more with each request. */
-  async function ask<T>(question: () => Promise<T>): Promise<T> {
-    if (tenant.redis.status !== 'ready') throw new Error('Redis is not connected');
-    return pTimeout(question(), { milliseconds: CHECK_WITHIN_MS });
+export function createReadiness(source: ReadinessSource): () => Promise<Readiness> {
+  const { redis, tenants, askRedis, tenantsFile } = source;
+  const { connection } = redis;
+
+  /** Quotes Redis if it refused this command or a recent one; otherwise says that it does not answer. */
+  function describeTrouble(error: unknown): string {
+    const refusal = error instanceof Error && error.name === 'ReplyError' ? (refusalOf(error) ?? error.message) : null;
+    const said = refusal ?? redisErrorsOf(connection).lastUnavailable(UNAVAILABLE_REPORTED_MS);
+    const trouble = said === null ? 'does not answer' : `takes no writes: ${said}`;
+    return `${trouble}; submissions are refused with 503`;
   }
 
   async function readiness(): Promise<Readiness> {
     try {
-      const [redis, { holds, throttle }] = await ask(() =>
-        Promise.all([inspectRedis(tenant.redis), tenant.budget.state(), tenant.probeWrite()]),
+      const [inspected, ofTenants] = await askRedis(() =>
+        Promise.all([inspectRedis(connection), Promise.all(tenants().map(checkTenant))]),
       );
-      const denied = refusalsOf(tenant.redis).lastDenied(DENIED_REPORTED_MS);
-      const weakness = describeWeakness(redis);
+      const denied = redisErrorsOf(connection).lastDenied(DENIED_REPORTED_MS);
+      const weakness = describeWeakness(inspected);
       const checks: Record<string, Check> = {
         redis:
           denied === null ? { ok: true, detail: 'answers' } : { ok: false, detail: `refuses a command: ${denied}` },
@@ -67,105 +65,62 @@ export function createHealth({ tenant, metrics }: HealthSource): Health {
           ok: weakness === null,
           detail: weakness ?? 'always: a write is fsynced before it is acknowledged',
         },
-        memory: toMemoryCheck(redis.memoryUsed),
-        ...(backlogFullReason && { backlog: toBacklogCheck(backlogFullReason()) }),
-        graph: toGraphCheck(holds, throttle),
+        memory: toMemoryCheck(inspected.memoryUsed),
+        ...combineChecks(ofTenants),
+        ...(tenantsFile && { tenants: toFileCheck(tenantsFile, ofTenants.length) }),
       };
-      if (isFull(redis.memoryUsed)) return { status: 'failing', checks };
+      if (isFull(inspected.memoryUsed)) return { status: 'failing', checks };
       return { status: Object.values(checks).every(({ ok }) => ok) ? 'ok' : 'degraded', checks };
     } catch (error) {
-      const waitingFor = await pTimeout(tenant.explainSilence(), { milliseconds: CHECK_WITHIN_MS }).catch(() => null);
+      const waitingFor = await pTimeout(redis.explainSilence(), { milliseconds: EXPLAIN_WITHIN_MS }).catch(() => null);
       const why = waitingFor === null ? '' : `: waiting for ${waitingFor}`;
       return { status: 'failing', checks: { redis: { ok: false, detail: `${describeTrouble(error)}${why}` } } };
     }
   }
 
-  /** Quotes Redis if it refused this command or a recent one; otherwise says that it does not answer. */
-  function describeTrouble(error: unknown): string {
-    const refusal = error instanceof Error && error.name === 'ReplyError' ? (refusalOf(error) ?? error.message) : null;
-    const said = refusal ?? refusalsOf(tenant.redis).lastNotHere(NOT_HERE_REPORTED_MS);
-    const trouble = said === null ? 'does not answer' : `takes no writes: ${said}`;
-    return `${trouble}; submissions are refused with 503`;
-  }
+  return readiness;
+}
 
-  /** The tenant's state, and the figures that status and gauges derive from it. */
-  async function read() {
-    const snapshot = await ask(tenant.readSnapshot);
-    return {
-      ...snapshot,
-      oldestQueuedAgeSeconds: oldestOpenAgeSeconds(snapshot),
-      budgetWritesPerSecond: toPerSecond(snapshot.writesPer20s),
-      drainSeconds: drainSeconds(snapshot),
-    };
-  }
+type TenantChecks = { id: string; checks: Record<string, Check> };
 
-  async function status(): Promise<Status> {
-    const [{ durability }, { counts, holds, parked, throttle, ...present }, facts] = await Promise.all([
-      ask(() => inspectRedis(tenant.redis)),
-      read(),
-      ask(() => tenant.facts.read()),
-    ]);
-    const { queued, delivering, waiting, delivered, dead } = counts;
-    const view: Status['tenants'][number] = {
-      id: tenant.id,
-      counts: { queued, delivering, waiting, delivered, dead },
-      oldestQueuedAgeSeconds: present.oldestQueuedAgeSeconds,
-      budgetWritesPerSecond: present.budgetWritesPerSecond,
-      drainSeconds: present.drainSeconds,
-      holds: [
-        ...toHoldViews(holds, parked),
-        ...(throttle === null
-          ? []
-          : [
-              {
-                reason: 'throttled' as const,
-                since: toIso(throttle.since),
-                detail: `Graph said not before ${toIso(throttle.until)}`,
-                remedy: THROTTLE_REMEDY,
-              },
-            ]),
-      ],
-      graph: toGraphFactsView(stillKnown(facts, present.now)),
-    };
-    return { tenants: [view], durability };
-  }
+async function checkTenant({ tenant, readDirectory }: ReadinessTenant): Promise<TenantChecks> {
+  const { id, budget, backlogFullReason } = tenant;
+  const [{ holds, throttle }, directory] = await Promise.all([budget.state(), readDirectory(), tenant.probeWrite()]);
+  const checks = {
+    ...(backlogFullReason && { backlog: toBacklogCheck(backlogFullReason()) }),
+    graph: toGraphCheck(holds, throttle),
+    ...(directory && { directory: toDirectoryCheck(directory) }),
+  };
+  return { id, checks };
+}
 
-  async function readGauges(): Promise<void> {
-    const [{ counts, holds, parked, throttle, ...present }, jobs, redis] = await Promise.all([
-      read(),
-      ask(() => tenant.countJobs()),
-      ask(() => inspectRedis(tenant.redis)),
-    ]);
-    forgetGauges(metrics);
-    for (const status of STATUSES) metrics.deliveries.set({ status }, counts[status]);
-    metrics.oldestQueuedAge.set(present.oldestQueuedAgeSeconds);
-    metrics.budgetWritesPerSecond.set(present.budgetWritesPerSecond);
-    metrics.drainSeconds.set(present.drainSeconds);
-    const heldConfigurations = countHeldConfigurations(holds);
-    for (const reason of HOLD_REASONS) {
-      const isHeld = holds.some((hold) => hold.hardwareConfigurationId === null && hold.reason === reason);
-      metrics.held.set({ reason }, isHeld ? 1 : 0);
-      metrics.heldConfigurations.set({ reason }, heldConfigurations.get(reason) ?? 0);
-    }
-    metrics.heldDeliveries.set(countParked(parked));
-    metrics.held.set({ reason: 'throttled' }, throttle === null ? 0 : 1);
-    for (const [state, count] of Object.entries(jobs)) metrics.queueJobs.set({ state }, count);
-    if (redis.memoryUsed !== null) metrics.redisMemory.set(redis.memoryUsed);
-    if (redis.durability !== 'unknown') metrics.durable.set(describeWeakness(redis) === null ? 1 : 0);
-    metrics.redisUp.set(1);
-  }
+/** Of several tenants, a check says how many fail it, and why the first one does. */
+function combineChecks(tenants: readonly TenantChecks[]): Record<string, Check> {
+  const [only, ...others] = tenants;
+  if (only && others.length === 0) return only.checks;
+  const names = new Set(tenants.flatMap(({ checks }) => Object.keys(checks)));
+  return Object.fromEntries(Array.from(names, (name) => [name, combine(name, tenants)]));
+}
 
+function combine(name: string, tenants: readonly TenantChecks[]): Check {
+  const failing = tenants.flatMap(({ id, checks }) => (checks[name]?.ok === false ? { id, ...checks[name] } : []));
+  const [first] = failing;
+  if (!first) return { ok: true, detail: `of ${tenants.length} tenants none is in trouble` };
+  return { ok: false, detail: `${failing.length} of ${tenants.length} tenants; ${first.id}: ${first.detail}` };
+}
+
+function toFileCheck(file: TenantsFileState, tenants: number): Check {
+  const [fault, ...others] = file.faults();
+  if (fault !== undefined) {
+    const more = others.length === 0 ? '' : `, and ${others.length} more faults`;
+    return { ok: false, detail: `the tenants file is not used, as it has faults: ${fault}${more}` };
+  }
+  const unopened = file.unopened();
+  if (unopened.length === 0) return { ok: true, detail: `${tenants} tenants, as in the file` };
+  const which = `${unopened[0]}${unopened.length === 1 ? '' : ` and ${unopened.length - 1} more`}`;
   return {
-    readiness,
-    status,
-    metrics: async () => {
-      // Without Redis, the gauges that are read from it are absent; the process's own metrics are still served.
-      await readGauges().catch(() => {
-        forgetGauges(metrics);
-        metrics.redisUp.set(0);
-      });
-      return { contentType: metrics.registry.contentType, text: await metrics.registry.metrics() };
-    },
+    ok: false,
+    detail: `not as in the file: ${which} could not be opened, which is tried again; the log says why`,
   };
 }
 

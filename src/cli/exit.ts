@@ -16,6 +16,8 @@ export const EXIT = {
   unavailable: 69,
   /** EX_SOFTWARE: a bug. */
   defect: 70,
+  /** EX_CANTCREAT: the spool cannot be written. */
+  spool: 73,
   /** EX_IOERR: the output cannot be written. */
   output: 74,
   /** EX_TEMPFAIL: may work later. */

@@ -7,8 +7,9 @@ import type { DoctorFlags } from './doctor/doctor.ts';
 import { describeProfiles, PROFILE_NAMES } from '../sandbox/profiles/named.ts';
 import { EXIT } from './exit.ts';
 import { withOperatorErrors } from './operator/operator.ts';
-import { complain, print, watchOutput } from './out.ts';
+import { printError, print, watchOutput } from './out.ts';
 import { addOperatorCommands } from './operator/operator-commands.ts';
+import { addTenantsCommands } from './tenants/tenants-commands.ts';
 import type { ReportFlags } from './report.ts';
 import type { SandboxFlags } from './sandbox.ts';
 import type { SimulateFlags } from './simulate/simulate.ts';
@@ -18,7 +19,7 @@ watchOutput();
 const lines = (text: string) => text.replace(/\n$/, '').split('\n');
 
 const program = new Command('runstate-bridge')
-  .configureOutput({ writeOut: (text) => print(...lines(text)), writeErr: (text) => complain(...lines(text)) })
+  .configureOutput({ writeOut: (text) => print(...lines(text)), writeErr: (text) => printError(...lines(text)) })
   .description('Takes hardware configuration run results from devices and creates them in Microsoft Graph, once each.')
   .showHelpAfterError()
   .exitOverride((error) => process.exit(error.exitCode === 0 ? EXIT.ok : EXIT.usage));
@@ -27,6 +28,11 @@ program
   .command('demo')
   .description('the whole service against a sandbox of Graph, with a small fleet; nothing leaves this machine')
   .option('--devices <n>', 'how many devices report', whole(1, 100_000), 200)
+  .option(
+    '--tenants <n>',
+    'so many tenants at one bridge instead: one flows, one is held, one is throttled',
+    whole(1, 9),
+  )
   .option('--once', 'stop when all is delivered; exit 0 if each was, once, else 1')
   .option('--seed <n>', 'the same seed, the same fleet and the same faults', whole(0, 2 ** 31), 1)
   .option('--time-scale <n>', 'how much faster than Graph the sandbox’s throttling runs', whole(1, 1000), 4)
@@ -58,7 +64,10 @@ program
   .argument('[file]', 'a run result as JSON, - for standard input; options add to it or replace parts of it')
   .requiredOption('--url <url>', 'where the bridge is, e.g. http://localhost:8080', url)
   .option('--device-id <id>', 'which device reports')
+  .option('--tenant <id>', 'the device’s tenant, where the bridge serves several')
   .option('--key-file <path>', 'the device’s key (base64); without it the environment’s DEVICE_KEY')
+  .option('--certificate <path>', 'instead of a key: the device’s certificate in PEM, its chain behind it')
+  .option('--private-key <path>', 'the certificate’s private key in PEM')
   .option('--run-id <id>', 'without it a new one')
   .option('--configuration <guid>', 'hardwareConfigurationId')
   .option('--device-name <name>')
@@ -76,11 +85,13 @@ program
     whole(0, 86_400),
     0,
   )
+  .option('--spool <directory>', 'keep the result there until it is stored, and send what is kept, as the agent does')
   .option('--wait <seconds>', 'how long to wait for the delivery to end', whole(0, 86_400), 0)
   .addHelpText(
     'after',
     `
-Exit codes: ${EXIT.ok} accepted, or known already (with --wait: delivered) · ${EXIT.usage} wrong use · ${EXIT.refused} refused · ${EXIT.unavailable} the address is not the bridge’s · ${EXIT.later} not now: send it again later · ${EXIT.undelivered} accepted, but not delivered in time, or dead`,
+Exit codes: ${EXIT.ok} accepted, or known already (with --wait: delivered) · ${EXIT.usage} wrong use · ${EXIT.refused} refused · ${EXIT.unavailable} the address is not the bridge’s · ${EXIT.later} not now: send it again later · ${EXIT.undelivered} accepted, but not delivered in time, or dead
+With --spool: ${EXIT.later} kept, to be sent later · ${EXIT.refused} a result was refused for good, see its directory refused · ${EXIT.spool} the spool cannot be written`,
   )
   .action(async (file: string | undefined, flags: ReportFlags) => (await import('./report.ts')).report(file, flags));
 
@@ -111,12 +122,20 @@ program
   .description('a fleet of simulated devices that report to a running bridge at a steady pace: for load and for drills')
   .requiredOption('--url <url>', 'where the bridge is, e.g. http://localhost:8080', url)
   .option('--devices <n>', 'how many devices report, in turn', whole(1, 1_000_000), 100)
-  .option('--rate <n>', 'submissions a second, whatever the answers', whole(1, 100_000), 10)
+  .option('--rate <n>', 'submissions a second, regardless of the answers', whole(1, 100_000), 10)
   .addOption(new Option('--seconds <n>', 'how long').argParser(whole(1, 604_800)).conflicts('runs'))
-  .option('--runs <n>', 'how many submissions; without it and --seconds one of each device', whole(1, 100_000_000))
-  .option('--again <percent>', 'so many of them a second time, which must not count twice', whole(0, 100), 0)
+  .option(
+    '--runs <n>',
+    'how many submissions; default, unless --seconds is given: one per device',
+    whole(1, 100_000_000),
+  )
+  .option('--again <percent>', 'share of submissions sent a second time; they must not count twice', whole(0, 100), 0)
   .option('--configuration <guid...>', 'hardware configurations to report for; without it those of the sandbox')
-  .option('--seed <n>', 'the same seed, the same run results: a second time all are known', whole(0, 2 ** 31))
+  .option(
+    '--seed <n>',
+    'the same seed gives the same run results: the second time, all are duplicates',
+    whole(0, 2 ** 31),
+  )
   .option('--json', 'for scripts')
   .addHelpText(
     'after',
@@ -128,11 +147,11 @@ Exit codes: ${EXIT.ok} all accepted or known · ${EXIT.refused} some refused for
 
 program
   .command('bench')
-  .description('how many run results a running bridge takes: as many as it answers for, over so many connections')
+  .description('measures how many run results a second a running bridge accepts, over a number of connections')
   .requiredOption('--url <url>', 'where the bridge is, e.g. http://localhost:8080', url)
   .option('--seconds <n>', 'how long to measure', whole(1, 3600), 10)
   .option('--warm-up <seconds>', 'how long to submit before that, unmeasured', whole(0, 600), 2)
-  .option('--connections <n>', 'submissions under way at once', whole(1, 1000), 32)
+  .option('--connections <n>', 'submissions in progress at once', whole(1, 1000), 32)
   .option('--size <bytes>', 'the length of each output; without it as devices report', whole(0, 16_000_000))
   .option('--devices <n>', 'how many devices report, in turn', whole(1, 1_000_000), 10_000)
   .option('--configuration <guid...>', 'hardware configurations to report for; without it those of the sandbox')
@@ -147,8 +166,9 @@ Exit codes: ${EXIT.ok} all accepted · ${EXIT.refused} some refused for good · 
   .action(withOperatorErrors(async (flags: BenchFlags) => (await import('./simulate/bench.ts')).bench(flags)));
 
 addOperatorCommands(program);
+addTenantsCommands(program);
 
 await program.parseAsync().catch((error: unknown) => {
-  complain(...lines(error instanceof Error ? (error.stack ?? error.message) : 'it failed'));
+  printError(...lines(error instanceof Error ? (error.stack ?? error.message) : 'it failed'));
   process.exitCode = EXIT.defect;
 });

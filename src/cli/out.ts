@@ -18,7 +18,7 @@ export function printJson(value: unknown, indent = 2): void {
   print(...JSON.stringify(value, null, indent).split('\n'));
 }
 
-export function complain(...lines: string[]): void {
+export function printError(...lines: string[]): void {
   if (!isUnread) process.stderr.write(toText(lines));
 }
 
@@ -44,7 +44,7 @@ export function watchOutput(): void {
     whenUnread();
   };
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code !== 'EPIPE') complain(`standard output cannot be written: ${error.message}`);
+    if (error.code !== 'EPIPE') printError(`standard output cannot be written: ${error.message}`);
     end(error.code === 'EPIPE' ? EXIT.unread : EXIT.output);
   });
   // If only stderr cannot be written, as on a full disk, the command continues.

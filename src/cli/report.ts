@@ -3,16 +3,23 @@ import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { text } from 'node:stream/consumers';
 import { setTimeout as delay } from 'node:timers/promises';
-import { readDelivery, type Agent, type DeliveryReport } from '../device/agent.ts';
+import { readDelivery, type DeviceClientOptions, type DeliveryReport } from '../device/device-client.ts';
+import { readSettingFile } from '../config/setting-file.ts';
+import { readCertificateKey } from '../device/certificate-key.ts';
 import { isLater } from '../device/outcome.ts';
-import { submitUntilAccepted } from '../device/persistence.ts';
+import type { DeviceCredentials } from '../device/sign-request.ts';
+import { submitUntilAccepted } from '../device/submit-with-retries.ts';
 import { EXIT } from './exit.ts';
-import { complain, printJson } from './out.ts';
+import { printError, printJson } from './out.ts';
+import { reportSpooled } from './report-spooled.ts';
 
 export type ReportFlags = {
   url: string;
   deviceId?: string;
+  tenant?: string;
   keyFile?: string;
+  certificate?: string;
+  privateKey?: string;
   runId?: string;
   configuration?: string;
   deviceName?: string;
@@ -24,6 +31,7 @@ export type ReportFlags = {
   exitCode?: number;
   output?: string;
   error?: string;
+  spool?: string;
   retryFor: number;
   wait: number;
 };
@@ -33,7 +41,7 @@ const POLL_MS = 500;
 /** Prints the receipt (with --wait the delivery) as JSON; the exit code reflects the result. */
 export async function report(file: string | undefined, flags: ReportFlags): Promise<void> {
   process.exitCode = await submitReport(file, flags).catch((error: unknown) => {
-    complain(error instanceof Error ? error.message : 'it failed');
+    printError(error instanceof Error ? error.message : 'it failed');
     return EXIT.usage;
   });
 }
@@ -47,40 +55,58 @@ async function submitReport(file: string | undefined, flags: ReportFlags): Promi
   };
   const { deviceId } = runResult as { deviceId?: unknown };
   if (typeof deviceId !== 'string') throw new Error('which device? give --device-id, or deviceId in the file');
-  const agent: Agent = { baseUrl: flags.url, deviceId, deviceKey: await readKey(flags.keyFile) };
-  const { outcome } = await submitUntilAccepted(runResult, agent, {
+  const credentials = await readCredentials(flags);
+  if (typeof credentials === 'string') {
+    printError(credentials);
+    return EXIT.config;
+  }
+  const { tenant } = flags;
+  const device: DeviceClientOptions = {
+    baseUrl: flags.url,
+    deviceId,
+    ...(tenant !== undefined && { tenant }),
+    ...credentials,
+  };
+  const retryForMs = flags.retryFor * 1000;
+  const waitMs = flags.wait * 1000;
+  if (flags.spool !== undefined) {
+    const whenStored = (deliveryId: string) =>
+      waitMs === 0 ? Promise.resolve(EXIT.ok) : waitForEnd(deliveryId, device, waitMs);
+    return reportSpooled({ runResult, device, directory: flags.spool, retryForMs, whenStored });
+  }
+  const { outcome } = await submitUntilAccepted(runResult, device, {
     random: Math.random,
-    giveUpAfterMs: flags.retryFor * 1000,
+    giveUpAfterMs: retryForMs,
   });
   switch (outcome.kind) {
     case 'accepted':
     case 'duplicate':
-      if (flags.wait === 0) {
+      if (waitMs === 0) {
         printJson(outcome.receipt);
         return EXIT.ok;
       }
-      return waitForEnd(outcome.receipt.deliveryId, agent, flags.wait * 1000);
+      return waitForEnd(outcome.receipt.deliveryId, device, waitMs);
     case 'refused':
-      complain(
+      printError(
         `refused: ${outcome.httpStatus} ${outcome.code}: ${outcome.problem.detail ?? 'not in the bridge’s words'}`,
       );
-      for (const { pointer, detail } of outcome.problem.errors ?? []) complain(`  ${pointer || '/'} ${detail}`);
+      for (const { pointer, detail } of outcome.problem.errors ?? []) printError(`  ${pointer || '/'} ${detail}`);
       return isLater(outcome.httpStatus) ? EXIT.later : EXIT.refused;
     case 'unreachable':
       if (outcome.httpStatus !== undefined) {
-        complain(`${outcome.reason}: does --url lead to the bridge?`);
+        printError(`${outcome.reason}: does --url lead to the bridge?`);
         return EXIT.unavailable;
       }
-      complain(`not reachable: ${outcome.reason}`);
+      printError(`not reachable: ${outcome.reason}`);
       return EXIT.later;
   }
 }
 
-async function waitForEnd(deliveryId: string, agent: Agent, waitMs: number): Promise<number> {
+async function waitForEnd(deliveryId: string, device: DeviceClientOptions, waitMs: number): Promise<number> {
   const giveUpAt = Date.now() + waitMs;
   let delivery: DeliveryReport | null = null;
   do {
-    const read = await readDelivery(deliveryId, agent);
+    const read = await readDelivery(deliveryId, device);
     if (read.kind === 'found') delivery = read.delivery;
     if (delivery && ['delivered', 'dead', 'superseded'].includes(delivery.status)) break;
     await delay(POLL_MS);
@@ -113,6 +139,25 @@ function fromFlags(flags: ReportFlags): object {
     error: flags.error,
   };
   return Object.fromEntries(Object.entries(members).filter(([, value]) => value !== undefined));
+}
+
+/**
+ * @returns what the device signs with, or why its certificate cannot be used
+ * @throws Error if the options do not say what that is
+ */
+async function readCredentials(flags: ReportFlags): Promise<DeviceCredentials | string> {
+  const { certificate, privateKey, keyFile } = flags;
+  if (certificate === undefined && privateKey === undefined) return { deviceKey: await readKey(keyFile) };
+  if (certificate === undefined || privateKey === undefined)
+    throw new Error('give both --certificate and --private-key');
+  if (keyFile !== undefined) throw new Error('give either --key-file or --certificate');
+  try {
+    const files = { certificate: readSettingFile(certificate), privateKey: readSettingFile(privateKey) };
+    readCertificateKey(files);
+    return files;
+  } catch (error) {
+    return `${certificate}, ${privateKey}: ${error instanceof Error ? error.message : 'cannot be used'}`;
+  }
 }
 
 async function readKey(path: string | undefined): Promise<string> {

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import type { ProfileName } from '../sandbox/profiles/named.ts';
 import { createSandbox } from '../sandbox/sandbox.ts';
 import { print } from './out.ts';
-import { createStopSignal } from './stop-signal.ts';
+import { createStopController } from './stop-controller.ts';
 
 export type SandboxFlags = {
   host: string;
@@ -18,7 +18,7 @@ export type SandboxFlags = {
 };
 
 export async function runSandbox(flags: SandboxFlags): Promise<void> {
-  const stopping = createStopSignal();
+  const stopping = createStopController();
   const stopped = once(stopping.signal, 'abort');
   const sandbox = await createSandbox({
     host: flags.host,
@@ -34,6 +34,12 @@ export async function runSandbox(flags: SandboxFlags): Promise<void> {
   print('A sandbox of Microsoft Graph is up. Point a worker at it with this environment:');
   print();
   for (const [name, value] of Object.entries(sandbox.environment())) print(`${name}=${value}`);
+  print();
+  print(
+    'It plays the device directory too, where devices join, and a fleet’s certificate authority. To accept their certificates:',
+  );
+  print();
+  for (const [name, value] of Object.entries(sandbox.deviceEnvironment())) print(`${name}=${value}`);
   print();
   print(`Hardware configurations it knows: ${sandbox.configurationIds.join(' ')}`);
   if (flags.profile !== undefined) print(`Its profile: ${flags.profile}`);

@@ -1,11 +1,12 @@
 // Environment → Config, once: all faults reported together, by name, never by value.
 import type { BacklogLimits } from '../domain/operations/backlog.ts';
-import type { Priority } from '../domain/order.ts';
+import type { Priority } from '../domain/priority.ts';
 import type { Policy } from '../domain/attempt/retry-policy.ts';
+import { missingDirectoryCredential, toDirectory, type DirectoryConfig } from './directory.ts';
 import { missingCredential, toGraph, type GraphConfig } from './graph.ts';
 import { environmentSchema, HOUR_MS, type Environment, type LogLevel } from './environment.ts';
 import { readGiven, type Variables } from './variables.ts';
-import { missingIdentity, toIdentity, type IdentityConfig } from './identity.ts';
+import { missingIdentity, missingTls, toIdentity, type IdentityConfig } from './identity.ts';
 import { missingRedis, toRedis, type RedisConfig } from './redis.ts';
 import type { Secret } from './secret.ts';
 
@@ -27,12 +28,18 @@ export type Config = {
     operatorToken: Secret | null;
   };
   identity: IdentityConfig;
+  /** The tenants of this file are served instead of the environment's one; null: there is none. */
+  tenantsFile: string | null;
+  /** For whom Entra tokens must be issued, whatever the tenant. */
+  entraAudiences: readonly string[];
   backlog: BacklogLimits;
   worker: { host: string; port: number; concurrency: number };
   redis: RedisConfig;
   /** Base64 of 32 bytes each: the first seals data in Redis, all open it. Without keys Redis holds plain text. */
   payloadKeys: Secret[];
   graph: GraphConfig;
+  /** Null: the Entra device directory vouches for nobody. */
+  directory: DirectoryConfig | null;
   delivery: {
     writesPer20s: number;
     holdProbeMs: number;
@@ -48,6 +55,8 @@ export type Config = {
   logLevel: LogLevel;
   /** Variables with our names that were set by something else for another purpose. */
   ignored: string[];
+  /** Variables that are set and describe one tenant, where a tenants file describes all. */
+  unused: string[];
 };
 
 /** sysexits.h EX_CONFIG */
@@ -62,6 +71,10 @@ export class ConfigError extends Error {
     this.faults = faults;
   }
 }
+
+/** What an entry of the tenants file says instead. */
+const OF_ONE_TENANT =
+  /^(AZURE_|DIRECTORY_|DEVICE_(GROUP_KEYS|CA_FILE|ID_FROM_CERT|DIRECTORY)|INTUNE_TENANT_ID$|GRAPH_(CLOUD|BASE_URL)$)/;
 
 /** For retries of a single delivery, and for throttling without Retry-After. */
 const BACKOFF = { baseMs: 1000, capMs: 300_000 };
@@ -82,7 +95,14 @@ export function parseConfig(env: Variables, role: Role): Config {
     ...(parsed.success ? contradicting(parsed.data) : []),
   ];
   if (!parsed.success || faults.length > 0) throw new ConfigError(faults);
-  return deepFreeze({ ...toConfig(parsed.data), ignored: ignored.filter((name) => name in environmentSchema.shape) });
+  return deepFreeze({
+    ...toConfig(parsed.data),
+    ignored: ignored.filter((name) => name in environmentSchema.shape),
+    unused:
+      parsed.data.TENANTS_FILE === undefined
+        ? []
+        : Object.keys(environmentSchema.shape).filter((name) => name in given && OF_ONE_TENANT.test(name)),
+  });
 }
 
 function contradicting({ DRAIN_MS: drainMs, SHUTDOWN_GRACE_MS: graceMs }: Environment): string[] {
@@ -91,12 +111,14 @@ function contradicting({ DRAIN_MS: drainMs, SHUTDOWN_GRACE_MS: graceMs }: Enviro
 
 function missing(env: Record<string, unknown>, role: Role): string[] {
   const faults = missingRedis(env);
+  // Each tenant in the file has its own.
+  if ('TENANTS_FILE' in env) return [...faults, ...missingTls(env)];
   if (role === 'api') faults.push(...missingIdentity(env));
-  if (role === 'worker') faults.push(...missingCredential(env));
+  if (role === 'worker') faults.push(...missingCredential(env), ...missingDirectoryCredential(env));
   return faults;
 }
 
-function toConfig(env: Environment): Omit<Config, 'ignored'> {
+function toConfig(env: Environment): Omit<Config, 'ignored' | 'unused'> {
   return {
     http: {
       host: env.HOST,
@@ -110,6 +132,8 @@ function toConfig(env: Environment): Omit<Config, 'ignored'> {
       operatorToken: env.OPERATOR_TOKEN ?? null,
     },
     identity: toIdentity(env, toGraph(env).authorityHost),
+    tenantsFile: env.TENANTS_FILE ?? null,
+    entraAudiences: env.ENTRA_AUDIENCE ?? [],
     backlog: {
       maxBytes: env.MAX_BACKLOG_BYTES ?? null,
       maxAgeMs: env.MAX_BACKLOG_AGE_H === undefined ? null : env.MAX_BACKLOG_AGE_H * HOUR_MS,
@@ -118,6 +142,7 @@ function toConfig(env: Environment): Omit<Config, 'ignored'> {
     redis: toRedis(env),
     payloadKeys: env.PAYLOAD_KEYS ?? [],
     graph: toGraph(env),
+    directory: toDirectory(env),
     delivery: {
       writesPer20s: env.GRAPH_WRITES_PER_20S,
       holdProbeMs: env.HOLD_PROBE_MS,

@@ -1,7 +1,8 @@
 // The environment variables: name, format and default of each.
 import { z } from 'zod';
+import { DIRECTORY_REQUIREMENTS } from '../domain/directory/judge-device.ts';
 import { parseBasePath } from '../domain/submission/base-path.ts';
-import { PRIORITIES } from '../domain/order.ts';
+import { PRIORITIES } from '../domain/priority.ts';
 import { identityVariables } from './identity.ts';
 import { notBlank, redisVariables, type Address } from './redis.ts';
 import { toSecret } from './secret.ts';
@@ -43,6 +44,8 @@ const secret = (schema: z.ZodType<string, string>) =>
     .transform((text) => text.trim())
     .pipe(schema)
     .transform(toSecret);
+const clientId = z.string().regex(/^[\w.-]{1,256}$/, 'must be an application (client) id');
+const clientSecret = secret(z.string().min(1, 'must be more than white space'));
 const proxyUrl = z
   .string()
   .transform((text) => (text.includes('://') ? text.trim() : `http://${text.trim()}`))
@@ -87,16 +90,22 @@ export const environmentSchema = z.object({
     .string()
     .regex(/^[\w.-]{1,256}$/, 'must be a tenant id or domain')
     .optional(),
-  AZURE_CLIENT_ID: z
-    .string()
-    .regex(/^[\w.-]{1,256}$/, 'must be an application (client) id')
-    .optional(),
-  AZURE_CLIENT_SECRET: secret(z.string().min(1, 'must be more than white space')).optional(),
+  AZURE_CLIENT_ID: clientId.optional(),
+  AZURE_CLIENT_SECRET: clientSecret.optional(),
   AZURE_CLIENT_SECRET_FILE: z.string().optional(),
   AZURE_CLIENT_CERTIFICATE_PATH: z.string().optional(),
   AZURE_CLIENT_CERTIFICATE_PASSWORD: secret(z.string()).optional(),
   AZURE_FEDERATED_TOKEN_FILE: z.string().optional(),
   IDENTITY_ENDPOINT: z.string().optional(),
+  DEVICE_DIRECTORY: z.enum(['entra'], { error: 'must be entra' }).optional(),
+  DEVICE_DIRECTORY_REQUIRE: oneOf(DIRECTORY_REQUIREMENTS, 'managed'),
+  // A longer one would let disabled devices submit for weeks, and seven times as long while the directory is away.
+  DEVICE_DIRECTORY_MAX_AGE_H: hours(24, 168),
+  DIRECTORY_CLIENT_ID: clientId.optional(),
+  DIRECTORY_CLIENT_SECRET: clientSecret.optional(),
+  DIRECTORY_CLIENT_SECRET_FILE: z.string().optional(),
+  DIRECTORY_CLIENT_CERTIFICATE_PATH: z.string().optional(),
+  DIRECTORY_FEDERATED_TOKEN_FILE: z.string().optional(),
   HTTPS_PROXY: proxyUrl.optional(),
   NO_PROXY: hostList.optional(),
   AZURE_AUTHORITY_HOST: httpsUrl.optional(),
@@ -131,6 +140,7 @@ export const environmentSchema = z.object({
   DRAIN_MS: whole(0, 0, HOUR_MS),
   SHUTDOWN_GRACE_MS: whole(20_000, 0, 2 * HOUR_MS),
   LOG_LEVEL: oneOf(LOG_LEVELS, 'info'),
+  TENANTS_FILE: z.string().optional(),
 });
 
 export type Environment = z.infer<typeof environmentSchema>;
@@ -151,7 +161,7 @@ export function parseGroupKeys(value: string | undefined): Buffer[] {
   return keys.every(isGroupKey) ? keys.map((key) => Buffer.from(key.trim(), 'base64')) : [];
 }
 
-const isGroupKey = (text: string) => isKey(text, 16, 64);
+export const isGroupKey = (text: string): boolean => isKey(text, 16, 64);
 const isPayloadKey = (text: string) => isKey(text, 32, 32);
 
 function isKey(text: string, leastBytes: number, mostBytes: number): boolean {

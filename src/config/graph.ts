@@ -6,7 +6,15 @@ export type CredentialConfig =
   | { kind: 'secret'; tenantId: string; clientId: string; secret: Secret }
   /** Re-read for each new token, so rotation needs no restart. */
   | { kind: 'secret-file'; tenantId: string; clientId: string; secretPath: string }
-  | { kind: 'certificate'; tenantId: string; clientId: string; certificatePath: string; password: Secret | null }
+  | {
+      kind: 'certificate';
+      tenantId: string;
+      clientId: string;
+      certificatePath: string;
+      /** The variable that names the file, for errors; absent for AZURE_CLIENT_CERTIFICATE_PATH. */
+      certificateVariable?: string;
+      password: Secret | null;
+    }
   | { kind: 'federated'; tenantId: string; clientId: string; tokenFilePath: string }
   | { kind: 'managed-identity'; clientId: string | null };
 
@@ -27,7 +35,7 @@ export type GraphConfig = {
   proxy: ProxyConfig | null;
 };
 
-const CLOUDS = {
+export const CLOUDS = {
   global: { root: 'https://graph.microsoft.com', authority: 'https://login.microsoftonline.com' },
   usgov: { root: 'https://graph.microsoft.us', authority: 'https://login.microsoftonline.us' },
   usgovdod: { root: 'https://dod-graph.microsoft.us', authority: 'https://login.microsoftonline.us' },
@@ -41,6 +49,9 @@ const PUBLIC_AUTHORITIES = [
   'login.chinacloudapi.cn',
   'login.partner.microsoftonline.cn',
 ];
+
+export const isPublicAuthority = (authorityHost: string): boolean =>
+  PUBLIC_AUTHORITIES.includes(new URL(authorityHost).hostname);
 
 const APP_CREDENTIALS = [
   'AZURE_CLIENT_SECRET',
@@ -65,7 +76,7 @@ export function toGraph(env: Environment): GraphConfig {
     baseUrl: env.GRAPH_BASE_URL ?? `${cloud.root}/beta`,
     scope: `${cloud.root}/.default`,
     authorityHost,
-    instanceDiscovery: PUBLIC_AUTHORITIES.includes(new URL(authorityHost).hostname),
+    instanceDiscovery: isPublicAuthority(authorityHost),
     credential: toCredential(env),
     attemptTimeoutMs: env.ATTEMPT_TIMEOUT_MS,
     proxy: env.HTTPS_PROXY === undefined ? null : { url: env.HTTPS_PROXY, exempt: env.NO_PROXY ?? [] },
@@ -73,20 +84,38 @@ export function toGraph(env: Environment): GraphConfig {
 }
 
 function toCredential(env: Environment): CredentialConfig | null {
-  const { AZURE_TENANT_ID: tenantId, AZURE_CLIENT_ID: clientId } = env;
-  if (tenantId !== undefined && clientId !== undefined) {
-    if (env.AZURE_CLIENT_SECRET) return { kind: 'secret', tenantId, clientId, secret: env.AZURE_CLIENT_SECRET };
-    const secretPath = env.AZURE_CLIENT_SECRET_FILE;
-    if (secretPath !== undefined) return { kind: 'secret-file', tenantId, clientId, secretPath };
-    const certificatePath = env.AZURE_CLIENT_CERTIFICATE_PATH;
-    if (certificatePath !== undefined) {
-      const password = env.AZURE_CLIENT_CERTIFICATE_PASSWORD ?? null;
-      return { kind: 'certificate', tenantId, clientId, certificatePath, password };
-    }
-    const tokenFilePath = env.AZURE_FEDERATED_TOKEN_FILE;
-    if (tokenFilePath !== undefined) return { kind: 'federated', tenantId, clientId, tokenFilePath };
+  const app = toAppCredential({
+    tenantId: env.AZURE_TENANT_ID,
+    clientId: env.AZURE_CLIENT_ID,
+    secret: env.AZURE_CLIENT_SECRET,
+    secretPath: env.AZURE_CLIENT_SECRET_FILE,
+    certificatePath: env.AZURE_CLIENT_CERTIFICATE_PATH,
+    password: env.AZURE_CLIENT_CERTIFICATE_PASSWORD,
+    tokenFilePath: env.AZURE_FEDERATED_TOKEN_FILE,
+  });
+  if (app) return app;
+  return env.IDENTITY_ENDPOINT === undefined
+    ? null
+    : { kind: 'managed-identity', clientId: env.AZURE_CLIENT_ID ?? null };
+}
+
+type GivenApp = Partial<
+  Record<'tenantId' | 'clientId' | 'secretPath' | 'certificatePath' | 'tokenFilePath', string | undefined> &
+    Record<'secret' | 'password', Secret | undefined>
+> & { certificateVariable?: string };
+
+/** The first kind of credential that is given, of an app registration. */
+export function toAppCredential({ tenantId, clientId, ...given }: GivenApp): CredentialConfig | null {
+  const { secret, secretPath, certificatePath, certificateVariable, tokenFilePath } = given;
+  if (tenantId === undefined || clientId === undefined) return null;
+  if (secret) return { kind: 'secret', tenantId, clientId, secret };
+  if (secretPath !== undefined) return { kind: 'secret-file', tenantId, clientId, secretPath };
+  if (certificatePath !== undefined) {
+    const password = given.password ?? null;
+    const variable = certificateVariable === undefined ? {} : { certificateVariable };
+    return { kind: 'certificate', tenantId, clientId, certificatePath, ...variable, password };
   }
-  return env.IDENTITY_ENDPOINT === undefined ? null : { kind: 'managed-identity', clientId: clientId ?? null };
+  return tokenFilePath === undefined ? null : { kind: 'federated', tenantId, clientId, tokenFilePath };
 }
 
 /** Identifies the Graph and tenant in one line: facts about one do not apply to another. */

@@ -18,14 +18,18 @@ export type EntraConfig = EntraTenant & { audiences: readonly string[] };
 export type IdentityConfig = {
   /** Null: the listener uses plain HTTP. */
   tls: { certificateFile: string; keyFile: string } | null;
-  /** Null: certificates are not accepted. `header`: the field in which our proxies forward them, in lower case. */
-  devices: { authoritiesFile: string; rule: DeviceIdRule; header: string } | null;
+  /** Null: certificates are not accepted. */
+  devices: { authoritiesFile: string; rule: DeviceIdRule } | null;
+  /** The header field in which our proxies forward client certificates, in lower case. */
+  clientCertificateHeader: string;
   trustedProxies: Subnet[];
   /** Null: Entra tokens are not accepted. */
   entra: EntraConfig | null;
 };
 
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+/** In which devices show the certificate they sign with. */
+const DEVICE_FIELDS = ['device-certificate', 'device-certificate-chain'];
 const split = (text: string) => text.split(',').map((part) => part.trim());
 
 export const identityVariables = {
@@ -52,6 +56,8 @@ export const identityVariables = {
     .string()
     .regex(/^[!#$%&'*+.^_`|~0-9A-Za-z-]{1,64}$/, 'must be the name of a header field')
     .transform((name) => name.toLowerCase())
+    // Proxies pass these on as callers wrote them: believing them would need no key.
+    .refine((name) => !DEVICE_FIELDS.includes(name), 'must not be a header field in which devices send certificates')
     .default('client-cert'),
   ENTRA_AUDIENCE: z
     .string()
@@ -69,19 +75,23 @@ type IdentityEnvironment = z.infer<z.ZodObject<typeof identityVariables>> & { AZ
 export function missingIdentity(env: Record<string, unknown>): string[] {
   const { AZURE_TENANT_ID: tenantId = '', DEVICE_ID_FROM_CERT: rule } = env;
   const isGuid = guid.test(String(tenantId));
-  const isDeviceProof = ['DEVICE_GROUP_KEYS', 'DEVICE_CA_FILE', 'ENTRA_AUDIENCE'].some((name) => name in env);
-  const isCertificateWay = ['TLS_CERT_FILE', 'TRUSTED_PROXIES'].some((name) => name in env);
+  const proofs = ['DEVICE_GROUP_KEYS', 'DEVICE_CA_FILE', 'DEVICE_DIRECTORY', 'ENTRA_AUDIENCE'];
+  const isDeviceProof = proofs.some((name) => name in env);
   return [
     ...(isDeviceProof ? [] : ['DEVICE_GROUP_KEYS is required']),
-    ...('DEVICE_CA_FILE' in env && !isCertificateWay
-      ? ['TLS_CERT_FILE or TRUSTED_PROXIES is required with DEVICE_CA_FILE']
-      : []),
-    ...('TLS_CERT_FILE' in env && !('TLS_KEY_FILE' in env) ? ['TLS_KEY_FILE is required with TLS_CERT_FILE'] : []),
-    ...('TLS_KEY_FILE' in env && !('TLS_CERT_FILE' in env) ? ['TLS_CERT_FILE is required with TLS_KEY_FILE'] : []),
+    ...missingTls(env),
     ...(rule === 'intune-mdm' && !('INTUNE_TENANT_ID' in env) && !isGuid
       ? ['INTUNE_TENANT_ID is required with intune-mdm, unless AZURE_TENANT_ID is a GUID']
       : []),
     ...('ENTRA_AUDIENCE' in env && !isGuid ? ['AZURE_TENANT_ID is required with ENTRA_AUDIENCE, as a GUID'] : []),
+  ];
+}
+
+/** Certificate and key belong together. */
+export function missingTls(env: Record<string, unknown>): string[] {
+  return [
+    ...('TLS_CERT_FILE' in env && !('TLS_KEY_FILE' in env) ? ['TLS_KEY_FILE is required with TLS_CERT_FILE'] : []),
+    ...('TLS_KEY_FILE' in env && !('TLS_CERT_FILE' in env) ? ['TLS_CERT_FILE is required with TLS_KEY_FILE'] : []),
   ];
 }
 
@@ -93,6 +103,7 @@ export function toIdentity(env: IdentityEnvironment, authorityHost: string): Ide
         ? { certificateFile: env.TLS_CERT_FILE, keyFile: env.TLS_KEY_FILE }
         : null,
     devices: toDevices(env, tenantId),
+    clientCertificateHeader: env.CLIENT_CERT_HEADER,
     trustedProxies: env.TRUSTED_PROXIES ?? [],
     entra:
       env.ENTRA_AUDIENCE && guid.test(tenantId) ? { authorityHost, tenantId, audiences: env.ENTRA_AUDIENCE } : null,
@@ -105,7 +116,6 @@ function toDevices(env: IdentityEnvironment, tenantId: string): IdentityConfig['
   return {
     authoritiesFile: env.DEVICE_CA_FILE,
     rule: rule.from === 'intune-mdm' ? { ...rule, tenantId: env.INTUNE_TENANT_ID?.toLowerCase() ?? tenantId } : rule,
-    header: env.CLIENT_CERT_HEADER,
   };
 }
 

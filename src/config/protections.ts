@@ -19,12 +19,14 @@ export function describeProtections(config: Config, role: Role): Protections {
   return { on: names(true), off: names(false) };
 }
 
-function ofTheApi({ http, identity, backlog }: Config) {
+function ofTheApi({ http, identity, directory, backlog, tenantsFile, entraAudiences }: Config) {
+  // With a tenants file each tenant has its own identities.
+  const isOneTenant = tenantsFile === null;
   return {
-    DEVICE_GROUP_KEYS: http.groupKeys.length > 0,
+    ...(isOneTenant && { DEVICE_GROUP_KEYS: http.groupKeys.length > 0 }),
     TLS_CERT_FILE: identity.tls !== null,
-    DEVICE_CA_FILE: identity.devices !== null,
-    ENTRA_AUDIENCE: identity.entra !== null,
+    ...(isOneTenant && { DEVICE_CA_FILE: identity.devices !== null, DEVICE_DIRECTORY: directory !== null }),
+    ENTRA_AUDIENCE: entraAudiences.length > 0,
     OPERATOR_TOKEN: http.operatorToken !== null,
     DEVICE_RATE_PER_MIN: http.deviceRatePerMin > 0,
     MAX_BACKLOG_BYTES: backlog.maxBytes !== null,

@@ -1,6 +1,7 @@
 // Checks the environment, and finds what can still be examined if parts of it are wrong.
 import { ConfigError, parseConfig, type Config, type Role } from '../config/config.ts';
 import type { RedisConfig } from '../config/redis.ts';
+import type { DirectoryConfig } from '../config/directory.ts';
 import type { GraphConfig } from '../config/graph.ts';
 import { environmentSchema } from '../config/environment.ts';
 import { readGiven } from '../config/variables.ts';
@@ -16,6 +17,7 @@ export type ExaminedConfiguration = {
   /** Null if the environment does not configure it. */
   redis: RedisConfig | null;
   graph: GraphConfig | null;
+  directory: DirectoryConfig | null;
 };
 
 /** A placeholder in a valid format, for parsing Redis's settings, which need no key. */
@@ -28,11 +30,12 @@ export function examineConfiguration(env: Environment, scope: Scope, extraCertif
   const usable = Object.fromEntries(Object.entries(env).filter(([name]) => !malformed.includes(name)));
   const spoilt = (names: RegExp) => malformed.some((name) => names.test(name));
   const redis = tryParse({ ...usable, DEVICE_GROUP_KEYS: ANY_GROUP_KEY }, 'api')?.redis ?? null;
-  const graph = tryParse(usable, 'worker')?.graph ?? null;
+  const worker = tryParse(usable, 'worker');
   return {
     findings: [judgeFaults(faults), judgeOperatorToken(env, scope), judgeCertificates(env, extraCertificates)].flat(),
     redis: spoilt(/^(REDIS_|DATA_DIR)/) ? null : redis,
-    graph: spoilt(/^(AZURE_|GRAPH_|ATTEMPT_)/) ? null : graph,
+    graph: spoilt(/^(AZURE_|GRAPH_|ATTEMPT_)/) ? null : (worker?.graph ?? null),
+    directory: spoilt(/^(AZURE_|GRAPH_|ATTEMPT_|DEVICE_DIRECTORY|DIRECTORY_)/) ? null : (worker?.directory ?? null),
   };
 }
 

@@ -1,7 +1,7 @@
 // Checks Graph: reachable, clock in step, hardware configuration present, records can be created.
 import { describeGraphFacts, type GraphFacts, type Learned } from '../domain/operations/graph-facts.ts';
-import type { Answered } from '../graph/inspect.ts';
-import type { Probed } from '../graph/write-probe.ts';
+import type { Answered } from '../graph/inspection/inspect.ts';
+import type { Probed } from '../graph/inspection/write-probe.ts';
 import { failed, ok, skipped, warning, type Finding } from './finding.ts';
 import { toSkew } from './redis.ts';
 import { remedyFor } from './token.ts';
@@ -20,7 +20,7 @@ export function judgeGraph(answered: Answered, baseUrl: string): Finding[] {
 
 function judgeClock({ clockAheadMs }: Answered): Finding {
   const check = 'graph-clock';
-  if (clockAheadMs === null) return skipped(check, 'no answer of Graph’s told its time');
+  if (clockAheadMs === null) return skipped(check, 'no answer from Graph gave its time');
   const detail = `Graph’s clock is ${Math.abs(clockAheadMs) < 1000 ? 'level with' : toSkew(clockAheadMs)} the one here`;
   const remedy = 'Have this machine keep its clock by NTP; devices may be off by 300 s at most.';
   if (Math.abs(clockAheadMs) >= CLOCK_FAILED_MS) return failed(check, detail, remedy);

@@ -3,14 +3,20 @@ import type { GraphConfig } from '../config/graph.ts';
 import type { Failure } from '../domain/attempt/failure.ts';
 import { REMEDIES } from '../domain/hold/hold.ts';
 import { remedyOf } from '../domain/operations/remedy.ts';
-import type { Claims, Obtained } from '../graph/inspect.ts';
+import type { Claims, Obtained } from '../graph/inspection/inspect.ts';
 import { failed, ok, skipped, warning, type Finding } from './finding.ts';
 
 /** The one application permission that is needed. */
 const PERMISSION = 'DeviceManagementConfiguration.ReadWrite.All';
 const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-export function judgeToken(obtained: Obtained, { credential }: GraphConfig, now: number): Finding[] {
+/** What the token is judged by. */
+export type Expected = Pick<GraphConfig, 'credential'> & {
+  /** Permissions that the app needs for something else. */
+  alsoNeeded: readonly string[];
+};
+
+export function judgeToken(obtained: Obtained, { credential, alsoNeeded }: Expected, now: number): Finding[] {
   if (obtained.kind === 'refused') return [failed('token', obtained.failure.detail, remedyFor(obtained.failure))];
   const took = `obtained in ${Math.round(obtained.tookMs)} ms`;
   const { claims } = obtained;
@@ -18,7 +24,7 @@ export function judgeToken(obtained: Obtained, { credential }: GraphConfig, now:
     return [ok('token', took), skipped('token-roles', 'the token cannot be read'), skipped('token-tenant', 'the same')];
   }
   const tenantId = credential?.kind === 'managed-identity' ? null : (credential?.tenantId ?? null);
-  return [judgeLife(took, claims, now), judgeRoles(claims), judgeTenant(claims, tenantId)];
+  return [judgeLife(took, claims, now), judgeRoles(claims, alsoNeeded), judgeTenant(claims, tenantId)];
 }
 
 /** The remedy if the token endpoint or Graph refuses a request. */
@@ -55,18 +61,19 @@ function judgeLife(took: string, { expiresAt }: Claims, now: number): Finding {
   );
 }
 
-function judgeRoles({ roles }: Claims): Finding {
+function judgeRoles({ roles }: Claims, alsoNeeded: readonly string[]): Finding {
   const check = 'token-roles';
-  const others = roles.filter((role) => role !== PERMISSION);
+  const needed = [PERMISSION, ...alsoNeeded];
+  const others = roles.filter((role) => !needed.includes(role));
   if (!roles.includes(PERMISSION)) {
-    const held = others.length === 0 ? 'no role at all' : others.join(', ');
+    const held = roles.length === 0 ? 'no role at all' : roles.join(', ');
     return failed(check, `the token has ${held}, and not ${PERMISSION}`, REMEDIES.forbidden);
   }
-  if (others.length === 0) return ok(check, `${PERMISSION} and no other`);
+  if (others.length === 0) return ok(check, `${roles.join(', ')} and no other`);
   return warning(
     check,
     `the app may do more than it needs: ${others.join(', ')}`,
-    `Take away every application permission but ${PERMISSION}, or give the bridge an app registration of its own.`,
+    `Take away every application permission but ${needed.join(', ')}, or give the bridge an app registration of its own.`,
   );
 }
 

@@ -8,6 +8,7 @@ const PROOFS: Record<string, string> = {
   token: 'the app gets a token',
   'token-roles': 'the token has the permission',
   graph: 'Graph answers and can be read',
+  'directory-device': 'devices can be read in the directory',
 };
 
 export function toVerdict(findings: readonly Finding[], scope: Scope): string[] {
@@ -22,7 +23,7 @@ export function toVerdict(findings: readonly Finding[], scope: Scope): string[] 
   const proven = Object.entries(PROOFS).flatMap(([check, proof]) => (passed(check) ? [proof] : []));
   return [
     `Nothing failed${warned === '' ? '' : ' (see the warnings above)'}, but nothing is known to have been created yet.`,
-    `Proven: ${proven.length === 0 ? 'nothing of the way to Graph' : proven.join(', ')}.`,
+    `Proven: ${proven.length === 0 ? 'nothing about the way to Graph' : proven.join(', ')}.`,
     'Not proven: that this tenant takes creates.',
     '--write-probe GUID settles it: it creates one record under that hardware configuration, and deletes it.',
   ];

@@ -41,14 +41,14 @@ export type LastFailure = {
   graphRequestId: string | null;
 };
 
-/** An attempt announced before anything is sent. If one is found later, its worker died and its create is uncertain. */
-export type Mark = { at: number; sends: 'create' | 'look' };
+/** What an attempt is about to send, stored first. If one is found later, its worker died and its create is uncertain. */
+export type Intent = { at: number; sends: 'create' | 'look' };
 
 /**
  * Since when it is unknown whether Graph has the record, and how many lookups found nothing. `conflict`: Graph reported a
  * conflict with an existing record, so it is not created again. `next`: where the next lookup continues a long listing.
  */
-export type Uncertainty = { since: number; looks: number; conflict?: true; next?: string };
+export type Uncertainty = { since: number; lookups: number; conflict?: true; next?: string };
 
 /** A run result on its way into Graph. Instants are milliseconds since 1970. */
 export type Delivery = {
@@ -67,7 +67,7 @@ export type Delivery = {
   dueAt: number;
   /** Since when it has been failing on its own account, not counting time held or queued; null if it is not failing. */
   failingSince: number | null;
-  mark: Mark | null;
+  intent: Intent | null;
   uncertainty: Uncertainty | null;
   lastFailure: LastFailure | null;
   deliveredAt: number | null;
@@ -94,13 +94,16 @@ const ID = /^d[\w-]{22}$/;
 /** Whether a text can be a delivery id. Checked before anything is looked up or removed by it. */
 export const isDeliveryId = (text: string): boolean => ID.test(text);
 
+type Accepted = {
+  tenantId: string;
+  run: Pick<RunResult, 'runId' | 'deviceId' | 'hardwareConfigurationId'>;
+  /** Milliseconds since 1970. */
+  now: number;
+  traceparent?: string | null;
+};
+
 /** A newly accepted delivery, queued. */
-export function createDelivery(
-  tenantId: string,
-  run: Pick<RunResult, 'runId' | 'deviceId' | 'hardwareConfigurationId'>,
-  now: number,
-  traceparent: string | null = null,
-): Delivery {
+export function createDelivery({ tenantId, run, now, traceparent = null }: Accepted): Delivery {
   return {
     id: identify(tenantId, run.deviceId, run.runId),
     tenantId,
@@ -113,7 +116,7 @@ export function createDelivery(
     attempts: [],
     dueAt: now,
     failingSince: null,
-    mark: null,
+    intent: null,
     uncertainty: null,
     lastFailure: null,
     deliveredAt: null,
@@ -125,7 +128,7 @@ export function createDelivery(
 }
 
 /** What the next attempt has to do. */
-export const nextStep = (delivery: Delivery): Mark['sends'] => (delivery.uncertainty ? 'look' : 'create');
+export const nextStep = (delivery: Delivery): Intent['sends'] => (delivery.uncertainty ? 'look' : 'create');
 
 /** Announces an attempt; stored before anything is sent. Time overdue does not count as failing time. */
 export function begin(delivery: Delivery, now: number): Delivery {
@@ -134,22 +137,22 @@ export function begin(delivery: Delivery, now: number): Delivery {
     ...delivery,
     status: 'delivering',
     dueAt: now,
-    mark: { at: now, sends: nextStep(delivery) },
+    intent: { at: now, sends: nextStep(delivery) },
     failingSince: delivery.failingSince === null ? null : delivery.failingSince + overdue,
   };
 }
 
 /** Withdraws the announcement: nothing was sent. */
 export function withdraw(delivery: Delivery): Delivery {
-  return { ...delivery, status: delivery.attemptsMade === 0 ? 'queued' : 'waiting', mark: null };
+  return { ...delivery, status: delivery.attemptsMade === 0 ? 'queued' : 'waiting', intent: null };
 }
 
-/** Whether a mark was left behind by a worker that may have sent a create. */
-export const wasAbandoned = (delivery: Delivery): boolean => delivery.mark?.sends === 'create';
+/** Whether an intent was left behind by a worker that may have sent a create. */
+export const wasAbandoned = (delivery: Delivery): boolean => delivery.intent?.sends === 'create';
 
 /** Requeues a dead delivery: same id and history, but its age starts over. An uncertain create stays uncertain. */
 export function replay(delivery: Delivery, now: number): Delivery {
-  return { ...delivery, status: 'queued', dueAt: now, failingSince: null, mark: null };
+  return { ...delivery, status: 'queued', dueAt: now, failingSince: null, intent: null };
 }
 
 /** Whether none of it can be in Graph or in flight: only then may another delivery supersede it. */
@@ -158,5 +161,5 @@ export const isReplaceable = ({ status, uncertainty }: Delivery): boolean =>
 
 /** Ends a delivery in favour of a newer one of the same device and configuration; it comes back if that dies. */
 export function supersede(delivery: Delivery, by: string): Delivery {
-  return { ...delivery, status: 'superseded', supersededBy: by, mark: null };
+  return { ...delivery, status: 'superseded', supersededBy: by, intent: null };
 }

@@ -26,7 +26,7 @@ export type PageOfStates = Page & { kind: 'page'; requestId: string | null };
 export type GraphClient = {
   /**
    * Creates one device run state. Never throws; an answer that cannot be read is uncertain.
-   * @param announcedAt when the try was marked in the store; one announced too long ago is not sent
+   * @param announcedAt when the intent was recorded; nothing is sent if that is too long ago
    */
   create: (state: DeviceRunState, announcedAt: number, signal: AbortSignal) => Promise<Outcome>;
   /** Reads one page of a configuration's device run states. @param url of states(), or a page's `next` */
@@ -46,13 +46,10 @@ const TOKEN_TOO_LATE: Token = {
 
 type Request = { operation: 'create' | 'list'; url: string; body?: object; announcedAt: number; signal: AbortSignal };
 
+export type GraphClientParts = { config: GraphConfig; tokens: TokenSource; clock: () => number; ended: RequestEnded };
+
 /** A client for one tenant. */
-export function createGraphClient(
-  config: GraphConfig,
-  tokens: TokenSource,
-  clock: () => number,
-  ended: RequestEnded,
-): GraphClient {
+export function createGraphClient({ config, tokens, clock, ended }: GraphClientParts): GraphClient {
   const transport = createTransport(config.attemptTimeoutMs, proxyFor(config.baseUrl, config.proxy), clock);
   // No RetryHandler (it repeats POSTs on 504) and no RedirectHandler (a create is never redirected).
   const authentication = new AuthenticationHandler({
@@ -101,9 +98,9 @@ export function createGraphClient(
   }
 
   /** A token, unless sending is no longer safe by the time it arrives; then a failure that says what caused the delay. */
-  async function getToken({ announcedAt }: Request, ask: () => Promise<Token>): Promise<Token> {
+  async function getToken({ announcedAt }: Request, obtain: () => Promise<Token>): Promise<Token> {
     const [askedAt, stoodStillMs] = [clock(), standstill.totalMs()];
-    const token = await ask();
+    const token = await obtain();
     const ownMs = standstill.totalMs() - stoodStillMs;
     const tokenMs = clock() - askedAt - ownMs;
     if (!token.ok) return token.failure.kind === 'not-sent' && ownMs > tokenMs ? TOO_LATE : token;
@@ -134,7 +131,7 @@ export function createGraphClient(
       const url = statesUrl(config, hardwareConfigurationId);
       const answer = await sendAuthenticated({ operation: 'create', url, body, announcedAt, signal });
       if (!('headers' in answer)) return answer;
-      if (answer.status !== 201) return diagnose(answer, clock(), wordsOf(state), 'create');
+      if (answer.status !== 201) return diagnose({ answer, now: clock(), said: wordsOf(state), operation: 'create' });
       const graph = { status: answer.status, requestId: answer.headers.get('request-id') };
       const id = idOf(answer.body);
       return id === null
@@ -151,7 +148,7 @@ export function createGraphClient(
       }
       const answer = await sendAuthenticated({ operation: 'list', url, announcedAt: clock(), signal });
       if (!('headers' in answer)) return answer;
-      if (answer.status !== 200) return diagnose(answer, clock());
+      if (answer.status !== 200) return diagnose({ answer, now: clock() });
       const requestId = answer.headers.get('request-id');
       const page = readPage(parse(answer.body), url);
       if (page === null) {

@@ -21,21 +21,24 @@ const DETAIL_LENGTH = 500;
  */
 const REJECTIONS: readonly number[] = [400, 404, 405, 406, 410, 411, 412, 413, 414, 415, 416, 422, 501];
 
+/** Only the error tells whether these are about this record or about the whole tenant, such as a route that is not served. */
+const REASON_NEEDED: readonly number[] = [400, 404];
+
 /** The messages of Intune's gateway for documented routes that its services do not serve, as a code or in plain words. */
 const UNSERVED = /no\s+method\s+match(?:es|ed)?\s+(?:the\s+)?route\s+template|no\s+odata\s+route\s+exists/i;
 
-/**
- * Maps an unsuccessful response to a failure (the table "When Graph says no").
- * @param now milliseconds since 1970, for a Retry-After that is a date
- * @param said device texts that must not appear in the reason, although Graph may repeat them
- * @param operation what was requested: a create that is not allowed or not implemented means a route that is not served
- */
-export function diagnose(
-  answer: Answer,
-  now: number,
-  said: readonly string[] = [],
-  operation: 'create' | 'list' = 'list',
-): Failure {
+type Answered = {
+  answer: Answer;
+  /** Milliseconds since 1970, for a Retry-After that is a date. */
+  now: number;
+  /** Device texts that must not appear in the reason, although Graph may repeat them. */
+  said?: readonly string[];
+  /** What was requested: a create that is not allowed or not implemented means a route that is not served. */
+  operation?: 'create' | 'list';
+};
+
+/** Maps an unsuccessful response to a failure (the table "When Graph says no"). */
+export function diagnose({ answer, now, said = [], operation = 'list' }: Answered): Failure {
   const { status, headers } = answer;
   const error = readError(answer.body);
   const graph: GraphEvidence = { status, code: error.code, requestId: headers.get('request-id') ?? error.requestId };
@@ -54,10 +57,13 @@ export function diagnose(
   if (status === 402 || status === 403) return { kind: 'forbidden', detail, graph };
   if (status === 409) return { kind: 'conflict', detail, graph };
   if (isUnserved(status, error, said, operation)) return { kind: 'route-not-served', detail, graph };
-  return REJECTIONS.includes(status)
-    ? { kind: 'rejected', status, detail, graph }
-    : { kind: 'uncertain', detail, graph };
+  if (!REJECTIONS.includes(status)) return { kind: 'uncertain', detail, graph };
+  return REASON_NEEDED.includes(status) && brokeOff(answer.body)
+    ? { kind: 'uncertain', detail: `${detail}: the error broke off before it said why`, graph }
+    : { kind: 'rejected', status, detail, graph };
 }
+
+const brokeOff = (body: string | null) => body === null || (/^\s*\{/.test(body) && parseJson(body) === null);
 
 /**
  * Whether a response comes from Graph itself. Its gateway adds a request id to every response, and its errors are JSON; an

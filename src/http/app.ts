@@ -74,7 +74,10 @@ export function createApp(parts: AppParts): Express {
   if (parts.callers.haveOperators) {
     app.all(['/v1/dead-letters', '/v1/status', '/v1/devices/revoked'], only('GET, HEAD'));
     app.all(['/v1/dead-letters/replay', '/v1/dead-letters/purge', '/v1/throttle/end'], only('POST'));
-    app.all(['/v1/devices/:deviceId/revoke', '/v1/devices/:deviceId/restore'], only('POST'));
+    app.all(
+      ['/v1/devices/:deviceId/revoke', '/v1/devices/:deviceId/restore', '/v1/devices/:deviceId/forget'],
+      only('POST'),
+    );
   }
 
   return endRoutes(app, parts);

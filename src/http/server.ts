@@ -115,7 +115,7 @@ export async function listen(app: App, options: ListenOptions): Promise<Listener
 }
 
 function createTlsServer(tls: Tls, settings: object, answer: RequestListener) {
-  const server = createSecureServer({ ...settings, ...tls.options }, answer);
+  const server = createSecureServer({ ...settings, ...tls.options() }, answer);
   tls.attach(server);
   return server;
 }

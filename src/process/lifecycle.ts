@@ -3,13 +3,15 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CannotStart } from '../config/cannot-start.ts';
 import { EXIT_CONFIG } from '../config/config.ts';
 import type { Logger } from '../telemetry/log.ts';
-import { createParts, type Parts } from './parts.ts';
+import { createParts, type OnCloseFailed, type Parts } from './parts.ts';
 
 export type Lifecycle = {
   parts: Parts;
   /** Everything is open: an error of the operating system is a defect from here on. */
   started: () => void;
 };
+
+export type LifecycleOptions = { drainMs: number; graceMs: number; onCloseFailed: OnCloseFailed };
 
 const ONE_SIGNAL_MS = 50;
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
@@ -19,9 +21,9 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const;
  * opened first, and exits 0. When that takes longer than the grace period, or a second signal comes, it exits 1 at once.
  * A process that ends because of a defect does not drain.
  */
-export function createLifecycle(log: Logger, { drainMs, graceMs }: { drainMs: number; graceMs: number }): Lifecycle {
+export function createLifecycle(log: Logger, { drainMs, graceMs, onCloseFailed }: LifecycleOptions): Lifecycle {
   const exit = (code: number) => process.exit(code);
-  const parts = createParts((error, part) => log.error({ error, part }, 'did not close cleanly'));
+  const parts = createParts(onCloseFailed);
   let stoppingSince = 0;
   let stoppedBy: string | null = null;
   let isStarted = false;

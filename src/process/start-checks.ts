@@ -13,8 +13,17 @@ import { NoSettingFile, readSettingFile } from '../config/setting-file.ts';
 type Variables = Readonly<Record<string, string>>;
 
 const TOPOLOGIES = ['REDIS_URL', 'REDIS_SENTINELS', 'REDIS_CLUSTER'];
-/** The first that is set is used; AZURE_CLIENT_SECRET takes precedence over all of them. */
-const CREDENTIAL_FILES = ['AZURE_CLIENT_SECRET_FILE', 'AZURE_CLIENT_CERTIFICATE_PATH', 'AZURE_FEDERATED_TOKEN_FILE'];
+/** The secret takes precedence over all files; of these, the first that is set is used. */
+const CREDENTIALS = {
+  worker: {
+    secret: 'AZURE_CLIENT_SECRET',
+    files: ['AZURE_CLIENT_SECRET_FILE', 'AZURE_CLIENT_CERTIFICATE_PATH', 'AZURE_FEDERATED_TOKEN_FILE'],
+  },
+  directory: {
+    secret: 'DIRECTORY_CLIENT_SECRET',
+    files: ['DIRECTORY_CLIENT_SECRET_FILE', 'DIRECTORY_CLIENT_CERTIFICATE_PATH', 'DIRECTORY_FEDERATED_TOKEN_FILE'],
+  },
+};
 
 const REASONS: Record<string, string> = {
   ENOENT: 'there is no such file',
@@ -39,7 +48,12 @@ export async function findOutsideFaults(given: Variables, role: Role): Promise<s
 
 /** Only the faults of files. */
 export async function findFileFaults(given: Variables, role: Role): Promise<string[]> {
-  return role === 'api' ? [...tlsFaults(given), ...(await authorityFaults(given))] : credentialFaults(given);
+  if (role === 'api') return [...tlsFaults(given), ...(await authorityFaults(given))];
+  const isDirectoryAsked = 'DEVICE_DIRECTORY' in given;
+  return [
+    ...credentialFaults(given, CREDENTIALS.worker),
+    ...(isDirectoryAsked ? credentialFaults(given, CREDENTIALS.directory) : []),
+  ];
 }
 
 function tlsFaults(given: Variables): string[] {
@@ -69,9 +83,9 @@ async function authorityFaults(given: Variables): Promise<string[]> {
     : ['DEVICE_CA_FILE holds no certificates of authorities in PEM, or others too'];
 }
 
-function credentialFaults(given: Variables): string[] {
-  if ('AZURE_CLIENT_SECRET' in given) return [];
-  const [name] = CREDENTIAL_FILES.filter((file) => file in given);
+function credentialFaults(given: Variables, { secret, files }: { secret: string; files: string[] }): string[] {
+  if (secret in given) return [];
+  const [name] = files.filter((file) => file in given);
   if (name === undefined) return [];
   const { text, faults } = readText(given, name);
   return text?.trim() === '' ? [`${name} is empty`] : faults;

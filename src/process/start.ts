@@ -10,6 +10,7 @@ import { describeProtections } from '../config/protections.ts';
 import { findListenFaults, findOutsideFaults } from './start-checks.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import { openTracer } from '../telemetry/tracing.ts';
+import { readTenants } from '../config/tenants/read.ts';
 import { parseTracing } from '../config/tracing.ts';
 
 export type Started = { telemetry: Telemetry; parts: Parts };
@@ -23,12 +24,17 @@ export async function runProcess(role: Role, open: Open): Promise<void> {
   const config = await configure(role, stdout);
   const log = createLog(role, config.logLevel, stdout);
   switchLevelOnSignal(log, config.logLevel);
-  const telemetry = createTelemetry(log);
+  const telemetry = createTelemetry(log, { byTenant: config.tenantsFile !== null });
   const { events } = telemetry;
   for (const outlet of [stdout, stderr]) outlet.report(events.output);
   if (config.ignored.length > 0) events.variablesIgnored(config.ignored);
+  if (config.unused.length > 0) events.variablesUnused(config.unused);
   events.protections(describeProtections(config, role));
-  const { parts, started } = createLifecycle(log, { drainMs: config.drainMs, graceMs: config.shutdownGraceMs });
+  const { parts, started } = createLifecycle(log, {
+    drainMs: config.drainMs,
+    graceMs: config.shutdownGraceMs,
+    onCloseFailed: events.closeFailed,
+  });
   const tracer = await openTracer(parseTracing(process.env), {
     process: role,
     graceMs: config.shutdownGraceMs,
@@ -43,6 +49,10 @@ async function configure(role: Role, stdout: Outlet): Promise<Config> {
   const { variables } = readGiven(process.env);
   const { config, faults } = tryParse(role);
   faults.push(...extraCertificateFaults(), ...(await findOutsideFaults(variables, role)));
+  if (config?.tenantsFile != null) {
+    const read = await readTenants(config.tenantsFile, config, role);
+    faults.push(...read.faults.map((fault) => `TENANTS_FILE: ${fault}`));
+  }
   if (config && faults.length === 0) return config;
   // All faults are reported together: a port that is taken is one more.
   if (config) {

@@ -24,15 +24,15 @@ export async function openAcceptingTenant(
   options: AcceptingOptions,
 ): Promise<AcceptingTenant> {
   const tenant = await openTenant(redis, settings, options);
-  const { keys, budget, clock } = tenant;
+  const { keys, clock } = tenant;
   const { writesPer20s } = settings.delivery;
-  const backlog = watchBacklog(tenant, settings.backlog, writesPer20s, options.onBacklog);
+  const backlog = watchBacklog(tenant, { limits: settings.backlog, writesPer20s, report: options.onBacklog });
   const revocations = await openRevocations(redis.connection, keys, options.redisTrouble);
   return {
     ...tenant,
     accept: backlog.accept,
     backlogFullReason: backlog.backlogFullReason,
-    forecast: createForecast(budget, writesPer20s, clock.now),
+    forecast: createForecast(backlog.latestSnapshot, writesPer20s, clock.now),
     revocations,
     countDevice: createDeviceCounts(redis.connection, keys),
     close: async () => {

@@ -1,6 +1,7 @@
 // A tenant's queue for bull-board: read-only, and showing only job ids.
 import { BullMQAdapter } from '@bull-board/api/bullMQAdapter';
 import { Queue } from 'bullmq';
+import { DEFAULT_TENANT } from '../config/tenants/tenant.ts';
 import { QUEUE_NAME } from './redis/keys.ts';
 import type { Tenant } from './tenant.ts';
 
@@ -15,7 +16,12 @@ export function openBoard({ redis, keys, id }: Pick<Tenant, 'redis' | 'keys' | '
     skipVersionCheck: true,
   });
   queue.on('error', () => undefined);
-  const board = new BullMQAdapter(queue, { readOnlyMode: true, displayName: `deliveries of ${id}` });
+  const board = new BullMQAdapter(queue, {
+    readOnlyMode: true,
+    displayName: `deliveries of ${id}`,
+    // Of queues with one name only the last would be shown.
+    prefix: id === DEFAULT_TENANT ? '' : `${id}-`,
+  });
   // Our jobs have none of these; should one ever contain any, it would not be shown.
   for (const field of ['data', 'returnValue', 'progress'] as const) board.setFormatter(field, () => ({}));
   return { board, close: () => queue.close() };

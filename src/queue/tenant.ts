@@ -2,9 +2,9 @@
 import { Queue } from 'bullmq';
 import type { Config } from '../config/config.ts';
 import type { Secret } from '../config/secret.ts';
-import type { BacklogLimits } from '../domain/operations/backlog.ts';
+import type { TenantConfig } from '../config/tenants/tenant.ts';
 import { createBudget, type Budget } from './budget/budget.ts';
-import { createFacts, type Facts } from './budget/facts.ts';
+import { createStoredGraphFacts, type StoredGraphFacts } from './budget/stored-graph-facts.ts';
 import { createReadSnapshot, type ReadSnapshot } from './read-snapshot.ts';
 import { openRedisClock, type RedisClock } from './redis/clock.ts';
 import type { RedisConnection } from './redis/connection.ts';
@@ -18,16 +18,8 @@ import { createFingerprints } from './store/fingerprints.ts';
 import { createPayloadCipher } from './store/payload-cipher.ts';
 import { countJobs, type JobCounts } from './worker/job-counts.ts';
 
-/** The tenant configured by environment variables. */
-export const ENVIRONMENT_TENANT = 'default';
-
-export type TenantSettings = {
-  id: string;
-  delivery: Config['delivery'];
-  backlog: BacklogLimits;
-  payloadKeys: readonly Secret[];
-  groupKeys: readonly Secret[];
-};
+/** What is configured of a tenant's part in Redis. */
+export type TenantSettings = Pick<TenantConfig, 'id' | 'delivery' | 'backlog' | 'payloadKeys' | 'groupKeys'>;
 
 export type TenantOptions = {
   redisTrouble: (error: Error) => void;
@@ -48,10 +40,10 @@ export type Tenant = Pick<OpenRedis, 'explainSilence'> & {
   deadLetters: DeadLetters;
   /** The pace and the holds. */
   budget: Budget;
-  facts: Facts;
+  facts: StoredGraphFacts;
   readSnapshot: ReadSnapshot;
   /** Whether Redis accepts writes. @throws Error if it does not */
-  probeWrite: WriteProbe['ask'];
+  probeWrite: WriteProbe['probe'];
   /** BullMQ's own job counts, besides the counts of deliveries. */
   countJobs: () => Promise<JobCounts>;
   /** Leaves the connection open. */
@@ -60,16 +52,6 @@ export type Tenant = Pick<OpenRedis, 'explainSilence'> & {
 
 /** Length of BullMQ's event stream; our history is in the delivery records. */
 const EVENTS_KEPT = 1000;
-
-/** The settings of the tenant configured by environment variables. */
-export const environmentTenant = ({
-  delivery,
-  backlog,
-  payloadKeys,
-  http: { groupKeys },
-}: Pick<Config, 'delivery' | 'backlog' | 'payloadKeys'> & {
-  http: Pick<Config['http'], 'groupKeys'>;
-}): TenantSettings => ({ id: ENVIRONMENT_TENANT, delivery, backlog, payloadKeys, groupKeys });
 
 export async function openTenant(
   { connection: redis, prefix, explainSilence }: OpenRedis,
@@ -92,8 +74,19 @@ export async function openTenant(
   const cipher = createPayloadCipher(payloadKeys);
   const secrets = openFingerprintSecrets(redis, keys.fingerprintSecrets, [...payloadKeys, ...groupKeys]);
   const fingerprints = createFingerprints(secrets, cipher);
-  const deliveries = createDeliveries(redis, queue, keys, id, cipher, fingerprints, delivery, redisClock.now);
-  const budget = replaced.toBudget?.(keys) ?? createBudget(redis, keys, toBudgetSettings(delivery), redisClock.now);
+  const deliveries = createDeliveries({
+    redis,
+    queue,
+    keys,
+    tenantId: id,
+    cipher,
+    fingerprints,
+    settings: delivery,
+    clock: redisClock.now,
+  });
+  const budget =
+    replaced.toBudget?.(keys) ??
+    createBudget({ redis, keys, settings: toBudgetSettings(delivery), clock: redisClock.now });
   const writeProbe = openWriteProbe(redis, keys, redisTrouble);
   return {
     id,
@@ -103,13 +96,14 @@ export async function openTenant(
     deliveries,
     deadLetters: createDeadLetters(redis, keys, deliveries),
     budget,
-    facts: createFacts(redis, keys),
+    facts: createStoredGraphFacts(redis, keys),
     readSnapshot: createReadSnapshot({ deliveries, budget }, clock.now),
-    probeWrite: writeProbe.ask,
+    probeWrite: writeProbe.probe,
     countJobs: () => countJobs(queue),
     explainSilence,
     close: async () => {
       writeProbe.close();
+      secrets.close();
       redisClock.close();
       await queue.close();
     },

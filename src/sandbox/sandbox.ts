@@ -3,12 +3,15 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 
-import { createTlsMaterial } from './server/certificates.ts';
+import { createTlsMaterial, openAuthority } from './server/certificates.ts';
 import { createControl } from './server/control.ts';
+import { issueFleetCertificate } from './directory/device-authority.ts';
+import type { DeviceCredentials } from './directory/device-authority.ts';
+import type { Directory } from './directory/directory.ts';
 import { defaultConfigurations, defaultIdentity } from './graph/default-tenant.ts';
 import { listen, stopListening } from './server/listener.ts';
 import type { LimiterSettings } from './graph/limiter.ts';
-import { createOutside } from './server/server.ts';
+import { createGraphServer } from './server/server.ts';
 import { toRecord, toRequestRecord } from './records.ts';
 import type { RequestRecord, RunStateRecord } from './records.ts';
 import { applyChanges, defaultSettings } from './settings.ts';
@@ -28,7 +31,7 @@ export type SandboxOptions = Partial<Omit<Settings, 'limiter'>> & {
   controlHost?: string;
   /** Additional host names for the certificate, e.g. `sandbox`; the first is used in URLs. */
   hostNames?: readonly string[];
-  /** The directory of ca.pem, which is created if missing. Default: a temporary directory, removed on close. */
+  /** The directory of ca.pem and fleet-ca.pem, which are created if missing. Default: a temporary directory, removed on close. */
   tlsDirectory?: string;
   tenantId?: string;
   clientId?: string;
@@ -52,6 +55,12 @@ export type Sandbox = {
   clientId: string;
   clientSecret: string;
   managedIdentity: { endpoint: string; header: string };
+  /** The app that may read devices and nothing else. */
+  directoryApp: { clientId: string; clientSecret: string };
+  /** The tenant's devices. */
+  directory: Omit<Directory, 'clear'>;
+  /** The fleet's own certificate authority: its certificate, and what it issues to a device. */
+  fleetAuthority: { pem: string; path: string; issue: (deviceId: string) => Promise<DeviceCredentials> };
   configurationIds: string[];
   /** Every stored run state, oldest first. */
   records(): RunStateRecord[];
@@ -69,6 +78,8 @@ export type Sandbox = {
   reset(): void;
   /** Environment variables that make a bridge process use this sandbox. */
   environment(): Record<string, string>;
+  /** Those that make it accept the certificates of this sandbox's devices as well. */
+  deviceEnvironment(): Record<string, string>;
   close(): Promise<void>;
 };
 
@@ -76,16 +87,18 @@ export type Sandbox = {
 export async function createSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const beginning = toBeginning(options);
   const world = await createWorld(beginning);
-  const { tenantId, clientId, clientSecret, managedIdentityHeader } = beginning.identity;
+  const { tenantId, clientId, clientSecret, directoryApp, managedIdentityHeader } = beginning.identity;
 
   const temporaryDirectory =
     options.tlsDirectory === undefined ? await mkdtemp(path.join(tmpdir(), 'runstate-sandbox-')) : undefined;
   const hostNames = ['localhost', '127.0.0.1', '::1', ...(options.hostNames ?? [])];
-  const tls = await createTlsMaterial(options.tlsDirectory ?? temporaryDirectory ?? '.', hostNames);
+  const tlsDirectory = options.tlsDirectory ?? temporaryDirectory ?? '.';
+  const tls = await createTlsMaterial(tlsDirectory, hostNames);
+  const fleet = await openAuthority(tlsDirectory, 'fleet-ca', 'CN=runstate-bridge sandbox fleet CA');
 
   const closing = new AbortController();
-  const outside = createOutside(world, tls, closing.signal);
-  const port = await listen(outside, options.port ?? 0, options.host ?? '127.0.0.1');
+  const graphServer = createGraphServer(world, tls, closing.signal);
+  const port = await listen(graphServer, options.port ?? 0, options.host ?? '127.0.0.1');
   const authorityHost = `https://${options.hostNames?.[0] ?? 'localhost'}:${port}`;
 
   const sandbox: Sandbox = {
@@ -98,6 +111,13 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
     clientId,
     clientSecret,
     managedIdentity: { endpoint: '', header: managedIdentityHeader },
+    directoryApp,
+    directory: world.directory,
+    fleetAuthority: {
+      pem: fleet.pem,
+      path: fleet.path,
+      issue: (deviceId) => issueFleetCertificate(fleet.authority, deviceId),
+    },
     configurationIds: beginning.configurations.map(({ id }) => id),
     records: () => world.store.all().map(toRecord),
     duplicates: () => world.store.duplicates().map((group) => group.map(toRecord)),
@@ -115,16 +135,22 @@ export async function createSandbox(options: SandboxOptions = {}): Promise<Sandb
       GRAPH_BASE_URL: `${authorityHost}/beta`,
       NODE_EXTRA_CA_CERTS: tls.caPath,
     }),
+    deviceEnvironment: () => ({
+      DEVICE_CA_FILE: fleet.path,
+      DEVICE_DIRECTORY: 'entra',
+      DIRECTORY_CLIENT_ID: directoryApp.clientId,
+      DIRECTORY_CLIENT_SECRET: directoryApp.clientSecret,
+    }),
     close: async () => {
       closing.abort();
-      await Promise.all([stopListening(outside), stopListening(control)]);
+      await Promise.all([stopListening(graphServer), stopListening(control)]);
       if (temporaryDirectory !== undefined) await rm(temporaryDirectory, { recursive: true, force: true });
     },
   };
   const control = createControl(world, sandbox);
   const controlHost = options.controlHost ?? '127.0.0.1';
   const controlPort = await listen(control, options.controlPort ?? 0, controlHost).catch(async (error: unknown) => {
-    await stopListening(outside);
+    await stopListening(graphServer);
     throw error;
   });
   sandbox.controlUrl = `http://${controlHost === '0.0.0.0' ? 'localhost' : controlHost}:${controlPort}`;

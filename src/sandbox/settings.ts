@@ -13,8 +13,12 @@ export type Settings = {
   /** `down`: connections are reset. */
   graph: 'up' | 'down';
   tokenEndpoint: 'up' | 'down';
+  /** `down`: connections that ask for devices are reset, and no others. */
+  directory: 'up' | 'down';
   /** Application roles a token carries while the permission is granted. */
   roles: readonly string[];
+  /** The same for the app that is meant to read devices and nothing else. */
+  directoryRoles: readonly string[];
   secrets: readonly string[];
   /** PEM certificates registered on the app. */
   certificates: readonly string[];
@@ -47,11 +51,20 @@ export const defaultSettings: Settings = {
   secret: 'valid',
   graph: 'up',
   tokenEndpoint: 'up',
+  directory: 'up',
   roles: ['DeviceManagementConfiguration.ReadWrite.All'],
+  directoryRoles: ['Device.Read.All'],
   secrets: [],
   certificates: [],
   federatedTokens: [],
-  limiter: { kind: 'sliding-window', writesPer20s: 100, requestsPer20s: 1000, retryAfter: 'seconds', timeScale: 1 },
+  limiter: {
+    kind: 'sliding-window',
+    writesPer20s: 100,
+    requestsPer20s: 1000,
+    directoryUnitsPer10s: 3500,
+    retryAfter: 'seconds',
+    timeScale: 1,
+  },
   faults: {},
   latencyMs: [0, 0],
   listLagMs: 0,

@@ -1,6 +1,8 @@
 // The sandbox's whole state, passed to the parts that use it.
 import { createAccessTokens } from './authority/access-tokens.ts';
 import type { AccessTokens } from './authority/access-tokens.ts';
+import { createDirectory } from './directory/directory.ts';
+import type { Directory } from './directory/directory.ts';
 import { createEarlyCalls } from './server/early-calls.ts';
 import type { EarlyCalls } from './server/early-calls.ts';
 import { parseFaultRates } from './faults/fault-rates.ts';
@@ -32,8 +34,14 @@ export type HardwareConfiguration = {
   version: number;
 };
 
-/** The app's identity. */
-export type Identity = { tenantId: string; clientId: string; clientSecret: string; managedIdentityHeader: string };
+/** The identities of the tenant's apps. */
+export type Identity = {
+  tenantId: string;
+  clientId: string;
+  clientSecret: string;
+  directoryApp: { clientId: string; clientSecret: string };
+  managedIdentityHeader: string;
+};
 
 export type World = {
   readonly identity: Identity;
@@ -41,6 +49,7 @@ export type World = {
   readonly configurations: ReadonlyMap<string, HardwareConfiguration>;
   readonly tokens: AccessTokens;
   readonly store: RunStateStore;
+  readonly directory: Directory;
   readonly script: Script;
   readonly log: RequestLog;
   readonly now: () => number;
@@ -69,6 +78,7 @@ export async function createWorld(beginning: Beginning): Promise<World> {
     configurations: new Map(beginning.configurations.map((known) => [known.id.toLowerCase(), known])),
     tokens: await createAccessTokens(beginning.identity, beginning.now),
     store: createRunStateStore(),
+    directory: await createDirectory(),
     script: createScript(),
     log: createRequestLog(beginning.mostRequestsRemembered),
     now: beginning.now,
@@ -79,6 +89,7 @@ export async function createWorld(beginning: Beginning): Promise<World> {
 /** Resets all state and settings; only identity, keys and certificates are kept. */
 export function resetWorld(world: World, beginning: Beginning): void {
   world.store.clear();
+  world.directory.clear();
   world.script.clear();
   world.log.clear();
   Object.assign(world, freshStart(beginning));

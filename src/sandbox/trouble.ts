@@ -23,10 +23,12 @@ export function answerTrouble(
     case undefined:
       return undefined;
     case 'forbidden':
-      return graphErrorAnswer(403, 'The app has no access to this configuration.', trace);
+      return graphErrorAnswer({ status: 403, message: 'The app has no access to this configuration.', trace });
     case 'failing':
-      return graphErrorAnswer(500, 'An error has occurred.', trace);
+      return graphErrorAnswer({ status: 500, message: 'An error has occurred.', trace });
     case 'unserved':
-      return isWrite(operation) ? graphErrorAnswer(400, unserved, trace, 'No method match route template') : undefined;
+      return isWrite(operation)
+        ? graphErrorAnswer({ status: 400, message: unserved, trace, code: 'No method match route template' })
+        : undefined;
   }
 }

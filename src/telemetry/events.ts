@@ -2,8 +2,11 @@
 import type { Delivery } from '../domain/delivery.ts';
 import type { Hold } from '../domain/hold/hold.ts';
 import { remedyOfHold } from '../domain/hold/hold.ts';
+import { DIRECTORY_REMEDIES, type DirectoryHold, type DirectoryOutcome } from '../domain/directory/directory-answer.ts';
+import type { DirectoryEvents } from '../queue/directory/directory-events.ts';
 import type { RequestEnded } from '../graph/request-ended.ts';
 import type { BatchEntrySummary } from '../http/routes/batch.ts';
+import type { OperationDone } from '../http/tenants/audit.ts';
 import type { RequestSummary } from '../http/request/context.ts';
 import type { ConnectionRefused } from '../http/server.ts';
 import type { AttemptEnded, ConsumerEvents } from '../queue/worker/consumer-events.ts';
@@ -41,7 +44,21 @@ function describeBriefly(error: unknown) {
     : { name: 'NotAnError', message: typeof error };
 }
 
-export function createEvents(log: Logger, metrics: Metrics) {
+/** Labels of metrics that are a tenant's; none without a tenants file. */
+export type TenantLabels = { tenant?: string };
+
+export type EventsOptions = {
+  /** Those of a tenant's own events. */
+  labels?: TenantLabels;
+  /** Those of a request's, about which a tenant is known or not. */
+  toLabels?: (tenantId: string | null) => TenantLabels;
+};
+
+export function createEvents(
+  log: Logger,
+  metrics: Metrics,
+  { labels = {}, toLabels = () => ({}) }: EventsOptions = {},
+) {
   const loggedAt = new Map<string, number>();
 
   function isNews(trouble: string): boolean {
@@ -56,7 +73,7 @@ export function createEvents(log: Logger, metrics: Metrics) {
     const outcome = summary.refusal ? 'refused' : summary.duplicate ? 'duplicate' : 'accepted';
     const code = summary.refusal?.code ?? outcome;
     log.info({ ...summary, ...OMITTED, outcome, code }, 'submission');
-    metrics.submissions.inc({ outcome, code });
+    metrics.submissions.inc({ outcome, code, ...toLabels(summary.tenantId) });
   }
 
   return {
@@ -88,7 +105,8 @@ export function createEvents(log: Logger, metrics: Metrics) {
         {
           deliveryId: delivery.id,
           ...(delivery.traceparent !== null && { traceId: parseTraceId(delivery.traceparent) }),
-          tenantId: delivery.tenantId,
+          // With several tenants, each tenant's logger adds it.
+          ...(labels.tenant === undefined && { tenantId: delivery.tenantId }),
           deviceId: delivery.deviceId,
           hardwareConfigurationId: delivery.hardwareConfigurationId,
           attempt: delivery.attemptsMade,
@@ -101,22 +119,25 @@ export function createEvents(log: Logger, metrics: Metrics) {
         },
         'attempt',
       );
-      metrics.attempts.inc({ outcome: outcome.kind });
-      if (outcome.kind === 'found') metrics.uncertain.inc({ resolution: 'found' });
-      if (verdict.then === 'create-again') metrics.uncertain.inc({ resolution: 'recreated' });
+      metrics.attempts.inc({ outcome: outcome.kind, ...labels });
+      if (outcome.kind === 'found') metrics.uncertain.inc({ resolution: 'found', ...labels });
+      if (verdict.then === 'create-again') metrics.uncertain.inc({ resolution: 'recreated', ...labels });
     },
     delivered: (delivery: Delivery) =>
-      metrics.deliverySeconds.observe(Math.max(0, (delivery.deliveredAt ?? 0) - delivery.acceptedAt) / 1000),
+      metrics.deliverySeconds.observe(labels, Math.max(0, (delivery.deliveredAt ?? 0) - delivery.acceptedAt) / 1000),
     dead: (delivery: Delivery) => {
       const code = delivery.lastFailure?.code ?? 'unknown';
       log.error(
         { deliveryId: delivery.id, deviceId: delivery.deviceId, code, failure: delivery.lastFailure },
         'dead letter',
       );
-      metrics.dead.inc({ code });
+      metrics.dead.inc({ code, ...labels });
     },
     throttled: (waitMs: number) => log.warn({ waitMs }, 'throttled: no worker calls Graph until this is over'),
-    throttleEnded: (ended: { requestId: string; until: string }) => log.warn(ended, 'throttle ended by an operator'),
+    throttleEnded: (ended: { requestId: string; tenantId: string; until: string }) =>
+      log.warn(ended, 'throttle ended by an operator'),
+    /** For the audit: who changed what. */
+    operation: (done: OperationDone) => log.warn(done, 'changed by an operator'),
     held: (hold: Hold) =>
       log.error(
         { ...scopeOf(hold), detail: hold.detail, remedy: remedyOfHold(hold) },
@@ -132,8 +153,27 @@ export function createEvents(log: Logger, metrics: Metrics) {
     released: (hold: Hold, now: number) =>
       log.info({ ...scopeOf(hold), heldMs: now - hold.since }, 'released: deliveries flow again'),
     graphRequest: ({ operation, status, durationMs }: GraphRequest) => {
-      metrics.graphRequests.inc({ operation, status: status === null ? 'none' : String(status) });
-      metrics.graphSeconds.observe(durationMs / 1000);
+      metrics.graphRequests.inc({ operation, status: status === null ? 'none' : String(status), ...labels });
+      metrics.graphSeconds.observe(labels, durationMs / 1000);
+    },
+    directoryAsked: (outcome: DirectoryOutcome) => metrics.directoryQuestions.inc({ outcome, ...labels }),
+    directoryThrottled: (waitMs: number) =>
+      log.warn({ waitMs }, 'device directory: throttled, nobody asks it until this is over'),
+    directoryHeld: ({ reason, detail }: DirectoryHold) =>
+      log.error(
+        { reason, detail, remedy: DIRECTORY_REMEDIES[reason] },
+        'device directory: held, nobody asks it until a probe succeeds; known devices go on',
+      ),
+    directoryProbeFailed: ({ reason, detail, probes, probeAt }: DirectoryHold) =>
+      log.warn(
+        { reason, detail, probes, nextProbeAt: new Date(probeAt) },
+        'device directory: probe failed, still held',
+      ),
+    directoryReleased: ({ reason, since }: DirectoryHold, now: number) =>
+      log.info({ reason, heldMs: now - since }, 'device directory: released, questions are answered again'),
+    directoryQuestionDropped: (deviceId: string, detail: string) => {
+      log.warn({ deviceId, detail }, 'device directory: a question failed each time and was dropped');
+      metrics.directoryQuestionsDropped.inc(labels);
     },
     deliveredTwice: (delivery: Delivery, otherId: string) => {
       log.error(
@@ -168,6 +208,12 @@ export function createEvents(log: Logger, metrics: Metrics) {
       resumed: (lines: number) =>
         log.warn({ lines }, 'log lines were dropped: nobody read them in time, or they could not be written'),
     },
+    tenantsRead: (path: string, faults: readonly string[], tenants: number) =>
+      faults.length === 0
+        ? log.info({ path, tenants }, 'tenants file read again')
+        : log.error({ path, faults }, 'the new tenants file has faults; the tenants stay as they were'),
+    tenantFailed: (error: unknown, tenantId: string) =>
+      log.error({ tenantId, trouble: describeBriefly(error) }, 'a tenant could not be opened or closed'),
     certificatesRead: (paths: readonly string[], error: unknown) =>
       error === null
         ? log.info({ paths }, 'certificates read again')
@@ -177,6 +223,8 @@ export function createEvents(log: Logger, metrics: Metrics) {
     protections: (protections: Protections) => log.info(protections, 'optional protections'),
     variablesIgnored: (variables: readonly string[]) =>
       log.warn({ variables }, 'ignored: Kubernetes set these for a service of that name'),
+    variablesUnused: (variables: readonly string[]) =>
+      log.warn({ variables }, 'not used: the tenants file says this for each tenant'),
     tracingIgnored: (faults: readonly string[]) => log.warn({ faults }, 'tracing: variables that are passed over'),
     tracingTrouble: (error: unknown) => {
       if (isNews('tracing')) log.warn({ trouble: describeBriefly(error) }, 'traces could not be sent');
@@ -186,5 +234,5 @@ export function createEvents(log: Logger, metrics: Metrics) {
       log.error({ error }, `defect: ${what}`);
       metrics.defects.inc();
     },
-  } satisfies ConsumerEvents & Record<string, unknown>;
+  } satisfies ConsumerEvents & DirectoryEvents & Record<string, unknown>;
 }

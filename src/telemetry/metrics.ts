@@ -1,4 +1,5 @@
 // The Prometheus metrics of a process: stable names, low cardinality, no device or user in a label.
+import { DIRECTORY_OUTCOMES } from '../domain/directory/directory-answer.ts';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
 /** From a millisecond to the age at which a delivery gives up. */
@@ -9,17 +10,30 @@ const REQUEST_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0
 
 export type Metrics = ReturnType<typeof createMetrics>;
 
-export function createMetrics() {
+export type MetricsOptions = {
+  /** Whether metrics of deliveries, Graph, budget and holds have the label `tenant`. */
+  byTenant: boolean;
+};
+
+export function createMetrics({ byTenant }: MetricsOptions = { byTenant: false }) {
+  const tenant: 'tenant'[] = byTenant ? ['tenant'] : [];
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
+  const directoryQuestions = new Counter({
+    registers,
+    name: 'runstate_directory_questions_total',
+    help: 'Questions put to the device directory, by outcome.',
+    labelNames: ['outcome', ...tenant],
+  });
+  if (!byTenant) beginCounters({ directoryQuestions }, {});
   return {
     registry,
     submissions: new Counter({
       registers,
       name: 'runstate_submissions_total',
       help: 'Submissions by what the device was told.',
-      labelNames: ['outcome', 'code'],
+      labelNames: ['outcome', 'code', ...tenant],
     }),
     connectionsRefused: new Counter({
       registers,
@@ -31,15 +45,20 @@ export function createMetrics() {
       registers,
       name: 'runstate_attempts_total',
       help: 'Attempts by outcome.',
-      labelNames: ['outcome'],
+      labelNames: ['outcome', ...tenant],
     }),
     uncertain: new Counter({
       registers,
       name: 'runstate_uncertain_total',
       help: 'Uncertain creates by how they were resolved.',
-      labelNames: ['resolution'],
+      labelNames: ['resolution', ...tenant],
     }),
-    dead: new Counter({ registers, name: 'runstate_dead_total', help: 'Dead letters by code.', labelNames: ['code'] }),
+    dead: new Counter({
+      registers,
+      name: 'runstate_dead_total',
+      help: 'Dead letters by code.',
+      labelNames: ['code', ...tenant],
+    }),
     defects: new Counter({ registers, name: 'runstate_defects_total', help: 'Bugs that showed; the log has each.' }),
     logLinesDropped: new Counter({
       registers,
@@ -50,18 +69,20 @@ export function createMetrics() {
       registers,
       name: 'runstate_delivery_seconds',
       help: 'From acceptance to creation in Graph.',
+      labelNames: tenant,
       buckets: DELIVERY_BUCKETS_S,
     }),
     graphRequests: new Counter({
       registers,
       name: 'runstate_graph_requests_total',
       help: 'Requests to Graph and its token endpoint; status none where nothing was answered.',
-      labelNames: ['operation', 'status'],
+      labelNames: ['operation', 'status', ...tenant],
     }),
     graphSeconds: new Histogram({
       registers,
       name: 'runstate_graph_request_seconds',
       help: 'Duration of requests to Graph and its token endpoint.',
+      labelNames: tenant,
       buckets: REQUEST_BUCKETS_S,
     }),
     httpSeconds: new Histogram({
@@ -74,45 +95,79 @@ export function createMetrics() {
       registers,
       name: 'runstate_deliveries',
       help: 'Deliveries by status; delivered ones are counted for ever.',
-      labelNames: ['status'],
+      labelNames: ['status', ...tenant],
     }),
     oldestQueuedAge: new Gauge({
       registers,
       name: 'runstate_oldest_queued_age_seconds',
       help: 'Age of the oldest delivery that has not ended.',
+      labelNames: tenant,
     }),
     budgetWritesPerSecond: new Gauge({
       registers,
       name: 'runstate_budget_writes_per_second',
       help: 'The pace allowed at present, over all workers.',
+      labelNames: tenant,
     }),
     drainSeconds: new Gauge({
       registers,
       name: 'runstate_drain_seconds',
       help: 'When the backlog will be created at the present pace.',
+      labelNames: tenant,
     }),
     held: new Gauge({
       registers,
       name: 'runstate_held',
       help: 'Whether nobody calls Graph for this reason.',
-      labelNames: ['reason'],
+      labelNames: ['reason', ...tenant],
     }),
     heldConfigurations: new Gauge({
       registers,
       name: 'runstate_held_configurations',
       help: 'Hardware configurations whose deliveries are kept back for this reason.',
-      labelNames: ['reason'],
+      labelNames: ['reason', ...tenant],
     }),
     heldDeliveries: new Gauge({
       registers,
       name: 'runstate_held_deliveries',
       help: 'Deliveries kept back since their hardware configuration is held; they also count in their status.',
+      labelNames: tenant,
     }),
     queueJobs: new Gauge({
       registers,
       name: 'runstate_queue_jobs',
       help: 'BullMQ jobs by state; a job only wakes a worker for a delivery.',
-      labelNames: ['state'],
+      labelNames: ['state', ...tenant],
+    }),
+    directoryQuestions,
+    directoryQuestionsDropped: new Counter({
+      registers,
+      name: 'runstate_directory_questions_dropped_total',
+      help: 'Questions about devices that failed each time they were put.',
+      labelNames: tenant,
+    }),
+    directoryWaiting: new Gauge({
+      registers,
+      name: 'runstate_directory_waiting',
+      help: 'Questions that wait for the device directory; absent where it is not used.',
+      labelNames: tenant,
+    }),
+    directoryKnown: new Gauge({
+      registers,
+      name: 'runstate_directory_known',
+      help: 'Devices whose answer from the directory is remembered; absent where it is not used.',
+      labelNames: tenant,
+    }),
+    directoryHeld: new Gauge({
+      registers,
+      name: 'runstate_directory_held',
+      help: 'Whether nobody asks the device directory for this reason; absent where it is not used.',
+      labelNames: ['reason', ...tenant],
+    }),
+    tenantsFileFaults: new Gauge({
+      registers,
+      name: 'runstate_tenants_file_faults',
+      help: 'Faults of the tenants file, which is not used while it has any, and its tenants that could not be opened; absent without one.',
     }),
     redisUp: new Gauge({ registers, name: 'runstate_redis_up', help: 'Whether Redis answered this scrape.' }),
     redisMemory: new Gauge({
@@ -128,6 +183,14 @@ export function createMetrics() {
   };
 }
 
+/** A counter exists from the start, at 0, for each value of its labels that is known then. */
+export function beginCounters(
+  { directoryQuestions }: Pick<Metrics, 'directoryQuestions'>,
+  labels: { tenant?: string },
+): void {
+  for (const outcome of DIRECTORY_OUTCOMES) directoryQuestions.inc({ outcome, ...labels }, 0);
+}
+
 /** Clears the gauges read from Redis: a stale value would pass for a current one. */
 export function forgetGauges(metrics: Metrics): void {
   const {
@@ -140,14 +203,17 @@ export function forgetGauges(metrics: Metrics): void {
     heldDeliveries,
     queueJobs,
   } = metrics;
-  for (const labelled of [deliveries, held, heldConfigurations, queueJobs]) labelled.reset();
-  for (const single of [
-    oldestQueuedAge,
-    budgetWritesPerSecond,
-    drainSeconds,
-    heldDeliveries,
-    metrics.redisMemory,
-    metrics.durable,
-  ])
-    single.remove();
+  const gauges = [
+    ...[deliveries, oldestQueuedAge, budgetWritesPerSecond, drainSeconds, held, heldConfigurations, heldDeliveries],
+    ...[queueJobs, metrics.directoryHeld, metrics.directoryWaiting, metrics.directoryKnown],
+  ];
+  gauges.forEach(clear);
+  for (const single of [metrics.redisMemory, metrics.durable, metrics.tenantsFileFaults]) single.remove();
+}
+
+/** Without labels, a reset would set it to 0. */
+function clear(gauge: Pick<Gauge, 'reset' | 'remove'>): void {
+  const { labelNames } = gauge as unknown as { labelNames: readonly string[] };
+  if (labelNames.length > 0) gauge.reset();
+  else gauge.remove();
 }

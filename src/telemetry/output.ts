@@ -29,6 +29,8 @@ const FULL_AGAIN_MS = 10;
 /** Pause before a pipe without a reader or a full disk is tried again. */
 const BROKEN_AGAIN_MS = 1000;
 const ASK_AT_THE_END_EVERY_MS = 5;
+/** Lines that were written are let go of after this many: each time costs a copy of those that wait. */
+const RELEASE_AFTER_LINES = 1024;
 
 /**
  * Lines are buffered until the current turn of the event loop ends, so that they are written together. What cannot be
@@ -56,8 +58,9 @@ export function openOutlet(fd: 1 | 2, limits: Partial<OutletLimits> = {}): Outle
       length += line.length;
       taken += 1;
     }
-    if (taken === lines.length) {
-      lines = [];
+    // A reader that is slow but never stops may keep the buffer from ever being empty.
+    if (taken === lines.length || taken >= RELEASE_AFTER_LINES) {
+      lines = lines.slice(taken);
       taken = 0;
     }
     return length === 0 ? null : Buffer.concat(together, length);

@@ -40,7 +40,7 @@ import type { Tracer } from './tracer.ts';
 /** Most a shutdown waits for the collector. */
 const FLUSH_WITHIN_MS = 2000;
 
-const METHODS = { create: 'POST', list: 'GET', token: 'POST' } as const;
+const METHODS = { create: 'POST', list: 'GET', device: 'GET', token: 'POST' } as const;
 const propagator = new W3CTraceContextPropagator();
 
 export function createSdkTracer(
@@ -132,7 +132,7 @@ function readSubmission({ traceparent }: Delivery): { parent: Context; links: Li
 }
 
 /** Only ids and outcomes: no device output and no user. */
-function toAttributes({ id, tenantId, hardwareConfigurationId, attemptsMade, mark }: Delivery): Attributes {
+function toAttributes({ id, tenantId, hardwareConfigurationId, attemptsMade, intent }: Delivery): Attributes {
   return {
     'messaging.system': 'bullmq',
     'messaging.operation.type': 'process',
@@ -143,7 +143,7 @@ function toAttributes({ id, tenantId, hardwareConfigurationId, attemptsMade, mar
     'runstate.tenant_id': tenantId,
     'runstate.hardware_configuration_id': hardwareConfigurationId,
     'runstate.attempt': attemptsMade + 1,
-    'runstate.sends': mark?.sends ?? 'create',
+    'runstate.sends': intent?.sends ?? 'create',
   };
 }
 

@@ -51,7 +51,12 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
 
   const isLive = (page: Page) => page.locator('#live[data-state=live]').waitFor();
   const end = (run: string, outcome = created(`record-${run}`)) =>
-    conclusionOf(world.tenant, aRun(run), outcome, { acceptedAt: Date.now() - 3000, now: Date.now() });
+    conclusionOf({
+      tenant: world.tenant,
+      run: aRun(run),
+      outcome,
+      instants: { acceptedAt: Date.now() - 3000, now: Date.now() },
+    });
 
   async function fill(): Promise<void> {
     for (const run of ['1', '2', '3']) await end(run);
@@ -93,7 +98,7 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
       await page.getByRole('heading', { name: 'All delivered' }).waitFor();
       expect(await findFaults(page)).toEqual([]);
       await world.tenant.deliveries.accept(aRun('1'), Date.now());
-      await world.tenant.budget.throttle('write', false, 60_000, 0);
+      await world.tenant.budget.throttle({ kind: 'write', isProbe: false, retryAfterMs: 60_000, random: 0 });
       await page.getByRole('heading', { name: 'Graph asked everyone to wait' }).waitFor();
       expect(await findFaults(page)).toEqual([]);
     },
@@ -178,7 +183,7 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
 
   const countDead = async () => (await world.tenant.deliveries.counts()).dead;
 
-  test('a service that goes away · is told, with the time of what is shown · and comes back by itself', async () => {
+  test('a service that goes away · is reported, with the time of what is shown · and comes back by itself', async () => {
     const page = await open();
     await isLive(page);
     const { port } = listener;
@@ -189,7 +194,7 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
     await isLive(page);
   });
 
-  test('Redis away · is told apart · from a service that is away', async () => {
+  test('Redis away · is distinguished · from a service that is unreachable', async () => {
     const page = await open();
     await isLive(page);
     await redis.kill();
@@ -218,7 +223,7 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
       deliveredAt: Date.now(),
       deviceRunStateId: 'r1',
     };
-    await world.tenant.deliveries.save(stored, delivered, Date.now());
+    await world.tenant.deliveries.save(stored, delivered, { now: Date.now() });
     await page.locator('#found .status.delivered').waitFor();
     expect(opened.complaints).toEqual([]);
   });

@@ -65,7 +65,7 @@ describe.skipIf(chromiumPath === null)(titled('an outage, seen on the operators�
     expect(answer.status).toBe(204);
   }
 
-  test('a permission taken away · is told with its remedy · and given back, a result explains itself', async () => {
+  test('a permission taken away · is shown with its remedy · and given back, a result explains itself', async () => {
     const { page, complaints } = opened;
     const headline = (name: string) => page.getByRole('heading', { name }).waitFor();
     await page.goto(`${url}/dashboard`);
@@ -81,10 +81,10 @@ describe.skipIf(chromiumPath === null)(titled('an outage, seen on the operators�
     await set({ permission: 'taken-away' });
     await set({ tokens: 'revoked' });
     await headline('Held: nobody calls Graph');
-    const told = await page.locator('#outlook').innerText();
-    expect(told).toContain('It must have one of: DeviceManagementConfiguration.ReadWrite.All');
-    expect(told).toMatch(/What to do: Grant the app registration the application permission .* with admin consent/);
-    expect(told).toMatch(/forbidden, since \d\d:\d\d:\d\d/);
+    const shown = await page.locator('#outlook').innerText();
+    expect(shown).toContain('It must have one of: DeviceManagementConfiguration.ReadWrite.All');
+    expect(shown).toMatch(/What to do: Grant the app registration the application permission .* with admin consent/);
+    expect(shown).toMatch(/forbidden, since \d\d:\d\d:\d\d/);
 
     await report('LAPTOP-0042');
     await page.getByLabel('Device id, run id or delivery id').fill('LAPTOP-0042');

@@ -1,9 +1,9 @@
 // The campaign's devices: each submits as planned, signed, with retries, and follows its deliveries to the end.
 import { setTimeout as delay } from 'node:timers/promises';
 import { deriveDeviceKey } from '../../src/domain/submission/device-key.ts';
-import { readDelivery, type Agent, type ReadOutcome } from '../../src/device/agent.ts';
+import { readDelivery, type DeviceClientOptions, type ReadOutcome } from '../../src/device/device-client.ts';
 import type { SubmitOutcome } from '../../src/device/outcome.ts';
-import { submitUntilAccepted } from '../../src/device/persistence.ts';
+import { submitUntilAccepted } from '../../src/device/submit-with-retries.ts';
 import { createRandom } from '../../src/sandbox/random.ts';
 import type { Answer } from './oracle.ts';
 import { isBeyondTolerance, type Submission } from './plan.ts';
@@ -18,16 +18,18 @@ export type Devices = {
   read: (deviceId: string, deliveryId: string) => Promise<ReadOutcome>;
 };
 
-/** @param apiAheadS how far the API's clock is ahead: a device's is right where it agrees with that */
-export function createDevices(
-  baseUrl: string,
-  groupKey: Uint8Array,
-  seed: number,
-  apiAheadS: number,
-  signal: AbortSignal,
-): Devices {
+type DevicesSettings = {
+  baseUrl: string;
+  groupKey: Uint8Array;
+  seed: number;
+  /** How far the API's clock is ahead: a device's is right where it agrees with that. */
+  apiAheadS: number;
+  signal: AbortSignal;
+};
+
+export function createDevices({ baseUrl, groupKey, seed, apiAheadS, signal }: DevicesSettings): Devices {
   const random = createRandom(seed ^ 0x5eed);
-  const agentOf = (deviceId: string, skewS: number): Agent => ({
+  const agentOf = (deviceId: string, skewS: number): DeviceClientOptions => ({
     baseUrl,
     deviceId,
     deviceKey: deriveDeviceKey(groupKey, deviceId).toString('base64'),

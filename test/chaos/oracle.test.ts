@@ -1,6 +1,7 @@
 // The judge notices what it is there for: a lost result, a duplicate, a wrong content, a record nobody asked for.
 import { expect, test } from 'vitest';
-import { judge, type Answer, type Evidence, type GraphRecord, type Told } from './oracle.ts';
+import type { GraphRecord } from '../support/graph-record.ts';
+import { judge, type Answer, type DeliveryView, type Evidence } from './oracle.ts';
 import type { Submission } from './plan.ts';
 
 const CONFIGURATION = '11111111-1111-4111-8111-111111111111';
@@ -42,14 +43,14 @@ const recordOf = (run: number, changes: Partial<GraphRecord> = {}): GraphRecord 
   configurationError: null,
   ...changes,
 });
-const delivered = (run: number): [string, Told] => [
+const delivered = (run: number): [string, DeliveryView] => [
   `d${run}`,
   { status: 'delivered', deviceRunStateId: `r${run}`, lastFailure: null },
 ];
 
 const kept: Evidence = {
   answers: [answerOf(1), answerOf(2)],
-  told: new Map([delivered(1), delivered(2)]),
+  views: new Map([delivered(1), delivered(2)]),
   records: [recordOf(1), recordOf(2)],
   counts: { queued: 0, delivering: 0, waiting: 0, delivered: 2, dead: 0 },
 };
@@ -62,7 +63,7 @@ test('promises kept · nothing to say · instants compared as instants', () => {
 
 test.each<[string, Partial<Evidence>, string]>([
   ['a record that is missing', { records: [recordOf(1)] }, 'lost'],
-  ['a delivery nobody knows', { told: new Map([delivered(1), ['d2', null]]) }, 'lost'],
+  ['a delivery nobody knows', { views: new Map([delivered(1), ['d2', null]]) }, 'lost'],
   ['a second record', { records: [...kept.records, recordOf(2, { id: 'r2b' })] }, 'duplicate'],
   ['a record nobody asked for', { records: [...kept.records, recordOf(9)] }, 'unknown-record'],
   ['another output', { records: [recordOf(1), recordOf(2, { configurationOutput: 'done.' })] }, 'wrong-content'],
@@ -73,13 +74,13 @@ test.each<[string, Partial<Evidence>, string]>([
   ],
   [
     'one record for two',
-    { told: new Map([delivered(1), ['d2', { status: 'delivered', deviceRunStateId: 'r1', lastFailure: null }]]) },
+    { views: new Map([delivered(1), ['d2', { status: 'delivered', deviceRunStateId: 'r1', lastFailure: null }]]) },
     'shared-record',
   ],
   [
     'a death without reason',
     {
-      told: new Map([
+      views: new Map([
         delivered(1),
         ['d2', { status: 'dead', deviceRunStateId: null, lastFailure: { code: 'expired' } }],
       ]),
@@ -120,7 +121,7 @@ test('a poison result · is dead for its own reason · and nothing to blame', ()
   const dead = { status: 'dead', deviceRunStateId: null, lastFailure: { code: 'graph-404' } };
   const judgement = judge({
     answers: [answerOf(1), poison],
-    told: new Map([delivered(1), ['d2', dead]]),
+    views: new Map([delivered(1), ['d2', dead]]),
     records: [recordOf(1)],
     counts: { queued: 0, delivering: 0, waiting: 0, delivered: 1, dead: 1 },
   });

@@ -1,4 +1,5 @@
 // The judge: every receipt is an obligation; what the service says and what Graph holds must fulfil each, once, and nothing else.
+import type { GraphRecord } from '../support/graph-record.ts';
 import { isBeyondTolerance, type Submission } from './plan.ts';
 import type { SentRunResult } from './run-result.ts';
 
@@ -11,28 +12,15 @@ export type Answer = {
   deliveryId: string | null;
 };
 
-/** What the service tells the device of a delivery; null where it tells nothing. */
-export type Told = { status: string; deviceRunStateId: string | null; lastFailure: unknown } | null;
-
-/** A record in Graph; a member that was never said is null. */
-export type GraphRecord = {
-  id: string;
-  configurationId: string;
-  deviceName: string | null;
-  osVersion: string | null;
-  upn: string | null;
-  internalVersion: number;
-  lastStateUpdateDateTime: string;
-  configurationState: string;
-  configurationOutput: string | null;
-  configurationError: string | null;
-};
+/** A delivery as the service shows it to the device; null where it shows none. */
+export type DeliveryView = { status: string; deviceRunStateId: string | null; lastFailure: unknown } | null;
 
 export type Counts = Record<'queued' | 'delivering' | 'waiting' | 'delivered' | 'dead', number>;
 
 export type Evidence = {
   answers: readonly Answer[];
-  told: ReadonlyMap<string, Told>;
+  /** By delivery id. */
+  views: ReadonlyMap<string, DeliveryView>;
   records: readonly GraphRecord[];
   counts: Counts | null;
 };
@@ -59,7 +47,7 @@ export type Judgement = {
 
 type Obligation = { deliveryId: string; submission: Submission };
 
-export function judge({ answers, told, records, counts }: Evidence): Judgement {
+export function judge({ answers, views, records, counts }: Evidence): Judgement {
   const violations: Violation[] = [];
   const blame = (fault: Violation['fault'], what: string) => void violations.push({ fault, what });
   const obligations = collectObligations(answers, blame);
@@ -68,7 +56,7 @@ export function judge({ answers, told, records, counts }: Evidence): Judgement {
   const owners = new Map<string, string>();
   let [delivered, dead] = [0, 0];
   for (const { deliveryId, submission } of obligations.values()) {
-    const view = told.get(deliveryId) ?? null;
+    const view = views.get(deliveryId) ?? null;
     const name = `${deliveryId} (${submission.runResult.deviceId} ${submission.runResult.runId})`;
     if (view?.status === 'dead') {
       dead += 1;

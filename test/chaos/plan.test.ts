@@ -59,7 +59,7 @@ test('plans for the embedded Redis · disturb nothing that needs a proxy before 
   expect(kinds).toEqual(new Set([...EMBEDDED_KINDS, ...GRAPH_KINDS]));
 });
 
-test('every disturbance · ends before everything is mended', () => {
+test('every disturbance · ends before everything is repaired', () => {
   for (let seed = 1; seed <= 60; seed += 1) {
     const { disturbances, lengthMs } = planOf(seed);
     for (const { at, forMs } of disturbances) expect(at + forMs).toBeLessThanOrEqual(lengthMs);

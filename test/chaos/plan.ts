@@ -238,13 +238,14 @@ function planSubmissions(random: Random, options: PlanOptions, disturbances: rea
   const submissions: Submission[] = [];
   let runs = 0;
   const run = (deviceId: string, configurationId?: string) =>
-    planRunResult(
+    planRunResult({
       random,
-      ++runs,
+      number: ++runs,
       deviceId,
-      configurationId ?? configurationIds[wholeNumber(random, 0, configurationIds.length - 1)] ?? '',
+      hardwareConfigurationId:
+        configurationId ?? configurationIds[wholeNumber(random, 0, configurationIds.length - 1)] ?? '',
       now,
-    );
+    });
   const when = () => {
     if (random() >= TIMELY_SHARE) return wholeNumber(random, 0, SUBMITTING_MS);
     const disturbance = disturbances[wholeNumber(random, 0, disturbances.length - 1)];

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PARTIES } from './plan.ts';
 
-export type Told = {
+export type LogFindings = {
   defects: string[];
   /** How often each safeguard was exercised; a campaign that needs none proves nothing. */
   exercised: Record<string, number>;
@@ -25,7 +25,7 @@ const SAFEGUARDS: Record<string, RegExp> = {
 const DEFECT = /"msg":"defect|fetches nothing/;
 const SHOWN = 800;
 
-export async function readProcessLogs(directory: string): Promise<Told> {
+export async function readProcessLogs(directory: string): Promise<LogFindings> {
   const lines = await Promise.all(
     PARTIES.map(async (party) =>
       (await readFile(join(directory, `${party}.log`), 'utf8')).split('\n').map((line) => `${party}: ${line}`),

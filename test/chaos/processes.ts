@@ -20,14 +20,16 @@ export type Supervised = {
   surprises: string[];
 };
 
-/** @param portVariable keeps the port of the first start for every later one */
-export function supervise(
-  name: string,
-  entry: string,
-  portVariable: 'PORT' | 'WORKER_PORT',
-  env: NodeJS.ProcessEnv,
-  directory: string,
-): Supervised {
+type ProcessSettings = {
+  name: string;
+  entry: string;
+  /** Keeps the port of the first start for every later one. */
+  portVariable: 'PORT' | 'WORKER_PORT';
+  env: NodeJS.ProcessEnv;
+  directory: string;
+};
+
+export function supervise({ name, entry, portVariable, env, directory }: ProcessSettings): Supervised {
   const log = createWriteStream(join(directory, `${name}.log`), { flags: 'a' });
   const surprises: string[] = [];
   const toldToEnd = new WeakSet<ChildProcess>();

@@ -90,14 +90,22 @@ export async function openRedisApart(isRestricted: boolean): Promise<RedisBehind
   };
 }
 
-/** Whether the replica has all that its primary, which takes no more writes, was told. */
+/**
+ * Whether the replica has all data of its primary, which accepts no more writes, and keeps it on disk: after a copy of the
+ * primary it rewrites its append-only file, and until that is done a kill loses everything since.
+ */
 const hasCaughtUp = (replica: TestRedis, of: TestRedis): Promise<boolean> =>
   until(
     'the replica has caught up',
     async () => {
-      const [copy, original] = await Promise.all([replica.client.info('replication'), of.client.info('replication')]);
+      const [copy, original, disk] = await Promise.all([
+        replica.client.info('replication'),
+        of.client.info('replication'),
+        replica.client.info('persistence'),
+      ]);
       const [at, end] = [/slave_repl_offset:(\d+)/.exec(copy), /master_repl_offset:(\d+)/.exec(original)];
-      return copy.includes('master_link_status:up') && at !== null && at[1] === end?.[1];
+      const isOnDisk = /aof_rewrite_in_progress:0[^]*aof_rewrite_scheduled:0/.test(disk);
+      return isOnDisk && copy.includes('master_link_status:up') && at !== null && at[1] === end?.[1];
     },
     CAUGHT_UP_WITHIN_MS,
   ).then(

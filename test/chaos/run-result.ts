@@ -36,14 +36,16 @@ const OUTPUTS = [
   LONG_OUTPUT,
 ] as const;
 
-/** @param number tells this run apart from every other of the plan */
-export function planRunResult(
-  random: Random,
-  number: number,
-  deviceId: string,
-  hardwareConfigurationId: string,
-  now: number,
-): SentRunResult {
+type PlannedRun = {
+  random: Random;
+  /** Tells this run apart from every other of the plan. */
+  number: number;
+  deviceId: string;
+  hardwareConfigurationId: string;
+  now: number;
+};
+
+export function planRunResult({ random, number, deviceId, hardwareConfigurationId, now }: PlannedRun): SentRunResult {
   const [osVersion, upn] = [
     random() < 0.7 ? `10.0.${wholeNumber(random, 20_000, 29_999)}` : undefined,
     pick(random, UPNS),

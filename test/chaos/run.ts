@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createDevices, type Devices } from './fleet.ts';
-import { judge, type Answer, type Counts, type Judgement, type Told } from './oracle.ts';
-import { openOtherGraph, openSandbox } from './outside.ts';
+import { judge, type Answer, type Counts, type DeliveryView, type Judgement } from './oracle.ts';
+import { openOtherGraph, openSandbox } from './stand-in-graph.ts';
 import { createPlan, MACHINERY, type Disturbance, type Plan, type Submission } from './plan.ts';
 import { readProcessLogs } from './process-logs.ts';
 import { planRunResult } from './run-result.ts';
@@ -45,10 +45,10 @@ const NOW = Date.UTC(2026, 5, 1);
 export async function runOnce({ seed, devices, graph, redis, signal }: RunOptions): Promise<RunReport> {
   const startedAt = Date.now();
   const directory = await mkdtemp(join(tmpdir(), 'runstate-chaos-'));
-  const outside = await (graph === 'other' ? openOtherGraph(seed) : openSandbox(seed));
-  const { configurationIds } = outside;
+  const standIn = await (graph === 'other' ? openOtherGraph(seed) : openSandbox(seed));
+  const { configurationIds } = standIn;
   // The embedded Redis has no proxy before it.
-  const kinds = outside.kinds.filter((kind) => redis === 'apart' || !/^(redis|script)/.test(kind));
+  const kinds = standIn.kinds.filter((kind) => redis === 'apart' || !/^(redis|script)/.test(kind));
   const plan = createPlan({
     seed,
     devices,
@@ -63,8 +63,8 @@ export async function runOnce({ seed, devices, graph, redis, signal }: RunOption
   let stage: Stage | null = null;
   let isClean = false;
   try {
-    stage = await openStage({ directory, outside, redis, groupKey, operatorToken, ...plan });
-    const crew = createDevices(stage.apiUrl, groupKey, seed, stage.apiAheadS, signal);
+    stage = await openStage({ directory, standIn, redis, groupKey, operatorToken, ...plan });
+    const crew = createDevices({ baseUrl: stage.apiUrl, groupKey, seed, apiAheadS: stage.apiAheadS, signal });
     const submitting = Promise.all(plan.submissions.map((submission) => submitAt(crew, submission, signal)));
     submitting.catch(() => undefined);
     await Promise.all([delay(plan.lengthMs, undefined, { signal }), disturb(stage, plan.disturbances, signal)]);
@@ -76,9 +76,9 @@ export async function runOnce({ seed, devices, graph, redis, signal }: RunOption
     const fresh = await submitFresh(crew, seed, configurationIds[0] ?? '');
     answers.push(...fresh.answers);
 
-    const told = await askForAll(crew, answers);
+    const views = await askForAll(crew, answers);
     const status = await readStatus(stage.apiUrl, operatorToken);
-    const judgement = judge({ answers, told, records: outside.records(), counts: status?.counts ?? null });
+    const judgement = judge({ answers, views, records: standIn.records(), counts: status?.counts ?? null });
     const surprises = [
       ...(await stage.leave()),
       ...fresh.surprises,
@@ -90,14 +90,14 @@ export async function runOnce({ seed, devices, graph, redis, signal }: RunOption
       plan,
       surprises,
       ...(await readProcessLogs(directory)),
-      faults: outside.faults(),
+      faults: standIn.faults(),
       seconds: (Date.now() - startedAt) / 1000,
       quietAfterMs,
       directory,
     };
   } finally {
     await stage?.close();
-    await outside.close();
+    await standIn.close();
     if (isClean || signal.aborted) await rm(directory, { recursive: true, force: true });
   }
 }
@@ -132,7 +132,13 @@ async function waitForQuiet(apiUrl: string, token: string, answers: Answer[], si
 
 /** Whether a result sent after all that still comes through. */
 async function submitFresh(crew: Devices, seed: number, configurationId: string) {
-  const runResult = planRunResult(createRandom(~seed), 1, 'fresh-device', configurationId, NOW);
+  const runResult = planRunResult({
+    random: createRandom(~seed),
+    number: 1,
+    deviceId: 'fresh-device',
+    hardwareConfigurationId: configurationId,
+    now: NOW,
+  });
   const submission: Submission = { at: 0, runResult, copies: 1, clockSkewS: 0, meaning: 'ordinary' };
   const answers = await crew.submit(submission, FRESH_WITHIN_MS);
   const giveUpAt = Date.now() + FRESH_WITHIN_MS;
@@ -144,14 +150,14 @@ async function submitFresh(crew: Devices, seed: number, configurationId: string)
   return { answers, surprises: ['a fresh result does not come through'] };
 }
 
-async function askForAll(crew: Devices, answers: readonly Answer[]): Promise<Map<string, Told>> {
-  const told = new Map<string, Told>();
+async function askForAll(crew: Devices, answers: readonly Answer[]): Promise<Map<string, DeliveryView>> {
+  const views = new Map<string, DeliveryView>();
   for (const { deliveryId, submission } of answers) {
-    if (deliveryId === null || told.has(deliveryId)) continue;
+    if (deliveryId === null || views.has(deliveryId)) continue;
     const read = await crew.read(submission.runResult.deviceId, deliveryId);
-    told.set(deliveryId, read.kind === 'found' ? read.delivery : null);
+    views.set(deliveryId, read.kind === 'found' ? read.delivery : null);
   }
-  return told;
+  return views;
 }
 
 async function readStatus(apiUrl: string, token: string): Promise<{ counts: Counts; holds: string[] } | null> {

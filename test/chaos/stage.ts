@@ -1,11 +1,12 @@
 // The environment of a run: Redis, Graph, a proxy on every path, three processes; and how each is disturbed.
 import { connect } from 'node:net';
 import { createFakeClock, MISSING_FAKETIME, type FakeClock } from '../support/fake-clock.ts';
-import { REVOKING, type Outside, type Troubles } from './outside.ts';
+import { REVOKING, type StandInGraph, type Troubles } from './stand-in-graph.ts';
 import { PARTIES, type Disturbance, type Filter, type Kind, type Party } from './plan.ts';
 import { supervise, type Supervised } from './processes.ts';
 import { createProxy, type Proxy } from './proxy.ts';
 import { openEmbeddedRedis, openRedisApart } from './redis-behind.ts';
+import { INHERITED } from '../support/environment.ts';
 
 /** The campaign's day is short: looks at 0.7, 2.1 and 4.9 s cover the longest stall and lag of a plan. */
 const SHORT_DAY = {
@@ -21,7 +22,7 @@ const CLOCK_STEP_S: Record<Party, number> = { api: 0, 'worker-1': -3600, 'worker
 
 export type StageOptions = {
   directory: string;
-  outside: Outside;
+  standIn: StandInGraph;
   redis: 'apart' | 'embedded';
   groupKey: Uint8Array;
   operatorToken: string;
@@ -48,8 +49,8 @@ type Way = Partial<Record<'end', Act>> & { begin: Act };
 type Act = (party: Party, disturbance: Disturbance) => unknown;
 
 export async function openStage(options: StageOptions): Promise<Stage> {
-  const { outside, directory } = options;
-  outside.begin(options.filter);
+  const { standIn, directory } = options;
+  standIn.begin(options.filter);
   // An embedded Redis has the clock of whoever started it.
   const hasClocks = MISSING_FAKETIME === null && options.redis !== 'embedded';
   const clockAheadS = hasClocks ? options.clockAheadS : { api: 0, 'worker-1': 0, 'worker-2': 0 };
@@ -58,15 +59,15 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     ? openEmbeddedRedis(directory)
     : openRedisApart(options.isRestricted));
   const toRedis = await openProxies(PARTIES, redis.connect);
-  const toGraph = await openProxies(PARTIES, () => connect(outside.port, '127.0.0.1'));
+  const toGraph = await openProxies(PARTIES, () => connect(standIn.port, '127.0.0.1'));
   const processes = Object.fromEntries(
     PARTIES.map((party) => {
       const [entry, portVariable] =
         party === 'api' ? (['src/main.ts', 'PORT'] as const) : (['workers/main.ts', 'WORKER_PORT'] as const);
       const env = {
-        PATH: process.env['PATH'],
+        ...INHERITED,
         ...SHORT_DAY,
-        ...outside.environment(toGraph[party].port),
+        ...standIn.environment(toGraph[party].port),
         ...redis.environment(toRedis[party].port),
         DEVICE_GROUP_KEYS: Buffer.from(options.groupKey).toString('base64'),
         OPERATOR_TOKEN: options.operatorToken,
@@ -74,7 +75,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
         HOST: '127.0.0.1',
         ...clocks?.[party].env,
       };
-      return [party, supervise(party, entry, portVariable, env, directory)];
+      return [party, supervise({ name: party, entry, portVariable, env, directory })];
     }),
   ) as Record<Party, Supervised>;
   const [apiPort] = await Promise.all(PARTIES.map((party) => processes[party].start()));
@@ -82,13 +83,13 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const moods = new Map<Kind, number>();
   const mood = (kind: Kind, change: 1 | -1) => {
     moods.set(kind, (moods.get(kind) ?? 0) + change);
-    outside.moods(new Set([...moods].filter(([, count]) => count > 0).map(([name]) => name)));
+    standIn.moods(new Set([...moods].filter(([, count]) => count > 0).map(([name]) => name)));
   };
   let inTrouble: Disturbance[] = [];
   /** The one that began last counts, where several are of one configuration. */
   const troubled = (now: Disturbance[]) => {
     inTrouble = now;
-    outside.troubles(new Map(now.map(({ configurationId, kind }) => [configurationId ?? '', kind])) as Troubles);
+    standIn.troubles(new Map(now.map(({ configurationId, kind }) => [configurationId ?? '', kind])) as Troubles);
   };
   const troubling: Way = {
     begin: (_, disturbance) => troubled([...inTrouble, disturbance]),
@@ -148,7 +149,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     const way = machinery[kind];
     if (way) await way.begin(party, disturbance);
     else mood(kind, 1);
-    if (REVOKING.includes(kind)) outside.revokeTokens();
+    if (REVOKING.includes(kind)) standIn.revokeTokens();
   }
 
   async function end(disturbance: Disturbance): Promise<void> {
@@ -172,7 +173,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     end,
     mend: async () => {
       moods.clear();
-      outside.moods(new Set());
+      standIn.moods(new Set());
       troubled([]);
       redis.signal('SIGCONT');
       for (const proxy of proxies) {

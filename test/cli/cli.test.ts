@@ -8,31 +8,29 @@ import { begin } from '../../src/domain/delivery.ts';
 import { deriveDeviceKey } from '../../src/domain/submission/device-key.ts';
 import type { Tenant } from '../../src/queue/tenant.ts';
 import { PROFILE_NAMES } from '../../src/sandbox/profiles/named.ts';
+import { createAuthority } from '../support/certificates.ts';
+import { startTestBridge, type TestBridge } from '../support/bridge.ts';
 import { runCli as run } from '../support/cli.ts';
-import { startApi, type TestProcess } from '../support/process.ts';
-import { startTestRedis, type TestRedis } from '../support/redis.ts';
-import { aRun, openTestTenant, POLICY } from '../support/tenant.ts';
+import { runResult } from '../support/device.ts';
+import { startApi } from '../support/process.ts';
+import { aRun, POLICY } from '../support/tenant.ts';
 
 const OPERATOR_TOKEN = 'operators-of-the-command-line-test';
 const groupKey = Buffer.alloc(32, 'cli').toString('base64');
 const DEVICE_KEY = deriveDeviceKey(Buffer.from(groupKey, 'base64'), 'device-1').toString('base64');
 
-let redis: TestRedis;
+let bridge: TestBridge;
 let queue: Tenant;
-let api: TestProcess;
 let url: string;
 let directory: string;
 
 beforeAll(async () => {
-  redis = await startTestRedis();
-  queue = await openTestTenant(redis);
   directory = await mkdtemp(join(tmpdir(), 'runstate-cli-'));
-  ({ api, url } = await startApi({ REDIS_URL: redis.url, DEVICE_GROUP_KEYS: groupKey, OPERATOR_TOKEN }));
+  bridge = await startTestBridge({ DEVICE_GROUP_KEYS: groupKey, OPERATOR_TOKEN });
+  ({ queue, url } = bridge);
 });
 afterAll(async () => {
-  await api.close();
-  await queue.close();
-  await redis.close();
+  await bridge.close();
   await rm(directory, { recursive: true, force: true });
 });
 
@@ -60,6 +58,41 @@ describe('device-key', () => {
 });
 
 describe('report', () => {
+  test('with a certificate and its key · signs with them · and what cannot be used is said', async () => {
+    const root = await createAuthority();
+    const issuing = await root.below();
+    const { pem, keyPem } = await issuing.issue({ subject: 'CN=device-1' });
+    const file = (name: string) => join(directory, name);
+    await Promise.all([
+      writeFile(file('ca.pem'), root.pem),
+      writeFile(file('device.pem'), pem + issuing.pem),
+      writeFile(file('key.pem'), keyPem),
+      writeFile(file('other.pem'), (await root.issue()).keyPem),
+    ]);
+    const own = await startApi({
+      REDIS_URL: bridge.redis.url,
+      REDIS_PREFIX: 'certificates',
+      DEVICE_CA_FILE: file('ca.pem'),
+    });
+    const report = (...flags: string[]) =>
+      run(['report', '-', '--url', own.url, ...flags], { input: JSON.stringify(runResult({ deviceId: 'device-1' })) });
+    const certificate = ['--certificate', file('device.pem')];
+    expect(await report(...certificate, '--private-key', file('key.pem'))).toMatchObject({ code: 0 });
+    for (const [flags, code, why] of [
+      [certificate, 64, /both --certificate and --private-key/],
+      [[...certificate, '--private-key', file('key.pem'), '--key-file', 'x'], 64, /either --key-file or --certificate/],
+      [[...certificate, '--private-key', file('other.pem')], 78, /not the certificate’s/],
+      [[...certificate, '--private-key', file('ca.pem')], 78, /private key cannot be read/],
+      [['--certificate', file('key.pem'), '--private-key', file('key.pem')], 78, /no certificate/],
+      [[...certificate, '--private-key', file('none.pem')], 78, /none\.pem/],
+    ] as const) {
+      const answer = await report(...flags);
+      expect([answer.code, answer.stdout]).toEqual([code, '']);
+      expect(answer.stderr).toMatch(why);
+    }
+    await own.api.close();
+  });
+
   test('a run result on standard input · is submitted · and the receipt printed', async () => {
     const { code, stdout } = await run(['report', '-', '--url', url], {
       env: { DEVICE_KEY },
@@ -116,6 +149,36 @@ describe('report', () => {
     expect((await run(['report', '-'], { input })).code).toBe(64);
   });
 
+  test('--spool · keeps what cannot be sent · and sends it with the next', async () => {
+    const spool = join(directory, 'spool');
+    const report = (address: string, number: number, changes = {}) =>
+      run(['report', '-', '--url', address, '--spool', spool], {
+        env: { DEVICE_KEY },
+        input: JSON.stringify({ ...aRun(number), deviceId: 'device-1', ...changes }),
+      });
+    const kept = await report('http://127.0.0.1:1', 11);
+    expect([kept.code, kept.stdout, kept.stderr]).toEqual([75, '', expect.stringContaining('kept') as string]);
+    const invalid = await report(url, 12, { policyVersion: -1 });
+    expect([invalid.code, invalid.stderr.includes('/policyVersion')]).toEqual([65, true]);
+    const sent = await report(url, 13);
+    expect(sent.code).toBe(0);
+    expect(JSON.parse(sent.stdout)).toEqual({
+      deliveryId: expect.stringMatching(/^d/) as string,
+      runId: 'run-13',
+      duplicate: false,
+    });
+    const conflict = await report(url, 11, { policyVersion: 5 });
+    expect([conflict.code, conflict.stderr.includes('run-id-reused')]).toEqual([65, true]);
+    await writeFile(join(directory, 'file'), '');
+    const { code } = await run(
+      ['report', '--url', url, '--device-id', 'device-1', '--spool', join(directory, 'file')],
+      {
+        env: { DEVICE_KEY },
+      },
+    );
+    expect(code).toBe(73);
+  });
+
   test('waiting for a delivery nobody works on · exit 3 · and shows where it is', async () => {
     const { code, stdout } = await run(['report', '-', '--url', url, '--wait', '1'], {
       env: { DEVICE_KEY },
@@ -140,8 +203,13 @@ describe('dead letters', () => {
       detail: 'no such configuration',
       graph: { status: 404, code: null, requestId: 'req-1' },
     } as const;
-    const { delivery } = conclude(begin(stored.delivery, 2), rejected, { now: 2, random: 0, held: false }, POLICY);
-    await queue.deliveries.save(stored, delivery, 2);
+    const { delivery } = conclude({
+      delivery: begin(stored.delivery, 2),
+      outcome: rejected,
+      circumstances: { now: 2, random: 0, held: false },
+      policy: POLICY,
+    });
+    await queue.deliveries.save(stored, delivery, { now: 2 });
     return delivery.id;
   }
 
@@ -172,18 +240,26 @@ describe('dead letters', () => {
     expect((await run(['dead-letters', '--url', url], operator)).stdout).toContain('No dead letters');
   }, 60_000);
 
-  test('without the token, or with a wrong one · nothing is told', async () => {
+  test('without the token, or with a wrong one · nothing is shown', async () => {
     expect((await run(['dead-letters', '--url', url])).code).toBe(64);
     const wrong = await run(['dead-letters', '--url', url], { env: { OPERATOR_TOKEN: 'x'.repeat(40) } });
     expect([wrong.code, wrong.stdout]).toEqual([65, '']);
   });
 });
 
-test('a profile of the sandbox · nobody knows · is wrong use, with those there are · and the help tells what each does', async () => {
+test('a profile of the sandbox · nobody knows · is wrong use, with those there are · and the help describes each', async () => {
   const [wrong, help] = await Promise.all([run(['sandbox', '--profile', 'no-such']), run(['sandbox', '--help'])]);
   expect([wrong.code, wrong.stderr]).toEqual([64, expect.stringMatching(/'no-such' is invalid.*no-create, no-filter/)]);
   for (const name of PROFILE_NAMES) expect(help.stdout).toMatch(new RegExp(`^  ${name} +\\S`, 'm'));
 }, 30_000);
+
+test('the demo with tenants · shows one that flows, one that is held, one that is throttled', async () => {
+  const { code, stdout } = await run(['demo', '--tenants', '3', '--once', '--devices', '8', '--time-scale', '20']);
+  expect(stdout).toMatch(/tenant-1 +│ flows +│ 8 +│ 8 +│/);
+  expect(stdout).toMatch(/tenant-2 +│ is held: [^│]+│ 8 +│ 0 +│/);
+  expect(stdout).toContain('is throttled');
+  expect(code).toBe(0);
+}, 90_000);
 
 test('the demo · delivers every device once · and says so by exit 0', async () => {
   const { code, stdout } = await run(['demo', '--once', '--devices', '12', '--time-scale', '20'], {

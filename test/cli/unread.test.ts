@@ -7,38 +7,37 @@ import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Tenant } from '../../src/queue/tenant.ts';
+import { startTestBridge, type TestBridge } from '../support/bridge.ts';
 import { GROUP_KEY } from '../support/device.ts';
 import { conclusionOf, rejected } from '../support/outcomes.ts';
-import { startApi, type TestProcess } from '../support/process.ts';
-import { startTestRedis, type TestRedis } from '../support/redis.ts';
-import { aRun, openTestTenant } from '../support/tenant.ts';
+import { aRun } from '../support/tenant.ts';
 import { until } from '../support/until.ts';
+import { INHERITED } from '../support/environment.ts';
 
 const OPERATOR_TOKEN = 'operators-of-the-test-of-unread-output';
 const LETTERS = 120;
 
-let redis: TestRedis;
+let bridge: TestBridge;
 let queue: Tenant;
-let api: TestProcess;
 let url: string;
 let id: string;
 
 beforeAll(async () => {
-  redis = await startTestRedis();
-  queue = await openTestTenant(redis);
-  ({ api, url } = await startApi({ REDIS_URL: redis.url, DEVICE_GROUP_KEYS: GROUP_KEY, OPERATOR_TOKEN }));
+  bridge = await startTestBridge({ OPERATOR_TOKEN });
+  ({ queue, url } = bridge);
   for (let run = 0; run < LETTERS; run += 1) {
-    ({ id } = await conclusionOf(queue, aRun(`run-${run}`), rejected(404, 'no such configuration '.repeat(40)), {
-      acceptedAt: 1,
-      now: 2,
+    ({ id } = await conclusionOf({
+      tenant: queue,
+      run: aRun(`run-${run}`),
+      outcome: rejected(404, 'no such configuration '.repeat(40)),
+      instants: {
+        acceptedAt: 1,
+        now: 2,
+      },
     }));
   }
 });
-afterAll(async () => {
-  await api.close();
-  await queue.close();
-  await redis.close();
-});
+afterAll(() => bridge.close());
 
 /** Runs a command line of a shell with the CLI as `bridge`; `code` is the CLI's own, whatever read it. */
 async function shell(line: string, env: Record<string, string> = {}) {
@@ -46,13 +45,13 @@ async function shell(line: string, env: Record<string, string> = {}) {
   const child = spawn('bash', ['-o', 'pipefail', '-c', script], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
-      PATH: process.env['PATH'],
+      ...INHERITED,
       NODE: process.execPath,
       URL: url,
       ID: id,
       OPERATOR_TOKEN,
       DEVICE_GROUP_KEYS: GROUP_KEY,
-      REDIS_URL: redis.url,
+      REDIS_URL: bridge.redis.url,
       ...env,
     },
   });

@@ -2,13 +2,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Tenant } from '../../src/queue/tenant.ts';
 import { holdAll } from '../support/hold.ts';
+import { startTestBridge, type TestBridge } from '../support/bridge.ts';
 import { runCli } from '../support/cli.ts';
-import { GROUP_KEY } from '../support/device.ts';
 import { conclusionOf, rejected } from '../support/outcomes.ts';
-import { startApi, type TestProcess } from '../support/process.ts';
-import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { startServer } from '../support/rubbish.ts';
-import { aRun, openTestTenant } from '../support/tenant.ts';
+import { aRun } from '../support/tenant.ts';
 
 const OPERATOR_TOKEN = 'operators-of-the-test-of-visible-text';
 const operator = { env: { OPERATOR_TOKEN } };
@@ -16,24 +14,23 @@ const operator = { env: { OPERATOR_TOKEN } };
 const EVIL = 'x\u001B[2J\u001B]0;owned\u0007\u009B31m\u202Etxt\u200B\uD800\n│ dfake │ all is well │\r\u2028end';
 const OBEYED = /[^\n\P{Cc}]|[\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 
-let redis: TestRedis;
+let bridge: TestBridge;
 let queue: Tenant;
-let api: TestProcess;
 let url: string;
 let id: string;
 
 beforeAll(async () => {
-  redis = await startTestRedis();
-  queue = await openTestTenant(redis);
-  ({ api, url } = await startApi({ REDIS_URL: redis.url, DEVICE_GROUP_KEYS: GROUP_KEY, OPERATOR_TOKEN }));
-  ({ id } = await conclusionOf(queue, aRun('evil'), rejected(404, EVIL), { acceptedAt: 1, now: 2 }));
+  bridge = await startTestBridge({ OPERATOR_TOKEN });
+  ({ queue, url } = bridge);
+  ({ id } = await conclusionOf({
+    tenant: queue,
+    run: aRun('evil'),
+    outcome: rejected(404, EVIL),
+    instants: { acceptedAt: 1, now: 2 },
+  }));
   await holdAll(queue.budget, 'forbidden', EVIL);
 });
-afterAll(async () => {
-  await api.close();
-  await queue.close();
-  await redis.close();
-});
+afterAll(() => bridge.close());
 
 const run = (...args: string[]) => runCli([...args, '--url', url], operator);
 
@@ -59,7 +56,7 @@ test.each([
   expect(JSON.stringify(JSON.parse(stdout))).toContain(JSON.stringify(EVIL.slice(0, 20)).slice(1, -1));
 });
 
-test('a refusal · of whoever answers there · is one line that shows its escapes', async () => {
+test('a refusal · of another server at that address · is one line that shows its escapes', async () => {
   await using server = await startServer((_request, response) =>
     response
       .writeHead(409, { 'Content-Type': 'application/problem+json' })

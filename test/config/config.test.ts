@@ -71,7 +71,15 @@ const file = (path: (config: Config) => string | undefined): Case => ({
   good: [['/etc/bridge/file.pem', '/etc/bridge/file.pem']],
   bad: [],
 });
+/** The credential of the directory, with the members of every kind. */
+const toDirectoryCredential = (directory: Config['directory']) =>
+  (directory?.graph.credential ?? {}) as Partial<
+    Record<'clientId' | 'secretPath' | 'certificatePath' | 'tokenFilePath', string> & { secret: unknown }
+  >;
 const revealed = (secret: unknown): unknown => (secret as { reveal: () => string } | null)?.reveal() ?? null;
+
+const DIRECTORY = { DEVICE_DIRECTORY: 'entra' };
+const DIRECTORY_APP = { AZURE_TENANT_ID: 'tenant', DIRECTORY_CLIENT_ID: 'reader' };
 
 /** Every variable by itself; a variable of the schema without a case does not compile. */
 const CASES: Record<Name, Case> = {
@@ -215,13 +223,22 @@ const CASES: Record<Name, Case> = {
     bad: ['0.0.0.0/0', '::/0', '10.0.0.0/33', '10.0.0/8', 'localhost', '10.0.0.1,', '10.0.0.0/8/8', '10.0.0.1/'],
   },
   CLIENT_CERT_HEADER: {
-    pick: ({ identity }) => identity.devices?.header ?? null,
-    byDefault: null,
+    pick: ({ identity }) => identity.clientCertificateHeader,
+    byDefault: 'client-cert',
     good: ['client-cert', 'Client-Cert', 'X-Amzn-Mtls-Clientcert', 'X-ARR-ClientCert', 'x_cert'].map((name) => [
       name,
       name.toLowerCase(),
     ]),
-    bad: ['Client Cert', 'client-cert:', 'client-cert, x-forwarded-client-cert', 'x'.repeat(65), 'ä'],
+    bad: [
+      'Client Cert',
+      'client-cert:',
+      'client-cert, x-forwarded-client-cert',
+      'x'.repeat(65),
+      'ä',
+      // Anyone can send these through a proxy: taken for the proxy's, they would need no key.
+      'Device-Certificate',
+      'device-certificate-chain',
+    ],
   },
   ENTRA_AUDIENCE: {
     pick: ({ identity }) => identity.entra,
@@ -307,6 +324,49 @@ const CASES: Record<Name, Case> = {
     good: [['/run/token', '/run/token']],
     bad: [],
   },
+  DEVICE_DIRECTORY: {
+    pick: ({ directory }) => directory !== null,
+    byDefault: false,
+    good: [['entra', true]],
+    bad: ['on', 'Entra', 'ad'],
+  },
+  DEVICE_DIRECTORY_REQUIRE: {
+    pick: ({ directory }) => directory?.requirement ?? null,
+    byDefault: null,
+    good: [
+      ['managed', 'managed'],
+      ['enabled', 'enabled'],
+    ],
+    bad: ['compliant', 'Managed'],
+  },
+  DEVICE_DIRECTORY_MAX_AGE_H: {
+    pick: ({ directory }) => directory?.maxAgeMs ?? null,
+    byDefault: null,
+    good: [
+      ['1', 3_600_000],
+      ['0.5', 1_800_000],
+      ['168', 604_800_000],
+    ],
+    bad: ['0', '-1', '168.1', 'a day'],
+  },
+  DIRECTORY_CLIENT_ID: {
+    pick: ({ directory }) => toDirectoryCredential(directory).clientId ?? null,
+    byDefault: null,
+    good: [['reader', 'reader']],
+    bad: ['a b', 'a/b'],
+  },
+  DIRECTORY_CLIENT_SECRET: {
+    pick: ({ directory }) => revealed(toDirectoryCredential(directory).secret),
+    byDefault: null,
+    good: [
+      ['s3cret', 's3cret'],
+      [' s3cret\n', 's3cret'],
+    ],
+    bad: [],
+  },
+  DIRECTORY_CLIENT_SECRET_FILE: file(({ directory }) => toDirectoryCredential(directory).secretPath),
+  DIRECTORY_CLIENT_CERTIFICATE_PATH: file(({ directory }) => toDirectoryCredential(directory).certificatePath),
+  DIRECTORY_FEDERATED_TOKEN_FILE: file(({ directory }) => toDirectoryCredential(directory).tokenFilePath),
   IDENTITY_ENDPOINT: {
     pick: ({ graph }) => graph.credential?.kind ?? null,
     byDefault: null,
@@ -392,6 +452,7 @@ const CASES: Record<Name, Case> = {
     good: LOG_LEVELS.map((level) => [level, level]),
     bad: ['INFO', 'verbose'],
   },
+  TENANTS_FILE: file(({ tenantsFile }) => tenantsFile ?? undefined),
 };
 
 /** What a variable needs beside it to mean anything. */
@@ -400,9 +461,8 @@ const COMPANY: Partial<Record<Name, Environment>> = {
   REDIS_SENTINEL_NAME: { REDIS_SENTINELS: 'a:1' },
   TLS_CERT_FILE: { TLS_KEY_FILE: '/key' },
   TLS_KEY_FILE: { TLS_CERT_FILE: '/cert' },
-  DEVICE_CA_FILE: { TRUSTED_PROXIES: '10.0.0.1' },
-  DEVICE_ID_FROM_CERT: { DEVICE_CA_FILE: '/ca', TRUSTED_PROXIES: '10.0.0.1', INTUNE_TENANT_ID: TENANT },
-  INTUNE_TENANT_ID: { DEVICE_CA_FILE: '/ca', TRUSTED_PROXIES: '10.0.0.1', DEVICE_ID_FROM_CERT: 'intune-mdm' },
+  DEVICE_ID_FROM_CERT: { DEVICE_CA_FILE: '/ca', INTUNE_TENANT_ID: TENANT },
+  INTUNE_TENANT_ID: { DEVICE_CA_FILE: '/ca', DEVICE_ID_FROM_CERT: 'intune-mdm' },
   CLIENT_CERT_HEADER: { DEVICE_CA_FILE: '/ca', TRUSTED_PROXIES: '10.0.0.1' },
   ENTRA_AUDIENCE: { AZURE_TENANT_ID: TENANT },
   DRAIN_MS: { SHUTDOWN_GRACE_MS: '7200000' },
@@ -416,6 +476,13 @@ const COMPANY: Partial<Record<Name, Environment>> = {
     AZURE_CLIENT_ID: 'client',
     AZURE_CLIENT_CERTIFICATE_PATH: '/app.pem',
   },
+  DEVICE_DIRECTORY_REQUIRE: DIRECTORY,
+  DEVICE_DIRECTORY_MAX_AGE_H: DIRECTORY,
+  DIRECTORY_CLIENT_ID: { ...DIRECTORY, AZURE_TENANT_ID: 'tenant', DIRECTORY_CLIENT_SECRET: 'secret' },
+  DIRECTORY_CLIENT_SECRET: { ...DIRECTORY, ...DIRECTORY_APP },
+  DIRECTORY_CLIENT_SECRET_FILE: { ...DIRECTORY, ...DIRECTORY_APP },
+  DIRECTORY_CLIENT_CERTIFICATE_PATH: { ...DIRECTORY, ...DIRECTORY_APP },
+  DIRECTORY_FEDERATED_TOKEN_FILE: { ...DIRECTORY, ...DIRECTORY_APP },
   NO_PROXY: { HTTPS_PROXY: 'http://proxy:3128' },
   AZURE_FEDERATED_TOKEN_FILE: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client' },
 };
@@ -502,13 +569,7 @@ describe('what a role cannot do without', () => {
     ['api', 'nothing', {}, ['DEVICE_GROUP_KEYS is required']],
     ['api', 'group keys', api, []],
     ['api', 'an audience of Entra’s alone', { AZURE_TENANT_ID: TENANT, ENTRA_AUDIENCE: 'api://b' }, []],
-    ['api', 'devices’ authorities alone', { DEVICE_CA_FILE: '/ca', TRUSTED_PROXIES: '10.0.0.1' }, []],
-    [
-      'api',
-      'devices’ authorities, but no way for a certificate',
-      { DEVICE_CA_FILE: '/ca' },
-      ['TLS_CERT_FILE or TRUSTED_PROXIES is required with DEVICE_CA_FILE'],
-    ],
+    ['api', 'devices’ authorities alone', { DEVICE_CA_FILE: '/ca' }, []],
     [
       'api',
       'a certificate without key',
@@ -571,6 +632,22 @@ describe('what a role cannot do without', () => {
       { AZURE_TENANT_ID: 't', AZURE_FEDERATED_TOKEN_FILE: 'p' },
       ['AZURE_CLIENT_ID is required'],
     ],
+    ['api', 'the device directory alone', DIRECTORY, []],
+    ['worker', 'the device directory, with the worker’s credential', { ...worker, ...DIRECTORY }, []],
+    [
+      'worker',
+      'a credential of the directory’s without its client id',
+      { ...worker, ...DIRECTORY, DIRECTORY_CLIENT_SECRET: 's' },
+      ['DIRECTORY_CLIENT_ID is required'],
+    ],
+    [
+      'worker',
+      'a client id of the directory’s without a credential',
+      { ...worker, ...DIRECTORY, DIRECTORY_CLIENT_ID: 'c' },
+      [
+        'one of DIRECTORY_CLIENT_SECRET, DIRECTORY_CLIENT_SECRET_FILE, DIRECTORY_CLIENT_CERTIFICATE_PATH, DIRECTORY_FEDERATED_TOKEN_FILE is required with DIRECTORY_CLIENT_ID',
+      ],
+    ],
     ['worker', 'a managed identity', { IDENTITY_ENDPOINT: 'http://169.254.0.1/msi' }, []],
     ['worker', 'a secret', worker, []],
     [
@@ -601,7 +678,7 @@ describe('what a role cannot do without', () => {
     expect(faultsOf(environment, role)).toEqual(faults);
   });
 
-  test('malformed and missing · are told together · in one error', () => {
+  test('malformed and missing · are reported together · in one error', () => {
     expect(faultsOf({ PORT: 'x' }, 'api')).toEqual([
       'PORT must be a whole number from 0 to 65535',
       'DEVICE_GROUP_KEYS is required',
@@ -750,7 +827,7 @@ describe('what an address of Redis says', () => {
     expect(says(url)).toEqual({ ...nothing, ...expected });
   });
 
-  test('what is wrong · is told without the address', () => {
+  test('what is wrong · is reported without the address', () => {
     const faults = ['redis://h/s3cret', 'redis://:s3cret%@h', 'redis://s3cret:1#@h', 's3cret', 'unix:/x?db=s3cret'].map(
       parseRedisUrl,
     );

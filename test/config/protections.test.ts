@@ -14,6 +14,7 @@ const ALL = {
   TLS_CERT_FILE: '/cert.pem',
   TLS_KEY_FILE: '/key.pem',
   DEVICE_CA_FILE: '/ca.pem',
+  DEVICE_DIRECTORY: 'entra',
   ENTRA_AUDIENCE: 'api://bridge',
   AZURE_TENANT_ID: TENANT,
   OPERATOR_TOKEN: 'x'.repeat(32),
@@ -31,15 +32,23 @@ test('all of them · are on · and none is off', () => {
 test.each(NAMES)('%s alone · is on · and the others are off', (name) => {
   const needed: Record<string, Record<string, string>> = {
     TLS_CERT_FILE: { TLS_KEY_FILE: '/key.pem' },
-    DEVICE_CA_FILE: { TRUSTED_PROXIES: '10.0.0.1' },
     ENTRA_AUDIENCE: { AZURE_TENANT_ID: TENANT },
   };
-  const group = ['DEVICE_CA_FILE', 'ENTRA_AUDIENCE'].includes(name) ? {} : { DEVICE_GROUP_KEYS: GROUP_KEY };
+  const group = ['DEVICE_CA_FILE', 'DEVICE_DIRECTORY', 'ENTRA_AUDIENCE'].includes(name)
+    ? {}
+    : { DEVICE_GROUP_KEYS: GROUP_KEY };
   const only = { [name]: ALL[name as keyof typeof ALL], ...needed[name], ...group };
   const given = { REDIS_URL: 'redis://h', DEVICE_RATE_PER_MIN: '0', ...only };
   const { on, off } = describeProtections(parseConfig(given, 'api'), 'api');
   const expected = [...new Set([name, ...Object.keys(group)])];
   expect([on.sort(), [...on, ...off].sort()]).toEqual([expected.sort(), NAMES.sort()]);
+});
+
+test('with a tenants file · what each tenant has of its own · is neither on nor off', () => {
+  const given = { TENANTS_FILE: '/tenants.yaml', ENTRA_AUDIENCE: 'api://bridge' };
+  const { on, off } = describeProtections(parseConfig(given, 'api'), 'api');
+  expect(on).toContain('ENTRA_AUDIENCE');
+  expect([...on, ...off].filter((name) => name.startsWith('DEVICE_'))).toEqual(['DEVICE_RATE_PER_MIN']);
 });
 
 test('a process · says it in one line · with names and no values', async () => {
@@ -54,7 +63,15 @@ test('a process · says it in one line · with names and no values', async () =>
   const { on, off } = await started.line('optional protections');
   expect([on, off]).toEqual([
     ['PAYLOAD_KEYS', 'DEVICE_GROUP_KEYS', 'OPERATOR_TOKEN', 'DEVICE_RATE_PER_MIN'],
-    ['REDIS_TLS', 'TLS_CERT_FILE', 'DEVICE_CA_FILE', 'ENTRA_AUDIENCE', 'MAX_BACKLOG_BYTES', 'MAX_BACKLOG_AGE_H'],
+    [
+      'REDIS_TLS',
+      'TLS_CERT_FILE',
+      'DEVICE_CA_FILE',
+      'DEVICE_DIRECTORY',
+      'ENTRA_AUDIENCE',
+      'MAX_BACKLOG_BYTES',
+      'MAX_BACKLOG_AGE_H',
+    ],
   ]);
   for (const value of Object.values(given)) expect(started.stdout()).not.toContain(value);
   await started.close();

@@ -94,7 +94,7 @@ test.each<[string, Partial<RedisFacts>, string, string, RegExp]>([
   expect(finding?.remedy !== null).toBe(result !== 'ok');
 });
 
-test('a replica · is told to name the master · others to look at rights', () => {
+test('a replica · is reported with the advice to name the master · others to look at rights', () => {
   const remedyOf = (facts: Partial<RedisFacts>) => judge(facts).find(({ check }) => check === 'redis-writes')?.remedy;
   expect(remedyOf({ role: 'slave', write: { error: 'READONLY' } })).toContain('Name the master');
   expect(remedyOf({ write: { error: 'NOPERM' } })).toContain('a missing right');

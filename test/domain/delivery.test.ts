@@ -41,7 +41,8 @@ const rejected: Outcome = {
 };
 
 const after = (outcome: Outcome, changes: Partial<Delivery> = {}, at = now) =>
-  conclude(begin(delivery(changes), at), outcome, { ...circumstances, now: at }, policy).delivery;
+  conclude({ delivery: begin(delivery(changes), at), outcome, circumstances: { ...circumstances, now: at }, policy })
+    .delivery;
 
 describe('identity', () => {
   test('the same tenant, device and run · is the same delivery · for ever', () => {
@@ -68,7 +69,7 @@ describe('identity', () => {
 
 describe('a new delivery', () => {
   test('accepted · is queued and due · knows nothing yet', () => {
-    expect(createDelivery('tenant-1', run, 1000)).toEqual({
+    expect(createDelivery({ tenantId: 'tenant-1', run, now: 1000 })).toEqual({
       id: identify('tenant-1', run.deviceId, run.runId),
       tenantId: 'tenant-1',
       runId: 'run-0001',
@@ -80,7 +81,7 @@ describe('a new delivery', () => {
       attempts: [],
       dueAt: 1000,
       failingSince: null,
-      mark: null,
+      intent: null,
       uncertainty: null,
       lastFailure: null,
       deliveredAt: null,
@@ -93,14 +94,14 @@ describe('a new delivery', () => {
 
   test('of the run result · keeps only what identifies it · the content lives elsewhere', () => {
     const whole = { ...run, output: 'SECRET-OUTPUT', upn: 'who@example.test' };
-    const told = JSON.stringify(createDelivery('t', whole, 1));
-    expect(told).not.toMatch(/SECRET-OUTPUT|who@example/);
+    const text = JSON.stringify(createDelivery({ tenantId: 't', run: whole, now: 1 }));
+    expect(text).not.toMatch(/SECRET-OUTPUT|who@example/);
   });
 });
 
 test('a first uncertain create that is too old · is dead, and still uncertain · so that a replay looks first', () => {
   const dead = after(uncertain, { failingSince: now - policy.maxAgeMs, dueAt: now });
-  expect(dead).toMatchObject({ status: 'dead', uncertainty: { since: now, looks: 0 } });
+  expect(dead).toMatchObject({ status: 'dead', uncertainty: { since: now, lookups: 0 } });
   expect(nextStep(replay(dead, now))).toBe('look');
   expect(after(rejected).uncertainty).toBeNull();
 });
@@ -111,10 +112,10 @@ test.each(STATUSES.map((status) => [status]))('a status · %s · is the end or i
 
 describe('begin and withdraw', () => {
   test('a try · is announced as a create · and as a look where a create is unanswered', () => {
-    expect(begin(delivery(), now)).toMatchObject({ status: 'delivering', mark: { at: now, sends: 'create' } });
-    const unanswered = delivery({ uncertainty: { since: 1, looks: 0 } });
+    expect(begin(delivery(), now)).toMatchObject({ status: 'delivering', intent: { at: now, sends: 'create' } });
+    const unanswered = delivery({ uncertainty: { since: 1, lookups: 0 } });
     expect(nextStep(unanswered)).toBe('look');
-    expect(begin(unanswered, now).mark).toEqual({ at: now, sends: 'look' });
+    expect(begin(unanswered, now).intent).toEqual({ at: now, sends: 'look' });
   });
 
   test('time spent due but not tried · does not count · towards the age it dies of', () => {
@@ -125,10 +126,10 @@ describe('begin and withdraw', () => {
 
   test('a try taken back · leaves nothing behind · queued if never tried, else waiting', () => {
     expect(withdraw(begin(delivery(), now))).toEqual(delivery({ dueAt: now }));
-    expect(withdraw(begin(delivery({ attemptsMade: 2 }), now))).toMatchObject({ status: 'waiting', mark: null });
+    expect(withdraw(begin(delivery({ attemptsMade: 2 }), now))).toMatchObject({ status: 'waiting', intent: null });
   });
 
-  test('tries taken back again and again · credit the time waited once · not each time anew', () => {
+  test('tries taken back again and again · credit the time waited once · not again each time', () => {
     const failing = delivery({ attemptsMade: 2, dueAt: now, failingSince: now - 1000 });
     const minute = 60_000;
     const first = withdraw(begin(failing, now + minute));
@@ -136,9 +137,9 @@ describe('begin and withdraw', () => {
     expect(begin(second, now + 3 * minute).failingSince).toBe(now - 1000 + 3 * minute);
   });
 
-  test('a mark without an outcome · is a lost create · but a lost look is nothing lost', () => {
+  test('an intent without an outcome · is a lost create · but a lost look is nothing lost', () => {
     expect(wasAbandoned(begin(delivery(), now))).toBe(true);
-    expect(wasAbandoned(begin(delivery({ uncertainty: { since: 1, looks: 0 } }), now))).toBe(false);
+    expect(wasAbandoned(begin(delivery({ uncertainty: { since: 1, lookups: 0 } }), now))).toBe(false);
     expect(wasAbandoned(delivery())).toBe(false);
   });
 });
@@ -149,7 +150,7 @@ describe('conclude', () => {
       status: 'delivered',
       deviceRunStateId: 'state-1',
       deliveredAt: now,
-      mark: null,
+      intent: null,
       attemptsMade: 1,
       lastFailure: null,
       attempts: [{ number: 1, at: now, outcome: 'created', graphStatus: 201, graphRequestId: 'req-1' }],
@@ -157,13 +158,19 @@ describe('conclude', () => {
   });
 
   test('found by looking · is delivered · and no longer uncertain', () => {
-    const found = after({ ...created, kind: 'found' }, { uncertainty: { since: 1, looks: 1 } });
+    const found = after({ ...created, kind: 'found' }, { uncertainty: { since: 1, lookups: 1 } });
     expect(found).toMatchObject({ status: 'delivered', deviceRunStateId: 'state-1', uncertainty: null });
   });
 
   test('throttled · counts as no attempt · and says why it waits', () => {
     const waiting = after(throttled);
-    expect(waiting).toMatchObject({ status: 'queued', attemptsMade: 0, attempts: [], mark: null, failingSince: null });
+    expect(waiting).toMatchObject({
+      status: 'queued',
+      attemptsMade: 0,
+      attempts: [],
+      intent: null,
+      failingSince: null,
+    });
     expect(waiting.lastFailure).toEqual({
       kind: 'throttled',
       code: 'throttled',
@@ -194,14 +201,24 @@ describe('conclude', () => {
     expect(first).toMatchObject({
       status: 'waiting',
       dueAt: now + 5000,
-      uncertainty: { since: now, looks: 0 },
+      uncertainty: { since: now, lookups: 0 },
       failingSince: now,
       lastFailure: { kind: 'uncertain', graphStatus: 504, graphRequestId: 'req-4' },
     });
-    const lookFailed = conclude(begin(first, now + 5000), notSent, { ...circumstances, now: now + 5000 }, policy);
-    expect(lookFailed.delivery).toMatchObject({ uncertainty: { since: now, looks: 0 }, status: 'waiting' });
-    const lookUnanswered = conclude(begin(first, now + 5000), uncertain, { ...circumstances, now: now + 5000 }, policy);
-    expect(lookUnanswered.delivery.uncertainty).toEqual({ since: now, looks: 0 });
+    const lookFailed = conclude({
+      delivery: begin(first, now + 5000),
+      outcome: notSent,
+      circumstances: { ...circumstances, now: now + 5000 },
+      policy,
+    });
+    expect(lookFailed.delivery).toMatchObject({ uncertainty: { since: now, lookups: 0 }, status: 'waiting' });
+    const lookUnanswered = conclude({
+      delivery: begin(first, now + 5000),
+      outcome: uncertain,
+      circumstances: { ...circumstances, now: now + 5000 },
+      policy,
+    });
+    expect(lookUnanswered.delivery.uncertainty).toEqual({ since: now, lookups: 0 });
   });
 
   describe('a create that collides', () => {
@@ -211,15 +228,20 @@ describe('conclude', () => {
       graph: { status: 409, code: 'Conflict', requestId: 'req-6' },
     };
     const next = (before: Delivery, outcome: Outcome) =>
-      conclude(begin(before, before.dueAt), outcome, { ...circumstances, now: before.dueAt }, policy).delivery;
+      conclude({
+        delivery: begin(before, before.dueAt),
+        outcome,
+        circumstances: { ...circumstances, now: before.dueAt },
+        policy,
+      }).delivery;
 
     test('is looked for at once · and stays known as one that collides, whatever a look comes to', () => {
       const first = after(conflict);
       expect(first).toMatchObject({ status: 'waiting', dueAt: now, lastFailure: { kind: 'conflict' } });
-      expect(first.uncertainty).toEqual({ since: now, looks: 0, conflict: true });
+      expect(first.uncertainty).toEqual({ since: now, lookups: 0, conflict: true });
       expect(nextStep(first)).toBe('look');
-      expect(next(first, uncertain).uncertainty).toEqual({ since: now, looks: 0, conflict: true });
-      expect(next(first, absent).uncertainty).toEqual({ since: now, looks: 1, conflict: true });
+      expect(next(first, uncertain).uncertainty).toEqual({ since: now, lookups: 0, conflict: true });
+      expect(next(first, absent).uncertainty).toEqual({ since: now, lookups: 1, conflict: true });
       expect(next(first, { ...created, kind: 'found' })).toMatchObject({ status: 'delivered', uncertainty: null });
     });
 
@@ -241,12 +263,12 @@ describe('conclude', () => {
       detail: 'more pages',
       graph: null,
     });
-    const looking = after(unread('https://graph/2'), { uncertainty: { since: 1, looks: 1 } });
-    expect(looking.uncertainty).toEqual({ since: 1, looks: 1, next: 'https://graph/2' });
+    const looking = after(unread('https://graph/2'), { uncertainty: { since: 1, lookups: 1 } });
+    expect(looking.uncertainty).toEqual({ since: 1, lookups: 1, next: 'https://graph/2' });
     expect(after(uncertain, looking).uncertainty).toEqual(looking.uncertainty);
     expect(after(throttled, looking).uncertainty).toEqual(looking.uncertainty);
-    expect(after(unread(null), looking).uncertainty).toEqual({ since: 1, looks: 1 });
-    expect(after(absent, looking).uncertainty).toEqual({ since: 1, looks: 2 });
+    expect(after(unread(null), looking).uncertainty).toEqual({ since: 1, lookups: 1 });
+    expect(after(absent, looking).uncertainty).toEqual({ since: 1, lookups: 2 });
   });
 
   test('not there · looked for three times, each later · is created again after a backoff', () => {
@@ -254,21 +276,36 @@ describe('conclude', () => {
     const waits: number[] = [];
     for (const looks of [1, 2]) {
       const at = looking.dueAt;
-      looking = conclude(begin(looking, at), absent, { ...circumstances, now: at }, policy).delivery;
-      expect(looking).toMatchObject({ status: 'waiting', uncertainty: { since: now, looks } });
+      looking = conclude({
+        delivery: begin(looking, at),
+        outcome: absent,
+        circumstances: { ...circumstances, now: at },
+        policy,
+      }).delivery;
+      expect(looking).toMatchObject({ status: 'waiting', uncertainty: { since: now, lookups: looks } });
       waits.push(looking.dueAt - at);
     }
     expect(waits).toEqual([10_000, 20_000]);
     const at = looking.dueAt;
-    looking = conclude(begin(looking, at), absent, { ...circumstances, now: at }, policy).delivery;
+    looking = conclude({
+      delivery: begin(looking, at),
+      outcome: absent,
+      circumstances: { ...circumstances, now: at },
+      policy,
+    }).delivery;
     expect(looking).toMatchObject({ status: 'waiting', dueAt: at + 1000, uncertainty: null });
     expect(nextStep(looking)).toBe('create');
   });
 
   test('a lost worker’s create · is looked for · only after its request must have ended', () => {
-    const mark = { at: now - 1000, sends: 'create' as const };
-    const lost = conclude(delivery({ status: 'delivering', mark }), LOST_WORKER, circumstances, policy).delivery;
-    expect(lost).toMatchObject({ dueAt: now - 1000 + 30_000 + 5000, uncertainty: { since: now, looks: 0 } });
+    const intent = { at: now - 1000, sends: 'create' as const };
+    const lost = conclude({
+      delivery: delivery({ status: 'delivering', intent }),
+      outcome: LOST_WORKER,
+      circumstances,
+      policy,
+    }).delivery;
+    expect(lost).toMatchObject({ dueAt: now - 1000 + 30_000 + 5000, uncertainty: { since: now, lookups: 0 } });
     expect(lost.attempts).toEqual([
       { number: 1, at: now - 1000, outcome: 'uncertain', graphStatus: null, graphRequestId: null },
     ]);
@@ -292,7 +329,12 @@ describe('conclude', () => {
     let failing = delivery();
     for (let tries = 0; tries < ATTEMPTS_KEPT + 10; tries++) {
       const at = Math.max(now, failing.dueAt);
-      failing = conclude(begin(failing, at), notSent, { ...circumstances, now: at }, policy).delivery;
+      failing = conclude({
+        delivery: begin(failing, at),
+        outcome: notSent,
+        circumstances: { ...circumstances, now: at },
+        policy,
+      }).delivery;
     }
     expect(failing.attemptsMade).toBe(ATTEMPTS_KEPT + 10);
     expect(failing.attempts).toHaveLength(ATTEMPTS_KEPT);
@@ -304,26 +346,31 @@ describe('conclude', () => {
   test('concluding · changes nothing it was given · the store may still hold it', () => {
     const before = begin(delivery(), now);
     const copy = structuredClone(before);
-    conclude(before, uncertain, circumstances, policy);
+    conclude({ delivery: before, outcome: uncertain, circumstances, policy });
     expect(before).toEqual(copy);
   });
 });
 
 describe('replay', () => {
-  test('a dead delivery · is queued again · same id, history kept, its age counted anew', () => {
+  test('a dead delivery · is queued again · same id, history kept, its age starts over', () => {
     const dead = { ...after(rejected), failingSince: 5 };
     const again = replay(dead, now + 9);
-    expect(again).toEqual({ ...dead, status: 'queued', dueAt: now + 9, failingSince: null, mark: null });
+    expect(again).toEqual({ ...dead, status: 'queued', dueAt: now + 9, failingSince: null, intent: null });
     expect(nextStep(again)).toBe('create');
   });
 
   test('a delivery that died uncertain · looks first · even after a replay', () => {
-    expect(nextStep(replay(delivery({ status: 'dead', uncertainty: { since: 1, looks: 2 } }), now))).toBe('look');
+    expect(nextStep(replay(delivery({ status: 'dead', uncertainty: { since: 1, lookups: 2 } }), now))).toBe('look');
   });
 
   test('a replayed delivery · numbers its attempts on · where it left off', () => {
     const again = begin(replay(after(rejected), now), now + 1);
-    const { attempts } = conclude(again, created, { ...circumstances, now: now + 1 }, policy).delivery;
+    const { attempts } = conclude({
+      delivery: again,
+      outcome: created,
+      circumstances: { ...circumstances, now: now + 1 },
+      policy,
+    }).delivery;
     expect(attempts.map(({ number, outcome }) => `${number} ${outcome}`)).toEqual(['1 rejected', '2 created']);
   });
 });

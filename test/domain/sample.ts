@@ -43,7 +43,7 @@ export const aHold: Hold = {
 };
 
 export const delivery = (changes: Partial<Delivery> = {}): Delivery => ({
-  ...createDelivery('tenant-1', run, acceptedAt),
+  ...createDelivery({ tenantId: 'tenant-1', run, now: acceptedAt }),
   ...changes,
 });
 

@@ -1,8 +1,8 @@
 // What of a device's words gets into an address of Graph's: a GUID, and a device name inside one quoted filter; nothing else.
-import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createLookUp } from '../../src/graph/lookup/look-up.ts';
 import { startGraph, type GraphWorld } from '../support/graph.ts';
+import { fc } from '../support/properties.ts';
 
 let graph: GraphWorld;
 beforeAll(async () => {
@@ -53,7 +53,7 @@ test('any device name · stays inside the quotes of its filter · and finds no o
       return graph.client.list(url, stop);
     },
   };
-  const lookUp = createLookUp(client, () => Promise.resolve(), graph.clock);
+  const lookUp = createLookUp({ graph: client, takeTurn: () => Promise.resolve(), clock: graph.clock });
   const names = fc.oneof(
     fc.string({ unit: 'binary', minLength: 1, maxLength: 30 }),
     fc.constantFrom(

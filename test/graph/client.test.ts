@@ -6,7 +6,8 @@ import type { Outcome } from '../../src/domain/delivery.ts';
 import { createGraphClient } from '../../src/graph/client.ts';
 import type { Token, TokenSource } from '../../src/graph/credential/token.ts';
 import { createSandbox } from '../../src/sandbox/sandbox.ts';
-import { freePort, startGraph, type GraphWorld } from '../support/graph.ts';
+import { freePort } from '../support/free-port.ts';
+import { startGraph, type GraphWorld } from '../support/graph.ts';
 import { startRawGraph } from '../support/raw-graph.ts';
 
 const creates = ({ sandbox }: GraphWorld) => sandbox.requests().filter(({ operation }) => operation === 'create');
@@ -94,14 +95,14 @@ describe('a create', () => {
           return answer ?? graph.tokens.get();
         },
       };
-      const client = createGraphClient(graph.config, tokens, clock, () => undefined);
+      const client = createGraphClient({ config: graph.config, tokens, clock, ended: () => undefined });
       const outcome = await client.create(graph.state(), -announcedMsAgo, new AbortController().signal);
       await client.close();
       expect(creates(graph)).toEqual([]);
       return outcome;
     }
 
-    test('because it took its time · which is told of the token endpoint', async () => {
+    test('because it took its time · which is reported about the token endpoint', async () => {
       expect(await attempt(0, 11_000)).toMatchObject({ kind: 'not-sent', upstream: 'token-endpoint' });
     });
 
@@ -113,7 +114,7 @@ describe('a create', () => {
       expect(await attempt(8800, 100, 2500)).toMatchObject({ kind: 'delayed' });
     });
 
-    test('and fails, since this process stood still · which is not told of it either', async () => {
+    test('and fails, since this process stood still · which is not reported about it either', async () => {
       expect(await attempt(0, 100, 2500, { ok: false, failure: NOTHING })).toMatchObject({ kind: 'delayed' });
       expect(await attempt(0, 2500, 0, { ok: false, failure: NOTHING })).toEqual(NOTHING);
     });
@@ -265,7 +266,7 @@ describe('a body', () => {
     expect(await graph.create(graph.state())).toMatchObject({ kind: 'created', deviceRunStateId: 'new' });
   });
 
-  test('of an error without end · is left after a megabyte · and the status counts', async () => {
+  test('of an error without end · is left after a megabyte · and what it meant is unknown', async () => {
     let bytes = 0;
     await using raw = await startRawGraph((response) => {
       response.writeHead(400, { 'request-id': 'r' });
@@ -279,7 +280,7 @@ describe('a body', () => {
       pour();
     });
     await using graph = await startGraph({ config: { baseUrl: `${raw.origin}/beta` } });
-    expect(await graph.create(graph.state())).toMatchObject({ kind: 'rejected', status: 400 });
+    expect(await graph.create(graph.state())).toMatchObject({ kind: 'uncertain', graph: { status: 400 } });
     expect(bytes).toBeLessThan(32 * 1024 * 1024);
   });
 
@@ -294,7 +295,7 @@ describe('a body', () => {
     expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(64 * 1024 * 1024);
   });
 
-  test('that comes in drops · ends with the attempt’s time-out · and the status counts', async () => {
+  test('that comes in drops · ends with the attempt’s time-out · and what it meant is unknown', async () => {
     const drops = new Set<NodeJS.Timeout>();
     await using raw = await startRawGraph((response) => {
       response.writeHead(404, { 'request-id': 'r' });
@@ -303,7 +304,7 @@ describe('a body', () => {
       response.on('close', () => clearInterval(timer));
     });
     await using graph = await startGraph({ config: { baseUrl: `${raw.origin}/beta`, attemptTimeoutMs: 400 } });
-    expect(await graph.create(graph.state())).toMatchObject({ kind: 'rejected', status: 404 });
+    expect(await graph.create(graph.state())).toMatchObject({ kind: 'uncertain', graph: { status: 404 } });
     drops.forEach(clearInterval);
   });
 });
@@ -390,7 +391,7 @@ describe('a refused token', () => {
     expect(graph.sandbox.stats().tokenRequests).toBe(2);
   });
 
-  test('the new one refused by the token endpoint · is told as that · not as a 401', async () => {
+  test('the new one refused by the token endpoint · is reported as that · not as a 401', async () => {
     await using graph = await startGraph();
     await graph.create(graph.state());
     graph.sandbox.set({ tokens: 'revoked', secret: 'revoked' });

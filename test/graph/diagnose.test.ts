@@ -9,7 +9,7 @@ const answer = (status: number, headers: Record<string, string> = {}, body: stri
   headers: new Headers(headers),
   body,
 });
-const kindOf = (...given: Parameters<typeof answer>) => diagnose(answer(...given), now).kind;
+const kindOf = (...given: Parameters<typeof answer>) => diagnose({ answer: answer(...given), now }).kind;
 const envelope = (error: unknown) => JSON.stringify({ error });
 
 describe('a status · means one thing · whatever its body', () => {
@@ -31,8 +31,6 @@ describe('a status · means one thing · whatever its body', () => {
     [401, null, 'unauthenticated'],
     [402, null, 'forbidden'],
     [403, null, 'forbidden'],
-    [400, null, 'rejected'],
-    [404, null, 'rejected'],
     [405, null, 'rejected'],
     [409, null, 'conflict'],
     [410, null, 'rejected'],
@@ -53,6 +51,18 @@ describe('a status · means one thing · whatever its body', () => {
     }
   });
 
+  test.each([400, 404])(
+    '%i: rejected · but uncertain if its error broke off, which may be about the tenant',
+    (status) => {
+      for (const body of [envelope({ code: 'X', message: 'y' }), envelope({}), '', '<html></html>']) {
+        expect(kindOf(status, { 'request-id': 'r' }, body)).toBe('rejected');
+      }
+      for (const body of [null, '{"error":', '\n {"error":{"code":"No method']) {
+        expect(kindOf(status, { 'request-id': 'r' }, body)).toBe('uncertain');
+      }
+    },
+  );
+
   const documented = [400, 401, 402, 403, 404, 405, 406, 407, 409, 410, 411, 412, 413, 414, 415, 416, 422, 429];
   const others = Array.from({ length: 500 }, (_, index) => 100 + index).filter(
     (status) => !documented.includes(status) && status !== 501 && status !== 509,
@@ -71,12 +81,12 @@ describe('a route that the tenant’s Intune does not serve', () => {
   const WORDS =
     'No OData route exists that match template ~/singleton/navigation/key/navigation with http verb POST for request /DeviceConfig/StatelessDeviceConfigFEService/deviceManagement/x.';
   const of = (status: number, error: object, said: string[] = [], operation: 'create' | 'list' = 'create') =>
-    diagnose(
-      { status, headers: new Headers({ 'request-id': 'r' }), body: JSON.stringify({ error }) },
-      0,
+    diagnose({
+      answer: { status, headers: new Headers({ 'request-id': 'r' }), body: JSON.stringify({ error }) },
+      now: 0,
       said,
       operation,
-    );
+    });
 
   test.each<[string, number, object]>([
     ['as publicly reported', 400, { code: 'No method match route template', message: WORDS }],
@@ -95,19 +105,19 @@ describe('a route that the tenant’s Intune does not serve', () => {
     expect(of(status, error)).toMatchObject({ kind: 'route-not-served', graph: { status } });
   });
 
-  test('is told of a listing too, by its words · but a listing that is not allowed is a refusal of its own', () => {
+  test('is recognised for a listing too, by its words · but a listing that is not allowed is a refusal of its own', () => {
     expect(of(400, { code: 'x', message: WORDS }, [], 'list')).toMatchObject({ kind: 'route-not-served' });
     expect(of(405, { code: 'x', message: 'y' }, [], 'list')).toMatchObject({ kind: 'rejected' });
   });
 
-  test('is not told by what the device said itself · which Graph may repeat', () => {
+  test('is not recognised by what the device said itself · which Graph may repeat', () => {
     const error = { code: 'BadRequest', message: `The value '${WORDS}' is too long.` };
     expect(of(400, error, [WORDS])).toMatchObject({ kind: 'rejected', status: 400 });
   });
 
   test('a gateway’s 405 or 501 · says nothing of the route', () => {
     const answer = { status: 405, headers: new Headers({ 'content-type': 'text/html' }), body: '<h1>no</h1>' };
-    expect(diagnose(answer, 0, [], 'create')).toMatchObject({ kind: 'uncertain' });
+    expect(diagnose({ answer, now: 0, said: [], operation: 'create' })).toMatchObject({ kind: 'uncertain' });
   });
 });
 
@@ -123,22 +133,23 @@ describe('a refusal that is not Graph’s word · a page or a line without its r
 
   test.each(foreign)('%s', (_what, headers, body) => {
     for (const status of statuses) {
-      const failure = diagnose(answer(status, headers, body), now);
+      const failure = diagnose({ answer: answer(status, headers, body), now });
       expect([status, failure.kind]).toEqual([status, 'uncertain']);
       expect(failure.detail).toMatch(/proxy or gateway/);
-      expect(kindOf(status, { ...headers, 'request-id': 'r' }, body)).not.toBe('uncertain');
+      const byGraph = diagnose({ answer: answer(status, { ...headers, 'request-id': 'r' }, body), now });
+      expect(byGraph.detail).not.toMatch(/proxy or gateway/);
     }
   });
 
-  test('throttling · counts all the same · whoever says it', () => {
-    expect(diagnose(answer(429, { 'retry-after': '7' }, '<html></html>'), now)).toMatchObject({
+  test('throttling · counts all the same · whichever server says it', () => {
+    expect(diagnose({ answer: answer(429, { 'retry-after': '7' }, '<html></html>'), now })).toMatchObject({
       kind: 'throttled',
       retryAfterMs: 7000,
     });
   });
 
   test('credentials for a proxy · are asked for before anything is sent on', () => {
-    expect(diagnose(answer(407, { 'proxy-authenticate': 'Basic' }, '<html></html>'), now)).toMatchObject({
+    expect(diagnose({ answer: answer(407, { 'proxy-authenticate': 'Basic' }, '<html></html>'), now })).toMatchObject({
       kind: 'not-sent',
       upstream: 'graph',
       detail: expect.stringContaining('proxy') as string,
@@ -147,28 +158,28 @@ describe('a refusal that is not Graph’s word · a page or a line without its r
 });
 
 describe('a body', () => {
-  test('of Graph · is told with code and message · and its request id where no header has one', () => {
+  test('of Graph · is reported with code and message · and its request id where no header has one', () => {
     const body = envelope({ code: 'Forbidden', message: 'No consent.', innerError: { 'request-id': 'inner' } });
-    expect(diagnose(answer(403, { 'request-id': 'outer' }, body), now)).toEqual({
+    expect(diagnose({ answer: answer(403, { 'request-id': 'outer' }, body), now })).toEqual({
       kind: 'forbidden',
       detail: '403 Forbidden No consent.',
       graph: { status: 403, code: 'Forbidden', requestId: 'outer' },
     });
-    expect(diagnose(answer(403, {}, body), now).graph?.requestId).toBe('inner');
+    expect(diagnose({ answer: answer(403, {}, body), now }).graph?.requestId).toBe('inner');
   });
 
   test('with innererror in small letters · gives its request id · all the same', () => {
     const body = envelope({ code: 'X', innererror: { 'request-id': 'small' } });
-    expect(diagnose(answer(500, {}, body), now).graph?.requestId).toBe('small');
+    expect(diagnose({ answer: answer(500, {}, body), now }).graph?.requestId).toBe('small');
   });
 
-  test('of Intune · is told by its nested message · and not as JSON in JSON', () => {
+  test('of Intune · is reported by its nested message · and not as JSON in JSON', () => {
     const message = JSON.stringify({
       _version: 3,
       Message: 'An error has occurred - Activity ID: 7',
       RetryAfter: null,
     });
-    expect(diagnose(answer(500, {}, envelope({ code: 'InternalServerError', message })), now).detail).toBe(
+    expect(diagnose({ answer: answer(500, {}, envelope({ code: 'InternalServerError', message })), now }).detail).toBe(
       '500 InternalServerError An error has occurred - Activity ID: 7',
     );
   });
@@ -187,13 +198,16 @@ describe('a body', () => {
     ['a nested message that is null', '{"error":{"message":"null"}}'],
     ['a body cut off', null],
   ])('that says little · %s · is told by its status', (_what, body) => {
-    expect(diagnose(answer(504, {}, body), now)).toMatchObject({ kind: 'uncertain', graph: { status: 504 } });
-    expect(diagnose(answer(504, {}, body), now).detail).toMatch(/^504/);
+    expect(diagnose({ answer: answer(504, {}, body), now })).toMatchObject({
+      kind: 'uncertain',
+      graph: { status: 504 },
+    });
+    expect(diagnose({ answer: answer(504, {}, body), now }).detail).toMatch(/^504/);
   });
 
-  test('of great length · is told in brief · for an operator to read', () => {
+  test('of great length · is shortened · for an operator to read', () => {
     const long = envelope({ code: 'X', message: 'm'.repeat(100_000) });
-    expect(diagnose(answer(400, {}, long), now).detail.length).toBeLessThanOrEqual(500);
+    expect(diagnose({ answer: answer(400, {}, long), now }).detail.length).toBeLessThanOrEqual(500);
   });
 });
 

@@ -1,9 +1,10 @@
 // Graph looked at for a diagnosis, and the write probe, against a sandbox that behaves and one that does not.
 import { describe, expect, test } from 'vitest';
-import { ask, configurationUrl, obtainToken, type Claims } from '../../src/graph/inspect.ts';
-import { probeWrite } from '../../src/graph/write-probe.ts';
+import { requestGraph, configurationUrl, obtainToken, type Claims } from '../../src/graph/inspection/inspect.ts';
+import { probeWrite } from '../../src/graph/inspection/write-probe.ts';
 import { toSecret } from '../../src/config/secret.ts';
-import { freePort, startGraph, type GraphWorld } from '../support/graph.ts';
+import { freePort } from '../support/free-port.ts';
+import { startGraph, type GraphWorld } from '../support/graph.ts';
 
 const PERMISSION = 'DeviceManagementConfiguration.ReadWrite.All';
 const NAME = 'runstate-bridge-doctor-1234abcd';
@@ -42,10 +43,8 @@ describe('a question', () => {
   test('for a configuration · is answered with it, and Graph’s time', async () => {
     await using world = await startGraph({ sandbox: { now: () => Date.now() + 90_000 } });
     const { value } = await tokenOf(world);
-    const answered = await ask(
-      'GET',
-      configurationUrl(world.config, world.configurationId),
-      value,
+    const answered = await requestGraph(
+      { method: 'GET', url: configurationUrl(world.config, world.configurationId), token: value },
       world.config,
       Date.now,
     );
@@ -61,7 +60,7 @@ describe('a question', () => {
     await using world = await startGraph();
     const { value } = await tokenOf(world);
     const url = configurationUrl(world.config, '00000000-0000-0000-0000-000000000000');
-    expect(await ask('GET', url, value, world.config, Date.now)).toMatchObject({
+    expect(await requestGraph({ method: 'GET', url, token: value }, world.config, Date.now)).toMatchObject({
       status: 404,
       failure: { kind: 'rejected', detail: expect.stringContaining('ResourceNotFound') as string },
     });
@@ -70,7 +69,9 @@ describe('a question', () => {
   test('nobody answers · says why', async () => {
     await using world = await startGraph();
     const config = { ...world.config, baseUrl: `https://localhost:${await freePort()}/beta` };
-    expect(await ask('GET', configurationUrl(config), 'token', config, Date.now)).toMatchObject({
+    expect(
+      await requestGraph({ method: 'GET', url: configurationUrl(config), token: 'token' }, config, Date.now),
+    ).toMatchObject({
       status: null,
       clockAheadMs: null,
       failure: { detail: expect.stringContaining('ECONNREFUSED') as string },
@@ -79,7 +80,8 @@ describe('a question', () => {
 });
 
 describe('the write probe', () => {
-  const probe = (world: GraphWorld, id = world.configurationId) => probeWrite(world.config, id, NAME, Date.now);
+  const probe = (world: GraphWorld, id = world.configurationId) =>
+    probeWrite({ config: world.config, hardwareConfigurationId: id, deviceName: NAME, clock: Date.now });
 
   test('a tenant that takes records · has one for a moment · marked, and then deleted', async () => {
     await using world = await startGraph();
@@ -122,7 +124,7 @@ describe('the write probe', () => {
     expect(world.sandbox.records()).toEqual([]);
   });
 
-  test('a create of which nothing is known · is told where to look', async () => {
+  test('a create whose outcome is unknown · is reported with where to look', async () => {
     await using world = await startGraph();
     world.sandbox.script('next create: 504');
     expect(await probe(world)).toMatchObject({

@@ -2,10 +2,11 @@
 import { describe, expect, test } from 'vitest';
 import type { ProxyConfig } from '../../src/config/graph.ts';
 import { createGraphClient } from '../../src/graph/client.ts';
-import { ask, configurationUrl, obtainToken } from '../../src/graph/inspect.ts';
+import { requestGraph, configurationUrl, obtainToken } from '../../src/graph/inspection/inspect.ts';
 import { proxyFor } from '../../src/graph/proxy.ts';
 import { toSecret } from '../../src/config/secret.ts';
-import { freePort, startGraph } from '../support/graph.ts';
+import { freePort } from '../support/free-port.ts';
+import { startGraph } from '../support/graph.ts';
 import { startTunnelProxy, type Tunnel } from '../support/tunnel-proxy.ts';
 
 const PROXY = 'http://proxy.example:3128';
@@ -71,7 +72,11 @@ describe('with a proxy', () => {
     const obtained = await obtainToken(graph.config, Date.now);
     expect(obtained.kind).toBe('token');
     const token = obtained.kind === 'token' ? obtained.value : '';
-    const answered = await ask('GET', configurationUrl(graph.config), token, graph.config, Date.now);
+    const answered = await requestGraph(
+      { method: 'GET', url: configurationUrl(graph.config), token },
+      graph.config,
+      Date.now,
+    );
     expect(answered.status).toBe(200);
     expect(new Set(proxy.asked.map((line) => line.split(' ')[0]))).toEqual(
       new Set([new URL(graph.config.baseUrl).host, new URL(graph.config.authorityHost).host]),
@@ -93,7 +98,7 @@ describe('a proxy that opens no tunnel · nothing was sent', () => {
     await using graph = await startGraph();
     await using proxy = await startTunnelProxy(tunnel);
     const config = { ...graph.config, proxy: through(proxy.port), attemptTimeoutMs: 2000 };
-    const client = createGraphClient(config, graph.tokens, Date.now, () => undefined);
+    const client = createGraphClient({ config, tokens: graph.tokens, clock: Date.now, ended: () => undefined });
     const outcome = await client.create(
       graph.state({ deviceName: 'never-sent' }),
       Date.now(),

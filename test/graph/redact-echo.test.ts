@@ -7,11 +7,11 @@ const OUTPUT = 'SecureBoot: Enabled\nTPM: geändert, Neustart nötig';
 const SAID = [UPN, OUTPUT, 'no', ''];
 
 const reason = (message: string) =>
-  diagnose(
-    { status: 400, headers: new Headers(), body: JSON.stringify({ error: { code: 'BadRequest', message } }) },
-    0,
-    SAID,
-  ).detail;
+  diagnose({
+    answer: { status: 400, headers: new Headers(), body: JSON.stringify({ error: { code: 'BadRequest', message } }) },
+    now: 0,
+    said: SAID,
+  }).detail;
 
 test.each([
   [`User ${UPN} was not found.`, 'User [what the device said] was not found.'],

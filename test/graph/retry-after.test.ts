@@ -1,8 +1,8 @@
 // How long an answer asks to wait: Retry-After as the standard has it, and as services and proxies send it.
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { diagnose } from '../../src/graph/diagnose.ts';
 import { parseRetryAfter } from '../../src/graph/retry-after.ts';
+import { fc } from '../support/properties.ts';
 
 const now = Date.parse('2026-11-20T10:00:00Z');
 const answer = (status: number, headers: Record<string, string> | [string, string][], body = '') => ({
@@ -57,12 +57,12 @@ describe('Retry-After', () => {
 
   test('in Intune’s nested message · counts · where the header is absent', () => {
     const body = envelope({ code: 'TooManyRequests', message: JSON.stringify({ Message: 'Wait.', RetryAfter: 12 }) });
-    expect(diagnose(answer(429, {}, body), now)).toMatchObject({ kind: 'throttled', retryAfterMs: 12_000 });
-    expect(diagnose(answer(429, { 'retry-after': '3' }, body), now)).toMatchObject({ retryAfterMs: 3000 });
+    expect(diagnose({ answer: answer(429, {}, body), now })).toMatchObject({ kind: 'throttled', retryAfterMs: 12_000 });
+    expect(diagnose({ answer: answer(429, { 'retry-after': '3' }, body), now })).toMatchObject({ retryAfterMs: 3000 });
   });
 
   test('that nobody can read · on a 503 · still means throttled', () => {
-    expect(diagnose(answer(503, { 'retry-after': 'soon' }), now)).toMatchObject({
+    expect(diagnose({ answer: answer(503, { 'retry-after': 'soon' }), now })).toMatchObject({
       kind: 'throttled',
       retryAfterMs: null,
     });
@@ -74,19 +74,29 @@ describe('Retry-After', () => {
       ['120', '30'],
     ]) {
       const headers = values.map((value): [string, string] => ['retry-after', value]);
-      expect(diagnose(answer(429, headers), now)).toMatchObject({ retryAfterMs: 120_000 });
+      expect(diagnose({ answer: answer(429, headers), now })).toMatchObject({ retryAfterMs: 120_000 });
     }
   });
 
   test.each(['retry-after-ms', 'x-ms-retry-after-ms'])('in milliseconds · %s · counts too', (name) => {
-    expect(diagnose(answer(429, { [name]: '1500' }), now)).toMatchObject({ kind: 'throttled', retryAfterMs: 1500 });
-    expect(diagnose(answer(503, { [name]: '1500' }), now)).toMatchObject({ kind: 'throttled', retryAfterMs: 1500 });
-    expect(diagnose(answer(429, { [name]: '1500', 'retry-after': '1' }), now)).toMatchObject({ retryAfterMs: 1500 });
-    expect(diagnose(answer(429, { [name]: '1500', 'retry-after': '2' }), now)).toMatchObject({ retryAfterMs: 2000 });
+    expect(diagnose({ answer: answer(429, { [name]: '1500' }), now })).toMatchObject({
+      kind: 'throttled',
+      retryAfterMs: 1500,
+    });
+    expect(diagnose({ answer: answer(503, { [name]: '1500' }), now })).toMatchObject({
+      kind: 'throttled',
+      retryAfterMs: 1500,
+    });
+    expect(diagnose({ answer: answer(429, { [name]: '1500', 'retry-after': '1' }), now })).toMatchObject({
+      retryAfterMs: 1500,
+    });
+    expect(diagnose({ answer: answer(429, { [name]: '1500', 'retry-after': '2' }), now })).toMatchObject({
+      retryAfterMs: 2000,
+    });
   });
 
   test('left blank · on a 503 · asks for nothing', () => {
-    expect(diagnose(answer(503, { 'retry-after': ' ' }), now)).toMatchObject({ kind: 'uncertain' });
+    expect(diagnose({ answer: answer(503, { 'retry-after': ' ' }), now })).toMatchObject({ kind: 'uncertain' });
   });
 
   test('any text · is read without throwing · as a wait or as none', () => {

@@ -39,7 +39,7 @@ const SPLICES: readonly ((dice: Dice, run: RunRecord) => string)[] = [
 /** A good run result with something spliced in before or behind its own members. */
 export function splicedMembers(dice: Dice): Case {
   const run = goodRun(dice);
-  return signed('body', 'spliced', spliceInto(run, dice), dice, run.deviceId);
+  return signed({ family: 'body', name: 'spliced', body: spliceInto(run, dice), dice, signer: run.deviceId });
 }
 
 export function spliceInto(run: RunRecord, dice: Dice): string {
@@ -82,7 +82,7 @@ const WHOLES: readonly ((random: Random, good: string) => Buffer | string)[] = [
 export function otherBody(dice: Dice): Case {
   const run = goodRun(dice);
   const body = pick(dice.random, WHOLES as [(typeof WHOLES)[number]])(dice.random, JSON.stringify(run));
-  return signed('body', 'something else', body, dice, run.deviceId);
+  return signed({ family: 'body', name: 'something else', body, dice, signer: run.deviceId });
 }
 
 /** A few bytes of a good body are others. */
@@ -95,5 +95,5 @@ export function flippedBytes(dice: Dice): Case {
       ? pick(random, [0x22, 0x2c, 0x30, 0x39, 0x5c, 0x7b, 0x7d, 0x41])
       : wholeNumber(random, 0, 255);
   }
-  return signed('body', 'flipped bytes', body, dice, run.deviceId);
+  return signed({ family: 'body', name: 'flipped bytes', body, dice, signer: run.deviceId });
 }

@@ -7,6 +7,7 @@ import { batchCodings } from './batch-codings.ts';
 import { batches } from './batches.ts';
 import { flippedBytes, otherBody, splicedMembers } from './bodies.ts';
 import type { Case, Dice, Family } from './case.ts';
+import { certificates } from './certificates.ts';
 import { chunks } from './chunks.ts';
 import { fields } from './fields.ts';
 import { framing } from './framing.ts';
@@ -18,12 +19,14 @@ import { allow, createPlayer, type Promised } from './play.ts';
 import { signatures } from './signatures.ts';
 import { beSlow } from './slow.ts';
 import { openStage } from './stage.ts';
-import { walk } from './stored.ts';
+import { checkStored } from './stored.ts';
 import { goodBody, oddInstants, writtenOtherwise, wrongMembers } from './values.ts';
 
 export type CampaignOptions = {
   cases: number;
   seed: number;
+  /** Plays nothing but requests signed with certificates. */
+  certificatesOnly?: boolean;
   /** Plays this one alone. */
   only?: number;
   /** Senders who take their time, beside the others. */
@@ -60,6 +63,7 @@ const FAMILIES = [
   paths,
   fields,
   signatures,
+  certificates,
   again,
   operators,
   batches,
@@ -75,15 +79,17 @@ const WARM_UP_SHARE = 0.2;
 /** What a process may grow by once it is warm: its heap's breath, not what 100,000 requests would leave. */
 const GROWTH_MB = 48;
 
+type CaseSettings = { seed: number; number: number; nowS: number; certificatesOnly?: boolean | undefined };
+
 /** The case of a number under a seed: the same whatever was played before it. */
-export function createCase(seed: number, number: number, nowS: number): Case {
+export function createCase({ seed, number, nowS, certificatesOnly = false }: CaseSettings): Case {
   const random = createRandom(Math.imul(seed, 0x9e3779b1) ^ Math.imul(number, 0x85ebca6b));
   const dice: Dice = { random, id: `${seed}-${number}`, nowS };
-  return pick(random, FAMILIES)(dice);
+  return (certificatesOnly ? certificates : pick(random, FAMILIES))(dice);
 }
 
 export async function runCampaign(options: CampaignOptions): Promise<CampaignReport> {
-  const { cases, seed, only, slow, hangUpEvery, onBatch } = options;
+  const { cases, seed, only, slow, hangUpEvery, certificatesOnly, onBatch } = options;
   const startedAt = performance.now();
   await using stage = await openStage();
   const { port, doors, pid } = stage;
@@ -109,7 +115,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
       players.map(async (player) => {
         while (number < end) {
           const mine = number++;
-          const one = createCase(seed, mine, Math.floor(Date.now() / 1000));
+          const one = createCase({ seed, number: mine, nowS: Math.floor(Date.now() / 1000), certificatesOnly });
           families[`${one.family} · ${one.name}`] = (families[`${one.family} · ${one.name}`] ?? 0) + 1;
           const faults = await player.play(one);
           violations.push(...faults.map((fault) => `case ${mine} · ${one.family} · ${one.name}: ${fault}`));
@@ -123,8 +129,8 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   violations.push(...(await Promise.all(slowOnes)).flat());
   for (const player of players) player.close();
   await delay(1000);
-  const walked = await walk(stage.env, promised);
-  violations.push(...walked.violations, ...defects(stage.lines()), ...stage.ended());
+  const checked = await checkStored(stage.env, promised);
+  violations.push(...checked.violations, ...defects(stage.lines()), ...stage.ended());
   const finalRssMb = rssMb(pid);
   if (finalRssMb > warmRssMb + GROWTH_MB) violations.push(`the API grew from ${warmRssMb} to ${finalRssMb} MB`);
   return {
@@ -133,7 +139,7 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
     violations,
     families,
     answers: sum(players.map(({ answers }) => answers)),
-    records: walked.records,
+    records: checked.records,
     slow,
     hungUp,
     warmRssMb,

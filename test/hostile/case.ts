@@ -106,8 +106,10 @@ export function submission(
   return toBytes({ headers, body });
 }
 
+type SingleCase = { family: string; name: string; bytes: Buffer; expected: Expected };
+
 /** One case of one step whose connection goes on. */
-export const single = (family: string, name: string, bytes: Buffer, expected: Expected): Case => ({
+export const single = ({ family, name, bytes, expected }: SingleCase): Case => ({
   family,
   name,
   steps: [{ bytes, answers: [expected], then: 'keep' }],

@@ -8,11 +8,11 @@ const MOST_FAULTS = 5;
 
 /** Everything that is wrong with the answer to a batch. */
 export function judgeEntries({ headers, body }: RawAnswer, expected: readonly EntryExpected[]): string[] {
-  const told = readEntries(body);
-  if (told === null) return [`an answer to a batch that is no array: ${body.toString().slice(0, 100)}`];
+  const entries = readEntries(body);
+  if (entries === null) return [`an answer to a batch that is no array: ${body.toString().slice(0, 100)}`];
   if (!(headers['content-type'] ?? '').startsWith('application/json')) return ['an answer to a batch that is no JSON'];
-  if (told.length !== expected.length) return [`${told.length} answers to ${expected.length} entries`];
-  return told
+  if (entries.length !== expected.length) return [`${entries.length} answers to ${expected.length} entries`];
+  return entries
     .flatMap((entry, at) => {
       const faults = judgeEntry(entry, expected[at] ?? { stores: null }, headers['x-request-id']);
       return faults.map((fault) => `entry ${at}: ${fault}`);

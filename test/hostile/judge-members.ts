@@ -29,14 +29,14 @@ export type Json = Record<string, unknown>;
 /** @param code any documented one of its status where it is undefined */
 export function judgeProblemMembers(problem: Json, requestId: string | undefined, code: string | undefined): string[] {
   const names = Object.keys(problem).filter((name) => name !== 'errors');
-  const told = String(problem['code']);
+  const answeredCode = String(problem['code']);
   const status = Number(problem['status']);
-  const isCode = CODES[status]?.includes(told) === true && (code === undefined || told === code);
+  const isCode = CODES[status]?.includes(answeredCode) === true && (code === undefined || answeredCode === code);
   const text = JSON.stringify(problem);
   const checks: [boolean, string][] = [
     [names.sort().join() === PROBLEM_MEMBERS.join(), `members ${names.join()}`],
-    [isCode, `code ${told} with ${status} where ${code ?? 'any'} was expected`],
-    [problem['type'] === `urn:runstate-bridge:problem:${told}`, 'a type of another code'],
+    [isCode, `code ${answeredCode} with ${status} where ${code ?? 'any'} was expected`],
+    [problem['type'] === `urn:runstate-bridge:problem:${answeredCode}`, 'a type of another code'],
     [problem['requestId'] === requestId, 'another request id in the body'],
     [typeof problem['title'] === 'string' && typeof problem['detail'] === 'string', 'no title or detail'],
     [problem['errors'] === undefined || areFaults(problem['errors']), 'errors that are none'],
@@ -58,12 +58,15 @@ const areFaults = (errors: unknown) =>
 
 /** @param duplicate undefined where either is right */
 export function judgeReceiptMembers(receipt: Json, run: RunRecord, duplicate: boolean | undefined): string[] {
-  const told = receipt['duplicate'];
+  const saysDuplicate = receipt['duplicate'];
   return faultsOf([
     [RECEIPT_MEMBERS.every((name) => Object.hasOwn(receipt, name)), 'a receipt without its members'],
     [/^[\w-]{8,64}$/.test(String(receipt['deliveryId'])), 'a delivery id that is none'],
     [receipt['runId'] === run.runId, 'the receipt of another run'],
-    [typeof told === 'boolean' && (duplicate === undefined || told === duplicate), 'known, and not known'],
+    [
+      typeof saysDuplicate === 'boolean' && (duplicate === undefined || saysDuplicate === duplicate),
+      'known, and not known',
+    ],
     [STATUSES.includes(String(receipt['status'])), 'no status'],
   ]);
 }

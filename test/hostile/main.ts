@@ -2,7 +2,7 @@
 import { Command, InvalidArgumentError } from 'commander';
 import { runCampaign, type CampaignReport } from './campaign.ts';
 
-type Flags = { cases: number; seed: number; only?: number; slow?: number };
+type Flags = { cases: number; seed: number; only?: number; slow?: number; certificates?: boolean };
 
 const CASES_PER_SLOW_ONE = 500;
 const SHOWN = 30;
@@ -12,6 +12,7 @@ const flags = new Command('hostile')
   .option('--cases <n>', 'how many cases', whole, 10_000)
   .option('--seed <n>', 'what they are drawn from', whole, 1)
   .option('--only <n>', 'the one case with this number')
+  .option('--certificates', 'only requests signed with certificates')
   .option('--slow <n>', 'senders who take their time; one in 500 cases unless said otherwise', whole)
   .parse()
   .opts<Flags>();
@@ -19,6 +20,7 @@ const flags = new Command('hostile')
 const report = await runCampaign({
   cases: flags.cases,
   seed: flags.seed,
+  certificatesOnly: flags.certificates === true,
   slow: flags.slow ?? Math.floor(flags.cases / CASES_PER_SLOW_ONE),
   ...(flags.only === undefined ? { hangUpEvery: 1 } : { only: whole(String(flags.only)) }),
   onBatch: ({ played, violations, rssMb }) => print(`${played} cases, ${violations} violations, ${rssMb} MB`),

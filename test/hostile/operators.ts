@@ -146,11 +146,21 @@ function stranger({ random, id }: Dice): Case {
 function search({ random }: Dice): Case {
   if (chance(random, 0.3)) {
     const path = `/dashboard/search.json?${pick(random, TEXTS)}`;
-    return single('operators', 'search by text', get(path, PASSWORD), { ...REFUSED, statuses: [200, 400, 403, 422] });
+    return single({
+      family: 'operators',
+      name: 'search by text',
+      bytes: get(path, PASSWORD),
+      expected: { ...REFUSED, statuses: [200, 400, 403, 422] },
+    });
   }
   const query = `${pick(random, QUERIES)}&${pick(random, QUERIES)}`;
   const answer = { ...REFUSED, statuses: [200, 400, 422] };
-  return single('operators', 'search', get(`/v1/dead-letters?${query}`, AUTHORIZED), answer);
+  return single({
+    family: 'operators',
+    name: 'search',
+    bytes: get(`/v1/dead-letters?${query}`, AUTHORIZED),
+    expected: answer,
+  });
 }
 
 /** None of these may do anything: there are no dead letters, and none of the run results may go. */
@@ -162,7 +172,12 @@ function order({ random }: Dice): Case {
     headers: [HOST, AUTHORIZED, ['Content-Type', 'application/json'], lengthOf(body)],
     body,
   });
-  return single('operators', 'order', bytes, { ...REFUSED, statuses: [200, 400, 404, 422] });
+  return single({
+    family: 'operators',
+    name: 'order',
+    bytes,
+    expected: { ...REFUSED, statuses: [200, 400, 404, 422] },
+  });
 }
 
 function read({ random, id, nowS }: Dice): Case {

@@ -82,9 +82,9 @@ export function createPlayer(doors: Doors, promised: Promised): Player {
     if (status === 503) for (const run of storedBy(expected)) allow(promised, run);
     if (status >= 300) return [];
     if (!expected.entries) return noteReceipt(expected.stores, parse(body));
-    const told = readEntries(body) ?? [];
+    const entries = readEntries(body) ?? [];
     return expected.entries.flatMap(({ stores }, at) => {
-      const entry = told[at] ?? {};
+      const entry = entries[at] ?? {};
       if (stores && isBusy(entry)) allow(promised, stores);
       return noteReceipt(stores, entry);
     });

@@ -139,14 +139,14 @@ const HEADER_TRICKS: readonly ((p: Parts, fields: HeaderField[]) => HeaderField[
 function otherSignature(dice: Dice): Case {
   const parts = partsOf(dice);
   const bytes = signedAs(parts, pick(dice.random, SIGNINGS as [(typeof SIGNINGS)[number]])(parts));
-  return single('signature', 'signed otherwise', bytes, { ...UNKNOWN, requestId: dice.id });
+  return single({ family: 'signature', name: 'signed otherwise', bytes, expected: { ...UNKNOWN, requestId: dice.id } });
 }
 
 function brokenHeaders(dice: Dice): Case {
   const parts = partsOf(dice);
   const fields = signatureFields({ body: parts.body, deviceId: parts.run.deviceId, createdS: dice.nowS });
   const bytes = send(parts, pick(dice.random, HEADER_TRICKS as [(typeof HEADER_TRICKS)[number]])(parts, fields));
-  return single('signature', 'broken headers', bytes, UNKNOWN);
+  return single({ family: 'signature', name: 'broken headers', bytes, expected: UNKNOWN });
 }
 
 /** Still within what a clock may be off, and still good under either key. */
@@ -164,7 +164,12 @@ function oddButGood(dice: Dice): Case {
     { digest: `${digestOf(parts.body)}, sha-512=:${createHash('sha512').update(parts.body).digest('base64')}:` },
   ];
   const signing = pick(dice.random, signings);
-  return single('signature', 'odd but good', signedAs(parts, signing), { ...stored(run), requestId: dice.id });
+  return single({
+    family: 'signature',
+    name: 'odd but good',
+    bytes: signedAs(parts, signing),
+    expected: { ...stored(run), requestId: dice.id },
+  });
 }
 
 const LABELS = ['sig1', 'device', 'device2', '*device', 'a.b_c-d*'] as const;
@@ -179,7 +184,12 @@ function signedByLibrary(dice: Dice): Case {
   const more = [';nonce="a\\"b"', `;expires=${nowS + 300}`, ';tag="t"', ';x=1.5'].filter(() => chance(random, 0.3));
   const parameters = [...created, ...more].sort(() => random() - 0.5).join('');
   const bytes = signedAs(parts, { label: pick(random, LABELS), components, parameters, values: FURTHER });
-  return single('signature', 'by a library', bytes, { ...stored(parts.run), requestId: dice.id });
+  return single({
+    family: 'signature',
+    name: 'by a library',
+    bytes,
+    expected: { ...stored(parts.run), requestId: dice.id },
+  });
 }
 
 /** Of others: proxies, or nobody; their keys’ ids are no device ids, or they are no signatures at all. */
@@ -224,7 +234,12 @@ function manySignatures(dice: Dice): Case {
     ['Content-Digest', digest] as const,
   ];
   const isGood = !isSpoilt && all.length <= 8;
-  return single('signature', 'one of several', send(parts, fields), isGood ? stored(parts.run) : UNKNOWN);
+  return single({
+    family: 'signature',
+    name: 'one of several',
+    bytes: send(parts, fields),
+    expected: isGood ? stored(parts.run) : UNKNOWN,
+  });
 }
 
 /** Written otherwise than it is signed, and the same by RFC 8941. */
@@ -240,20 +255,25 @@ function spelledOtherwise(dice: Dice): Case {
   const fields = signatureFields({ body: parts.body, deviceId: parts.run.deviceId, createdS: dice.nowS });
   const spelled = fields.map(([name, value]): HeaderField => [name, name === 'Signature-Input' ? spell(value) : value]);
   const expected = { ...stored(parts.run), requestId: dice.id };
-  return single('signature', 'spelled otherwise', send(parts, spelled), expected);
+  return single({ family: 'signature', name: 'spelled otherwise', bytes: send(parts, spelled), expected });
 }
 
 function otherDevice(dice: Dice): Case {
   const parts = partsOf(dice);
   const bytes = signedAs(parts, { deviceId: `other-${dice.id}` });
-  return single('signature', 'for another device', bytes, refusal(403, 'wrong-device'));
+  return single({ family: 'signature', name: 'for another device', bytes, expected: refusal(403, 'wrong-device') });
 }
 
 /** One body under the signature of another. */
 function swapped(dice: Dice): Case {
   const parts = partsOf(dice);
   const signature = sign({ body: `${parts.body} `, deviceId: parts.run.deviceId, createdS: dice.nowS });
-  return single('signature', 'of another body', send(parts, Object.entries(signature)), UNKNOWN);
+  return single({
+    family: 'signature',
+    name: 'of another body',
+    bytes: send(parts, Object.entries(signature)),
+    expected: UNKNOWN,
+  });
 }
 
 const KINDS = [

@@ -5,20 +5,20 @@ import type { Tenant } from '../../src/queue/tenant.ts';
 import { openOwnTenant } from '../support/tenant.ts';
 import { keyOf, type Promised } from './play.ts';
 
-export type Walked = { records: number; violations: string[] };
+export type Checked = { records: number; violations: string[] };
 
 const DELIVERY_KEY = /:(d[\w-]{22})$/;
 
 /** @param env the API's own: what it stored is read as it would read it */
-export async function walk(env: Record<string, string>, promised: Promised): Promise<Walked> {
+export async function checkStored(env: Record<string, string>, promised: Promised): Promise<Checked> {
   const tenant = await openOwnTenant(parseConfig(env, 'api'));
   const violations: string[] = [];
   const seen = new Set<string>();
   try {
     for (const id of await findIds(tenant)) {
       const run = (await tenant.deliveries.load(id))?.run ?? null;
-      const told = promised.stored.get(id);
-      const expected = told ? [told] : ((run && promised.possible.get(keyOf(run))) ?? []);
+      const promisedRun = promised.stored.get(id);
+      const expected = promisedRun ? [promisedRun] : ((run && promised.possible.get(keyOf(run))) ?? []);
       seen.add(id);
       if (expected.length === 0) violations.push(`${id} is stored, and nobody was told so: ${show(run)}`);
       else if (!expected.some((one) => isDeepStrictEqual(normalise(run), normalise(one)))) {

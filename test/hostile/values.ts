@@ -48,17 +48,19 @@ function ruled(body: Buffer | string, signer: string): Expected {
   return ruling.kind === 'accepted' ? stored(ruling.run) : refusal(ruling.status, ruling.code);
 }
 
+type SignedCase = { family: string; name: string; body: Buffer | string; dice: Dice; signer: string };
+
 /** A body, rightly signed. */
-export function signed(family: string, name: string, body: Buffer | string, dice: Dice, signer: string): Case {
+export function signed({ family, name, body, dice, signer }: SignedCase): Case {
   const requestId = requestIdOf(dice.id)[1];
   const bytes = submission(body, { ...dice, deviceId: signer });
-  return single(family, name, bytes, { ...ruled(body, signer), requestId });
+  return single({ family, name, bytes, expected: { ...ruled(body, signer), requestId } });
 }
 
 export function goodBody(dice: Dice): Case {
   const run = goodRun(dice);
   const indent = pick(dice.random, [0, 2, '\t', '\r\n']);
-  return signed('body', 'good', JSON.stringify(run, null, indent), dice, run.deviceId);
+  return signed({ family: 'body', name: 'good', body: JSON.stringify(run, null, indent), dice, signer: run.deviceId });
 }
 
 const SAYING_NOTHING = ['osVersion', 'upn', 'state', 'output', 'error'] as const;
@@ -84,7 +86,7 @@ export function writtenOtherwise(dice: Dice): Case {
     'null',
   ]);
   const text = JSON.stringify({ ...run, ...nulls, exitCode: 0 }).replace('"exitCode":0', `"exitCode":${exitCode}`);
-  return signed('body', 'written otherwise', text, dice, run.deviceId);
+  return signed({ family: 'body', name: 'written otherwise', body: text, dice, signer: run.deviceId });
 }
 
 const YEARS = ['0000', '0001', '0002', '1969', '2026', '9998', '9999'];
@@ -121,7 +123,13 @@ export function oddInstants(dice: Dice): Case {
   const day = `${pick(random, YEARS as [string])}-${pick(random, DAYS as [string])}`;
   const separator = chance(random, 0.05) ? 't' : 'T';
   const completedAt = `${day}${separator}${pick(random, TIMES as [string])}${pick(random, OFFSETS as [string])}`;
-  return signed('body', 'odd instants', JSON.stringify({ ...run, completedAt }), dice, run.deviceId);
+  return signed({
+    family: 'body',
+    name: 'odd instants',
+    body: JSON.stringify({ ...run, completedAt }),
+    dice,
+    signer: run.deviceId,
+  });
 }
 
 const WRONG_VALUES: readonly unknown[] = [
@@ -179,7 +187,13 @@ const MEMBERS = [
 /** One to three members are missing or something else. */
 export function wrongMembers(dice: Dice): Case {
   const run = goodRun(dice);
-  return signed('body', 'wrong members', JSON.stringify(spoil(run, dice)), dice, run.deviceId);
+  return signed({
+    family: 'body',
+    name: 'wrong members',
+    body: JSON.stringify(spoil(run, dice)),
+    dice,
+    signer: run.deviceId,
+  });
 }
 
 export function spoil(run: RunRecord, { random }: Dice): Record<string, unknown> {

@@ -25,7 +25,7 @@ test.each(alerts)('$name · says what, what to do, how soon · and where to read
   expect(alert.runbook).toBe(`docs/operations.md#${alert.name.toLowerCase()}`);
 });
 
-test('every alert · is tried · told where it should be, and silent where it should not', () => {
+test('every alert · is tried · fires where it should, and is silent where it should not', () => {
   const [, ...tries] = read('observability/prometheus/alerts.test.yml').split(/^ +alertname: /m);
   const tried = tries.map((text) => ({ name: /^\w+/.exec(text)?.[0], told: text.includes('exp_alerts:') }));
   const told = tried.filter((one) => one.told).map(({ name }) => name);
@@ -43,13 +43,13 @@ test('rules and dashboard · speak of metrics · that the service has', async ()
   expect([...new Set(used)].filter((name) => !known.has(name))).toEqual([]);
 });
 
-test('a refusal that is no fault of the device · is told as such · in rules and dashboard alike', () => {
+test('a refusal that is no fault of the device · is reported as such · in rules and dashboard alike', () => {
   const ours = Object.entries(REFUSALS).filter(([code, { status }]) => status >= 500 || code === 'backlog-full');
-  const told = [read('observability/prometheus/alerts.yml'), ...readPanelQueries().map(({ expr }) => expr)]
+  const listed = [read('observability/prometheus/alerts.yml'), ...readPanelQueries().map(({ expr }) => expr)]
     .flatMap((text) => [...text.matchAll(/code[=!]~"([^"]+)"/g)])
     .map(([, codes = '']) => codes.split('|').sort());
-  expect(told).toHaveLength(4);
-  for (const codes of told) expect(codes).toEqual(ours.map(([code]) => code).sort());
+  expect(listed).toHaveLength(4);
+  for (const codes of listed) expect(codes).toEqual(ours.map(([code]) => code).sort());
 });
 
 test('what Compose mounts for Prometheus and Grafana · is there', () => {
@@ -69,7 +69,7 @@ describe.skipIf(!isInstalled('promtool'))('promtool (skipped where it is not ins
     expect(stdout).toContain(`${names.length} rules found`);
   });
 
-  test('the alerts · are told and not told · as alerts.test.yml says', async () => {
+  test('the alerts · fire and stay silent · as alerts.test.yml says', async () => {
     const { stderr } = await promtool('test', 'rules', 'alerts.test.yml');
     expect(stderr).toBe('');
   });

@@ -5,7 +5,7 @@ import { accessSync, constants } from 'node:fs';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { freePort } from '../support/graph.ts';
+import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
 import { PROMETHEUS } from './sources.ts';
 

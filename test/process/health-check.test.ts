@@ -9,7 +9,7 @@ import { parse } from 'yaml';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { GROUP_KEY } from '../support/device.ts';
-import { freePort } from '../support/graph.ts';
+import { freePort } from '../support/free-port.ts';
 import { startProcess, type TestProcess } from '../support/process.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { startServer } from '../support/rubbish.ts';

@@ -106,7 +106,7 @@ test('a defect · is no time to drain · but to close at once', async () => {
   expect({ code, last: messages.at(-1) }).toEqual({ code: 1, last: 'stopped' });
 });
 
-test('a part that fails to close · is told by name · and the others are closed all the same', async () => {
+test('a part that fails to close · is reported by name · and the others are closed all the same', async () => {
   const process = run('fails');
   await process.says('running');
   process.signal('SIGTERM');

@@ -78,6 +78,7 @@ async function fail(role: Role, env: Record<string, string>) {
 }
 
 const credential = { AZURE_CLIENT_SECRET: '' };
+const directoryApp = { DEVICE_DIRECTORY: 'entra', DIRECTORY_CLIENT_ID: 'directory' };
 
 const BROKEN: [string, Role, () => Record<string, string>, string[]][] = [
   ['a raw % in an address', 'api', () => ({ REDIS_URL: 'redis://:50%marked@h' }), ['REDIS_URL']],
@@ -157,6 +158,23 @@ const BROKEN: [string, Role, () => Record<string, string>, string[]][] = [
     () => ({ ...credential, AZURE_FEDERATED_TOKEN_FILE: file('none') }),
     ['AZURE_FEDERATED_TOKEN_FILE'],
   ],
+  [
+    'no secret file of the directory',
+    'worker',
+    () => ({ ...directoryApp, DIRECTORY_CLIENT_SECRET_FILE: file('none') }),
+    ['DIRECTORY_CLIENT_SECRET_FILE'],
+  ],
+  [
+    'an empty certificate of the directory, and no secret of the worker',
+    'worker',
+    () => ({
+      ...credential,
+      AZURE_CLIENT_SECRET_FILE: file('none'),
+      ...directoryApp,
+      DIRECTORY_CLIENT_CERTIFICATE_PATH: file('empty'),
+    }),
+    ['AZURE_CLIENT_SECRET_FILE', 'DIRECTORY_CLIENT_CERTIFICATE_PATH'],
+  ],
   ['no further authorities', 'worker', () => ({ NODE_EXTRA_CA_CERTS: file('none') }), ['NODE_EXTRA_CA_CERTS']],
 ];
 
@@ -171,8 +189,7 @@ const PIPED: [string, Role, Record<string, string>][] = [
   ['REDIS_PASSWORD_FILE', 'api', {}],
   ['REDIS_PASSWORD_FILE', 'worker', {}],
   ['AZURE_CLIENT_SECRET_FILE', 'worker', credential],
-  ['AZURE_CLIENT_CERTIFICATE_PATH', 'worker', credential],
-  ['AZURE_FEDERATED_TOKEN_FILE', 'worker', credential],
+  ['DIRECTORY_FEDERATED_TOKEN_FILE', 'worker', directoryApp],
   ['DEVICE_CA_FILE', 'api', { TRUSTED_PROXIES: '10.0.0.1' }],
 ];
 
@@ -182,7 +199,7 @@ test.each(PIPED)('%s of the %s · is a pipe nobody writes to · ends with 78', a
   expect(failed.said).not.toMatch(/defect|marked/i);
 });
 
-test('all that is wrong · of variables, files and ports · is told together', async () => {
+test('all that is wrong · of variables, files and ports · is reported together', async () => {
   const { code, names } = await fail('api', {
     LOG_LEVEL: 'chatty',
     REDIS_URL: '',
@@ -198,7 +215,12 @@ test('all that is wrong · of variables, files and ports · is told together', a
 
 test('files of the other process · are nobody’s business here · and keep nothing from starting', async () => {
   const missing = file('none');
-  const api = start('api', { ...credential, AZURE_CLIENT_SECRET_FILE: missing });
+  const api = start('api', {
+    ...credential,
+    AZURE_CLIENT_SECRET_FILE: missing,
+    ...directoryApp,
+    DIRECTORY_CLIENT_SECRET_FILE: missing,
+  });
   await api.line('listening');
   const worker = start('worker', { TLS_CERT_FILE: missing, TLS_KEY_FILE: missing, DEVICE_CA_FILE: missing });
   await worker.line('working');
@@ -235,7 +257,7 @@ describe('links that Kubernetes makes for a service', () => {
     } else {
       expect([8080, 8081, expect.any(Number)]).toContainEqual(line?.['port']);
     }
-    const told = started.lines.find(({ msg: said }) => said.startsWith('ignored: Kubernetes'));
-    expect(told?.['variables'] ?? null).toEqual(ignored);
+    const logged = started.lines.find(({ msg: said }) => said.startsWith('ignored: Kubernetes'));
+    expect(logged?.['variables'] ?? null).toEqual(ignored);
   });
 });

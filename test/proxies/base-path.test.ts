@@ -1,8 +1,7 @@
 // The bridge below a path of a real proxy, which takes the path off or leaves it: every command, devices, and the pages in a browser.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { deriveDeviceKey } from '../../src/domain/submission/device-key.ts';
-import { listen, type Listener } from '../../src/http/server.ts';
-import { OPERATOR_TOKEN, startTestApp, untilConnected, type TestApp } from '../support/app.ts';
+import { OPERATOR_TOKEN, startListeningApp, type ListeningApp } from '../support/app.ts';
 import { chromiumPath, openPage, startBrowser, titled as needsBrowser } from '../support/browser.ts';
 import { runCli } from '../support/cli.ts';
 import { CONFIGURATION_ID, DEVICE_ID, GROUP_KEY, runResult, sign } from '../support/device.ts';
@@ -13,8 +12,7 @@ import { startTestRedis, type TestRedis } from '../support/redis.ts';
 const BASE = { PUBLIC_BASE_PATH: '/bios' };
 
 let redis: TestRedis;
-let world: TestApp;
-let listener: Listener;
+let world: ListeningApp;
 let proxy: Proxy;
 
 const nginx = (location: string, pass: string) => (to: number) =>
@@ -55,15 +53,12 @@ afterAll(() => redis.close());
 
 async function openBehind(start: (to: number) => Promise<Proxy>, env: Record<string, string>): Promise<void> {
   await redis.client.flushall();
-  world = await startTestApp(redis, { env });
-  await untilConnected(world);
-  listener = await listen(world.app, { host: '127.0.0.1', port: 0, onRefused: world.connectionRefused });
-  proxy = await start(listener.port);
+  world = await startListeningApp(redis, { env });
+  proxy = await start(world.port);
 }
 
 async function close(): Promise<void> {
   await proxy.close();
-  await listener.close();
   await world.close();
 }
 
@@ -85,12 +80,12 @@ describe.each(WAYS)('%s %s', (name, _how, start, env) => {
       for (const signedPath of ['/bios/v1/run-results', '/v1/run-results']) {
         const body = JSON.stringify(runResult({ runId: signedPath.replaceAll('/', '-') }));
         const headers = { 'Content-Type': 'application/json', ...sign({ body, path: signedPath }) };
-        const answer = await send(proxy.port, 'POST', '/bios/v1/run-results', headers, body);
+        const answer = await send({ port: proxy.port, method: 'POST', path: '/bios/v1/run-results', headers, body });
         expect(answer.status).toBe(202);
         const location = String(answer.headers['location']);
         expect(location).toMatch(/^\/bios\/v1\/deliveries\//);
         const signature = sign({ method: 'GET', path: location, body: null });
-        expect(await send(proxy.port, 'GET', location, signature, null)).toMatchObject({
+        expect(await send({ port: proxy.port, method: 'GET', path: location, headers: signature })).toMatchObject({
           status: 200,
           body: { deliveryId: (answer.body as { deliveryId: string }).deliveryId },
         });

@@ -6,8 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { listen, type Listener } from '../../src/http/server.ts';
-import { startTestApp, untilConnected, type TestApp } from '../support/app.ts';
+import { startListeningApp, type ListeningApp } from '../support/app.ts';
 import { clientCert, createAuthority, type Authority, type Made } from '../support/certificates.ts';
 import { runResult } from '../support/device.ts';
 import { PROXIES, startHaproxy, startNginx, titled, type Proxy } from '../support/proxies.ts';
@@ -22,8 +21,7 @@ let root: Authority;
 let server: Made;
 let device: Made;
 let stranger: Made;
-let world: TestApp;
-let listener: Listener;
+let world: ListeningApp;
 
 beforeAll(async () => {
   redis = await startTestRedis('--appendfsync', 'no');
@@ -33,19 +31,16 @@ beforeAll(async () => {
   device = await root.issue();
   stranger = await (await createAuthority({ subject: 'CN=Devices Root' })).issue();
   await writeFile(join(directory, 'ca.pem'), root.pem);
-  world = await startTestApp(redis, {
+  world = await startListeningApp(redis, {
     env: {
       DEVICE_CA_FILE: join(directory, 'ca.pem'),
       TRUSTED_PROXIES: '127.0.0.1',
       CLIENT_CERT_HEADER: HEADER,
     },
   });
-  await untilConnected(world);
-  listener = await listen(world.app, { host: '127.0.0.1', port: 0, onRefused: world.connectionRefused });
 });
 beforeEach(() => redis.client.flushall());
 afterAll(async () => {
-  await listener.close();
   await world.close();
   await redis.close();
   await rm(directory, { recursive: true, force: true });
@@ -63,7 +58,7 @@ const nginx = () =>
         ssl_client_certificate ${at}/ca.pem;
         ssl_verify_client optional_no_ca;
         location / {
-          proxy_pass http://127.0.0.1:${listener.port};
+          proxy_pass http://127.0.0.1:${world.port};
           proxy_set_header ${HEADER} $ssl_client_escaped_cert;
         }
       }`,
@@ -79,7 +74,7 @@ frontend in
   http-request set-header ${HEADER} "${value}" if { ssl_c_used }
   default_backend bridge
 backend bridge
-  server api 127.0.0.1:${listener.port}`,
+  server api 127.0.0.1:${world.port}`,
     files(),
   );
 
@@ -117,7 +112,7 @@ describe.each<[keyof typeof PROXIES, string, () => Promise<Proxy>]>([
       expect(await submit(proxy.port, device)).toBe(200);
     });
 
-    test('whoever has none, or a stranger’s · is not known · whatever header he brings himself', async () => {
+    test('a caller with none, or a stranger’s · is not known · whatever header it sends itself', async () => {
       const forged = [encodeURIComponent(device.pem), clientCert(device), device.der.toString('base64')];
       for (const certificate of [null, stranger]) {
         for (const value of [...forged, forged]) {

@@ -4,7 +4,7 @@ import { Agent, request, type IncomingMessage } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { GROUP_KEY, runResult, sign } from '../support/device.ts';
-import { freePort } from '../support/graph.ts';
+import { freePort } from '../support/free-port.ts';
 import { startProcess, type TestProcess } from '../support/process.ts';
 import { PROXIES, startHaproxy, startNginx, titled, type Proxy } from '../support/proxies.ts';
 import { send } from '../support/raw-http.ts';
@@ -77,7 +77,7 @@ async function startApi(port: number, env: Record<string, string> = {}): Promise
     ...env,
   });
   closing.push(api.close);
-  const isReady = async () => (await send(port, 'GET', '/readyz', {}, null).catch(() => null))?.status === 200;
+  const isReady = async () => (await send({ port, method: 'GET', path: '/readyz' }).catch(() => null))?.status === 200;
   await until('the API is ready', isReady, 20_000);
   return api;
 }

@@ -20,7 +20,7 @@ export function openTestBudget(
   const { attemptTimeoutMs: probeTimeoutMs, backoff } = POLICY;
   const defaults: BudgetSettings = { writesPer20s: 100_000, holdProbeMs: 50, probeTimeoutMs, backoff };
   return {
-    ...createBudget(redis, KEYS, { ...defaults, ...settings }, Date.now),
+    ...createBudget({ redis, keys: KEYS, settings: { ...defaults, ...settings }, clock: Date.now }),
     close: () => disconnect(redis),
   };
 }

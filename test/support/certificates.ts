@@ -28,7 +28,11 @@ export type Asked = {
   notAfter?: Date;
   extensions?: x509.Extension[];
   algorithm?:
-    typeof EC | { name: 'RSASSA-PKCS1-v1_5'; hash: string; publicExponent: Uint8Array; modulusLength: number };
+    | typeof EC
+    | { name: 'Ed25519' }
+    | { name: 'RSASSA-PKCS1-v1_5'; hash: string; publicExponent: Uint8Array; modulusLength: number };
+  /** Of any kind Node knows; for certificates that an authority signs. */
+  keys?: { publicKey: KeyObject; privateKey: KeyObject };
 };
 
 export type AskedAuthority = Asked & { pathLength?: number; isAuthority?: boolean };
@@ -69,13 +73,16 @@ async function make(signer: Signer | null, asked: Asked, constraints: x509.Exten
     notAfter = new Date(Date.now() + DAY_MS),
     extensions = [],
     algorithm = EC,
+    keys: given,
   } = asked;
-  const keys = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const generated = await webcrypto.subtle.generateKey(algorithm, true, ['sign', 'verify']);
+  const keys = 'publicKey' in generated ? generated : null;
+  if (!keys) throw new Error('not a pair of keys');
   const certificate = await x509.X509CertificateGenerator.create({
     serialNumber: `01${randomBytes(8).toString('hex')}`,
     subject,
     issuer: signer?.certificate.subject ?? subject,
-    publicKey: keys.publicKey,
+    publicKey: given ? new Uint8Array(given.publicKey.export({ type: 'spki', format: 'der' })) : keys.publicKey,
     signingKey: signer?.key ?? keys.privateKey,
     signingAlgorithm: (signer?.key ?? keys.privateKey).algorithm.name === 'ECDSA' ? EC : algorithm,
     notBefore,
@@ -90,7 +97,7 @@ async function make(signer: Signer | null, asked: Asked, constraints: x509.Exten
   });
   const made: Made = {
     pem: `${certificate.toString('pem')}\n`,
-    keyPem: KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' }).toString(),
+    keyPem: (given?.privateKey ?? KeyObject.from(keys.privateKey)).export({ type: 'pkcs8', format: 'pem' }).toString(),
     der: new X509Certificate(certificate.toString('pem')).raw,
   };
   return { made, key: keys.privateKey, certificate };

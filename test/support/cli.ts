@@ -2,13 +2,14 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
+import { INHERITED } from './environment.ts';
 
 export type Ran = { code: number | null; stdout: string; stderr: string };
 export type Given = { env?: Record<string, string>; input?: string };
 
 /** Starts a command; it gets nothing of the test's environment except the PATH. */
 export function startCli(args: string[], { env = {}, input = '' }: Given = {}) {
-  const child = spawn(process.execPath, ['src/cli/main.ts', ...args], { env: { PATH: process.env['PATH'], ...env } });
+  const child = spawn(process.execPath, ['src/cli/main.ts', ...args], { env: { ...INHERITED, ...env } });
   child.stdin.end(input);
   let stdout = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => void (stdout += chunk));

@@ -27,6 +27,8 @@ export type Signing = {
   /** Null if the method has no body. */
   body: string | Buffer | null;
   deviceId?: string;
+  /** In the key id; none for the default tenant. */
+  tenant?: string;
   groupKey?: string;
   createdS?: number;
   /** The text between the parentheses. */
@@ -51,10 +53,11 @@ export function sign({
   path = '/v1/run-results',
   body,
   deviceId = DEVICE_ID,
+  tenant,
   groupKey = GROUP_KEY,
   createdS = nowS(),
   components = body === null ? '"@method" "@path"' : '"@method" "@path" "content-digest"',
-  parameters = `;created=${createdS};keyid="${deviceId}";alg="hmac-sha256"`,
+  parameters = `;created=${createdS};keyid="${tenant === undefined ? deviceId : `${tenant}/${deviceId}`}";alg="hmac-sha256"`,
   label = 'device',
   digest = body === null ? '' : digestOf(body),
   values: further = {},

@@ -1,6 +1,4 @@
 // The product's Graph client against the test's own sandbox: real SDKs and HTTPS; everything is closed at the end.
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
 import type { GraphConfig } from '../../src/config/graph.ts';
 import { toSecret } from '../../src/config/secret.ts';
@@ -31,16 +29,6 @@ function startTrustedSandbox(options: SandboxOptions = {}) {
   return createSandbox({ tlsDirectory: trustedTlsDirectory(), ...options });
 }
 
-/** A port that was free a moment ago, so nothing listens on it. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /** A connected sandbox, token source and Graph client; `await using` closes them. */
 export async function startGraph({ sandbox: options = {}, config: changes = {}, clock = Date.now }: Wishes = {}) {
   const sandbox = await startTrustedSandbox(options);
@@ -58,7 +46,7 @@ export async function startGraph({ sandbox: options = {}, config: changes = {}, 
   const ended: Ended[] = [];
   const note: RequestEnded = (request) => void ended.push(request);
   const tokens = createTokenSource(config, clock, note);
-  const client = createGraphClient(config, tokens, clock, note);
+  const client = createGraphClient({ config, tokens, clock, ended: note });
   const configurationId = sandbox.configurationIds[0] ?? '';
   const { signal } = new AbortController();
   return {

@@ -1,10 +1,15 @@
 // A process with three parts for the lifecycle's tests to stop: `orderly`, or with a part that `hangs`, `fails`, `throws` or `rejects`.
 import { createLifecycle } from '../../src/process/lifecycle.ts';
 import { createLog } from '../../src/telemetry/log.ts';
+import { createTelemetry } from '../../src/telemetry/telemetry.ts';
 
 const [, , manner = 'orderly', graceMs = '5000', drainMs = '0'] = process.argv;
 const log = createLog('fixture', 'info');
-const { parts } = createLifecycle(log, { drainMs: Number(drainMs), graceMs: Number(graceMs) });
+const { parts } = createLifecycle(log, {
+  drainMs: Number(drainMs),
+  graceMs: Number(graceMs),
+  onCloseFailed: createTelemetry(log).events.closeFailed,
+});
 
 parts.signal.addEventListener('abort', () => log.info('aborted'));
 const keepAlive = setInterval(() => undefined, 1000);

@@ -80,7 +80,7 @@ export async function liveMarkedDays(): Promise<MarkedWorld> {
     markedRun(runId, { hardwareConfigurationId: sandbox.configurationIds[0], ...members });
 
   async function ask(method: string, path: string, headers: Record<string, string>, body: string | null = null) {
-    const answer = await send(port, method, path, { 'User-Agent': STRANGE.agent, ...headers }, body);
+    const answer = await send({ port, method, path, headers: { 'User-Agent': STRANGE.agent, ...headers }, body });
     answers.push(answer);
     return answer;
   }

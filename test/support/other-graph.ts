@@ -9,19 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { createAuthority } from './certificates.ts';
-
-type OtherRecord = {
-  id: string;
-  configurationId: string;
-  deviceName: string | null;
-  osVersion: string | null;
-  upn: string | null;
-  internalVersion: number;
-  lastStateUpdateDateTime: string;
-  configurationState: string;
-  configurationOutput: string | null;
-  configurationError: string | null;
-};
+import type { GraphRecord } from './graph-record.ts';
 
 const TENANT = 'other-tenant.example';
 const CLIENT = '0d9c7a52-3f43-4b53-8f5c-6f0a1a3b2c4d';
@@ -66,9 +54,9 @@ export async function startOtherGraph(
   const directory = await mkdtemp(join(tmpdir(), 'runstate-other-graph-'));
   const tls = await createCertificate(directory);
   const settings: OtherSettings = { filter: 'ignored', longestText: null };
-  const records: OtherRecord[] = [];
+  const records: GraphRecord[] = [];
   /** How much of a record's texts is shown, if shortened. */
-  const shortened = new Map<OtherRecord, number>();
+  const shortened = new Map<GraphRecord, number>();
   const tokens = new Set<string>();
   const faults: Record<string, number> = {};
   const dice = createDice(seed);
@@ -115,10 +103,10 @@ export async function startOtherGraph(
   }
 
   function create(configurationId: string, body: string): Response | 'nothing' {
-    const { '@odata.type': type, ...members } = JSON.parse(body) as Partial<OtherRecord> & { '@odata.type'?: string };
+    const { '@odata.type': type, ...members } = JSON.parse(body) as Partial<GraphRecord> & { '@odata.type'?: string };
     if (type !== '#microsoft.graph.hardwareConfigurationDeviceState' || 'id' in members) return refusal(400);
     const id = `${configurationId}_${randomUUID()}`;
-    const record = { ...UNSAID, ...members, id, configurationId } as OtherRecord;
+    const record = { ...UNSAID, ...members, id, configurationId } as GraphRecord;
     records.push(record);
     if (settings.longestText !== null) shortened.set(record, settings.longestText);
     if (dice() >= lostShare) return { status: 201, json: show(record, shortened.get(record)) };
@@ -189,7 +177,7 @@ async function createCertificate(directory: string): Promise<{ cert: string; key
 }
 
 /** Instants as this Graph writes them, always with seven digits. Long texts may be cut to their end. */
-function show(record: OtherRecord, longestText = Infinity): object {
+function show(record: GraphRecord, longestText = Infinity): object {
   const [, seconds = '', fraction = '', offset = ''] =
     /^(.{19})(?:\.(\d+))?(.*)$/.exec(record.lastStateUpdateDateTime) ?? [];
   const utc = new Date(Date.parse(seconds + offset)).toISOString().slice(0, 19);

@@ -18,20 +18,22 @@ export const rejected = (status: number, detail = `Graph said ${status}`): Outco
   graph: { status, code: null, requestId: '5c1f' },
 });
 
+type Conclusion = { tenant: Tenant; run: RunResult; outcome: Outcome; instants: { acceptedAt: number; now: number } };
+
 /** Accepts a run result and gives one attempt this outcome; its job is gone, as after a worker's attempt. */
-export async function conclusionOf(
-  { deliveries, redis, keys }: Tenant,
-  run: RunResult,
-  outcome: Outcome,
-  { acceptedAt, now }: { acceptedAt: number; now: number },
-): Promise<Delivery> {
+export async function conclusionOf({
+  tenant: { deliveries, redis, keys },
+  run,
+  outcome,
+  instants: { acceptedAt, now },
+}: Conclusion): Promise<Delivery> {
   const answer = await deliveries.accept(run, acceptedAt);
   if (answer.kind !== 'accepted') throw new Error(answer.kind);
   const stored = await deliveries.load(answer.delivery.id);
   if (!stored) throw new Error('not stored');
   const circumstances = { now, random: 0, held: false };
-  const { delivery } = conclude(begin(stored.delivery, now), outcome, circumstances, POLICY);
-  const saved = await deliveries.save(stored, delivery, now);
+  const { delivery } = conclude({ delivery: begin(stored.delivery, now), outcome, circumstances, policy: POLICY });
+  const saved = await deliveries.save(stored, delivery, { now });
   if (saved.kind !== 'saved') throw new Error(saved.kind);
   await redis.del(`${keys.root}:deliveries:${delivery.id}`);
   await redis.lrem(`${keys.root}:deliveries:wait`, 0, delivery.id);

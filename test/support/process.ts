@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { LogLine } from './app.ts';
+import { INHERITED } from './environment.ts';
 import { until } from './until.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -23,7 +24,7 @@ export type TestProcess = {
 export function startProcess(main: string, env: Record<string, string>, ...args: string[]): TestProcess {
   const child = spawn(process.execPath, [main, ...args], {
     cwd: ROOT,
-    env: { PATH: process.env['PATH'], NODE_OPTIONS: '', ...env },
+    env: { ...INHERITED, NODE_OPTIONS: '', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const lines: LogLine[] = [];

@@ -6,7 +6,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { freePort } from './graph.ts';
+import { freePort } from './free-port.ts';
 import { until } from './until.ts';
 
 export type Proxy = { port: number; url: string; said: () => string; close: () => Promise<void> };

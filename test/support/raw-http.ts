@@ -47,15 +47,24 @@ export function parseAnswer(text: string): Answer {
   };
 }
 
+type RawRequest = {
+  port: number;
+  method: string;
+  path: string;
+  headers?: OutgoingHttpHeaders;
+  body?: Buffer | string | null;
+  localAddress?: string;
+};
+
 /** Sends a request with exactly these header fields and bytes; an array becomes several fields of one name. */
-export async function send(
-  port: number,
-  method: string,
-  path: string,
-  headers: OutgoingHttpHeaders,
-  body: Buffer | string | null,
+export async function send({
+  port,
+  method,
+  path,
+  headers = {},
+  body = null,
   localAddress = '127.0.0.1',
-): Promise<Answer> {
+}: RawRequest): Promise<Answer> {
   const outgoing = request({ host: '127.0.0.1', port, method, path, headers, localAddress, agent: false });
   outgoing.end(body ?? undefined);
   const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage];

@@ -13,9 +13,11 @@ import { until } from './until.ts';
 
 const run = promisify(execFile);
 
+/** Lines of its configuration file, besides port and directory; and arguments of its command. */
+type ServerSettings = { lines: readonly string[]; args?: readonly string[] };
+
 export type RedisServers = {
-  /** @param lines for its configuration file, besides port and directory */
-  start: (name: string, port: number, lines: readonly string[], ...args: string[]) => Promise<ChildProcess>;
+  start: (name: string, port: number, settings: ServerSettings) => Promise<ChildProcess>;
   /** The output of redis-cli, run as the administrator. */
   cli: (port: number, ...command: string[]) => Promise<string>;
   /** Creates a cluster of the servers on these ports. */
@@ -37,7 +39,7 @@ export async function createRedisServers(secured?: { password: string; tls: bool
   const redisCli = async (...args: string[]) => (await run('redis-cli', [...access, ...args])).stdout;
   const cli = (port: number, ...command: string[]) => redisCli('-p', String(port), ...command);
 
-  async function start(name: string, port: number, lines: readonly string[], ...args: string[]): Promise<ChildProcess> {
+  async function start(name: string, port: number, { lines, args = [] }: ServerSettings): Promise<ChildProcess> {
     const file = join(directory, `${name}.conf`);
     const listening = tls ? ['port 0', `tls-port ${port}`, ...tls.lines] : [`port ${port}`];
     const passwords = secured ? [`requirepass ${secured.password}`] : [];

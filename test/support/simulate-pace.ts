@@ -1,5 +1,6 @@
 // Simulates workers with a shared pace and endless work against a hidden limit, event by event; measures the used share.
 import { createPace, learn, rate, type Pace } from '../../src/domain/pace/pace.ts';
+import { createRandom } from '../../src/sandbox/random.ts';
 
 const WINDOW_MS = 20_000;
 
@@ -158,7 +159,7 @@ export function simulate(scenario: Scenario): Simulated {
     if (now >= waitUntil) throttles += 1;
     const backoffMs = random() * Math.min(BACKOFF_CAP_MS, BACKOFF_BASE_MS * 2 ** (throttles - 1));
     waitUntil = Math.max(waitUntil, now + (scenario.retryAfter ? Math.ceil(neededMs / 1000) * 1000 : backoffMs));
-    pace = learn(pace, { kind: 'throttled', waitMs: waitUntil - now, told: scenario.retryAfter }, now);
+    pace = learn(pace, { kind: 'throttled', waitMs: waitUntil - now, announced: scenario.retryAfter }, now);
     askAt = Math.max(askAt, waitUntil);
   }
 
@@ -190,17 +191,6 @@ function take<T>(line: T[], use: (first: T) => void): void {
 function insert<T extends { at: number }>(line: T[], added: T): void {
   const before = line.findLastIndex(({ at }) => at <= added.at);
   line.splice(before + 1, 0, added);
-}
-
-/** mulberry32: the same seed gives the same sequence. @returns numbers in [0, 1) */
-export function createRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function normal(random: () => number): number {

@@ -2,7 +2,10 @@
 import type { Config } from '../../src/config/config.ts';
 import type { RunResult } from '../../src/domain/submission/run-result.ts';
 import { openRedis } from '../../src/queue/redis/open-redis.ts';
-import { environmentTenant, openTenant, type Tenant } from '../../src/queue/tenant.ts';
+import { createHealth, type Health } from '../../src/api/health.ts';
+import { DEFAULT_TENANT } from '../../src/config/tenants/tenant.ts';
+import { openTenant, type Tenant, type TenantSettings } from '../../src/queue/tenant.ts';
+import { createMetrics } from '../../src/telemetry/metrics.ts';
 import type { Purpose } from '../../src/queue/redis/connection.ts';
 import type { TestRedis } from './redis.ts';
 
@@ -13,7 +16,8 @@ export const POLICY = {
   backoff: { baseMs: 20, capMs: 100 },
 };
 
-type TenantSettings = Partial<Config['delivery']> & {
+type TestTenantSettings = Partial<Config['delivery']> & {
+  id?: string;
   purpose?: Purpose;
   payloadKeys?: Config['payloadKeys'];
   groupKeys?: Config['http']['groupKeys'];
@@ -22,7 +26,7 @@ type TenantSettings = Partial<Config['delivery']> & {
 /** Opens a tenant with its own connection; both are closed together. */
 export async function openTestTenant(
   { config }: Pick<TestRedis, 'config'>,
-  { purpose = 'work', payloadKeys = [], groupKeys = [], ...settings }: TenantSettings = {},
+  { id = DEFAULT_TENANT, purpose = 'work', payloadKeys = [], groupKeys = [], ...settings }: TestTenantSettings = {},
 ): Promise<Tenant> {
   const delivery = {
     writesPer20s: 100_000,
@@ -34,21 +38,30 @@ export async function openTestTenant(
     ...settings,
   };
   const backlog = { maxBytes: null, maxAgeMs: null };
-  return openOwnTenant({ redis: config, payloadKeys, http: { groupKeys }, delivery, backlog }, purpose);
+  const http = { groupKeys };
+  return openOwnTenant({ id, redis: config, payloadKeys, http, delivery, backlog }, purpose);
 }
 
 /** Opens a configuration's tenant as a separate process would; closed together with its connection. */
 export async function openOwnTenant(
-  config: Parameters<typeof environmentTenant>[0] & Pick<Config, 'redis'>,
+  {
+    id = DEFAULT_TENANT,
+    redis: redisConfig,
+    http: { groupKeys },
+    delivery,
+    backlog,
+    payloadKeys,
+  }: Omit<TenantSettings, 'id' | 'groupKeys'> &
+    Pick<Config, 'redis'> & { id?: string; http: Pick<Config['http'], 'groupKeys'> },
   purpose: Purpose = 'work',
 ): Promise<Tenant> {
   const ignore = () => undefined;
-  const redis = await openRedis(config.redis, purpose, {
+  const redis = await openRedis(redisConfig, purpose, {
     redisTrouble: ignore,
     waitingForRedis: ignore,
     durability: ignore,
   });
-  const tenant = await openTenant(redis, environmentTenant(config), { redisTrouble: ignore });
+  const tenant = await openTenant(redis, { id, groupKeys, delivery, backlog, payloadKeys }, { redisTrouble: ignore });
   return {
     ...tenant,
     close: async () => {
@@ -57,6 +70,14 @@ export async function openOwnTenant(
     },
   };
 }
+
+/** What a process with this tenant alone says about its health. */
+export const healthOf = (tenant: Tenant): Health =>
+  createHealth({
+    redis: { connection: tenant.redis, explainSilence: tenant.explainSilence },
+    tenants: () => [{ tenant, directory: null }],
+    metrics: createMetrics(),
+  });
 
 export function aRun(number: number | string, members: Partial<RunResult> = {}): RunResult {
   return {

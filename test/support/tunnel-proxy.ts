@@ -2,8 +2,22 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
+import { TLSSocket } from 'node:tls';
+import type { TlsMaterial } from '../../src/sandbox/server/certificates.ts';
 
 export type Tunnel = (request: IncomingMessage, socket: Socket) => void;
+
+/** Opens the TLS of what passes, as inspecting proxies do, and sends it on to a server on this machine. */
+export const inspectTls =
+  ({ certificatePem: cert, privateKeyPem: key }: TlsMaterial, port: number): Tunnel =>
+  (_request, socket) => {
+    socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
+    const opened = new TLSSocket(socket, { isServer: true, cert, key });
+    const upstream = connect(port, '127.0.0.1');
+    opened.on('error', () => upstream.destroy());
+    upstream.on('error', () => opened.destroy());
+    opened.pipe(upstream).pipe(opened);
+  };
 
 /** A proxy whose tunnels lead to this machine whatever host is requested; records the requested hosts. */
 export async function startTunnelProxy(tunnel?: Tunnel) {

@@ -1,7 +1,7 @@
 // The log level of a running process: SIGUSR2 turns debug on and off again, and the log says which is in force.
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { GROUP_KEY } from '../support/device.ts';
-import { freePort } from '../support/graph.ts';
+import { freePort } from '../support/free-port.ts';
 import { startProcess, type TestProcess } from '../support/process.ts';
 import { send } from '../support/raw-http.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
@@ -21,21 +21,22 @@ async function start(level: string): Promise<number> {
   const port = await freePort();
   const env = { REDIS_URL: redis.url, DEVICE_GROUP_KEYS: GROUP_KEY, HOST: '127.0.0.1', PORT: String(port) };
   api = startProcess('src/main.ts', { ...env, LOG_LEVEL: level });
-  await until('the API answers', () => send(port, 'GET', '/livez', {}, null).catch(() => null), 10_000);
+  await until('the API answers', () => send({ port, method: 'GET', path: '/livez' }).catch(() => null), 10_000);
   return port;
 }
 
 const levelsTold = () => api.lines.filter(({ msg }) => msg === 'log level in force').map((line) => line['logLevel']);
 
 async function switchTo(level: string): Promise<void> {
-  const told = levelsTold().length;
+  const before = levelsTold().length;
   api.signal('SIGUSR2');
-  await until(`${level} is in force`, () => levelsTold().length > told);
+  await until(`${level} is in force`, () => levelsTold().length > before);
   expect(levelsTold().at(-1)).toBe(level);
 }
 
 /** Asks something that is logged at debug only. */
-const ask = (port: number, requestId: string) => send(port, 'GET', '/livez', { 'X-Request-Id': requestId }, null);
+const ask = (port: number, requestId: string) =>
+  send({ port, method: 'GET', path: '/livez', headers: { 'X-Request-Id': requestId } });
 const logged = () => api.lines.filter(({ msg }) => msg === 'request').map((line) => line['requestId']);
 
 test.each(['info', 'error', 'silent'])('SIGUSR2 at %s · logs all there is · until the next one', async (level) => {

@@ -75,7 +75,7 @@ describe('lines of one turn', () => {
 });
 
 describe('an error', () => {
-  test('with causes · is told with the whole chain · code and stack of each', () => {
+  test('with causes · is shown with the whole chain · code and stack of each', () => {
     const root = Object.assign(new TypeError('connect refused'), { code: 'ECONNREFUSED' });
     const error = new Error('could not deliver', { cause: new RangeError('fetch failed', { cause: root }) });
     expect(describeError(error)).toMatchObject({
@@ -90,13 +90,13 @@ describe('an error', () => {
     });
   });
 
-  test('that is its own cause · is told · and comes to an end', () => {
+  test('that is its own cause · is reported · and comes to an end', () => {
     const error = new Error('round');
     error.cause = error;
     expect(JSON.stringify(describeError(error)).match(/"message":"round"/g)).toHaveLength(6);
   });
 
-  test('that is none · is told by its type · never by its content', () => {
+  test('that is none · is logged by its type · never by its content', () => {
     expect(describeError('hush-hush')).toEqual({ name: 'NotAnError', message: 'string' });
     expect(describeError({ upn: 'hush-hush' })).toEqual({ name: 'NotAnError', message: 'object' });
     expect(describeError(null)).toEqual({ name: 'NotAnError', message: 'object' });
@@ -113,8 +113,8 @@ describe('an error', () => {
         const error = Object.assign(new Error('it failed'), { code: 'E1', request, command: { args: ['hush-hush'] } });
         ${statement};`);
     expect(text).not.toContain('hush-hush');
-    const told = lines[0]?.['error'] ?? lines[0]?.['err'];
-    expect(Object.keys(told as object).sort()).toEqual(['code', 'message', 'name', 'stack']);
+    const logged = lines[0]?.['error'] ?? lines[0]?.['err'];
+    expect(Object.keys(logged as object).sort()).toEqual(['code', 'message', 'name', 'stack']);
   });
 });
 
@@ -125,7 +125,7 @@ describe('an error of Redis', () => {
   });
   afterAll(() => redis.close());
 
-  test('with a run result in its command · is told · without the command', async () => {
+  test('with a run result in its command · is reported · without the command', async () => {
     await redis.client.set('a', 'text');
     const error: unknown = await redis.client.hset('a', 'output', 'hush-hush').catch((thrown: unknown) => thrown);
     // The error does carry it; only then does leaving it out mean something.

@@ -60,7 +60,7 @@ async function submit(port: number, runId: string, headers: Record<string, strin
   const changes = { runId, hardwareConfigurationId: sandbox.configurationIds[0], ...SECRETS };
   const body = JSON.stringify(runResult(changes));
   const fields = { 'Content-Type': 'application/json', ...sign({ body }), ...headers };
-  const answer = await send(port, 'POST', '/v1/run-results', fields, body);
+  const answer = await send({ port, method: 'POST', path: '/v1/run-results', headers: fields, body });
   expect(answer.status).toBe(202);
   return (answer.body as { deliveryId: string }).deliveryId;
 }
@@ -155,8 +155,8 @@ test('a submission that loses its first answer · is one trace from the device t
     expect(request.endMs).toBeGreaterThanOrEqual(request.startMs);
   }
 
-  const told = only(world.api.lines.filter(({ msg }) => msg === 'submission'));
-  expect(told).toMatchObject({ requestId: 'request-1', deliveryId, traceId: CALLER.traceId });
+  const line = only(world.api.lines.filter(({ msg }) => msg === 'submission'));
+  expect(line).toMatchObject({ requestId: 'request-1', deliveryId, traceId: CALLER.traceId });
   expect(attemptsOf(world, deliveryId).map((line) => line['traceId'])).toEqual([CALLER.traceId, CALLER.traceId]);
 
   const everything = Buffer.concat(collector.requests.map(({ body }) => body)).toString('latin1');

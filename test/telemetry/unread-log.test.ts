@@ -6,11 +6,12 @@ import { connect } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { GROUP_KEY } from '../support/device.ts';
-import { freePort } from '../support/graph.ts';
+import { freePort } from '../support/free-port.ts';
 import { jsonLines } from '../support/printed.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { openUnreadPipe, type UnreadPipe } from '../support/unread-pipe.ts';
 import { until } from '../support/until.ts';
+import { INHERITED } from '../support/environment.ts';
 
 type Started = { child: ChildProcess; port: number; ended: Promise<number | null> };
 
@@ -54,7 +55,7 @@ async function start(
   const port = await freePort();
   const child = spawn(process.execPath, [main], {
     env: {
-      PATH: process.env['PATH'],
+      ...INHERITED,
       ...sandbox.environment(),
       REDIS_URL: redis.url,
       DEVICE_GROUP_KEYS: GROUP_KEY,
@@ -104,12 +105,12 @@ describe.each(PROCESSES)('%s', (_what, main, portName) => {
     expect(await lives(port)).toBe(true);
 
     const text = pipe.read();
-    const told = await until(
+    const report = await until(
       'a line that tells of it',
       () => jsonLines(text()).find(({ msg }) => String(msg).startsWith('log lines were dropped')),
       10_000,
     );
-    expect(told['lines']).toBeGreaterThanOrEqual(dropped);
+    expect(report['lines']).toBeGreaterThanOrEqual(dropped);
     child.kill('SIGTERM');
     expect(await ended).toBe(0);
     await until('its last words', () => text().trim().endsWith('"msg":"stopped"}'));
@@ -184,7 +185,7 @@ describe('the end', () => {
     expect(lines.at(-1)).toMatchObject({ level: 'fatal' });
   });
 
-  test('more than the buffer holds · the last words are kept · and what was dropped is told', async () => {
+  test('more than the buffer holds · the last words are kept · and what was dropped is reported', async () => {
     pipe.fill();
     const ended = run(`
       for (let n = 0; n < 20000; n += 1) log.info({ n, filler: 'x'.repeat(100) }, 'one of many');
@@ -212,3 +213,30 @@ describe('the end', () => {
     expect(await run(`throw new Error('nobody hears');`)).toBe(1);
   }, 20_000);
 });
+
+test('a reader that is slower than the log for long · costs no more memory · than the buffer', async () => {
+  const script = `
+    import { openOutlet } from ${JSON.stringify(new URL('../../src/telemetry/output.ts', import.meta.url).href)};
+    const outlet = openOutlet(1, { bufferBytes: 1_048_576 });
+    const line = 'x'.repeat(1023) + '\\n';
+    const writing = setInterval(() => { for (let n = 0; n < 32; n += 1) outlet.write(line); }, 1);
+    process.on('message', () => {
+      clearInterval(writing);
+      gc();
+      process.send(process.memoryUsage().arrayBuffers, () => process.exit());
+    });`;
+  const child = spawn(process.execPath, ['--expose-gc', '--input-type=module', '--eval', script], {
+    stdio: ['ignore', 'pipe', 'inherit', 'ipc'],
+  });
+  let readBytes = 0;
+  child.stdout?.on('data', (bytes: Buffer) => {
+    readBytes += bytes.length;
+    child.stdout?.pause();
+    setTimeout(() => child.stdout?.resume(), 5);
+  });
+  await until('much is read', () => readBytes > 24_000_000, 25_000);
+  const heldBytes = once(child, 'message');
+  child.send('how much?');
+  expect((await heldBytes)[0]).toBeLessThan(8_000_000);
+  child.kill();
+}, 40_000);

@@ -9,9 +9,9 @@ import { run } from '../domain/sample.ts';
 import { startGraph } from '../support/graph.ts';
 
 const { signal } = new AbortController();
-const fresh = createDelivery('tenant-1', run, 1000);
+const fresh = createDelivery({ tenantId: 'tenant-1', run, now: 1000 });
 const creating = begin(fresh, 2000);
-const looking = begin({ ...fresh, uncertainty: { since: 1500, looks: 0 } }, 2000);
+const looking = begin({ ...fresh, uncertainty: { since: 1500, lookups: 0 } }, 2000);
 const created: Outcome = { kind: 'created', deviceRunStateId: 's1', graph: { status: 201, requestId: 'r1' } };
 
 /** An outside that notes what it is asked and answers as told. */
@@ -65,14 +65,14 @@ test('a listing that was not read to its end · says nothing of what is not foun
   expect(await partly(['a']).deliver(looking, run, signal)).toMatchObject({ kind: 'found', deviceRunStateId: 'a' });
   const { asked, deliver } = partly([]);
   await deliver(
-    begin({ ...looking, uncertainty: { since: 1500, looks: 0, next: 'https://graph/2' } }, 3000),
+    begin({ ...looking, uncertainty: { since: 1500, lookups: 0, next: 'https://graph/2' } }, 3000),
     run,
     signal,
   );
   expect(asked[0]).toEqual(['find', toDeviceRunState(run), 'https://graph/2']);
 });
 
-test('a look that fails · is told as it is · and claims nothing', async () => {
+test('a look that fails · is reported as it is · and claims nothing', async () => {
   const failure: Failure = { kind: 'throttled', retryAfterMs: 5, detail: '429', graph: null };
   const { deliver, asked } = outside(failure);
   expect(await deliver(looking, run, signal)).toBe(failure);
@@ -83,14 +83,14 @@ test('a create whose answer was lost · is found in Graph by the next attempt ·
   await using graph = await startGraph();
   const deliver = createDeliver({
     create: graph.client.create,
-    find: createLookUp(graph.client, () => Promise.resolve(), Date.now),
+    find: createLookUp({ graph: graph.client, takeTurn: () => Promise.resolve(), clock: Date.now }),
     claimable: (ids) => Promise.resolve([...ids]),
   });
   const reported = { ...run, hardwareConfigurationId: graph.configurationId };
-  const first = begin(createDelivery('tenant-1', reported, Date.now()), Date.now());
+  const first = begin(createDelivery({ tenantId: 'tenant-1', run: reported, now: Date.now() }), Date.now());
   graph.sandbox.script('next create: 504 after the write');
   expect(await deliver(first, reported, signal)).toMatchObject({ kind: 'uncertain' });
-  const second = begin({ ...first, uncertainty: { since: Date.now(), looks: 0 } }, Date.now());
+  const second = begin({ ...first, uncertainty: { since: Date.now(), lookups: 0 } }, Date.now());
   expect(await deliver(second, reported, signal)).toMatchObject({
     kind: 'found',
     deviceRunStateId: graph.sandbox.records()[0]?.id,

@@ -113,7 +113,7 @@ const open = (subject: string, clock = queue.clock.now) => {
 const known = (fact: 'filterTaken' | 'createProven') =>
   until(`${fact} is kept`, async () => (await queue.facts.read())[fact]);
 
-test('an option that was refused · is asked for again after its while · also by a worker that was told of it', async () => {
+test('an option that was refused · is tried again after some time · also by a worker that learned of it from another', async () => {
   open('graph').options.note('$filter', false);
   await known('filterTaken');
   const second = open('graph');

@@ -1,7 +1,7 @@
 // Uncertain creates from end to end: a real queue, the real client over HTTPS, and a Graph whose listing misbehaves.
 import { randomUUID } from 'node:crypto';
 import type { ServerResponse } from 'node:http';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { remedyOfHold } from '../../src/domain/hold/hold.ts';
 import { createEvents } from '../../src/telemetry/events.ts';
 import { createLookUp } from '../../src/graph/lookup/look-up.ts';
@@ -12,16 +12,13 @@ import { createPermitQueue } from '../../src/queue/budget/permit-queue.ts';
 import { createDeliver } from '../../workers/deliver.ts';
 import { startGraph } from '../support/graph.ts';
 import { startRawGraph } from '../support/raw-graph.ts';
-import { startTestRedis, type TestRedis } from '../support/redis.ts';
+import { startFreshRedis } from '../support/fresh-redis.ts';
+import type { TestRedis } from '../support/redis.ts';
 import { aRun, openTestTenant, POLICY } from '../support/tenant.ts';
 import { until } from '../support/until.ts';
 
 let redis: TestRedis;
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
-beforeEach(() => redis.client.flushall());
+startFreshRedis((started) => void (redis = started));
 
 type Stored = Record<string, unknown> & { id: string };
 type Listing = (query: string, records: Stored[]) => { status?: number; json: unknown } | null;
@@ -47,8 +44,8 @@ async function start(listing: Listing, creates: Creates = () => 'lost') {
       else answer(response, 409, { error: { code: 'Conflict', message: 'It exists.' } });
       return;
     }
-    const told = listing(decodeURIComponent(url.split('?')[1] ?? ''), records);
-    if (told) answer(response, told.status ?? 200, told.json);
+    const listed = listing(decodeURIComponent(url.split('?')[1] ?? ''), records);
+    if (listed) answer(response, listed.status ?? 200, listed.json);
   });
   const graph = await startGraph({ config: { baseUrl: `${raw.origin}/beta` } });
   const queue = await openTestTenant(redis);
@@ -58,7 +55,7 @@ async function start(listing: Listing, creates: Creates = () => 'lost') {
     permits,
     deliver: createDeliver({
       create: graph.client.create,
-      find: createLookUp(graph.client, permits.furtherPage, Date.now),
+      find: createLookUp({ graph: graph.client, takeTurn: permits.furtherPage, clock: Date.now }),
       claimable: queue.deliveries.unclaimed,
     }),
     events: createEvents(createLog('worker', 'silent'), createMetrics()),
@@ -230,5 +227,5 @@ test('a worker that stops while it reads a listing without an end · ends at onc
   const startedAt = performance.now();
   await world.consumer.close();
   expect(performance.now() - startedAt).toBeLessThan(3000);
-  expect(await world.queue.deliveries.find(id)).toMatchObject({ status: 'waiting', uncertainty: { looks: 0 } });
+  expect(await world.queue.deliveries.find(id)).toMatchObject({ status: 'waiting', uncertainty: { lookups: 0 } });
 });

@@ -69,7 +69,7 @@ async function untilAllDelivered(count: number): Promise<void> {
   expect(worker.lines.filter(({ msg }) => /^held|^defect/.test(msg))).toEqual([]);
 }
 
-test('Redis stalls after an attempt was announced · is told as such, spends no attempt · and nothing is held', async () => {
+test('Redis stalls after an attempt was announced · is reported as such, spends no attempt · and nothing is held', async () => {
   // With a token at hand, whatever takes long is not its endpoint.
   await accept(0);
   await until('the first is created', () => said('attempt').length === 1, 10_000);
@@ -89,7 +89,7 @@ test('Redis stalls after an attempt was announced · is told as such, spends no 
   expect(outcomes.some(([outcome]) => outcome === 'delayed')).toBe(true);
 }, 90_000);
 
-test('the worker is suspended while creates are on their way · is told as such · and Graph is not held for it', async () => {
+test('the worker is suspended while creates are on their way · is reported as such · and Graph is not held for it', async () => {
   sandbox.set({ latencyMs: [500, 500] });
   await Promise.all(Array.from({ length: MANY }, (_, number) => accept(number)));
   await until('creates are on their way', () => (sandbox.stats().byOperation['create'] ?? 0) >= 6);

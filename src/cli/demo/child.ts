@@ -19,13 +19,16 @@ const START_WITHIN_MS = 60_000;
 /** The root of this tree: the checkout, or dist/ of a build. */
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../../..');
 
+type ChildSettings = {
+  name: string;
+  entry: string;
+  env: NodeJS.ProcessEnv;
+  /** Where its log is written. */
+  directory: string;
+};
+
 /** Starts an entry such as `src/main` and resolves once it listens. */
-export async function startChild(
-  name: string,
-  entry: string,
-  env: NodeJS.ProcessEnv,
-  directory: string,
-): Promise<Child> {
+export async function startChild({ name, entry, env, directory }: ChildSettings): Promise<Child> {
   const source = join(ROOT, `${entry}.ts`);
   const file = existsSync(source) ? source : join(ROOT, `${entry}.js`);
   // In its own process group, so that Ctrl-C reaches only the demo, which then closes everything in order.

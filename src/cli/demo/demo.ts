@@ -4,19 +4,20 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { deriveDeviceKey } from '../../domain/submission/device-key.ts';
 import { WINDOW_MS, WINDOW_S } from '../../domain/pace/per-window.ts';
 import { createFleet } from '../../sandbox/fleet/fleet.ts';
+import { enrolFleet } from './fleet-credentials.ts';
 import { createFleetSubmit, runFleet, type FleetResult } from './fleet-run.ts';
 import { createRandom } from '../../sandbox/random.ts';
 import { createSandbox, type Sandbox } from '../../sandbox/sandbox.ts';
 import { startChild, type Child } from './child.ts';
 import { createProgress, type Tally } from './progress.ts';
 import { checkDeliveries, printSummary } from './summary.ts';
+import { demoTenants } from './tenants.ts';
 import { EXIT } from '../exit.ts';
-import { complain, onUnread, print } from '../out.ts';
+import { printError, onUnread, print } from '../out.ts';
 
-export type DemoFlags = { devices: number; once?: true; seed: number; timeScale: number };
+export type DemoFlags = { devices: number; tenants?: number; once?: true; seed: number; timeScale: number };
 
 /** Graph's limit as documented: writes per 20 s, per app and tenant. */
 const WRITES_PER_20S = 100;
@@ -32,9 +33,13 @@ export async function runDemo(flags: DemoFlags): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'runstate-demo-'));
   const opened: (() => Promise<void>)[] = [() => rm(directory, { recursive: true, force: true })];
   try {
-    process.exitCode = await demo(flags, directory, stopping.signal, opened);
+    const { tenants } = flags;
+    process.exitCode =
+      tenants === undefined
+        ? await demo(flags, directory, stopping.signal, opened)
+        : await demoTenants({ ...flags, tenants }, { directory, signal: stopping.signal, opened });
   } catch (error) {
-    if (!stopping.signal.aborted) complain(error instanceof Error ? error.message : 'the demo failed');
+    if (!stopping.signal.aborted) printError(error instanceof Error ? error.message : 'the demo failed');
     process.exitCode = stopping.signal.aborted ? EXIT.ok : EXIT.failed;
   }
   for (const close of opened.reverse()) await close();
@@ -55,16 +60,27 @@ async function demo(
   });
   opened.push(() => sandbox.close());
   const groupKey = randomBytes(32);
+  const fleet = createFleet({
+    devices: flags.devices,
+    seed: flags.seed,
+    configurationIds: sandbox.configurationIds,
+    now: new Date(),
+  });
+  const enrolling = enrolFleet(fleet, sandbox, groupKey);
+  // Awaited below, once the processes have started meanwhile.
+  enrolling.catch(() => undefined);
   const operatorToken = randomBytes(24).toString('hex');
+  const { DEVICE_CA_FILE, DEVICE_DIRECTORY, ...directoryCredential } = sandbox.deviceEnvironment();
   const environment = {
     ...process.env,
     // Everything runs on this machine, so no proxy is used.
     NO_PROXY: '*',
     no_proxy: '*',
-    ...sandbox.environment(),
     DATA_DIR: join(directory, 'redis'),
     REDIS_PREFIX: `runstate-demo-${randomBytes(4).toString('hex')}`,
     DEVICE_GROUP_KEYS: groupKey.toString('base64'),
+    DEVICE_CA_FILE,
+    DEVICE_DIRECTORY,
     OPERATOR_TOKEN: operatorToken,
     GRAPH_WRITES_PER_20S: String(WRITES_PER_20S * flags.timeScale),
     UNCERTAIN_LOOK_AFTER_MS: '1000',
@@ -73,19 +89,18 @@ async function demo(
     WORKER_PORT: '0',
     LOG_LEVEL: 'info',
   };
-  const api = await startChild('api', 'src/main', environment, directory);
+  const api = await startChild({ name: 'api', entry: 'src/main', env: environment, directory });
   opened.push(api.stop);
-  const worker = await startChild('worker', 'workers/main', environment, directory);
+  const worker = await startChild({
+    name: 'worker',
+    entry: 'workers/main',
+    env: { ...environment, ...sandbox.environment(), ...directoryCredential },
+    directory,
+  });
   opened.push(worker.stop);
+  const credentialsOf = await enrolling;
   printAddresses({ api, worker, sandbox, operatorToken, directory }, flags);
 
-  const keyOf = (deviceId: string) => deriveDeviceKey(groupKey, deviceId).toString('base64');
-  const fleet = createFleet({
-    devices: flags.devices,
-    seed: flags.seed,
-    configurationIds: sandbox.configurationIds,
-    now: new Date(),
-  });
   const tally: Tally = { accepted: 0, duplicate: 0, refused: 0, unreachable: 0, delivered: 0, waiting: 0, dead: 0 };
   const progress = createProgress(flags.devices, tally);
   const startedAt = Date.now();
@@ -93,7 +108,7 @@ async function demo(
     submit: createFleetSubmit(
       { baseUrl: api.url, signal },
       { random: createRandom(flags.seed), giveUpAfterMs: 120_000 },
-      keyOf,
+      credentialsOf,
     ),
     concurrency: SUBMISSIONS_AT_ONCE,
     signal,
@@ -110,12 +125,12 @@ async function demo(
   progress.end();
   if (signal.aborted) return EXIT.ok;
 
-  const checked = await checkDeliveries(fleet, api.url, keyOf, sandbox);
-  printSummary({ result, checked, sandbox, seconds: (Date.now() - startedAt) / 1000 });
+  const checked = await checkDeliveries({ fleet, baseUrl: api.url, credentialsOf, sandbox });
+  printSummary({ result, checked, fleet, sandbox, seconds: (Date.now() - startedAt) / 1000 });
   const good = checked.faults.length === 0 && result.surprises.length === 0;
-  for (const fault of checked.faults.slice(0, 10)) complain(fault);
+  for (const fault of checked.faults.slice(0, 10)) printError(fault);
   for (const { submission, outcome } of result.surprises.slice(0, 10)) {
-    complain(`${submission.deviceId}: expected ${submission.expected}, got ${JSON.stringify(outcome)}`);
+    printError(`${submission.deviceId}: expected ${submission.expected}, got ${JSON.stringify(outcome)}`);
   }
   if (!flags.once) {
     print(`Everything stays up for you to look at, best at ${api.url}/dashboard; Ctrl-C ends it.`);
@@ -157,6 +172,9 @@ function printAddresses({ api, worker, sandbox, operatorToken, directory }: Plac
   print(`  logs       ${directory}/api.log   ${directory}/worker.log`);
   print();
   print(
-    `${flags.devices} devices report. Graph takes ${WRITES_PER_20S} writes per ${WINDOW_S / flags.timeScale} s here, and loses an answer now and then.`,
+    `${flags.devices} devices report: a third each with a derived key, a certificate of the fleet’s own authority, and the certificate Entra gave it.`,
+  );
+  print(
+    `Graph takes ${WRITES_PER_20S} writes per ${WINDOW_S / flags.timeScale} s here, and loses an answer now and then.`,
   );
 }

@@ -1,9 +1,10 @@
 // Submits everything a fleet has planned, with limited concurrency, and counts the outcomes.
 import type { SubmitOutcome } from '../../device/outcome.ts';
-import type { Agent } from '../../device/agent.ts';
+import type { DeviceClientOptions } from '../../device/device-client.ts';
+import type { CredentialsOf } from './fleet-credentials.ts';
 import type { Fleet, PlannedSubmission } from '../../sandbox/fleet/fleet.ts';
-import { submitUntilAccepted } from '../../device/persistence.ts';
-import type { Persistence } from '../../device/persistence.ts';
+import { submitUntilAccepted } from '../../device/submit-with-retries.ts';
+import type { RetryOptions } from '../../device/submit-with-retries.ts';
 
 export type FleetRun = {
   submit: (submission: PlannedSubmission) => Promise<SubmitOutcome>;
@@ -40,15 +41,16 @@ export async function runFleet(fleet: Fleet, run: FleetRun): Promise<FleetResult
   return result;
 }
 
-/** Creates a `submit` that retries as devices do and signs with the planned key: the device's own or a wrong one. */
+/** Creates a `submit` that retries as devices do and signs with what the device has. */
 export function createFleetSubmit(
-  agent: Omit<Agent, 'deviceId' | 'deviceKey'>,
-  persistence: Persistence,
-  deviceKeyOf: (deviceId: string) => string,
+  bridge: Pick<DeviceClientOptions, 'baseUrl' | 'signal' | 'fetch'>,
+  retry: RetryOptions,
+  credentialsOf: CredentialsOf,
 ): FleetRun['submit'] {
-  return async ({ deviceId, runResult, signedWith }) => {
-    const deviceKey = signedWith === 'own-key' ? deviceKeyOf(deviceId) : Buffer.alloc(32, 'wrong').toString('base64');
-    const { outcome } = await submitUntilAccepted(runResult, { ...agent, deviceId, deviceKey }, persistence);
+  return async (submission) => {
+    const { deviceId, runResult } = submission;
+    const device = { ...bridge, deviceId, ...credentialsOf(submission) };
+    const { outcome } = await submitUntilAccepted(runResult, device, retry);
     return outcome;
   };
 }

@@ -6,17 +6,19 @@ import type { RedisConfig } from '../../config/redis.ts';
 import { describeSubject, type GraphConfig } from '../../config/graph.ts';
 import { examineConfiguration, type Environment, type Scope } from '../../doctor/configuration.ts';
 import { judgeDeviceKeys } from '../../doctor/device-keys.ts';
+import { DEVICE_PERMISSION, isSameApp } from '../../doctor/directory.ts';
 import { failed, ok, skipped, type Finding } from '../../doctor/finding.ts';
 import { judgeConfiguration, judgeFacts, judgeGraph, judgeProbe, learnFromProbe } from '../../doctor/graph.ts';
 import { judgeRedis } from '../../doctor/redis.ts';
-import { judgeToken } from '../../doctor/token.ts';
-import { ask, configurationUrl, obtainToken } from '../../graph/inspect.ts';
-import { probeWrite } from '../../graph/write-probe.ts';
+import { judgeToken, type Expected } from '../../doctor/token.ts';
+import { requestGraph, configurationUrl, obtainToken } from '../../graph/inspection/inspect.ts';
+import { probeWrite } from '../../graph/inspection/write-probe.ts';
 import { stillKnown, withLearned, type Learned } from '../../domain/operations/graph-facts.ts';
 import { readGiven } from '../../config/variables.ts';
 import { examineDirectory, examineRedis, tryEmbedded } from '../../queue/redis/inspect.ts';
 import { addKeptFacts, readKeptFacts } from '../../queue/budget/kept-facts.ts';
 import { findFileFaults } from '../../process/start-checks.ts';
+import { examineDeviceDirectory } from './directory-checks.ts';
 
 export type Round = { scope: Scope; configurationId: string | null; probeConfigurationId: string | null };
 
@@ -24,15 +26,22 @@ const clock = Date.now;
 
 /** Examines everything it can; checks that depend on a failed one are skipped. */
 export async function* examine(env: Environment, round: Round): AsyncGenerator<Finding> {
-  const { findings, redis, graph } = examineConfiguration(env, round.scope, getCACertificates('extra').length);
+  const { findings, redis, graph, directory } = examineConfiguration(
+    env,
+    round.scope,
+    getCACertificates('extra').length,
+  );
   yield* findings;
   yield* await examineFiles(env, round.scope);
   if (round.scope !== 'worker') yield judgeDeviceKeys(env['DEVICE_GROUP_KEYS']);
   if (redis) yield* examineAnyRedis(redis);
   else yield skipped('redis', 'the configuration does not tell where it is');
   if (round.scope === 'api') yield skipped('graph', 'the API does not call Graph');
-  else if (graph) yield* examineGraph(graph, redis, round);
-  else yield skipped('graph', 'the configuration does not tell where it is, or has no credential');
+  else if (graph) {
+    const isShared = directory !== null && isSameApp(directory.graph, graph);
+    yield* examineGraph({ ...graph, alsoNeeded: isShared ? [DEVICE_PERMISSION] : [] }, redis, round);
+    if (directory) yield* examineDeviceDirectory(directory.graph, graph);
+  } else yield skipped('graph', 'the configuration does not tell where it is, or has no credential');
 }
 
 /** DATA_DIR has its own check. */
@@ -42,7 +51,7 @@ async function examineFiles(env: Environment, scope: Scope): Promise<Finding[]> 
   const faults = await Promise.all(roles.map((role) => findFileFaults(variables, role)));
   const all = faults.flat();
   if (all.length === 0) return [];
-  return [failed('files', all.join('; '), 'Correct these variables, or what stands in their files.')];
+  return [failed('files', all.join('; '), 'Correct these variables, or the content of their files.')];
 }
 
 async function* examineAnyRedis(config: RedisConfig): AsyncGenerator<Finding> {
@@ -83,7 +92,7 @@ async function* examineEmbedded(directory: string): AsyncGenerator<Finding> {
 }
 
 async function* examineGraph(
-  config: GraphConfig,
+  config: GraphConfig & Expected,
   redis: RedisConfig | null,
   { configurationId, probeConfigurationId }: Round,
 ): AsyncGenerator<Finding> {
@@ -93,7 +102,7 @@ async function* examineGraph(
     yield skipped('graph', 'nothing can be asked without a token');
     return;
   }
-  const get = (url: string) => ask('GET', url, obtained.value, config, clock);
+  const get = (url: string) => requestGraph({ method: 'GET', url, token: obtained.value }, config, clock);
   yield* judgeGraph(await get(configurationUrl(config)), config.baseUrl);
   for (const id of new Set([configurationId, probeConfigurationId])) {
     if (id !== null) yield judgeConfiguration(await get(configurationUrl(config, id)), id);
@@ -101,7 +110,7 @@ async function* examineGraph(
   let learned: Learned = {};
   if (probeConfigurationId !== null) {
     const deviceName = `runstate-bridge-doctor-${randomBytes(4).toString('hex')}`;
-    const probed = await probeWrite(config, probeConfigurationId, deviceName, clock);
+    const probed = await probeWrite({ config, hardwareConfigurationId: probeConfigurationId, deviceName, clock });
     yield judgeProbe(probed, deviceName, probeConfigurationId);
     learned = learnFromProbe(probed, clock());
   }

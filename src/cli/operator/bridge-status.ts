@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { readinessSchema, statusSchema, type Readiness } from '../../http/response/response-schemas.ts';
 import { EXIT } from '../exit.ts';
-import { ask, operate, OperatorError, type OperatorFlags } from './operator.ts';
+import { callBridge, operate, OperatorError, type OperatorFlags } from './operator.ts';
 
 /** The status, also of an older bridge, which does not report what each tenant's Graph has accepted. */
 export const shownStatusSchema = statusSchema.extend({
@@ -12,18 +12,18 @@ export type ShownStatus = z.infer<typeof shownStatusSchema>;
 
 export type BridgeStatus =
   | { kind: 'answers'; readiness: Readiness; /** Null if it cannot be read now. */ status: ShownStatus | null }
-  /** `away`: nothing answers at the address, or with an error that may pass. `elsewhere`: not a bridge. */
-  | { kind: 'away' | 'elsewhere'; why: string };
+  /** `unreachable`: nothing answers at the address, or with an error that may pass. `not-a-bridge`: something else answers there. */
+  | { kind: 'unreachable' | 'not-a-bridge'; why: string };
 
 /** How the bridge is, in one word; each has an exit code. */
-export type Level = 'flows' | 'degraded' | 'failing' | 'away' | 'elsewhere';
+export type Level = 'flows' | 'degraded' | 'failing' | 'unreachable' | 'not-a-bridge';
 
 export const EXIT_OF: Record<Level, number> = {
   flows: EXIT.ok,
   degraded: EXIT.degraded,
   failing: EXIT.later,
-  away: EXIT.later,
-  elsewhere: EXIT.unavailable,
+  unreachable: EXIT.later,
+  'not-a-bridge': EXIT.unavailable,
 };
 
 const ANSWER_WITHIN_MS = 5000;
@@ -35,14 +35,14 @@ const ANSWER_WITHIN_MS = 5000;
 export async function readBridgeStatus(flags: OperatorFlags): Promise<BridgeStatus> {
   try {
     const [readiness, status] = await Promise.all([
-      ask(flags, '/readyz', { schema: readinessSchema, alsoWith: [503], withinMs: ANSWER_WITHIN_MS }),
+      callBridge(flags, '/readyz', { schema: readinessSchema, alsoWith: [503], withinMs: ANSWER_WITHIN_MS }),
       operate(flags, '/v1/status', { schema: shownStatusSchema, withinMs: ANSWER_WITHIN_MS }).catch(nullIfLater),
     ]);
     return { kind: 'answers', readiness, status };
   } catch (error) {
     if (!(error instanceof OperatorError)) throw error;
-    if (error.exitCode === EXIT.later) return { kind: 'away', why: error.reason };
-    if (error.exitCode === EXIT.unavailable) return { kind: 'elsewhere', why: error.reason };
+    if (error.exitCode === EXIT.later) return { kind: 'unreachable', why: error.reason };
+    if (error.exitCode === EXIT.unavailable) return { kind: 'not-a-bridge', why: error.reason };
     throw error;
   }
 }

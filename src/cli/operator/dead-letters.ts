@@ -50,12 +50,12 @@ export async function replay(deliveryId: string | undefined, flags: ReplayFlags)
     throw new OperatorError('which ones? give a delivery id, a filter, or --all', EXIT.usage);
   }
   const selection = deliveryId === undefined ? { filter } : { deliveryId };
-  const ask = (body: object) => operate(flags, '/v1/dead-letters/replay', { schema: replayedSchema, body });
-  const { matched } = await ask({ ...selection, dryRun: true });
+  const call = (body: object) => operate(flags, '/v1/dead-letters/replay', { schema: replayedSchema, body });
+  const { matched } = await call({ ...selection, dryRun: true });
   print(`${matched} dead ${matched === 1 ? 'letter matches' : 'letters match'}.`);
   if (flags.dryRun || matched === 0) return;
   if (matched > 1) await confirm(`Replay ${matched} deliveries?`, flags.yes);
-  const { replayed } = await ask(selection);
+  const { replayed } = await call(selection);
   print(`${replayed} replayed.`);
 }
 
@@ -65,12 +65,12 @@ async function purge(flags: DeadLettersFlags): Promise<void> {
     throw new OperatorError('which ones? give a filter, or --all', EXIT.usage);
   }
   const selection = { filter };
-  const ask = (body: object) => operate(flags, '/v1/dead-letters/purge', { schema: purgedSchema, body });
-  const { matched } = await ask({ ...selection, dryRun: true });
+  const call = (body: object) => operate(flags, '/v1/dead-letters/purge', { schema: purgedSchema, body });
+  const { matched } = await call({ ...selection, dryRun: true });
   print(`${matched} dead ${matched === 1 ? 'letter matches' : 'letters match'}.`);
   if (matched === 0) return;
   await confirm(`Forget ${matched} for good? Nobody can replay them then.`, flags.yes);
-  const { purged } = await ask(selection);
+  const { purged } = await call(selection);
   print(`${purged} purged.`);
 }
 

@@ -1,5 +1,10 @@
-// `device`: lists, revokes and restores devices.
-import { revocationSchema, revokedSchema, type RevocationView } from '../../http/response/response-schemas.ts';
+// `device`: lists, revokes and restores devices, and forgets what the directory said about one.
+import {
+  forgottenSchema,
+  revocationSchema,
+  revokedSchema,
+  type RevocationView,
+} from '../../http/response/response-schemas.ts';
 import { EXIT } from '../exit.ts';
 import { operate, OperatorError, type OperatorFlags } from './operator.ts';
 import { print, printJson } from '../out.ts';
@@ -24,9 +29,19 @@ export async function restore(deviceId: string, flags: DeviceFlags): Promise<voi
   print(changed ? `${deviceId} is restored.` : `${deviceId} was not revoked.`);
 }
 
+export async function forget(deviceId: string, flags: DeviceFlags): Promise<void> {
+  const { changed, asked } = await operate(flags, toPath(deviceId, 'forget'), { schema: forgottenSchema, body: {} });
+  const next = asked ? 'the directory is asked again.' : 'the directory is not asked now.';
+  print(`${changed ? `${deviceId} is forgotten` : `Nothing was remembered about ${deviceId}`}; ${next}`);
+}
+
 async function change(deviceId: string, what: 'revoke' | 'restore', flags: DeviceFlags): Promise<RevocationView> {
+  return operate(flags, toPath(deviceId, what), { schema: revocationSchema, body: {} });
+}
+
+function toPath(deviceId: string, what: 'revoke' | 'restore' | 'forget'): string {
   if (!deviceIdSchema.safeParse(deviceId).success) {
     throw new OperatorError('a device id is 1 to 128 of A–Z a–z 0–9 . _ -', EXIT.usage);
   }
-  return operate(flags, `/v1/devices/${encodeURIComponent(deviceId)}/${what}`, { schema: revocationSchema, body: {} });
+  return `/v1/devices/${encodeURIComponent(deviceId)}/${what}`;
 }

@@ -31,8 +31,9 @@ async function identifyRun(flags: ExplainFlags, device: string, run: string): Pr
 
 async function findFirst(flags: ExplainFlags, ids: readonly string[]): Promise<Explained> {
   for (const id of ids) {
-    if (!(await exists(flags, id))) continue;
-    const { found } = await operate(flags, `/dashboard/search.json?text=${encodeURIComponent(id)}`, {
+    const tenant = await findTenant(flags, id);
+    if (tenant === null) continue;
+    const { found } = await operate({ ...flags, tenant }, `/dashboard/search.json?text=${encodeURIComponent(id)}`, {
       schema: searchSchema,
     });
     const explained = found.find(({ deliveryId }) => deliveryId === id);
@@ -41,13 +42,16 @@ async function findFirst(flags: ExplainFlags, ids: readonly string[]): Promise<E
   throw new OperatorError(`there is no delivery ${ids.join(' or ')}: never accepted, or forgotten`, EXIT.refused);
 }
 
-/** Checked first: the dashboard's search would scan everything for an unknown id. */
-async function exists(flags: ExplainFlags, id: string): Promise<boolean> {
+/**
+ * The tenant of a delivery; null if there is none. Asked first: the dashboard's search looks at one tenant, and would scan all
+ * of it for an unknown id.
+ */
+async function findTenant(flags: ExplainFlags, id: string): Promise<string | null> {
   try {
-    await operate(flags, `/v1/deliveries/${encodeURIComponent(id)}`, { schema: deliverySchema });
-    return true;
+    const path = `/v1/deliveries/${encodeURIComponent(id)}`;
+    return (await operate(flags, path, { schema: deliverySchema })).tenant;
   } catch (error) {
-    if (error instanceof OperatorError && error.httpStatus === 404) return false;
+    if (error instanceof OperatorError && error.httpStatus === 404) return null;
     throw error;
   }
 }

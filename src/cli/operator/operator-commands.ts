@@ -13,12 +13,14 @@ import type { ThrottleFlags } from './throttle.ts';
 const ofTheBridge = (command: Command): Command =>
   command
     .option('--url <url>', 'where the bridge is', url, 'http://localhost:8080')
+    .option('--tenant <id>', 'only this tenant, where the bridge serves several')
     .addHelpText('after', '\nThe operator token is taken from OPERATOR_TOKEN.');
 
 /** Adds the same, and the filters that select dead letters. */
 const ofDeadLetters = (command: Command): Command =>
   command
     .option('--url <url>', 'where the bridge is', url, 'http://localhost:8080')
+    .option('--tenant <id>', 'only this tenant, where the bridge serves several')
     .option('--code <code>', 'only those with this code, e.g. graph-404')
     .option('--configuration <guid>', 'only those of this hardware configuration')
     .option('--device <id>', 'only those of this device')
@@ -85,7 +87,7 @@ export function addOperatorCommands(program: Command): void {
 
   const device = program
     .command('device')
-    .description('devices that are revoked: whatever they prove, they are not known');
+    .description('devices: revoke them, restore them, forget what the directory said');
 
   ofTheBridge(device.command('list'))
     .description('list those that are, newest first')
@@ -107,6 +109,15 @@ export function addOperatorCommands(program: Command): void {
     .action(
       withOperatorErrors(async (deviceId: string, flags: DeviceFlags) =>
         (await import('./device.ts')).restore(deviceId, flags),
+      ),
+    );
+
+  ofTheBridge(device.command('forget'))
+    .description('forget what the device directory said about one, and ask it again now')
+    .argument('<device-id>')
+    .action(
+      withOperatorErrors(async (deviceId: string, flags: DeviceFlags) =>
+        (await import('./device.ts')).forget(deviceId, flags),
       ),
     );
 }

@@ -2,10 +2,15 @@
 import { z } from 'zod';
 import { problemSchema } from '../../http/response/response-schemas.ts';
 import { isLater } from '../../device/outcome.ts';
+import { readText } from '../../device/response-text.ts';
 import { EXIT } from '../exit.ts';
-import { complain } from '../out.ts';
+import { printError } from '../out.ts';
 
-export type OperatorFlags = { url: string };
+export type OperatorFlags = {
+  url: string;
+  /** Only this tenant; without it all that the operator may see. */
+  tenant?: string;
+};
 
 type ErrorDetails = { reason?: string; httpStatus?: number | null };
 
@@ -56,7 +61,15 @@ export function routeOf(base: string, path: string): URL {
 export async function operate<T>(flags: OperatorFlags, path: string, options: CallOptions<T>): Promise<T> {
   const token = process.env['OPERATOR_TOKEN'];
   if (token === undefined || token === '') throw new OperatorError('OPERATOR_TOKEN is not set', EXIT.usage);
-  return ask(flags, path, { ...options, headers: { Authorization: `Bearer ${token}` } });
+  return callBridge(flags, ofTenant(path, flags.tenant), {
+    ...options,
+    headers: { Authorization: `Bearer ${token}` },
+  });
+}
+
+function ofTenant(path: string, tenant: string | undefined): string {
+  if (tenant === undefined) return path;
+  return `${path}${path.includes('?') ? '&' : '?'}${new URLSearchParams({ tenant }).toString()}`;
 }
 
 /**
@@ -64,7 +77,7 @@ export async function operate<T>(flags: OperatorFlags, path: string, options: Ca
  * only for the given address.
  * @throws OperatorError as `operate` does
  */
-export async function ask<T>({ url }: OperatorFlags, path: string, options: CallOptions<T>): Promise<T> {
+export async function callBridge<T>({ url }: OperatorFlags, path: string, options: CallOptions<T>): Promise<T> {
   const { schema, body, headers, withinMs = ANSWER_WITHIN_MS, alsoWith = [] } = options;
   const unreachable = (error: unknown): never => {
     const reason = reasonOf(error);
@@ -77,7 +90,7 @@ export async function ask<T>({ url }: OperatorFlags, path: string, options: Call
     redirect: 'manual',
     signal: AbortSignal.timeout(withinMs),
   }).catch(unreachable);
-  const json = parseJson(await readText(response).catch(unreachable));
+  const json = parseJson(await readText(response, MOST_CHARACTERS).catch(unreachable));
   if (response.ok || alsoWith.includes(response.status)) {
     const checked = schema.safeParse(json);
     // Returned unparsed: members unknown to this version are kept for the reader.
@@ -111,15 +124,6 @@ function notTheBridge(url: string, { status, headers }: Response, error: z.ZodEr
   return new OperatorError(`${url} ${what}: does this address lead to the bridge?`, EXIT.unavailable, { reason: what });
 }
 
-async function readText({ body }: Response): Promise<string> {
-  let text = '';
-  for await (const part of body?.pipeThrough(new TextDecoderStream()) ?? []) {
-    text += part;
-    if (text.length > MOST_CHARACTERS) throw new Error('its answer does not end');
-  }
-  return text;
-}
-
 function parseJson(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -143,7 +147,7 @@ export function withOperatorErrors<T extends unknown[]>(
       await command(...args);
     } catch (error) {
       if (!(error instanceof OperatorError)) throw error;
-      complain(error.message);
+      printError(error.message);
       process.exitCode = error.exitCode;
     }
   };

@@ -7,10 +7,10 @@ import { toTable } from '../table.ts';
 
 const WORDS: Record<Level, string> = {
   flows: 'deliveries flow',
-  degraded: 'accepts run results, but wants an operator',
+  degraded: 'accepts run results, but needs an operator',
   failing: 'refuses run results',
-  away: 'is not reachable',
-  elsewhere: 'is not the bridge’s address',
+  unreachable: 'is not reachable',
+  'not-a-bridge': 'is not the bridge’s address',
 };
 
 type Tenant = ShownStatus['tenants'][number];

@@ -33,18 +33,18 @@ async function watch(flags: StatusFlags): Promise<void> {
     );
   }
   const live = process.stdout.isTTY && !flags.json;
-  let told: string | null = null;
+  let lastLine: string | null = null;
   while (!stopping.signal.aborted) {
     const bridge = await readBridgeStatus(flags);
     const line = toLine(bridge);
     if (live) {
       const screen = toScreen(bridge, flags.url);
-      redraw([...screen, '', `${now()}, every second; Ctrl-C ends it.`], told === null);
-    } else if (line !== told) {
+      redraw([...screen, '', `${now()}, every second; Ctrl-C ends it.`], lastLine === null);
+    } else if (line !== lastLine) {
       if (flags.json) printJson({ at: now(), ...toJson(bridge) }, 0);
       else print(`${now()}  ${line}`);
     }
-    told = line;
+    lastLine = line;
     await delay(LOOK_EVERY_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
   }
 }

@@ -1,16 +1,13 @@
 // `bench`: submits to a running bridge as fast as it answers; reports throughput, latency and refusals.
 import { setTimeout as delay } from 'node:timers/promises';
-import { deriveDeviceKey } from '../../domain/submission/device-key.ts';
-import { parseGroupKeys } from '../../config/environment.ts';
-import { submit } from '../../device/agent.ts';
+import type { SubmitOutcome } from '../../device/outcome.ts';
 import { defaultConfigurations } from '../../sandbox/graph/default-tenant.ts';
 import { confirm } from '../operator/confirm.ts';
-import { EXIT } from '../exit.ts';
-import { OperatorError } from '../operator/operator.ts';
-import { complain, print, printJson } from '../out.ts';
+import { printError, print, printJson } from '../out.ts';
+import { createFleetClient } from './fleet-client.ts';
 import { createSubmissions } from './simulate-fleet.ts';
 import { createLatencies, toPercentiles } from './simulate-load.ts';
-import { createStopSignal } from '../stop-signal.ts';
+import { createStopController } from '../stop-controller.ts';
 import { toTable } from '../table.ts';
 import {
   count,
@@ -48,8 +45,7 @@ const UNANSWERED_WAIT_MS = 100;
 const BUSY = 0.9;
 
 export async function bench(flags: BenchFlags): Promise<void> {
-  const [groupKey] = parseGroupKeys(process.env['DEVICE_GROUP_KEYS']);
-  if (!groupKey) throw new OperatorError('DEVICE_GROUP_KEYS must hold base64 keys of 16 to 64 bytes', EXIT.usage);
+  const submit = createFleetClient(flags.url);
   const configurationIds = flags.configuration ?? defaultConfigurations.map(({ id }) => id);
   await confirm(
     `For ${flags.warmUp + flags.seconds} s ${flags.url} gets as many run results as it takes, and each one it accepts is created in Graph, for ${configurationIds.join(', ')}. Go on?`,
@@ -63,12 +59,8 @@ export async function bench(flags: BenchFlags): Promise<void> {
     again: 0,
   });
   const output = flags.size === undefined ? {} : { output: 'x'.repeat(flags.size) };
-  const stopping = createStopSignal();
-  const submitNext = () => {
-    const run = { ...next(), ...output };
-    const deviceKey = deriveDeviceKey(groupKey, run.deviceId).toString('base64');
-    return submit(run, { baseUrl: flags.url, deviceId: run.deviceId, deviceKey });
-  };
+  const stopping = createStopController();
+  const submitNext = () => submit({ ...next(), ...output });
   const load = (seconds: number) => submitFor(seconds, flags.connections, stopping.signal, submitNext);
 
   const warmUp = await load(flags.warmUp);
@@ -84,7 +76,7 @@ async function submitFor(
   forSeconds: number,
   connections: number,
   signal: AbortSignal,
-  submitNext: () => ReturnType<typeof submit>,
+  submitNext: () => Promise<SubmitOutcome>,
 ): Promise<Measured> {
   const counts = createSubmissionCounts();
   const latencies = createLatencies();
@@ -137,6 +129,6 @@ function printMeasured(measured: Measured, warmUp: SubmissionCounts, { connectio
   ];
   print(...toTable(['what', 'how many', ''], rows));
   if (measured.clientBusy > BUSY) {
-    complain('This command was the limit, not the bridge: run several at once, or on another machine.');
+    printError('This command was the limit, not the bridge: run several at once, or on another machine.');
   }
 }

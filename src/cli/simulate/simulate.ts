@@ -1,14 +1,10 @@
 // `simulate`: submits to a running bridge as a fleet would, at a fixed rate, and reports the outcomes.
-import { deriveDeviceKey } from '../../domain/submission/device-key.ts';
-import { parseGroupKeys } from '../../config/environment.ts';
-import { submit } from '../../device/agent.ts';
 import { defaultConfigurations } from '../../sandbox/graph/default-tenant.ts';
-import { EXIT } from '../exit.ts';
-import { OperatorError } from '../operator/operator.ts';
-import { complain, print, printJson } from '../out.ts';
+import { printError, print, printJson } from '../out.ts';
+import { createFleetClient } from './fleet-client.ts';
 import { createSubmissions } from './simulate-fleet.ts';
 import { createLatencies, runAtRate, toPercentiles, type Latencies } from './simulate-load.ts';
-import { createStopSignal } from '../stop-signal.ts';
+import { createStopController } from '../stop-controller.ts';
 import { toTable } from '../table.ts';
 import {
   count,
@@ -39,8 +35,7 @@ const PROGRESS_EVERY_MS = 5000;
 const SEEDED_NOW_MS = Date.UTC(2026, 10, 1);
 
 export async function simulate(flags: SimulateFlags): Promise<void> {
-  const [groupKey] = parseGroupKeys(process.env['DEVICE_GROUP_KEYS']);
-  if (!groupKey) throw new OperatorError('DEVICE_GROUP_KEYS must hold base64 keys of 16 to 64 bytes', EXIT.usage);
+  const submit = createFleetClient(flags.url);
   const next = createSubmissions({
     devices: flags.devices,
     configurationIds: flags.configuration ?? defaultConfigurations.map(({ id }) => id),
@@ -48,21 +43,17 @@ export async function simulate(flags: SimulateFlags): Promise<void> {
     nowMs: flags.seed === undefined ? Date.now() : SEEDED_NOW_MS,
     again: flags.again,
   });
-  const stopping = createStopSignal();
+  const stopping = createStopController();
   const counts = createSubmissionCounts();
   const latencies = createLatencies();
   const startedAt = performance.now();
   const progress = setInterval(() => {
-    if (!flags.json) complain(`${counts.submitted} submitted: ${counts.accepted} accepted, ${counts.known} known`);
+    if (!flags.json) printError(`${counts.submitted} submitted: ${counts.accepted} accepted, ${counts.known} known`);
   }, PROGRESS_EVERY_MS);
   const total = flags.seconds === undefined ? (flags.runs ?? flags.devices) : flags.seconds * flags.rate;
   await runAtRate(
     { total, perSecond: flags.rate, signal: stopping.signal },
-    async () => {
-      const run = next();
-      const deviceKey = deriveDeviceKey(groupKey, run.deviceId).toString('base64');
-      count(counts, await submit(run, { baseUrl: flags.url, deviceId: run.deviceId, deviceKey }));
-    },
+    async () => count(counts, await submit(next())),
     latencies.record,
   );
   clearInterval(progress);

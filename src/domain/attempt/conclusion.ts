@@ -4,7 +4,7 @@ import type { Attempt, Delivery, GraphAnswer, LastFailure, Outcome, Uncertainty 
 import type { Failure } from './failure.ts';
 import type { Verdict } from './decide.ts';
 
-/** A mark without an outcome: the worker that left it may have sent the create. */
+/** An intent without an outcome: the worker that left it may have sent the create. */
 export const LOST_WORKER: Failure = {
   kind: 'uncertain',
   abandoned: true,
@@ -32,8 +32,16 @@ const NO_RECORD_AGREES: Failure = {
 /** Verdicts after which the attempt does not count: it says nothing about the delivery. */
 const NOT_COUNTED: readonly Verdict['then'][] = ['everyone-waits', 'hold', 'at-once'];
 
+type EndedAttempt = {
+  delivery: Delivery;
+  outcome: Outcome;
+  verdict: Verdict;
+  /** Milliseconds since 1970. */
+  now: number;
+};
+
 /** Records an outcome in its delivery and applies the verdict. */
-export function conclude(delivery: Delivery, outcome: Outcome, verdict: Verdict, now: number): Delivery {
+export function conclude({ delivery, outcome, verdict, now }: EndedAttempt): Delivery {
   const done = NOT_COUNTED.includes(verdict.then) ? withdraw(delivery) : counted(delivery, outcome, now);
   const failure = isFailure(outcome) ? outcome : verdict.then === 'dead' ? NO_RECORD_AGREES : null;
   const concluded = failure ? { ...done, lastFailure: toLastFailure(failure, verdict, now) } : done;
@@ -48,14 +56,14 @@ function counted(delivery: Delivery, outcome: Outcome, now: number): Delivery {
   const number = delivery.attemptsMade + 1;
   const attempt: Attempt = {
     number,
-    at: delivery.mark?.at ?? now,
+    at: delivery.intent?.at ?? now,
     outcome: outcome.kind,
     graphStatus: outcome.graph?.status ?? null,
     graphRequestId: outcome.graph?.requestId ?? null,
   };
   return {
     ...delivery,
-    mark: null,
+    intent: null,
     attemptsMade: number,
     attempts: [...delivery.attempts, attempt].slice(-ATTEMPTS_KEPT),
     failingSince: isFailure(outcome) ? (delivery.failingSince ?? now) : delivery.failingSince,
@@ -84,7 +92,7 @@ function follow(delivery: Delivery, outcome: Outcome, verdict: Verdict, now: num
       return delivery;
     case 'dead': {
       // If replayed, it is looked up first.
-      const unsure = outcome.kind === 'uncertain' ? { since: now, looks: 0 } : null;
+      const unsure = outcome.kind === 'uncertain' ? { since: now, lookups: 0 } : null;
       // All records were read and none matched: if replayed, it is created again.
       const uncertainty = outcome.kind === 'absent' ? null : (delivery.uncertainty ?? unsure);
       return { ...delivery, status: 'dead', uncertainty };
@@ -93,11 +101,11 @@ function follow(delivery: Delivery, outcome: Outcome, verdict: Verdict, now: num
 }
 
 function stillUncertain({ uncertainty }: Delivery, outcome: Outcome, now: number): Uncertainty {
-  const { since = now, looks = 0, conflict = outcome.kind === 'conflict' } = uncertainty ?? {};
+  const { since = now, lookups = 0, conflict = outcome.kind === 'conflict' } = uncertainty ?? {};
   const next = outcome.kind === 'inconclusive' ? outcome.next : outcome.kind === 'absent' ? null : uncertainty?.next;
   return {
     since,
-    looks: looks + (outcome.kind === 'absent' ? 1 : 0),
+    lookups: lookups + (outcome.kind === 'absent' ? 1 : 0),
     ...(conflict && { conflict }),
     ...(next && { next }),
   };

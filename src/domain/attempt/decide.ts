@@ -39,19 +39,30 @@ const CONFLICT = 'graph-409';
 const EXPIRED = 'expired';
 const EXPIRED_UNCERTAIN = 'expired-uncertain';
 
+type DecisionInput = { outcome: Outcome; delivery: Delivery; chance: Chance; policy: Policy };
+
 /** Pure: time and randomness are arguments. */
-export function decide(outcome: Outcome, delivery: Delivery, chance: Chance, policy: Policy): Decision {
+export function decide({ outcome, delivery, chance, policy }: DecisionInput): Decision {
   const { now, random } = chance;
-  const operation: Operation = delivery.mark?.sends === 'look' ? 'look' : 'create';
+  const operation: Operation = delivery.intent?.sends === 'look' ? 'look' : 'create';
   switch (outcome.kind) {
     case 'created':
     case 'found':
-      return always({ then: 'done', deviceRunStateId: outcome.deviceRunStateId }, { kind: 'recovered', inFull: true });
+      return always(
+        { then: 'done', deviceRunStateId: outcome.deviceRunStateId },
+        { kind: 'recovered', inFull: true, delivered: true },
+      );
     case 'absent':
-      return always(afterAbsence(delivery, chance, policy), { kind: 'recovered', inFull: true });
+      return always(afterAbsence(delivery, chance, policy), { kind: 'recovered', inFull: true, delivered: false });
     case 'inconclusive': {
       const at = now + Math.min(policy.backoff.capMs, policy.lookAfterMs * (inconclusiveInARow(delivery) + 1));
-      return ageing(delivery, now, policy, { then: 'look', at }, { kind: 'recovered', inFull: false });
+      return ageing(
+        delivery,
+        now,
+        policy,
+        { then: 'look', at },
+        { kind: 'recovered', inFull: false, delivered: false },
+      );
     }
     case 'conflict':
       return always({ then: 'look', at: now }, { kind: 'answered', missing: false });
@@ -117,7 +128,7 @@ function ageing(delivery: Delivery, now: number, policy: Policy, verdict: Verdic
 }
 
 function afterAbsence(delivery: Delivery, { now, random }: Chance, policy: Policy): Verdict {
-  const lookups = (delivery.uncertainty?.looks ?? 0) + 1;
+  const lookups = (delivery.uncertainty?.lookups ?? 0) + 1;
   if (lookups < LOOKUPS_UNTIL_ABSENT) return { then: 'look', at: now + policy.lookAfterMs * 2 ** lookups };
   return delivery.uncertainty?.conflict
     ? { then: 'dead', code: CONFLICT }
@@ -125,10 +136,10 @@ function afterAbsence(delivery: Delivery, { now, random }: Chance, policy: Polic
 }
 
 /** By when a create has reached Graph, if ever: after its worker disappeared it may be in flight until its timeout. */
-function arrivedBy({ abandoned }: { abandoned?: true }, { mark }: Delivery, now: number, policy: Policy): number {
-  if (!abandoned || !mark) return now;
+function arrivedBy({ abandoned }: { abandoned?: true }, { intent }: Delivery, now: number, policy: Policy): number {
+  if (!abandoned || !intent) return now;
   // An instant in the future was recorded before the clock stepped back.
-  return Math.max(now, Math.min(mark.at, now) + policy.attemptTimeoutMs);
+  return Math.max(now, Math.min(intent.at, now) + policy.attemptTimeoutMs);
 }
 
 function cause({ detail }: Failure, reason: HoldReason, about: FailureCause['about']): FailureCause {

@@ -4,18 +4,20 @@ import type { Delivery, Outcome } from '../delivery.ts';
 /** The delivery that already owns the record. */
 type Owner = Pick<Delivery, 'attempts' | 'deliveredAt'>;
 
-/** @param oneRowPerDevice whether the tenant is known to keep one row per device */
-export function isReplaced(
-  owner: Owner,
-  outcome: Extract<Outcome, { kind: 'created' | 'found' }>,
-  delivery: Pick<Delivery, 'mark' | 'uncertainty' | 'acceptedAt'>,
-  oneRowPerDevice: boolean,
-): boolean {
+type ClaimedTwice = {
+  owner: Owner;
+  outcome: Extract<Outcome, { kind: 'created' | 'found' }>;
+  delivery: Pick<Delivery, 'intent' | 'uncertainty' | 'acceptedAt'>;
+  /** Whether the tenant is known to keep one row per device. */
+  oneRowPerDevice: boolean;
+};
+
+export function isReplaced({ owner, outcome, delivery, oneRowPerDevice }: ClaimedTwice): boolean {
   const ownedAt = owner.deliveredAt ?? Infinity;
   switch (outcome.kind) {
     case 'created':
       // If the owner only found the record, after this create was announced, it may have found this delivery's record.
-      return owner.attempts.at(-1)?.outcome === 'created' || ownedAt < (delivery.mark?.at ?? delivery.acceptedAt);
+      return owner.attempts.at(-1)?.outcome === 'created' || ownedAt < (delivery.intent?.at ?? delivery.acceptedAt);
     case 'found':
       // With one row per device the row matches this run, whichever create wrote it last. Otherwise it is the owner's.
       return oneRowPerDevice && ownedAt < (delivery.uncertainty?.since ?? delivery.acceptedAt);

@@ -128,7 +128,7 @@ export function holdOf(holds: readonly Hold[], operation: Operation, hardwareCon
  * already explains. The tenant's come first, then the oldest.
  */
 export function summariseHolds(holds: readonly Hold[]): Hold[] {
-  const told: Hold[] = [];
+  const shown: Hold[] = [];
   const rank = ({ hardwareConfigurationId, about, since }: Hold) =>
     [hardwareConfigurationId === null ? 0 : 1, about === 'look' ? 1 : 0, since] as const;
   const inOrder = holds.toSorted((a, b) => {
@@ -136,12 +136,12 @@ export function summariseHolds(holds: readonly Hold[]): Hold[] {
     return left[0] - right[0] || left[1] - right[1] || left[2] - right[2];
   });
   for (const hold of inOrder) {
-    const explained = told.some(
+    const explained = shown.some(
       ({ reason, hardwareConfigurationId }) =>
         reason === hold.reason &&
         (hardwareConfigurationId === null || hardwareConfigurationId === hold.hardwareConfigurationId),
     );
-    if (!explained) told.push(hold);
+    if (!explained) shown.push(hold);
   }
-  return told;
+  return shown;
 }

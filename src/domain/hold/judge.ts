@@ -16,8 +16,8 @@ export type Knowledge = {
   suspicions: Record<string, Suspicion>;
   /** When an operation last succeeded for a configuration. */
   worked: Record<string, number>;
-  /** The configuration holds that still have a delivery to probe them: they are not forgotten. */
-  probed?: readonly string[];
+  /** The configuration holds that keep deliveries back, which probe them; they are not forgotten. */
+  parked?: readonly string[];
 };
 
 export const NOTHING_KNOWN: Knowledge = { holds: {}, suspicions: {}, worked: {} };
@@ -56,12 +56,19 @@ const TALLIES_AT_MOST = 4;
 const probeIntervalMs = (probes: number, holdProbeMs: number): number =>
   holdProbeMs * Math.min(LONGEST_PROBE_INTERVAL, 2 ** Math.min(probes, 4));
 
+type JudgeInput = {
+  before: Knowledge;
+  evidence: Evidence;
+  now: number;
+  /** Delay before the first probe. */
+  holdProbeMs: number;
+};
+
 /**
  * Judges one outcome. A failure that may concern a single configuration holds that configuration, and also the tenant
  * unless another configuration that is not held itself succeeded recently. A hold ends only when what it is about works.
- * @param holdProbeMs delay before the first probe
  */
-export function judge(before: Knowledge, evidence: Evidence, now: number, holdProbeMs: number): Judgement {
+export function judge({ before, evidence, now, holdProbeMs }: JudgeInput): Judgement {
   const judged = begin(giveBack(before, evidence.deliveryId, now), now);
   const { operation, effect, hardwareConfigurationId } = evidence;
   const own = keyOfHold(operation, hardwareConfigurationId);
@@ -80,6 +87,7 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
     case 'recovered':
       reached();
       works();
+      if (effect.delivered) endIdle();
       break;
     case 'hold':
     case 'count-failure':
@@ -111,6 +119,14 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
     judged.knowledge.worked[own] = now;
   }
 
+  /** Nothing is left to probe a hold of this configuration that keeps nothing back, such as after its last delivery was found. */
+  function endIdle(): void {
+    for (const about of ['create', 'look'] as const) {
+      const key = keyOfHold(about, hardwareConfigurationId);
+      if (before.parked?.includes(key) === false && judged.knowledge.holds[key]?.probe === null) judged.end(key);
+    }
+  }
+
   /** Graph decided on the request: only holds about its decisions can continue. */
   function answered(): void {
     for (const key of [own, operation]) {
@@ -134,19 +150,19 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
     const keys = failing.scope === 'tenant' ? [tenant] : [own, tenant];
     for (const key of keys) if (isProbeOf(key)) judged.persist(key, failing, evidence, holdProbeMs);
     if (failing.scope === 'tenant') {
-      if (judged.suspect(tenant, failing, evidence) >= failuresUntilHold(failing)) holdTenant(failing, null);
+      if (judged.countFailure(tenant, failing, evidence) >= failuresUntilHold(failing)) holdTenant(failing, null);
       return;
     }
     // A configuration known to fail says nothing more about the tenant.
     if (judged.knowledge.holds[own]) return;
-    const enough = judged.suspect(own, failing, evidence) >= failuresUntilHold(failing);
+    const enough = judged.countFailure(own, failing, evidence) >= failuresUntilHold(failing);
     const wasItsTurn = isProbeOf(tenant) && judged.knowledge.holds[tenant] !== undefined;
     if (wasItsTurn || (enough && !failing.missing)) {
       judged.hold(own, newHold(failing, hardwareConfigurationId, null));
       // It was this configuration's turn to probe: others may probe now, so that each can show whether it works.
       if (wasItsTurn) judged.tryOthers(tenant, now);
     }
-    const everywhere = judged.suspect(tenant, failing, evidence) >= failuresUntilHold(failing);
+    const everywhere = judged.countFailure(tenant, failing, evidence) >= failuresUntilHold(failing);
     const isTenants = !failing.missing || judged.configurationsOf(tenant, failing) > 1;
     if (everywhere && isTenants && !hasWitness()) holdTenant(failing, configurationKey(hardwareConfigurationId));
   }
@@ -194,8 +210,8 @@ export function judge(before: Knowledge, evidence: Evidence, now: number, holdPr
 }
 
 /** The holds without those that nothing is left to probe. */
-export function remembered({ holds, probed }: Knowledge, now: number): Knowledge['holds'] {
-  const kept = new Set(probed);
+export function remembered({ holds, parked }: Knowledge, now: number): Knowledge['holds'] {
+  const kept = new Set(parked);
   return Object.fromEntries(Object.entries(holds).filter(([key, hold]) => kept.has(key) || !isForgotten(hold, now)));
 }
 
@@ -288,7 +304,7 @@ function begin(before: Knowledge, now: number) {
       if (held) knowledge.holds[key] = { ...held, tryOthersAt: at };
     },
     /** @returns how many failures of this kind are counted */
-    suspect: (key: HoldKey, failing: Failing, { deliveryId, hardwareConfigurationId }: Evidence): number => {
+    countFailure: (key: HoldKey, failing: Failing, { deliveryId, hardwareConfigurationId }: Evidence): number => {
       const alike = tallyOf(failing);
       const tallies = knowledge.suspicions[key]?.tallies ?? {};
       const known = tallies[alike] ?? { deliveries: [], configurations: [], count: 0 };

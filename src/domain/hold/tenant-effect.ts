@@ -8,8 +8,11 @@ export type TenantEffect =
   | { kind: 'throttle'; retryAfterMs: number | null }
   /** Graph decided on the request, so whatever blocked such requests is over, though the operation did not succeed. */
   | { kind: 'answered'; missing: boolean }
-  /** The operation works for this configuration. Only a complete success ends the backoff of earlier throttling. */
-  | { kind: 'recovered'; inFull: boolean }
+  /**
+   * The operation works for this configuration. Only a complete success ends the backoff of earlier throttling.
+   * `delivered`: the record is in Graph, so nothing more follows for this delivery.
+   */
+  | { kind: 'recovered'; inFull: boolean; delivered: boolean }
   /** A single failure of this kind begins a hold. */
   | ({ kind: 'hold' } & FailureCause)
   /** A hold begins once enough failures of this kind have been counted. */

@@ -19,9 +19,10 @@ export function maskBiosPasswords(text: string): string {
 }
 
 const FINDERS = [findNamedSecrets, findCallSecrets, findSecureStrings, findToolSecrets];
-/** Most texts contain none of these: one test instead of dozens. */
-const SIGN = new RegExp([NAME_SIGN, CALL_SIGN, TOOL_SIGN].join('|'), 'i');
-const findSecrets = (text: string): Range[] => (SIGN.test(text) ? FINDERS.flatMap((find) => find(text)) : []);
+/** Most texts contain none of these: one test instead of dozens. In lower case, as ignoring case takes twice as long. */
+const SIGN = new RegExp([NAME_SIGN, CALL_SIGN, TOOL_SIGN].join('|'));
+const hasSign = (text: string): boolean => SIGN.test(text.toLowerCase());
+const findSecrets = (text: string): Range[] => (hasSign(text) ? FINDERS.flatMap((find) => find(text)) : []);
 const hasSecret = (text: string): boolean => findInViews(text, findSecrets).some(([start, end]) => end > start);
 
 /** The marker of an encoded password in HP's tools; the marker itself is not secret. */

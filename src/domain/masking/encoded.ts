@@ -2,33 +2,38 @@
 import type { Range } from './values.ts';
 
 const SHORTEST = 16;
-/** May be broken into lines, as by certutil and consoles. */
+/** At the start of a run. May be broken into lines, as by certutil and consoles. */
 const TOKEN =
-  /(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/]{16,}(?:\r?\n[A-Za-z0-9+/]{16,}){0,4096}(?:\r?\n[A-Za-z0-9+/]{1,15})?={0,2}/g;
+  /(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/]{16,}(?:\r?\n[A-Za-z0-9+/]{16,}){0,4096}(?:\r?\n[A-Za-z0-9+/]{1,15})?={0,2}/y;
 const PRINTED = /^[\t\n\r\u0020-\u007e\u00a0-\ufffc]*$/;
 
 /** @param hasSecret whether a decoded text contains anything to mask */
 export function findEncoded(text: string, hasSecret: (decoded: string) => boolean): Range[] {
-  if (!hasLongWord(text)) return [];
   const ranges: Range[] = [];
-  for (const { index, 0: token } of text.matchAll(TOKEN)) {
+  for (let run = findRun(text, 0); run; run = findRun(text, run.end)) {
+    TOKEN.lastIndex = run.start;
+    const token = TOKEN.exec(text)?.[0];
+    if (token === undefined) continue;
+    run.end = run.start + token.length;
     const [firstLine = token] = token.split(/\r?\n/, 1);
     const found = [...new Set([token, firstLine])].find((part) => readTexts(part).some(hasSecret));
-    if (found !== undefined) ranges.push([index, index + found.length]);
+    if (found !== undefined) ranges.push([run.start, run.start + found.length]);
   }
   return ranges;
 }
 
-/** Whether there are this many Base64 characters in a row. Checks only every n-th position, as any such run covers one. */
-function hasLongWord(text: string): boolean {
-  for (let at = SHORTEST - 1; at < text.length; at += SHORTEST) {
-    let from = at;
-    while (from > at - SHORTEST && isBase64(text.charCodeAt(from))) from -= 1;
-    let to = at;
-    while (to < from + SHORTEST && isBase64(text.charCodeAt(to + 1))) to += 1;
-    if (to - from >= SHORTEST) return true;
+/** The next run of so many Base64 characters. Looks only at every n-th position, as any such run covers one. */
+function findRun(text: string, from: number): { start: number; end: number } | null {
+  for (let at = from + SHORTEST - 1; at < text.length; at += SHORTEST) {
+    let start = at;
+    while (start >= from && isBase64(text.charCodeAt(start))) start -= 1;
+    if (start === at) continue;
+    let end = at + 1;
+    while (isBase64(text.charCodeAt(end))) end += 1;
+    if (end - start - 1 >= SHORTEST) return { start: start + 1, end };
+    at = end;
   }
-  return false;
+  return null;
 }
 
 /** A–Z, a–z, 0–9, + and / by character code; false for NaN, past the end of the text. */

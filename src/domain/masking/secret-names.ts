@@ -117,7 +117,20 @@ function quoteBefore(text: string, at: number): string {
 /** PowerShell's own message before the name of a property: `Exception setting "Password": "Access denied"`. */
 const EXCEPTION = /Exception (?:setting|getting|calling) ["'“]?$/i;
 
-function readSite(text: string, site: Site): Reading | null {
+/** A number after a space: `Password 2: x` names the second password, `-Password 2:x` sets one that begins with 2. */
+const SPACED_NUMBER = /[ \t]\d{1,2}$/;
+
+/** Only prose numbers its passwords; after an option, a path or a setting's name the number begins the value. */
+function withoutNumber(text: string, site: Site): Site {
+  const isNumbered = site.form === 'variable' || (site.form === 'bare' && !isTarget(text, site));
+  if (isNumbered || !/[:=(]/.test(text[site.end] ?? '')) return site;
+  const number = SPACED_NUMBER.exec(text.slice(site.start, site.end))?.[0] ?? '';
+  const name = site.name.slice(0, site.name.length - number.length);
+  return { ...site, name, end: site.end - number.length };
+}
+
+function readSite(text: string, named: Site): Reading | null {
+  const site = withoutNumber(text, named);
   const { form, end } = site;
   if (EXCEPTION.test(text.slice(Math.max(0, site.start - 24), site.start))) return null;
   if (form === 'dash' || form === 'slash') return readOption(text, site) ?? readNamedValue(text, end);

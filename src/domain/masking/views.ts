@@ -1,8 +1,10 @@
 // Alternative views of a text: without invisible characters, with escapes decoded, with console line wraps joined.
 import type { Range } from './values.ts';
 
-/** A view, and where each of its characters begins and ends in the original text. */
-type View = { text: string; starts: Int32Array; ends: Int32Array };
+/** Where each character of a view begins and ends in the original text. */
+type Offsets = { starts: Int32Array; ends: Int32Array };
+/** Few views contain anything to mask, so offsets are computed when they are asked for; the original text has none. */
+type View = { text: string; offsets: (() => Offsets) | null };
 
 /** Terminal sequences for colours, titles and links. */
 const SEQUENCE = String.raw`(?:\u001b\[|\u009b)[0-?]{0,32}[ -/]{0,4}[@-~]|\u001b[\]PX^_][^\u0007\u001b\u009c\r\n]{0,256}(?:\u0007|\u001b\\|\u009c)?|\u001b[ -/]{0,2}[0-~]?`;
@@ -33,21 +35,23 @@ function decode(found: RegExpMatchArray): string {
 
 const toBlank = ({ 0: whole }: RegExpMatchArray): string => (/^[\r\u0085\u2028\u2029]/.test(whole) ? '\n' : ' ');
 
-/** What INVISIBLE, SPACING and ESCAPE begin with; most texts contain none of it. */
-const ODD = new RegExp(String.raw`[\u001b\u009b]|${UNSEEN}|[\u000b\u000c\u0085\u2028\u2029%&\\\x60^]|_x|\r(?!\n)`, 'i');
+/** What INVISIBLE and SPACING begin with, and ESCAPE: most texts contain none of it. */
+const UNUSUAL = new RegExp(String.raw`[\u001b\u009b]|${UNSEEN}|[\u000b\u000c\u0085\u2028\u2029]|\r(?!\n)`);
+const ESCAPED = /_x|\\[\\ux]|%[2-7]|&[#a-z]|[`^][a-z0-9=:_-]/i;
 
 /** All views that differ from the text itself; for most texts there are none. */
 function createViews(text: string): View[] {
-  if (!ODD.test(text)) return [joinWrapped(toView(text))].filter((view) => view !== null);
-  const plain = replaceAll(toView(text), INVISIBLE, () => '');
-  const spaced = replaceAll(toView(text), SPACING, toBlank);
-  const decoded = replaceAll(plain ?? toView(text), ESCAPE, decode);
-  const views = [plain, spaced, decoded].filter((view) => view !== null);
-  const joined = joinWrapped(decoded ?? plain ?? toView(text));
-  return joined ? [...views, joined] : views;
+  const original = toView(text);
+  const isUnusual = UNUSUAL.test(text);
+  const plain = isUnusual ? replaceAll(original, INVISIBLE, () => '') : null;
+  const spaced = isUnusual ? replaceAll(original, SPACING, toBlank) : null;
+  const readable = plain ?? original;
+  const decoded = ESCAPED.test(readable.text) ? replaceAll(readable, ESCAPE, decode) : null;
+  const joined = joinWrapped(decoded ?? readable);
+  return [plain, spaced, decoded, joined].filter((view) => view !== null);
 }
 
-const toView = (text: string): View => ({ text, starts: new Int32Array(0), ends: new Int32Array(0) });
+const toView = (text: string): View => ({ text, offsets: null });
 
 /** Null if nothing is replaced. A view of the original text needs no offsets. */
 function replaceAll(of: View, pattern: RegExp, replace: (found: RegExpMatchArray) => string): View | null {
@@ -61,28 +65,37 @@ function replaceAll(of: View, pattern: RegExp, replace: (found: RegExpMatchArray
 type Cut = { start: number; end: number; by: string };
 
 function cutView(of: View, cuts: Cut[]): View {
-  const isText = of.starts.length === 0;
-  const startOf = (at: number) => (isText ? at : (of.starts[at] ?? 0));
-  const endOf = (at: number) => (isText ? at + 1 : (of.ends[at] ?? 0));
-  const starts = new Int32Array(of.text.length);
-  const ends = new Int32Array(of.text.length);
   const parts: string[] = [];
-  let length = 0;
+  let done = 0;
+  for (const { start, end, by } of cuts) {
+    parts.push(of.text.slice(done, start), by);
+    done = end;
+  }
+  parts.push(of.text.slice(done));
+  const text = parts.join('');
+  let known: Offsets | undefined;
+  return { text, offsets: () => (known ??= computeOffsets(of, cuts, text.length)) };
+}
+
+function computeOffsets(of: View, cuts: Cut[], length: number): Offsets {
+  const within = of.offsets?.();
+  const startOf = (at: number) => (within ? (within.starts[at] ?? 0) : at);
+  const endOf = (at: number) => (within ? (within.ends[at] ?? 0) : at + 1);
+  const [starts, ends] = [new Int32Array(length), new Int32Array(length)];
+  let here = 0;
   let done = 0;
   const keep = (to: number) => {
-    parts.push(of.text.slice(done, to));
-    for (let at = done; at < to; at += 1, length += 1) [starts[length], ends[length]] = [startOf(at), endOf(at)];
+    for (let at = done; at < to; at += 1, here += 1) [starts[here], ends[here]] = [startOf(at), endOf(at)];
   };
   for (const { start, end, by } of cuts) {
     keep(start);
     done = end;
     if (by === '') continue;
-    parts.push(by);
-    [starts[length], ends[length]] = [startOf(start), endOf(end - 1)];
-    length += 1;
+    [starts[here], ends[here]] = [startOf(start), endOf(end - 1)];
+    here += 1;
   }
   keep(of.text.length);
-  return { text: parts.join(''), starts, ends };
+  return { starts, ends };
 }
 
 /** Consoles break full lines even in the middle of a word. */
@@ -106,7 +119,8 @@ export function findInViews(text: string, find: (view: string) => Range[]): Rang
   const ranges = find(text);
   for (const view of createViews(text)) {
     for (const [start, end] of find(view.text)) {
-      if (end > start) ranges.push([view.starts[start] ?? 0, view.ends[end - 1] ?? 0]);
+      const offsets = end > start ? view.offsets?.() : undefined;
+      if (offsets) ranges.push([offsets.starts[start] ?? 0, offsets.ends[end - 1] ?? 0]);
     }
   }
   return ranges;

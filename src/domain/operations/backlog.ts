@@ -33,13 +33,10 @@ export function roomBytes({ openBytes, usedBytes, maxmemoryBytes }: Backlog, { m
   return Math.min((maxBytes ?? Infinity) - openBytes, (maxmemoryBytes ?? Infinity) * SHARE_OF_MAXMEMORY - usedBytes);
 }
 
+type BacklogCheck = { backlog: Backlog; limits: BacklogLimits; wasFull: boolean; now: number };
+
 /** Why nothing new is accepted, for operators; null while there is room. */
-export function findBacklogFullReason(
-  backlog: Backlog,
-  limits: BacklogLimits,
-  wasFull: boolean,
-  now: number,
-): string | null {
+export function findBacklogFullReason({ backlog, limits, wasFull, now }: BacklogCheck): string | null {
   const { openBytes, oldestOpenAt, usedBytes, maxmemoryBytes } = backlog;
   const share = wasFull ? REOPENS_AT : 1;
   if (limits.maxBytes !== null && openBytes >= limits.maxBytes * share) {

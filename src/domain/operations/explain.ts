@@ -44,7 +44,9 @@ function summarise(delivery: Explainable, { hold, throttle }: Situation): string
         ? `Accepted and stored; it waits for its turn${unless}.`
         : `Back in the queue after it had given up; it waits for its turn${unless}.`;
     case 'delivering':
-      return delivery.mark?.sends === 'look' ? 'Being looked for in Graph just now.' : 'Being sent to Graph just now.';
+      return delivery.intent?.sends === 'look'
+        ? 'Being looked for in Graph just now.'
+        : 'Being sent to Graph just now.';
     case 'waiting':
       return uncertainty
         ? `Sent, and not yet known whether Graph has it; it will be looked for${unless}.`
@@ -114,7 +116,7 @@ function foreseeTry(delivery: Explainable, { now, hold, throttle, writesPer20s }
 
 function whatComes({ uncertainty }: Explainable): string {
   if (!uncertainty) return 'a worker creates it in Graph';
-  const look = `${Math.min(uncertainty.looks + 1, LOOKUPS_UNTIL_ABSENT)} of ${LOOKUPS_UNTIL_ABSENT}`;
+  const look = `${Math.min(uncertainty.lookups + 1, LOOKUPS_UNTIL_ABSENT)} of ${LOOKUPS_UNTIL_ABSENT}`;
   return `a worker looks in Graph (look ${look}): found, it is delivered; not there after the last look, it is ${uncertainty.conflict ? 'given up, since Graph says that it collides with another' : 'created again'}`;
 }
 

@@ -14,7 +14,7 @@ export type HistorySource = Pick<
   | 'acceptedAt'
   | 'attemptsMade'
   | 'attempts'
-  | 'mark'
+  | 'intent'
   | 'lastFailure'
   | 'deliveredAt'
   | 'deviceRunStateId'
@@ -48,17 +48,17 @@ export function describeHistory(delivery: HistorySource): string[] {
 }
 
 function describeAttempts({ attempts, lastFailure }: HistorySource): Line[] {
-  let looks: number | null = null;
+  let lookups: number | null = null;
   let collides = false;
   const ofAnAttempt = lastFailure && attempts.findLast(({ outcome }) => outcome === lastFailure.kind);
   const lines = attempts.map((attempt): Line => {
     const { at, number, outcome } = attempt;
-    const looking = looks !== null || outcome === 'absent' || outcome === 'found' || outcome === 'inconclusive';
-    if (outcome === 'uncertain' || outcome === 'conflict') looks ??= 0;
+    const looking = lookups !== null || outcome === 'absent' || outcome === 'found' || outcome === 'inconclusive';
+    if (outcome === 'uncertain' || outcome === 'conflict') lookups ??= 0;
     if (!looking) collides = outcome === 'conflict';
-    if (outcome === 'absent') looks = (looks ?? 0) + 1;
-    const what = looking ? describeLookup(attempt, looks ?? 0, collides) : describeCreate(attempt);
-    if (looks === LOOKUPS_UNTIL_ABSENT) looks = null;
+    if (outcome === 'absent') lookups = (lookups ?? 0) + 1;
+    const what = looking ? describeLookup(attempt, lookups ?? 0, collides) : describeCreate(attempt);
+    if (lookups === LOOKUPS_UNTIL_ABSENT) lookups = null;
     return {
       at,
       text: `try ${number}: ${what}${evidence(attempt)}${attempt === ofAnAttempt ? said(lastFailure) : ''}`,
@@ -80,12 +80,12 @@ function describeCreate({ outcome }: Attempt): string {
   return FAILURES[outcome];
 }
 
-function describeLookup({ outcome }: Attempt, looks: number, collides: boolean): string {
+function describeLookup({ outcome }: Attempt, lookups: number, collides: boolean): string {
   if (outcome === 'created' || outcome === 'found') return 'looked in Graph and found it: the create had worked';
   if (outcome === 'absent') {
-    return looks < LOOKUPS_UNTIL_ABSENT
-      ? `looked in Graph, and it is not there (look ${looks} of ${LOOKUPS_UNTIL_ABSENT})`
-      : `looked in Graph for the last time (${looks} of ${LOOKUPS_UNTIL_ABSENT}): ${collides ? 'no record there agrees with it' : 'surely not there, so it is created again'}`;
+    return lookups < LOOKUPS_UNTIL_ABSENT
+      ? `looked in Graph, and it is not there (look ${lookups} of ${LOOKUPS_UNTIL_ABSENT})`
+      : `looked in Graph for the last time (${lookups} of ${LOOKUPS_UNTIL_ABSENT}): ${collides ? 'no record there agrees with it' : 'surely not there, so it is created again'}`;
   }
   if (outcome === 'inconclusive')
     return 'looked in Graph, and not all records could be read: it is looked for further on';
@@ -97,15 +97,15 @@ function describeLookup({ outcome }: Attempt, looks: number, collides: boolean):
 function describePresent({
   status,
   attemptsMade,
-  mark,
+  intent,
   lastFailure,
   deliveredAt,
   deviceRunStateId,
 }: HistorySource): Line[] {
   const lines: Line[] = [];
-  if (mark) {
-    const what = mark.sends === 'look' ? 'looking in Graph' : 'sending it to Graph';
-    lines.push({ at: mark.at, text: `try ${attemptsMade + 1}: ${what}; no outcome yet` });
+  if (intent) {
+    const what = intent.sends === 'look' ? 'looking in Graph' : 'sending it to Graph';
+    lines.push({ at: intent.at, text: `try ${attemptsMade + 1}: ${what}; no outcome yet` });
   }
   if (deliveredAt !== null) {
     lines.push({ at: deliveredAt, text: `delivered: record ${deviceRunStateId ?? 'unknown'} in Graph` });

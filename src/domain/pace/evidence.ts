@@ -101,7 +101,7 @@ function countsSince(since: number): Omit<Evidence, 'episodeWrites' | 'episodeSi
 }
 
 /** Until when a Retry-After counts as part of the window it ends. Longer than a window it is a penalty. */
-export function toldEnd(waitMs: number, windowMs: number, now: number): number {
+export function announcedEnd(waitMs: number, windowMs: number, now: number): number {
   return waitMs > windowMs ? now : now + Math.max(0, waitMs - ROUNDED_UP_MS);
 }
 

@@ -81,8 +81,16 @@ export function suspectNoise<N extends Noise>(before: N, per20s: number, until: 
   };
 }
 
+type Episode<N extends Noise> = {
+  before: N;
+  ceilingPer20s: number;
+  isFull: boolean;
+  /** When its wait ends. */
+  until: number;
+};
+
 /** Handles an episode whose wait ends at `until` and that results in this ceiling. */
-export function meetLimit<N extends Noise>(before: N, ceilingPer20s: number, isFull: boolean, until: number): N {
+export function meetLimit<N extends Noise>({ before, ceilingPer20s, isFull, until }: Episode<N>): N {
   const provenNow = prove(before, until);
   const voidBelow = isFull ? VOID_BELOW : MOVED_BY;
   const isVoid = before.hasMetLimit === 0 || before.provenPer20s * (1 - voidBelow) > ceilingPer20s;

@@ -9,7 +9,7 @@ import {
   followEpisode,
   measure,
   skip,
-  toldEnd,
+  announcedEnd,
 } from './evidence.ts';
 import type { Evidence } from './evidence.ts';
 import { cool, createNoise, isAlone, isNoisy, meetLimit, suspectNoise, type Noise } from './noise.ts';
@@ -107,10 +107,10 @@ export const PACE_MEMBERS = [
 ] as const satisfies readonly (keyof Pace)[];
 
 /**
- * `granted`: a slot was taken. `throttled`: Graph refused one request; all requests now wait `waitMs`, and `told` is true
+ * `granted`: a slot was taken. `throttled`: Graph refused one request; all requests now wait `waitMs`, and `announced` is true
  * if that is Graph's Retry-After rather than our own guess.
  */
-export type PaceEvent = { kind: 'granted' } | { kind: 'throttled'; waitMs: number; told: boolean };
+export type PaceEvent = { kind: 'granted' } | { kind: 'throttled'; waitMs: number; announced: boolean };
 
 /** A pace without any history: it starts at the configured rate and probes immediately. */
 export function createPace(startPer20s: number, now: number): Pace {
@@ -196,15 +196,15 @@ function skipAll(pace: Pace, ms: number): Pace {
 }
 
 /** All requests wait. Clustered refusals, or one with Retry-After, mean a limit, until the latter proves to be noise. */
-function throttle(before: Pace, { waitMs, told }: { waitMs: number; told: boolean }, now: number): Pace {
+function throttle(before: Pace, { waitMs, announced }: { waitMs: number; announced: boolean }, now: number): Pace {
   const met = skipUnused({ ...before, heat: before.heat + 1 }, now);
   const isFollowUp = now < met.resumeAt || now < met.throttledAt + followedMs(met);
-  const isFull = isStillFull(met.triedWrites) || (told && waitMs > LONGEST_LONE_WAIT_MS);
-  if (isFollowUp || isFull || !isAlone(met)) return episode(met, { waitMs, told, isFollowUp }, now);
+  const isFull = isStillFull(met.triedWrites, now - met.resumeAt) || (announced && waitMs > LONGEST_LONE_WAIT_MS);
+  if (isFollowUp || isFull || !isAlone(met)) return episode(met, { waitMs, announced, isFollowUp }, now);
   const pace = isReturning(met) ? suspectNoise(met, onCurve(met), now + waitMs) : met;
-  const isUnproven = !told && (isReturning(met) || met.hasMetLimit === 0);
+  const isUnproven = !announced && (isReturning(met) || met.hasMetLimit === 0);
   if (isNoisy(pace) || isUnproven) return refusedAlone(met, pace, now + waitMs, now);
-  return episode(pace, { waitMs, told, isFollowUp }, now);
+  return episode(pace, { waitMs, announced, isFollowUp }, now);
 }
 
 /** Still returning to the ceiling, where a limit would not be expected to refuse anything. */
@@ -237,28 +237,28 @@ function afterLone(before: Pace, pace: Pace): number {
   return Math.max(LEAST_PER_20S, ceilingPer20s * (1 - LONE_FALL));
 }
 
-type Refusal = { waitMs: number; told: boolean; isFollowUp: boolean };
+type Refusal = { waitMs: number; announced: boolean; isFollowUp: boolean };
 
 /** All requests wait, and the pace falls to just below what Graph was seen to accept. */
-function episode(pace: Pace, { waitMs, told, isFollowUp }: Refusal, now: number): Pace {
+function episode(pace: Pace, { waitMs, announced, isFollowUp }: Refusal, now: number): Pace {
   const began = isFollowUp ? followEpisode(pace, now >= pace.resumeAt) : begin(pace, now);
   const present = onCurve(pace);
-  const isFull = (told && !isFollowUp) || isStillFull(pace.triedWrites);
-  const end = told ? toldEnd(waitMs, LONGEST_FULL_MS, now) : now;
+  const isFull = (announced && !isFollowUp) || isStillFull(pace.triedWrites, now - pace.resumeAt);
+  const end = announced ? announcedEnd(waitMs, LONGEST_FULL_MS, now) : now;
   const isTimely = !isFollowUp && pace.grownMs > pace.returnMs;
   const { isWindow, ...seen } = learnWindow(began, { isFull, since: began.throttledAt, end }, isTimely);
   // Refused again after a guessed wait: Graph was full until now.
-  const until = told ? toldEnd(waitMs, seen.windowMs, now) : Math.min(now, seen.throttledAt + seen.windowMs);
+  const until = announced ? announcedEnd(waitMs, seen.windowMs, now) : Math.min(now, seen.throttledAt + seen.windowMs);
   const highest = isFollowUp ? pace.ceilingPer20s : present;
   const taken = Math.min(highest, isWindow ? seen.filledPer20s : measure(seen, present, until));
   const least = Math.max(LEAST_PER_20S, present * LARGEST_FALL_TO);
   const measuredPer20s = Math.max(least, taken);
   const settled = isFollowUp ? measuredPer20s : Math.min(present, settle(pace.ceilingPer20s, measuredPer20s));
   const ceilingPer20s = Math.max(least, settled);
-  const resumeAt = Math.max(pace.resumeAt, now + waitMs, told ? 0 : madeUpAt(seen, pace.ceilingPer20s, now));
+  const resumeAt = Math.max(pace.resumeAt, now + waitMs, announced ? 0 : madeUpAt(seen, pace.ceilingPer20s, now));
   const since = Math.max(now, resumeAt - SEEN_OF_WAIT_MS);
   return {
-    ...meetLimit(countFrom(seen, since), ceilingPer20s, isFull && !told, resumeAt),
+    ...meetLimit({ before: countFrom(seen, since), ceilingPer20s, isFull: isFull && !announced, until: resumeAt }),
     spanWrites: 0,
     spanSince: since,
     ceilingPer20s,
@@ -295,8 +295,8 @@ function settle(ceilingPer20s: number, measuredPer20s: number): number {
 
 /** Returns soon if the limit has moved; otherwise a little later after each episode: stable limits are probed less. */
 function nextReturnMs(pace: Pace, measuredPer20s: number, isFollowUp: boolean): number {
-  const { ceilingPer20s, returnMs } = pace;
-  if (differsBy(measuredPer20s, ceilingPer20s) > MOVED_BY) return RETURN_AFTER_MOVE_MS;
+  const { ceilingPer20s, returnMs, windowMs } = pace;
+  if (differsBy(measuredPer20s, ceilingPer20s) > MOVED_BY) return (RETURN_AFTER_MOVE_MS * windowMs) / WINDOW_MS;
   if (isFollowUp) return returnMs;
   if (isNoisy(pace) || measuredPer20s > ceilingPer20s * (1 + AGREES_WITHIN)) return RETURN_WHILE_UNSURE_MS;
   return Math.max(RETURN_MS, Math.min(LONGEST_RETURN_MS, returnMs * RETURN_GROWTH));

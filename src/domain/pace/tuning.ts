@@ -6,19 +6,21 @@ export { WINDOW_MS } from './per-window.ts';
 export const COUNTS_PER_WINDOW = 2;
 /** Graph may count in longer windows than documented; longer windows than this are not learned. */
 export const LONGEST_WINDOW_MS = 60_000;
-/** Probes never exceed twice the limit for long, so a full period is at most half of its window. */
-export const WINDOW_PER_FULL = 2;
+/** A full period is at most half of its window, as probes never exceed twice the limit for long; usually it is far less. */
+export const WINDOW_PER_FULL = 4;
 /** A Retry-After longer than this is a penalty. */
 export const LONGEST_FULL_MS = LONGEST_WINDOW_MS / WINDOW_PER_FULL;
 /** Refused again on the first or second try: Graph was full the whole time in between. Noise causes this 1 % of the time. */
 export const STILL_FULL_WRITES = 2;
+/** The same for a refusal this soon after a wait: at a high rate several requests are sent before the first is answered. */
+export const STILL_FULL_MS = 500;
 /** Two consecutive spans between full windows that accepted nearly the same count as windows; probes differ by more. */
 export const SPANS_AGREE_WITHIN = 0.05;
 /** The longest span that can be one window, if its end was detected a quarter too late; the memory is half as long again. */
 export const LONGEST_SPAN_MS = 75_000;
 export const REMEMBERED_SPAN_MS = 90_000;
 /** After each timely episode the learned window length shrinks by this factor: Graph may change its window, too. */
-export const WINDOW_SHRINK = 0.9;
+export const WINDOW_SHRINK = 0.85;
 /** A wait without Retry-After compensates for excess writes, up to this share of a window: the limit may have risen. */
 export const MOST_MADE_UP = 0.05;
 
@@ -39,7 +41,7 @@ export const RETURN_MS = 90_000;
 /** Each episode that confirms the limit delays the next by this factor, up to the maximum; it doubles within an hour. */
 export const RETURN_GROWTH = 1.03;
 export const LONGEST_RETURN_MS = 180_000;
-/** If the limit has moved, the new measurement is rough: probe soon. */
+/** If the limit has moved, the new measurement is rough: probe soon, but in a long window later in proportion. */
 export const RETURN_AFTER_MOVE_MS = 12_500;
 /** If the limit is slightly higher than assumed, or refusals are noise: sooner, but not at once, as the edge is near. */
 export const RETURN_WHILE_UNSURE_MS = 45_000;

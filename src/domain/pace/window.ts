@@ -4,6 +4,7 @@ import {
   LONGEST_WINDOW_MS,
   REMEMBERED_SPAN_MS,
   SPANS_AGREE_WITHIN,
+  STILL_FULL_MS,
   STILL_FULL_WRITES,
   WINDOW_MS,
   WINDOW_PER_FULL,
@@ -53,8 +54,8 @@ export function beginFilled<W extends Windows>(windows: W, isTimely: boolean): W
 }
 
 /** Whether everything tried since the previous refusal was refused as well. */
-export function isStillFull(triedWrites: number): boolean {
-  return triedWrites > 0 && triedWrites <= STILL_FULL_WRITES;
+export function isStillFull(triedWrites: number, sinceWaitMs: number): boolean {
+  return triedWrites > 0 && (triedWrites <= STILL_FULL_WRITES || sinceWaitMs <= STILL_FULL_MS);
 }
 
 /**

@@ -77,12 +77,18 @@ function createFileSecretCredential(
 
 /** A certificate in a file, possibly with an encrypted key; checked here because the libraries' errors do not name the file. */
 function createFileCertificateCredential(
-  { tenantId, clientId, certificatePath, password }: Extract<CredentialConfig, { kind: 'certificate' }>,
+  {
+    tenantId,
+    clientId,
+    certificatePath,
+    certificateVariable,
+    password,
+  }: Extract<CredentialConfig, { kind: 'certificate' }>,
   options: ConstructorParameters<typeof ClientSecretCredential>[3],
 ): TokenCredential {
   return {
     getToken: async (scopes) => {
-      const certificate = readAppCertificate(certificatePath, password?.reveal() ?? null);
+      const certificate = readAppCertificate(certificatePath, password?.reveal() ?? null, certificateVariable);
       return new ClientCertificateCredential(tenantId, clientId, { certificate }, options).getToken(scopes);
     },
   };

@@ -4,10 +4,10 @@ import type { Failure } from '../../domain/attempt/failure.ts';
 import { matchingRecords } from '../../domain/attempt/matching-records.ts';
 import { sameName } from '../../domain/attempt/text-agreement.ts';
 import type { GraphClient, PageOfStates } from '../client.ts';
-import { createFacts, type Facts } from './facts.ts';
+import { createQueryOptionFacts, type QueryOptionFacts } from './query-option-facts.ts';
 import { createQueryOptions, isRefusal } from './query-options.ts';
-import { concernsEveryone, createReaders, walk } from './reading.ts';
-import type { Bounds, Gathering, PaceRead, Readers, Reading, Unread } from './reading.ts';
+import { concernsEveryone, readPages, type Bounds, type PaceRead } from './read-pages.ts';
+import { createReaders, type JoinableReaders, type Readers, type Reading, type Unread } from './readers.ts';
 
 /**
  * The ids of the records that may be this run's; empty if there are none. With `unread` the result is not certain: the
@@ -21,8 +21,6 @@ export type Found = { kind: 'records'; ids: string[]; requestId: string | null; 
  */
 export type LookUp = (state: DeviceRunState, signal: AbortSignal, from?: string | null) => Promise<Found | Failure>;
 
-export type LookUpSettings = { facts?: Facts; bounds?: Bounds };
-
 /** Lookups share Graph's limit on all requests, so each reads only this much and continues later. */
 const BOUNDS: Bounds = { pages: 50, timeoutMs: 60_000 };
 /** If the filter could not be tested because there were no records yet, it is tested again after this time. */
@@ -30,13 +28,22 @@ const TRY_FILTER_EVERY_MS = 60_000;
 /** Results for such names prove nothing about names with quotes, other scripts or symbols. */
 const USUAL_NAME = /^[\w .-]*$/;
 
+type LookUpParts = {
+  graph: Pick<GraphClient, 'list' | 'states'>;
+  takeTurn: PaceRead;
+  clock: () => number;
+  facts?: QueryOptionFacts;
+  bounds?: Bounds;
+};
+
 /** Creates the lookup of one tenant. */
-export function createLookUp(
-  graph: Pick<GraphClient, 'list' | 'states'>,
-  takeTurn: PaceRead,
-  clock: () => number,
-  { facts = createFacts(clock), bounds = BOUNDS }: LookUpSettings = {},
-): LookUp {
+export function createLookUp({
+  graph,
+  takeTurn,
+  clock,
+  facts = createQueryOptionFacts(clock),
+  bounds = BOUNDS,
+}: LookUpParts): LookUp {
   const options = createQueryOptions(facts);
   const groups = new Map<string, Group>();
   const pace: PaceRead = (signal) => unlessAborted(takeTurn(signal), signal);
@@ -62,17 +69,17 @@ export function createLookUp(
 
   type Start = { first: PageOfStates; ordered?: boolean; onForeign?: () => void };
 
-  function walkFrom(start: Start, readers: Readers, starts: string[]) {
+  function readPagesFrom(start: Start, readers: Readers, starts: string[]) {
     const { first, ordered = false, onForeign = () => undefined } = start;
     // Services that accept an option but ignore it are treated like those that refuse it.
     const onDisorder = () => facts.note('$orderby', false);
-    return walk({ list, pace, bounds, readers, starts, first, ordered, onDisorder, onForeign });
+    return readPages({ list, pace, bounds, readers, starts, first, ordered, onDisorder, onForeign });
   }
 
   function readAlone(state: DeviceRunState, start: Start, signal: AbortSignal): Promise<Reading> {
     const readers = createReaders();
     const reader = readers.add(state, signal);
-    walkFrom(start, readers, Object.values(addressesOf(state))).catch(reader.fail);
+    readPagesFrom(start, readers, Object.values(addressesOf(state))).catch(reader.fail);
     return reader.promise;
   }
 
@@ -82,12 +89,12 @@ export function createLookUp(
     try {
       const { ordered, plain } = addressesOf(state);
       const mayOrder = facts.taken('$orderby') !== false;
-      const newestFirst = await options.ask('$orderby', () => list(ordered, readers.signal));
+      const newestFirst = await options.listWith('$orderby', () => list(ordered, readers.signal));
       if (mayOrder && newestFirst === null) await pace(readers.signal);
       const first = newestFirst ?? (await list(plain, readers.signal));
       if (first.kind === 'page') {
         if (newestFirst === null) options.worksWithout('$orderby');
-        walkFrom({ first, ordered: newestFirst !== null }, readers, [ordered, plain]).catch(failAll);
+        readPagesFrom({ first, ordered: newestFirst !== null }, readers, [ordered, plain]).catch(failAll);
       } else {
         for (const reader of readers.all) reader.end({ unread: null, failure: first, requestId: null });
       }
@@ -98,16 +105,16 @@ export function createLookUp(
 
   function join(state: DeviceRunState, signal: AbortSignal): Promise<Reading> {
     const { hardwareConfigurationId } = state;
-    const group: Group = groups.get(hardwareConfigurationId) ?? { gathering: null, started: Promise.resolve() };
+    const group: Group = groups.get(hardwareConfigurationId) ?? { joinable: null, started: Promise.resolve() };
     groups.set(hardwareConfigurationId, group);
-    if (!group.gathering || group.gathering.signal.aborted) {
-      const readers = (group.gathering = createReaders());
+    if (!group.joinable || group.joinable.signal.aborted) {
+      const readers = (group.joinable = createReaders());
       group.started = group.started.then(() => {
-        if (group.gathering === readers) group.gathering = null;
+        if (group.joinable === readers) group.joinable = null;
         return readers.all.size === 0 ? undefined : readTogether(state, readers);
       });
     }
-    return group.gathering.add(state, signal).promise;
+    return group.joinable.add(state, signal).promise;
   }
 
   /** Continues where an earlier lookup stopped; null if that link no longer works. */
@@ -170,7 +177,7 @@ export function createLookUp(
 
   async function readFromStart(state: DeviceRunState, signal: AbortSignal): Promise<Reading | Failure> {
     const mayFilter = facts.taken('$filter') !== false;
-    const first = await options.ask('$filter', () => list(addressesOf(state).filtered, signal));
+    const first = await options.listWith('$filter', () => list(addressesOf(state).filtered, signal));
     if (first && first.kind !== 'page') return first;
     const filtered = first && (await readFiltered(state, first, signal));
     if (filtered) return filtered;
@@ -194,7 +201,7 @@ export function createLookUp(
 }
 
 /** Lookups of one configuration that will share a reading, and when the previous reading has started. */
-type Group = { gathering: Gathering | null; started: Promise<void> };
+type Group = { joinable: JoinableReaders | null; started: Promise<void> };
 
 /** A refused lookup says nothing about the record, unless the configuration is gone or listings are not served. */
 function asLookUpFailure(failure: Failure): Failure {

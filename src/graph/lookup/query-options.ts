@@ -1,11 +1,14 @@
 // Tracks which query options a service accepts; drops those it refuses or repeatedly fails on.
 import type { Failure } from '../../domain/attempt/failure.ts';
 import type { PageOfStates } from '../client.ts';
-import type { Facts, QueryOption } from './facts.ts';
+import type { QueryOptionFacts, QueryOption } from './query-option-facts.ts';
 
 export type QueryOptions = {
   /** Lists with an option. Null if the service does not accept it, now or earlier: list without it. */
-  ask: (option: QueryOption, list: () => Promise<PageOfStates | Failure>) => Promise<PageOfStates | Failure | null>;
+  listWith: (
+    option: QueryOption,
+    list: () => Promise<PageOfStates | Failure>,
+  ) => Promise<PageOfStates | Failure | null>;
   /** Graph answers without the option, so failures with it were caused by it. */
   worksWithout: (option: QueryOption) => void;
 };
@@ -13,11 +16,11 @@ export type QueryOptions = {
 /** Any request may fail once; if two in a row fail with the option and none without, the option is the cause. */
 const FAILURES_UNTIL_DOUBTED = 2;
 
-export function createQueryOptions(facts: Facts): QueryOptions {
+export function createQueryOptions(facts: QueryOptionFacts): QueryOptions {
   const failures = new Map<QueryOption, number>();
 
   return {
-    ask: async (option, list) => {
+    listWith: async (option, list) => {
       if (facts.taken(option) === false) return null;
       const answer = await list();
       if (answer.kind === 'page') {

@@ -9,18 +9,21 @@ import { notCrossSite } from '../request/same-origin.ts';
 
 export type Board = Parameters<typeof createBullBoard>[0]['queues'][number];
 
-/** One for each queue. */
-export type BoardParts = { boards: readonly Board[] };
+export type BoardParts = {
+  /** One for each tenant's queue. Calls the listener with those there are, now and after each change. */
+  onBoards: (listener: (boards: readonly Board[]) => void) => void;
+};
 
 const BASE = '/dashboard/queues';
 
-export function createBoardRoutes({ boards }: BoardParts): Router {
+export function createBoardRoutes({ onBoards }: BoardParts): Router {
   const adapter = new ExpressAdapter().setBasePath(BASE);
-  createBullBoard({
-    queues: boards,
+  const { replaceQueues } = createBullBoard({
+    queues: [],
     serverAdapter: adapter,
     options: { uiConfig: { boardTitle: 'runstate-bridge', hideRedisDetails: true } },
   });
+  onBoards(replaceQueues);
   const app = adapter.getRouter() as Express;
   app.disable('x-powered-by').disable('etag');
   const router = Router();

@@ -1,7 +1,7 @@
 // GET /dashboard: the operators' page, the JSON it reads, replay, and bull-board.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import express, { Router, type Request, type RequestHandler } from 'express';
+import express, { Router, type Request, type RequestHandler, type Response } from 'express';
 import { explain } from '../../domain/operations/explain.ts';
 import type { TenantSnapshot } from '../../domain/operations/tenant-snapshot.ts';
 import type { Delivery } from '../../domain/delivery.ts';
@@ -11,21 +11,26 @@ import { toView } from '../routes/deliveries.ts';
 import { operatorsByPassword, type PasswordParts } from '../identity/operator-password.ts';
 import { parse, selectionSchema, type OperatorParts } from '../routes/operators.ts';
 import type { SearchAnswer } from '../response/response-schemas.ts';
-import type { Overview } from './overview.ts';
+import { worstFirst, type Overview, type TenantSummary } from './overview.ts';
 import { Refused } from '../response/problem.ts';
 import { createAskQueue } from '../request/ask-queue.ts';
+import { changeDeadLetters, countDeadLetters } from '../tenants/dead-letters.ts';
+import { seesAll, tenantAskedFor, tenantsAskedFor } from '../tenants/tenant-of.ts';
 import { notCrossSite, sameOriginOnly } from '../request/same-origin.ts';
 
-/** Data only the dashboard reads. All reject if the queue does not answer. */
-export type DashboardSource = BoardParts & {
+/** Data of a tenant that only the dashboard reads. All reject if the queue does not answer. */
+export type TenantDashboard = {
   overview: () => Promise<Overview>;
+  summary: () => Promise<TenantSummary>;
   /** By delivery id, device id or run id; `complete` is false if it was cut short. */
   search: (text: string) => Promise<{ deliveries: Delivery[]; complete: boolean }>;
   snapshot: () => Promise<TenantSnapshot>;
 };
 
+export type DashboardSource = BoardParts & { of: (tenantId: string) => TenantDashboard | null };
+
 export type DashboardParts = PasswordParts &
-  Pick<OperatorParts, 'deadLetters' | 'clock' | 'random' | 'onQueueTrouble'> & {
+  Pick<OperatorParts, 'tenants' | 'random' | 'onQueueTrouble' | 'onOperation'> & {
     /** Null without an operator token: then there is no dashboard. */
     dashboard: DashboardSource | null;
   };
@@ -42,6 +47,7 @@ const FILES: Record<string, string> = {
   'format.js': STATIC,
   'request.js': STATIC,
   'search.js': STATIC,
+  'tenants.js': STATIC,
   'visible.js': STATIC,
   'icon.svg': STATIC,
   'uPlot.iife.min.js': UPLOT,
@@ -50,12 +56,25 @@ const FILES: Record<string, string> = {
 const MAX_SEARCH_LENGTH = 128;
 
 export function createDashboardRoutes(parts: DashboardParts): Router {
-  const { dashboard, deadLetters, clock } = parts;
+  const { dashboard, tenants } = parts;
   const router = Router({ caseSensitive: true });
   if (!dashboard) return router;
   const only = operatorsByPassword(parts);
   const json = express.json({ limit: '10kb' });
   const askQueue = createAskQueue(parts);
+
+  function shown(req: Request, res: Response): TenantDashboard {
+    const found = dashboard?.of(tenantAskedFor(req, res, tenants).id);
+    if (found) return found;
+    throw new Refused({ code: 'not-found', detail: 'there is no such tenant' });
+  }
+
+  /** The raw view shows the queues of all tenants, whatever is asked for. */
+  const ofAllTenants: RequestHandler = (_req, res, next) => {
+    if (!seesAll(res, tenants))
+      throw new Refused({ code: 'not-found', detail: 'the raw view is for who sees all tenants' });
+    next();
+  };
 
   router.get('/dashboard', only, pagePolicy, (req, res) => {
     // URLs in the page are relative, so it works behind any proxy.
@@ -69,21 +88,27 @@ export function createDashboardRoutes(parts: DashboardParts): Router {
     '/dashboard/overview.json',
     only,
     notCrossSite,
-    async (_req, res) => void res.json(await askQueue(dashboard.overview())),
+    async (req, res) => void res.json(await askQueue(shown(req, res).overview())),
   );
+  router.get('/dashboard/tenants.json', only, notCrossSite, async (req, res) => {
+    const sources = tenantsAskedFor(req, res, tenants).flatMap(({ id }) => dashboard.of(id) ?? []);
+    const summaries = await askQueue(Promise.all(sources.map(({ summary }) => summary())));
+    res.json({ tenants: worstFirst(summaries) });
+  });
   router.get('/dashboard/search.json', only, notCrossSite, async (req, res) => {
-    const [{ deliveries, complete }, snapshot] = await askQueue(
-      Promise.all([dashboard.search(readText(req)), dashboard.snapshot()]),
-    );
+    const { search, snapshot: read } = shown(req, res);
+    const [{ deliveries, complete }, snapshot] = await askQueue(Promise.all([search(readText(req)), read()]));
     const found = deliveries.map((delivery) => ({ ...toView(delivery), explanation: explain(delivery, snapshot) }));
     res.json({ found, complete } satisfies SearchAnswer);
   });
   router.post('/dashboard/replay', only, sameOriginOnly, json, async (req, res) => {
     const { dryRun, ...selection } = parse(selectionSchema, req.body);
-    const matched = await askQueue(deadLetters.count(selection));
-    res.json({ matched, replayed: dryRun ? 0 : await askQueue(deadLetters.replay(selection, clock())) });
+    const asked = [tenantAskedFor(req, res, tenants)];
+    const matched = await askQueue(countDeadLetters(asked, selection));
+    const changing = () => changeDeadLetters(asked, { operation: 'replay', selection }, { parts, res });
+    res.json({ matched, replayed: dryRun ? 0 : await askQueue(changing()) });
   });
-  router.use('/dashboard/queues', only, createBoardRoutes(dashboard));
+  router.use('/dashboard/queues', only, ofAllTenants, createBoardRoutes(dashboard));
   return router;
 }
 

@@ -19,6 +19,9 @@ export type EndedView = {
 /** Dead letters of one cause. */
 export type CauseView = { code: string; count: number; remedy: string; latestAt: string | null };
 
+/** One tenant in the list of all. */
+export type TenantSummary = { id: string; kind: Outlook['kind']; headline: string; open: number; dead: number };
+
 /** Everything the page shows; shared by all viewers for a second. */
 export type Overview = {
   at: string;
@@ -45,6 +48,26 @@ export type Overview = {
   latest: EndedView[];
   slowest: EndedView[];
 };
+
+const WORST_FIRST: readonly Outlook['kind'][] = [
+  'held',
+  'full',
+  'still',
+  'partly-held',
+  'throttled',
+  'flowing',
+  'idle',
+];
+
+/** Those that need an operator most come first. */
+export const worstFirst = (tenants: readonly TenantSummary[]): TenantSummary[] =>
+  tenants.toSorted(
+    (a, b) =>
+      WORST_FIRST.indexOf(a.kind) - WORST_FIRST.indexOf(b.kind) ||
+      b.dead - a.dead ||
+      b.open - a.open ||
+      (a.id < b.id ? -1 : 1),
+  );
 
 export function toEndedView(delivery: Delivery): EndedView {
   const { id, deviceId, runId, status, acceptedAt, deliveredAt, lastFailure } = delivery;

@@ -1,13 +1,17 @@
 // Identifies the caller of a request by the first proof it carries.
 import type { Request, Response } from 'express';
+import pTimeout from 'p-timeout';
+import { createAskQueue, type QueueParts } from '../request/ask-queue.ts';
 import { contextOf } from '../request/context.ts';
 import { jitter, Refused } from '../response/problem.ts';
 import type { Caller } from './caller.ts';
 import { ROLES } from './entra/roles.ts';
-import type { VerifyToken } from './entra/token.ts';
+import type { VerifyTenantsToken } from './entra/tokens.ts';
 import { readBearer } from './operator-token.ts';
+import type { AskDirectory } from './certificate/directory.ts';
 import type { VerifyCertificate } from './certificate/client-certificate.ts';
-import type { Proof, SignedRequest } from './signature/signature.ts';
+import type { DeviceName, Proof } from './proof.ts';
+import type { SignedRequest } from './signature/signature.ts';
 import { digestMatches } from './signature/signed-headers.ts';
 
 type Kind = Caller['kind'];
@@ -25,8 +29,6 @@ export type Callers = {
   identify: <K extends Kind>(req: Req, res: Response, question: Question<K>) => Promise<As<K>>;
   /** @throws Refused if a device signed a different body */
   requireBody: (res: Response, sent: { caller: Caller; body: Buffer; hint: string }) => void;
-  /** A relay may speak for any device but a revoked one. @throws Refused */
-  requireAccepted: (deviceId: string) => void;
 };
 
 export type CallerParts = {
@@ -34,12 +36,16 @@ export type CallerParts = {
   /** Null if no operator token, device authorities or Entra audience is configured. */
   verifyOperator: ((authorization: string | undefined) => boolean) | null;
   verifyCertificate: VerifyCertificate | null;
-  verifyToken: VerifyToken | null;
-  isRevoked: (deviceId: string) => boolean;
-  random: () => number;
-};
+  verifyToken: VerifyTenantsToken | null;
+  /** Also of a tenant that is not served. */
+  isRevoked: (device: DeviceName) => boolean;
+} & QueueParts;
 
 const RETRY_AFTER_S = { minS: 2, jitterS: 28 };
+/** The directory's answer is on its way: whole seconds from 1 to 5. */
+const DIRECTORY_AGAIN_S = { leastS: 1, mostS: 5 };
+/** Should Redis never answer. Longer than the directory itself may take. */
+const DIRECTORY_WITHIN_MS = 1800;
 
 /**
  * The first proof in a request decides, in this order: operator token, signature, Entra token, certificate; another one
@@ -48,10 +54,12 @@ const RETRY_AFTER_S = { minS: 2, jitterS: 28 };
  */
 export function createCallers(parts: CallerParts): Callers {
   const { verifySignature, verifyOperator, verifyCertificate, verifyToken, isRevoked, random } = parts;
+  const askQueue = createAskQueue(parts, 'nothing is promised; send it again later');
 
   async function identify(req: Req, res: Response, { accept, hasBody, hint }: Question<Kind>): Promise<Caller> {
     const { authorization } = req.headers;
-    if (accept.includes('operator') && verifyOperator?.(authorization) === true) return { kind: 'operator' };
+    if (accept.includes('operator') && verifyOperator?.(authorization) === true)
+      return { kind: 'operator', tenantIds: null };
     const bearer = readBearer(authorization);
     const signed =
       accept.includes('device') && isSigned(req)
@@ -65,11 +73,35 @@ export function createCallers(parts: CallerParts): Callers {
     return identifyDevice(res, proof, hint);
   }
 
-  function identifyDevice(res: Response, proof: Proof, hint: string): Caller {
+  async function identifyDevice(res: Response, proof: Proof, hint: string): Promise<Caller> {
     if (!proof.ok) throw unknown(res, proof.reason, hint);
-    if (isRevoked(proof.deviceId)) throw unknown(res, 'the device is revoked', hint);
-    contextOf(res).deviceId = proof.deviceId;
-    return { kind: 'device', deviceId: proof.deviceId, contentDigest: proof.contentDigest ?? null };
+    const { tenantId, deviceId } = proof;
+    if (isRevoked(proof)) throw unknown(res, 'the device is revoked', hint);
+    if (proof.askDirectory) {
+      await requireConfirmed(res, proof.askDirectory, hint);
+      if (isRevoked(proof)) throw unknown(res, 'the device is revoked', hint);
+    }
+    Object.assign(contextOf(res), { tenantId, deviceId });
+    return { kind: 'device', tenantId, deviceId, contentDigest: proof.contentDigest ?? null };
+  }
+
+  async function requireConfirmed(res: Response, askDirectory: AskDirectory, hint: string): Promise<void> {
+    const verdict = await askQueue(pTimeout(askDirectory(), { milliseconds: DIRECTORY_WITHIN_MS }));
+    switch (verdict.kind) {
+      case 'good':
+        return;
+      case 'bad':
+        throw unknown(res, verdict.reason, hint);
+      case 'unknown': {
+        const { leastS, mostS } = DIRECTORY_AGAIN_S;
+        contextOf(res).reason = verdict.reason;
+        throw new Refused({
+          code: 'identity-unavailable',
+          detail: 'the directory is being asked about this device; send it again later',
+          retryAfterS: leastS + Math.floor(random() * (mostS + 1 - leastS)),
+        });
+      }
+    }
   }
 
   /** Below a base path a device signs either the full URL path or the route alone; the signature shows which. */
@@ -81,14 +113,21 @@ export function createCallers(parts: CallerParts): Callers {
 
   function identifyApp(
     res: Response,
-    proof: Awaited<ReturnType<VerifyToken>>,
+    proof: Awaited<ReturnType<VerifyTenantsToken>>,
     { accept, hint }: Pick<Question<Kind>, 'accept' | 'hint'>,
   ): Caller {
     switch (proof.kind) {
       case 'good': {
-        contextOf(res).appId = proof.appId;
-        if (accept.includes('operator') && proof.roles.includes(ROLES.operator)) return { kind: 'operator' };
-        if (accept.includes('relay') && proof.roles.includes(ROLES.relay)) return { kind: 'relay', appId: proof.appId };
+        const { roles, appId, tenantIds } = proof;
+        contextOf(res).appId = appId;
+        if (accept.includes('operator') && roles.includes(ROLES.operator)) return { kind: 'operator', tenantIds };
+        if (accept.includes('relay') && roles.includes(ROLES.relay)) {
+          const [tenantId, ...others] = tenantIds;
+          if (tenantId === undefined || others.length > 0)
+            throw unknown(res, 'it is not clear whose relay this is', hint);
+          contextOf(res).tenantId = tenantId;
+          return { kind: 'relay', tenantId, appId };
+        }
         throw new Refused({ code: 'role-missing', detail: `the token’s roles do not include ${wanted(accept)}` });
       }
       case 'bad':
@@ -114,11 +153,6 @@ export function createCallers(parts: CallerParts): Callers {
       contextOf(res).deviceId = null;
       throw unknown(res, 'the digest is not the body’s', hint);
     },
-    requireAccepted: (deviceId) => {
-      if (isRevoked(deviceId)) {
-        throw new Refused({ code: 'wrong-device', detail: 'nothing is accepted for this device' });
-      }
-    },
   };
 }
 
@@ -128,8 +162,11 @@ const UNSIGNED: Proof = { ok: false, reason: 'a signature header is missing', si
 function preferCertificate(signed: Exclude<Proof, { ok: true }>, certified: Proof | null): Proof {
   if (certified === null || signed.signedBy === undefined) return signed;
   if (signed.signedBy === null) return certified;
-  return certified.ok && certified.deviceId !== signed.signedBy ? certified : signed;
+  return certified.ok && !isSameDevice(certified, signed.signedBy) ? certified : signed;
 }
+
+const isSameDevice = (one: DeviceName, other: DeviceName): boolean =>
+  one.tenantId === other.tenantId && one.deviceId === other.deviceId;
 
 const isSigned = ({ headers }: Req) => headers['signature'] !== undefined || headers['signature-input'] !== undefined;
 

@@ -3,6 +3,7 @@ import type { RequestHandler } from 'express';
 import type { CallerParts, Callers } from './callers.ts';
 import { readBearer } from './operator-token.ts';
 import { operatorsOnly } from './operators-only.ts';
+import { contextOf } from '../request/context.ts';
 import { Refused } from '../response/problem.ts';
 
 export type PasswordParts = { callers: Callers; verifyOperator: CallerParts['verifyOperator'] };
@@ -16,6 +17,7 @@ export function operatorsByPassword({ callers, verifyOperator }: PasswordParts):
     if (readBearer(authorization) !== null) return byBearer(req, res, next);
     const password = readPassword(authorization);
     if (password !== null && verifyOperator(`Bearer ${password}`)) {
+      contextOf(res).caller = { kind: 'operator', tenantIds: null };
       next();
       return;
     }

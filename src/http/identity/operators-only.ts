@@ -1,6 +1,7 @@
 // Restricts the operators' routes to operators; responds with 404 if no operator access is configured.
 import type { RequestHandler } from 'express';
 import type { Callers } from './callers.ts';
+import { contextOf } from '../request/context.ts';
 import { Refused } from '../response/problem.ts';
 
 const QUESTION = {
@@ -12,7 +13,7 @@ const QUESTION = {
 export function operatorsOnly({ haveOperators, identify }: Callers): RequestHandler {
   return async (req, res, next) => {
     if (!haveOperators) throw new Refused({ code: 'not-found', detail: 'there is no such route' });
-    await identify(req, res, QUESTION).catch((error: unknown): never => {
+    contextOf(res).caller = await identify(req, res, QUESTION).catch((error: unknown): never => {
       if (error instanceof Refused && error.refusal.code === 'unauthenticated') {
         res.setHeader('WWW-Authenticate', 'Bearer');
       }

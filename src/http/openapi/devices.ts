@@ -6,6 +6,7 @@ import { batchSchema, deliverySchema, receiptSchema } from '../response/response
 import { MAX_ENTRIES } from '../request/batch-entries.ts';
 import { answers, refusals } from './responses.ts';
 import * as examples from './examples.ts';
+import { tenantQuerySchema } from '../tenants/tenant-of.ts';
 
 /** The covered components, as in Signature-Input. */
 const signatureInput = (components: string) =>
@@ -57,13 +58,13 @@ export const devicePaths: ZodOpenApiPathsObject = {
         content: { 'application/json': { schema: submittedRunResult, example: examples.runResult } },
       },
       responses: {
-        202: answers('Stored.', receiptSchema, examples.receipt, located),
-        200: answers(
-          'Known already, with the same content: the same receipt with its present status.',
-          receiptSchema,
-          { ...examples.receipt, status: 'delivered', duplicate: true },
-          located,
-        ),
+        202: answers({ description: 'Stored.', schema: receiptSchema, example: examples.receipt, headers: located }),
+        200: answers({
+          description: 'Known already, with the same content: the same receipt with its present status.',
+          schema: receiptSchema,
+          example: { ...examples.receipt, status: 'delivered', duplicate: true },
+          headers: located,
+        }),
         ...refusals(
           [
             'invalid-json',
@@ -107,9 +108,14 @@ export const devicePaths: ZodOpenApiPathsObject = {
         },
       },
       responses: {
-        200: answers('Each entry’s answer, in order.', batchSchema, [examples.receipt], {
-          ...rate,
-          'Retry-After': z.string().optional().describe('Where an entry is to be sent again later: seconds.'),
+        200: answers({
+          description: 'Each entry’s answer, in order.',
+          schema: batchSchema,
+          example: [examples.receipt],
+          headers: {
+            ...rate,
+            'Retry-After': z.string().optional().describe('Where an entry is to be sent again later: seconds.'),
+          },
         }),
         ...refusals(
           [
@@ -139,10 +145,15 @@ export const devicePaths: ZodOpenApiPathsObject = {
       security: [{ deviceSignature: [] }, { deviceCertificate: [] }, { entraToken: [] }, { operatorToken: [] }],
       requestParams: {
         path: z.object({ id: z.string().meta({ description: '`deliveryId` of the receipt.' }) }),
+        query: tenantQuerySchema,
         header: z.object({ 'Signature-Input': signatureInput('"@method" "@path"').optional() }),
       },
       responses: {
-        200: answers('The delivery as it is now.', deliverySchema, examples.delivered),
+        200: answers({
+          description: 'The delivery as it is now.',
+          schema: deliverySchema,
+          example: examples.delivered,
+        }),
         ...refusals([
           'unauthenticated',
           'role-missing',

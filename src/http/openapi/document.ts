@@ -38,9 +38,9 @@ A GET has no body: its components are \`("@method" "@path")\`. The HMAC's key is
 \`Date\` tells the server's time. A request sent twice is harmless: the run id is in the signed body, so it is the same
 delivery.`;
 
-export type OpenApi = ReturnType<typeof createOpenApi>;
+export type OpenApi = ReturnType<typeof createDocument>;
 
-export function createOpenApi() {
+export function createOpenApi(): OpenApi {
   return createDocument(
     {
       openapi: '3.1.1',

@@ -14,8 +14,12 @@ export const openPaths: ZodOpenApiPathsObject = {
       operationId: 'isAlive',
       summary: 'Whether the process lives; 503 only where a restart helps',
       responses: {
-        200: answers('It lives.', readinessSchema, examples.alive),
-        503: answers('Restart it. Only a worker answers this.', readinessSchema, examples.notAlive),
+        200: answers({ description: 'It lives.', schema: readinessSchema, example: examples.alive }),
+        503: answers({
+          description: 'Restart it. Only a worker answers this.',
+          schema: readinessSchema,
+          example: examples.notAlive,
+        }),
         ...refusals([]),
       },
     },
@@ -24,10 +28,10 @@ export const openPaths: ZodOpenApiPathsObject = {
     get: {
       ...open,
       operationId: 'isReady',
-      summary: 'Whether submissions are accepted, and what wants an operator',
+      summary: 'Whether submissions are accepted, and what needs an operator',
       responses: {
-        200: answers('`ok` or `degraded`.', readinessSchema, examples.ready),
-        503: answers('`failing`.', readinessSchema, examples.notReady),
+        200: answers({ description: '`ok` or `degraded`.', schema: readinessSchema, example: examples.ready }),
+        503: answers({ description: '`failing`.', schema: readinessSchema, example: examples.notReady }),
         ...refusals([]),
       },
     },
@@ -46,7 +50,11 @@ export const openPaths: ZodOpenApiPathsObject = {
       operationId: 'readDocument',
       summary: 'This document',
       responses: {
-        200: answers('OpenAPI 3.1.', z.looseObject({ openapi: z.string() }), { openapi: '3.1.1' }),
+        200: answers({
+          description: 'OpenAPI 3.1.',
+          schema: z.looseObject({ openapi: z.string() }),
+          example: { openapi: '3.1.1' },
+        }),
         ...refusals([]),
       },
     },

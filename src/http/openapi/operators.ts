@@ -4,6 +4,7 @@ import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-opena
 import { deviceIdSchema } from '../../domain/submission/run-result.ts';
 import {
   deadLettersSchema,
+  forgottenSchema,
   purgedSchema,
   replayedSchema,
   revocationSchema,
@@ -14,6 +15,7 @@ import {
 import { answers, answersText, refusals } from './responses.ts';
 import * as examples from './examples.ts';
 import { querySchema, selectionSchema } from '../routes/operators.ts';
+import { tenantQuerySchema } from '../tenants/tenant-of.ts';
 
 const selection = selectionSchema.meta({
   id: 'DeadLetterSelection',
@@ -34,7 +36,8 @@ const selects: ZodOpenApiOperationObject['requestBody'] = {
 };
 
 const operators = { tags: ['Operators'], security: [{ operatorToken: [] }, { entraToken: [] }] };
-const ofDevice = { path: z.object({ deviceId: deviceIdSchema }) };
+const ofTenant = { query: tenantQuerySchema };
+const ofDevice = { ...ofTenant, path: z.object({ deviceId: deviceIdSchema }) };
 const always = ['unauthenticated', 'role-missing', 'not-found', 'identity-unavailable', 'queue-unavailable'] as const;
 const unreadable = ['invalid-json', 'too-large', 'unsupported-media-type', 'invalid-request'] as const;
 
@@ -44,7 +47,11 @@ export const operatorPaths: ZodOpenApiPathsObject = {
       ...operators,
       operationId: 'readStatus',
       summary: 'How much waits, how long it takes, what holds it and what to do about it',
-      responses: { 200: answers('As it is now.', statusSchema, examples.status), ...refusals(always) },
+      requestParams: ofTenant,
+      responses: {
+        200: answers({ description: 'As it is now.', schema: statusSchema, example: examples.status }),
+        ...refusals(always),
+      },
     },
   },
   '/v1/dead-letters': {
@@ -54,7 +61,11 @@ export const operatorPaths: ZodOpenApiPathsObject = {
       summary: 'Dead letters, newest first',
       requestParams: { query: querySchema },
       responses: {
-        200: answers('A page.', deadLettersSchema, { deadLetters: [examples.dead], nextCursor: null }),
+        200: answers({
+          description: 'A page.',
+          schema: deadLettersSchema,
+          example: { deadLetters: [examples.dead], nextCursor: null },
+        }),
         ...refusals(['invalid-request', ...always]),
       },
     },
@@ -64,9 +75,10 @@ export const operatorPaths: ZodOpenApiPathsObject = {
       ...operators,
       operationId: 'replayDeadLetters',
       summary: 'Put dead letters back into the queue, under the same id',
+      requestParams: ofTenant,
       requestBody: selects,
       responses: {
-        200: answers('How many.', replayedSchema, { matched: 3, replayed: 3 }),
+        200: answers({ description: 'How many.', schema: replayedSchema, example: { matched: 3, replayed: 3 } }),
         ...refusals([...unreadable, ...always]),
       },
     },
@@ -76,9 +88,10 @@ export const operatorPaths: ZodOpenApiPathsObject = {
       ...operators,
       operationId: 'purgeDeadLetters',
       summary: 'Forget dead letters for good',
+      requestParams: ofTenant,
       requestBody: selects,
       responses: {
-        200: answers('How many.', purgedSchema, { matched: 3, purged: 3 }),
+        200: answers({ description: 'How many.', schema: purgedSchema, example: { matched: 3, purged: 3 } }),
         ...refusals([...unreadable, ...always]),
       },
     },
@@ -88,9 +101,14 @@ export const operatorPaths: ZodOpenApiPathsObject = {
       ...operators,
       operationId: 'endThrottle',
       summary: 'End Graph’s “not before”, where it asked for an absurd time; nothing else is changed',
+      requestParams: ofTenant,
       responses: {
-        200: answers('Whether there was one.', throttleEndSchema, { ended: true, until: '2083-10-05T00:00:00.000Z' }),
-        ...refusals(always),
+        200: answers({
+          description: 'Whether there was one.',
+          schema: throttleEndSchema,
+          example: { ended: true, until: '2083-10-05T00:00:00.000Z' },
+        }),
+        ...refusals(['invalid-request', ...always]),
       },
     },
   },
@@ -99,7 +117,11 @@ export const operatorPaths: ZodOpenApiPathsObject = {
       ...operators,
       operationId: 'listRevokedDevices',
       summary: 'Devices that are not believed any more',
-      responses: { 200: answers('All of them.', revokedSchema, { revoked: [examples.revoked] }), ...refusals(always) },
+      requestParams: ofTenant,
+      responses: {
+        200: answers({ description: 'All of them.', schema: revokedSchema, example: { revoked: [examples.revoked] } }),
+        ...refusals(always),
+      },
     },
   },
   '/v1/devices/{deviceId}/revoke': {
@@ -109,7 +131,11 @@ export const operatorPaths: ZodOpenApiPathsObject = {
       summary: 'Believe a device no more, whatever it proves',
       requestParams: ofDevice,
       responses: {
-        200: answers('It is revoked.', revocationSchema, { ...examples.revocation, revoked: true }),
+        200: answers({
+          description: 'It is revoked.',
+          schema: revocationSchema,
+          example: { ...examples.revocation, revoked: true },
+        }),
         ...refusals(['invalid-request', ...always]),
       },
     },
@@ -121,7 +147,23 @@ export const operatorPaths: ZodOpenApiPathsObject = {
       summary: 'Believe a device again',
       requestParams: ofDevice,
       responses: {
-        200: answers('It is not revoked.', revocationSchema, { ...examples.revocation, revoked: false }),
+        200: answers({
+          description: 'It is not revoked.',
+          schema: revocationSchema,
+          example: { ...examples.revocation, revoked: false },
+        }),
+        ...refusals(['invalid-request', ...always]),
+      },
+    },
+  },
+  '/v1/devices/{deviceId}/forget': {
+    post: {
+      ...operators,
+      operationId: 'forgetDevice',
+      summary: 'Forget what the directory said about a device, and ask again now',
+      requestParams: ofDevice,
+      responses: {
+        200: answers({ description: 'It is forgotten.', schema: forgottenSchema, example: examples.forgotten }),
         ...refusals(['invalid-request', ...always]),
       },
     },

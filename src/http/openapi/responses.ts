@@ -31,13 +31,10 @@ const ANYWHERE: readonly RefusalCode[] = [
 const codes = Object.keys(REFUSALS) as RefusalCode[];
 const PROBLEMS = new Map(codes.map((code) => [code, toSchema(code)]));
 
+type JsonResponse<T> = { description: string; schema: z.ZodType<T>; example: NoInfer<T>; headers?: z.ZodRawShape };
+
 /** A response with a JSON body. */
-export function answers<T>(
-  description: string,
-  schema: z.ZodType<T>,
-  example: NoInfer<T>,
-  headers: z.ZodRawShape = {},
-): ZodOpenApiResponseObject {
+export function answers<T>({ description, schema, example, headers = {} }: JsonResponse<T>): ZodOpenApiResponseObject {
   return { description, headers: always.extend(headers), content: { 'application/json': { schema, example } } };
 }
 

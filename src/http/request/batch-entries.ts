@@ -2,7 +2,6 @@
 import { setImmediate as othersTurn } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
-import type { Callers } from '../identity/callers.ts';
 import { decodeUtf8, parseJson } from './json.ts';
 import { hasMoreValues } from './json-values.ts';
 import { Refused } from '../response/problem.ts';
@@ -79,7 +78,7 @@ export type Entry = { json: unknown } | { refused: Refused };
 export type Read = Submission | { refused: Refused };
 
 export type ReadParts = {
-  callers: Callers;
+  isRevoked: (deviceId: string) => boolean;
   /** Limit of a single run result; in a batch, of the texts of an entry. */
   maxBodyBytes: number;
 };
@@ -103,13 +102,13 @@ export async function readEntries(entries: readonly Entry[], submitter: Submitte
   return read;
 }
 
-function readEntry(entry: Entry, submitter: Submitter, { maxBodyBytes, callers }: ReadParts): Read {
+function readEntry(entry: Entry, submitter: Submitter, { maxBodyBytes, isRevoked }: ReadParts): Read {
   try {
     if ('refused' in entry) return entry;
     if (lengthOfTexts(entry.json) > maxBodyBytes) {
       throw new Refused({ code: 'too-large', detail: 'the run result is larger than this service accepts' });
     }
-    return parseSubmission(entry.json, submitter, callers);
+    return parseSubmission(entry.json, submitter, isRevoked);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
     return { refused: error };

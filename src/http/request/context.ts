@@ -16,6 +16,7 @@ export type RequestContext = {
   basePath: string;
   /** The URLs a device may have signed; null if only the requested one is possible. */
   signedUrls: readonly string[] | null;
+  tenantId: string | null;
   deviceId: string | null;
   /** The app that called with an Entra token. */
   appId: string | null;
@@ -38,7 +39,7 @@ export type Trace = {
 /** What is reported about a completed request, for the log line, the metrics and the trace. */
 export type RequestSummary = Pick<
   RequestContext,
-  'requestId' | 'deviceId' | 'appId' | 'deliveryId' | 'duplicate' | 'refusal' | 'reason'
+  'requestId' | 'tenantId' | 'deviceId' | 'appId' | 'deliveryId' | 'duplicate' | 'refusal' | 'reason'
 > & {
   /** Only if the request is traced. */
   traceId?: string;
@@ -58,6 +59,7 @@ export function openContext(res: Response, requestId: string): RequestContext {
     coding: 'identity',
     basePath: '',
     signedUrls: null,
+    tenantId: null,
     deviceId: null,
     appId: null,
     deliveryId: null,

@@ -19,7 +19,7 @@ export function createRequestLog(onAnswer: (summary: RequestSummary) => void): R
     const context = openContext(res, requestId);
     res.setHeader('X-Request-Id', requestId);
     res.on('close', () => {
-      const { trace, deviceId, appId, deliveryId, duplicate } = context;
+      const { trace, tenantId, deviceId, appId, deliveryId, duplicate } = context;
       const hungUp = !res.headersSent;
       const summary: RequestSummary = {
         requestId,
@@ -28,6 +28,7 @@ export function createRequestLog(onAnswer: (summary: RequestSummary) => void): R
         route: (req.route as { path?: string } | undefined)?.path ?? null,
         status: hungUp ? REFUSALS[HUNG_UP.code].status : res.statusCode,
         durationMs: Math.round((performance.now() - startedAt) * 1000) / 1000,
+        tenantId,
         deviceId,
         appId,
         deliveryId,

@@ -9,38 +9,19 @@ import { toSaid, type Said } from '../../domain/submission/fingerprinted-text.ts
 import type { Receipt } from '../response/response-schemas.ts';
 import type { Callers } from '../identity/callers.ts';
 import { jitter, Refused } from '../response/problem.ts';
+import type { ServedTenants } from '../tenants/served-tenant.ts';
 import { createAskQueue, type QueueParts } from './ask-queue.ts';
 import { contextOf } from './context.ts';
-import { setRateHeaders, type DeviceRate } from './rate.ts';
+import { setRateHeaders } from './rate.ts';
+import { tenantOf } from '../tenants/tenant-of.ts';
 import type { Submitter } from './submitter.ts';
-
-/** Stores a run result. Rejects if the queue does not answer: then nothing is promised. */
-export type Accept = (
-  run: RunResult,
-  now: number,
-  about: {
-    said: Said;
-    /** The trace its attempts belong to. */
-    traceparent: string | null;
-  },
-) => Promise<
-  | { kind: 'accepted' | 'duplicate'; delivery: Delivery; ahead: number | null }
-  | { kind: 'conflict' }
-  /** Too much is waiting; it takes `drainS` seconds at the current pace. */
-  | { kind: 'backlog-full'; drainS: number }
->;
 
 /** A run result to store, and what the device sent, by which a duplicate is recognized. */
 export type Submission = { run: RunResult; said: Said };
 
 export type SubmissionParts = QueueParts & {
   callers: Callers;
-  /** Null without a rate limit. */
-  rate: DeviceRate | null;
-  accept: Accept;
-  /** When a delivery will be created at the current budget; null if unknown or ended. */
-  forecast: (delivery: Delivery, ahead: number | null) => number | null;
-  clock: () => number;
+  tenants: ServedTenants;
 };
 
 /** The calls to the queue for one request, all within one deadline. */
@@ -53,6 +34,8 @@ export type Submissions = {
 
 /** Deadline for all calls to the queue, so that a caller is refused within 2 s. */
 const ACCEPT_WITHIN_MS = 1800;
+/** One for all: p-timeout would make one in advance for each call, and its stack trace is a fifth of a submission's cost. */
+const LATE = new Error(`no answer within ${ACCEPT_WITHIN_MS} ms`);
 /** Added to the end of the device's window. */
 const TOO_FAST_JITTER_S = { minS: 0, jitterS: 10 };
 /** Room returns gradually: the longer the backlog, the further apart devices come back. */
@@ -60,14 +43,15 @@ const BACKLOG_FULL_S = { minS: 30, minJitterS: 60, maxJitterS: 870, shareOfDrain
 
 /** Starts the deadline. */
 export function beginSubmissions(parts: SubmissionParts, res: Response): Submissions {
-  const { rate, random } = parts;
-  const now = parts.clock();
+  const { random } = parts;
+  const { rate, accept, forecast, ...tenant } = tenantOf(res, parts.tenants);
+  const now = tenant.now();
   const giveUpAt = performance.now() + ACCEPT_WITHIN_MS;
   const traceparent = contextOf(res).trace?.parent ?? null;
 
   const askQueue = createAskQueue(parts, 'nothing is promised; send it again later');
   const queue = <T>(asked: Promise<T>): Promise<T> =>
-    askQueue(pTimeout(asked, { milliseconds: Math.max(0, giveUpAt - performance.now()) }));
+    askQueue(pTimeout(asked, { milliseconds: Math.max(1, giveUpAt - performance.now()), message: LATE }));
 
   async function keepRate(deviceId: string, submissions: number): Promise<void> {
     if (!rate) return;
@@ -80,13 +64,13 @@ export function beginSubmissions(parts: SubmissionParts, res: Response): Submiss
   return {
     keepRate,
     store: async ({ run, said }) => {
-      const accepted = await queue(parts.accept(run, now, { said, traceparent }));
+      const accepted = await queue(accept(run, now, { said, traceparent }));
       if (accepted.kind === 'backlog-full') throw backlogFull(accepted.drainS, random);
       if (accepted.kind === 'conflict') {
         throw new Refused({ code: 'run-id-reused', detail: 'this device already used this runId for another result' });
       }
       const { delivery, kind, ahead } = accepted;
-      return toReceipt(delivery, kind === 'duplicate', parts.forecast(delivery, ahead));
+      return toReceipt(delivery, kind === 'duplicate', forecast(delivery, ahead));
     },
   };
 }
@@ -122,7 +106,11 @@ function backlogFull(drainS: number, random: () => number): Refused {
 }
 
 /** A device submits for itself, a relay for any device that is not revoked. @throws Refused */
-export function parseSubmission(json: unknown, submitter: Submitter, { requireAccepted }: Callers): Submission {
+export function parseSubmission(
+  json: unknown,
+  submitter: Submitter,
+  isRevoked: (deviceId: string) => boolean,
+): Submission {
   const claimed = typeof json === 'object' && json !== null ? (json as { deviceId?: unknown }).deviceId : undefined;
   if (submitter.kind === 'device' && typeof claimed === 'string' && claimed !== submitter.deviceId) {
     throw new Refused({ code: 'wrong-device', detail: 'deviceId is not the device that signed the request' });
@@ -136,6 +124,8 @@ export function parseSubmission(json: unknown, submitter: Submitter, { requireAc
       faults: parsed.faults,
     });
   }
-  if (submitter.kind === 'relay') requireAccepted(parsed.runResult.deviceId);
+  if (submitter.kind === 'relay' && isRevoked(parsed.runResult.deviceId)) {
+    throw new Refused({ code: 'wrong-device', detail: 'nothing is accepted for this device' });
+  }
   return { run: parsed.runResult, said: toSaid(json) };
 }

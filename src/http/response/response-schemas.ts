@@ -1,5 +1,6 @@
 // The schema of every response body: types for the routes, and the source of the OpenAPI document.
 import { z } from 'zod';
+import { DIRECTORY_HOLD_REASONS } from '../../domain/directory/directory-answer.ts';
 import { STATUSES } from '../../domain/delivery.ts';
 import { FAILURE_KINDS } from '../../domain/attempt/failure.ts';
 import { HOLD_REASONS } from '../../domain/hold/hold.ts';
@@ -48,6 +49,7 @@ const lastFailureSchema = z.object({
 export const deliverySchema = z
   .object({
     deliveryId: z.string(),
+    tenant: z.string().describe('`default` without a tenants file.'),
     runId: z.string(),
     deviceId: z.string(),
     hardwareConfigurationId: z.string(),
@@ -114,6 +116,23 @@ const graphFactsSchema = z
   })
   .describe('What this tenant’s Graph was seen to take. What is not known is null.');
 
+const directoryStatusSchema = z
+  .object({
+    waiting: count.describe('Questions that wait for an answer.'),
+    known: count.describe('Devices whose answer is remembered.'),
+    hold: z
+      .object({
+        reason: z.enum(DIRECTORY_HOLD_REASONS),
+        since: instant,
+        detail: z.string(),
+        remedy: z.string().describe('What a person can do about it.'),
+      })
+      .nullable()
+      .describe('Why nobody asks at present: known devices go on, unknown ones hear 503.'),
+  })
+  .describe('The Entra device directory; absent where it is not used.');
+export type DirectoryStatus = z.infer<typeof directoryStatusSchema>;
+
 const tenantStatusSchema = z.object({
   id: z.string(),
   counts: z.object({ queued: count, delivering: count, waiting: count, delivered: count, dead: count }),
@@ -122,6 +141,7 @@ const tenantStatusSchema = z.object({
   drainSeconds: seconds.describe('How long the backlog takes at the allowed pace.'),
   holds: z.array(holdSchema),
   graph: graphFactsSchema,
+  directory: directoryStatusSchema.optional(),
 });
 
 export const statusSchema = z
@@ -137,7 +157,7 @@ export const readinessSchema = z
   .object({ status: z.enum(['ok', 'degraded', 'failing']), checks: z.record(z.string(), checkSchema) })
   .meta({
     id: 'Readiness',
-    description: '`degraded` still serves: what is accepted is safe, but something wants an operator.',
+    description: '`degraded` still serves: what is accepted is safe, but something needs an operator.',
   });
 
 const explanationSchema = z.object({
@@ -158,7 +178,15 @@ export const throttleEndSchema = z
   .meta({ id: 'ThrottleEnd', description: 'Whether Graph’s “not before” was in force, and is no more.' });
 
 export const revokedSchema = z
-  .object({ revoked: z.array(z.object({ deviceId: deviceIdSchema, revokedAt: instant })) })
+  .object({
+    revoked: z.array(
+      z.object({
+        deviceId: deviceIdSchema,
+        revokedAt: instant,
+        tenant: z.string().optional().describe('Where several are listed.'),
+      }),
+    ),
+  })
   .meta({ id: 'RevokedDevices', description: 'Devices whose proofs count no more, newest first.' });
 
 export const revocationSchema = z
@@ -168,6 +196,14 @@ export const revocationSchema = z
     changed: z.boolean().describe('False where it was so before.'),
   })
   .meta({ id: 'Revocation' });
+
+export const forgottenSchema = z
+  .object({
+    deviceId: deviceIdSchema,
+    changed: z.boolean().describe('Whether anything the directory said about the device was remembered.'),
+    asked: z.boolean().describe('Whether the directory is asked again now; false where it is not used.'),
+  })
+  .meta({ id: 'ForgottenDevice' });
 
 /** A fault of a submission: where (RFC 6901 JSON Pointer) and what. */
 const faultSchema = z.object({ pointer: z.string().meta({ format: 'json-pointer' }), detail: z.string() });
@@ -197,6 +233,7 @@ export type Replayed = z.infer<typeof replayedSchema>;
 export type SearchAnswer = z.infer<typeof searchSchema>;
 export type RevokedView = z.infer<typeof revokedSchema>;
 export type RevocationView = z.infer<typeof revocationSchema>;
+export type ForgottenView = z.infer<typeof forgottenSchema>;
 export type ThrottleEndView = z.infer<typeof throttleEndSchema>;
 export type Readiness = z.infer<typeof readinessSchema>;
 export type Problem = z.infer<typeof problemSchema>;

@@ -7,11 +7,13 @@ import { contextOf } from '../request/context.ts';
 import { Refused, toProblem } from '../response/problem.ts';
 import { beginSubmissions, type SubmissionParts, type Submissions } from '../request/submission.ts';
 import { submitterOf, type Submitter } from '../request/submitter.ts';
+import { tenantOf } from '../tenants/tenant-of.ts';
 
 /** What is reported about one entry of a batch. */
 export type BatchEntrySummary = {
   requestId: string;
   entry: number;
+  tenantId: string | null;
   deviceId: string | null;
   deliveryId: string | null;
   duplicate: boolean;
@@ -19,7 +21,7 @@ export type BatchEntrySummary = {
 };
 
 export type BatchParts = SubmissionParts &
-  ReadParts & {
+  Pick<ReadParts, 'maxBodyBytes'> & {
     maxBatchBytes: number;
     onEntry: (summary: BatchEntrySummary) => void;
   };
@@ -44,7 +46,8 @@ export function postBatch(parts: BatchParts): RequestHandler {
     const content = coding === 'gzip' ? await decompress(body, parts.maxBatchBytes) : body;
     const entries = parseEntries(content, req.is(NDJSON_TYPES) !== false);
     if (caller.kind === 'device') await beginSubmissions(parts, res).keepRate(caller.deviceId, entries.length);
-    const read = await readEntries(entries, caller, parts);
+    const { isRevoked } = tenantOf(res, parts.tenants).revocations;
+    const read = await readEntries(entries, caller, { ...parts, isRevoked });
     const submissions = beginSubmissions(parts, res);
     const answers = await Promise.all(read.map((entry) => submit(entry, submissions, caller)));
     const refusals = answers.flatMap(({ refusal }) => refusal ?? []);
@@ -55,7 +58,7 @@ export function postBatch(parts: BatchParts): RequestHandler {
     }
     answers.forEach(({ refusal, receipt, deviceId }, entry) => {
       const { deliveryId = null, duplicate = false } = receipt ?? {};
-      parts.onEntry({ requestId, entry, deviceId, deliveryId, duplicate, refusal });
+      parts.onEntry({ requestId, entry, tenantId: caller.tenantId, deviceId, deliveryId, duplicate, refusal });
     });
     if (retryAfterS > 0) res.setHeader('Retry-After', String(Math.ceil(retryAfterS)));
     const answer: BatchAnswer = answers.map(({ receipt, refusal }) =>

@@ -6,9 +6,11 @@ import type { DeliveryView } from '../response/response-schemas.ts';
 import type { Callers } from '../identity/callers.ts';
 import { createAskQueue, type QueueParts } from '../request/ask-queue.ts';
 import { callerOf, contextOf } from '../request/context.ts';
+import { tenantsAskedFor } from '../tenants/tenant-of.ts';
 import { Refused } from '../response/problem.ts';
+import type { ServedTenants } from '../tenants/served-tenant.ts';
 
-export type DeliveryParts = QueueParts & { find: (id: string) => Promise<Delivery | null> };
+export type DeliveryParts = QueueParts & { tenants: ServedTenants };
 
 const HINT = 'sign the request with this device’s key, or be an operator';
 
@@ -28,26 +30,29 @@ export function getDelivery(parts: DeliveryParts): RequestHandler<{ id: string }
   const askQueue = createAskQueue(parts);
   return async (req, res) => {
     const caller = callerOf(res);
-    const delivery = await askQueue(parts.find(req.params.id));
+    const asked = tenantsAskedFor(req, res, parts.tenants);
+    const found = await askQueue(Promise.all(asked.map(({ find }) => find(req.params.id))));
+    const delivery = found.find((one) => one !== null);
     if (!delivery || (caller.kind === 'device' && caller.deviceId !== delivery.deviceId)) {
       throw new Refused({ code: 'not-found', detail: 'there is no such delivery' });
     }
-    contextOf(res).deliveryId = delivery.id;
+    Object.assign(contextOf(res), { tenantId: delivery.tenantId, deliveryId: delivery.id });
     res.json(toView(delivery));
   };
 }
 
 /** A delivery as callers see it. */
 export function toView(delivery: Delivery): DeliveryView {
-  const current = delivery.mark && {
+  const current = delivery.intent && {
     number: delivery.attemptsMade + 1,
-    at: instant(delivery.mark.at),
+    at: instant(delivery.intent.at),
     outcome: 'in-flight' as const,
     graphStatus: null,
     graphRequestId: null,
   };
   return {
     deliveryId: delivery.id,
+    tenant: delivery.tenantId,
     runId: delivery.runId,
     deviceId: delivery.deviceId,
     hardwareConfigurationId: delivery.hardwareConfigurationId,

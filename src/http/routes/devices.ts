@@ -1,52 +1,81 @@
-// Operators' routes for devices: list revoked ones, revoke, restore.
+// Operators' routes for devices: list revoked ones, revoke, restore, forget what the directory said.
 import { Router, type Request } from 'express';
 import { deviceIdSchema } from '../../domain/submission/run-result.ts';
-import type { RevocationView, RevokedView } from '../response/response-schemas.ts';
+import type { ForgottenView, RevocationView, RevokedView } from '../response/response-schemas.ts';
 import type { Callers } from '../identity/callers.ts';
 import { createAskQueue, type QueueParts } from '../request/ask-queue.ts';
 import { operatorsOnly } from '../identity/operators-only.ts';
+import { audit, type AuditParts } from '../tenants/audit.ts';
+import { tenantAskedFor, tenantsAskedFor } from '../tenants/tenant-of.ts';
 import { Refused } from '../response/problem.ts';
+import type { ServedTenant, ServedTenants } from '../tenants/served-tenant.ts';
 
-export type DeviceParts = QueueParts & {
-  callers: Callers;
-  revocations: {
-    list: () => Promise<{ deviceId: string; revokedAt: number }[]>;
-    /** @returns false if it was already revoked */
-    revoke: (deviceId: string, now: number) => Promise<boolean>;
-    /** @returns false if it was not revoked */
-    restore: (deviceId: string) => Promise<boolean>;
+export type DeviceParts = QueueParts &
+  AuditParts & {
+    callers: Callers;
+    tenants: ServedTenants;
   };
-  clock: () => number;
-};
+
+const GUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 export function createDeviceRoutes(parts: DeviceParts): Router {
-  const { revocations, clock } = parts;
+  const { tenants } = parts;
   const router = Router({ caseSensitive: true });
   const only = operatorsOnly(parts.callers);
   const askQueue = createAskQueue(parts);
 
-  router.get('/v1/devices/revoked', only, async (_req, res) => {
-    const revoked = await askQueue(revocations.list());
+  /** Also in lower case, if it is a GUID: so directories and Intune write what an operator may have copied in upper case. */
+  async function changeAll(deviceId: string, change: (deviceId: string) => Promise<boolean>): Promise<boolean> {
+    const ids = GUID.test(deviceId.toLowerCase()) ? [...new Set([deviceId, deviceId.toLowerCase()])] : [deviceId];
+    return (await askQueue(Promise.all(ids.map(change)))).includes(true);
+  }
+
+  router.get('/v1/devices/revoked', only, async (req, res) => {
+    const asked = tenantsAskedFor(req, res, tenants);
+    const lists = await askQueue(Promise.all(asked.map(listRevoked)));
     const view: RevokedView = {
-      revoked: revoked.map(({ deviceId, revokedAt }) => ({ deviceId, revokedAt: new Date(revokedAt).toISOString() })),
+      revoked: lists
+        .flat()
+        .sort((a, b) => b.revokedAt - a.revokedAt)
+        .map(({ tenant, deviceId, revokedAt }) => ({
+          deviceId,
+          revokedAt: new Date(revokedAt).toISOString(),
+          ...(asked.length > 1 && { tenant }),
+        })),
     };
     res.json(view);
   });
   router.post('/v1/devices/:deviceId/revoke', only, async (req: Request<{ deviceId: string }>, res) => {
     const deviceId = parseDeviceId(req.params.deviceId);
-    const view: RevocationView = {
-      deviceId,
-      revoked: true,
-      changed: await askQueue(revocations.revoke(deviceId, clock())),
-    };
+    const { id: tenantId, revocations, now } = tenantAskedFor(req, res, tenants);
+    const changed = await changeAll(deviceId, (one) => revocations.revoke(one, now()));
+    audit(parts, res, { operation: 'revoke', tenantId, deviceId, changed });
+    const view: RevocationView = { deviceId, revoked: true, changed };
     res.json(view);
   });
   router.post('/v1/devices/:deviceId/restore', only, async (req: Request<{ deviceId: string }>, res) => {
     const deviceId = parseDeviceId(req.params.deviceId);
-    const view: RevocationView = { deviceId, revoked: false, changed: await askQueue(revocations.restore(deviceId)) };
+    const { id: tenantId, revocations } = tenantAskedFor(req, res, tenants);
+    const changed = await changeAll(deviceId, revocations.restore);
+    audit(parts, res, { operation: 'restore', tenantId, deviceId, changed });
+    const view: RevocationView = { deviceId, revoked: false, changed };
+    res.json(view);
+  });
+  router.post('/v1/devices/:deviceId/forget', only, async (req: Request<{ deviceId: string }>, res) => {
+    const deviceId = parseDeviceId(req.params.deviceId).toLowerCase();
+    const { id: tenantId, forgetInDirectory } = tenantAskedFor(req, res, tenants);
+    // The directory's device ids are GUIDs, so nothing is remembered about others.
+    const forget = GUID.test(deviceId) ? forgetInDirectory : null;
+    const outcome = forget ? await askQueue(forget(deviceId)) : { changed: false, asked: false };
+    audit(parts, res, { operation: 'forget', tenantId, deviceId, changed: outcome.changed });
+    const view: ForgottenView = { deviceId, ...outcome };
     res.json(view);
   });
   return router;
+}
+
+async function listRevoked({ id: tenant, revocations }: ServedTenant) {
+  return (await revocations.list()).map((revoked) => ({ ...revoked, tenant }));
 }
 
 function parseDeviceId(text: string): string {

@@ -1,33 +1,25 @@
 // Operators' routes: dead letters, replay, purge, status. 404 if no operator access is configured.
-import express, { Router } from 'express';
+import express, { Router, type Request, type Response } from 'express';
 import { z } from 'zod';
-import { parseCursor } from '../../domain/operations/dead-letter-position.ts';
-import { deadLetterFilterSchema, type DeadLetterFilter } from '../../domain/operations/dead-letter.ts';
-import type { Delivery } from '../../domain/delivery.ts';
+import { deadLetterFilterSchema } from '../../domain/operations/dead-letter.ts';
 import type { Status } from '../response/response-schemas.ts';
 import type { Callers } from '../identity/callers.ts';
 import { toView } from './deliveries.ts';
 import { createAskQueue, type QueueParts } from '../request/ask-queue.ts';
 import { operatorsOnly } from '../identity/operators-only.ts';
+import type { AuditParts } from '../tenants/audit.ts';
+import { changeDeadLetters, countDeadLetters, listDeadLetters, parseTenantsCursor } from '../tenants/dead-letters.ts';
+import { tenantQuerySchema, tenantsAskedFor } from '../tenants/tenant-of.ts';
 import { Refused } from '../response/problem.ts';
+import type { ServedTenants } from '../tenants/served-tenant.ts';
 
-type Selection = { deliveryId: string } | { filter: DeadLetterFilter };
-
-export type OperatorParts = QueueParts & {
-  callers: Callers;
-  deadLetters: {
-    list: (
-      filter: DeadLetterFilter,
-      limit: number,
-      cursor: string | null,
-    ) => Promise<{ deadLetters: Delivery[]; nextCursor: string | null }>;
-    count: (selection: Selection) => Promise<number>;
-    replay: (selection: Selection, now: number) => Promise<number>;
-    purge: (selection: Selection) => Promise<number>;
+export type OperatorParts = QueueParts &
+  AuditParts & {
+    callers: Callers;
+    tenants: ServedTenants;
+    /** Of these tenants. */
+    status: (tenantIds: readonly string[]) => Promise<Status>;
   };
-  status: () => Promise<Status>;
-  clock: () => number;
-};
 
 const DEFAULT_LIMIT = 50;
 const MAX_LIMIT = 500;
@@ -44,9 +36,10 @@ export const querySchema = deadLetterFilterSchema.extend({
   cursor: z
     .string()
     .max(256)
-    .refine((cursor) => parseCursor(cursor) !== null, 'is no nextCursor of this list')
+    .refine((cursor) => parseTenantsCursor(cursor) !== null, 'is no nextCursor of this list')
     .optional()
     .describe('`nextCursor` of the page before.'),
+  ...tenantQuerySchema.shape,
 });
 
 export const selectionSchema = z.union(
@@ -58,28 +51,40 @@ export const selectionSchema = z.union(
 );
 
 export function createOperatorRoutes(parts: OperatorParts): Router {
-  const { deadLetters, clock } = parts;
+  const { tenants } = parts;
   const router = Router();
   const only = operatorsOnly(parts.callers);
   const json = express.json({ limit: '10kb' });
   const askQueue = createAskQueue(parts);
 
+  async function change(req: Request, res: Response, operation: 'replay' | 'purge') {
+    const { dryRun, ...selection } = parse(selectionSchema, req.body);
+    const asked = tenantsAskedFor(req, res, tenants);
+    const matched = await askQueue(countDeadLetters(asked, selection));
+    if (dryRun) return { matched, changed: 0 };
+    const changing = changeDeadLetters(asked, { operation, selection }, { parts, res });
+    return { matched, changed: await askQueue(changing) };
+  }
+
   router.get('/v1/dead-letters', only, async (req, res) => {
-    const { limit, cursor, ...filter } = parse(querySchema, req.query);
-    const page = await askQueue(deadLetters.list(filter, limit, cursor ?? null));
+    const { limit, cursor, code, hardwareConfigurationId, deviceId } = parse(querySchema, req.query);
+    const filter = { code, hardwareConfigurationId, deviceId };
+    const asked = tenantsAskedFor(req, res, tenants);
+    const page = await askQueue(listDeadLetters(asked, { filter, limit, cursor: cursor ?? null }));
     res.json({ deadLetters: page.deadLetters.map(toView), nextCursor: page.nextCursor });
   });
   router.post('/v1/dead-letters/replay', only, json, async (req, res) => {
-    const { dryRun, ...selection } = parse(selectionSchema, req.body);
-    const matched = await askQueue(deadLetters.count(selection));
-    res.json({ matched, replayed: dryRun ? 0 : await askQueue(deadLetters.replay(selection, clock())) });
+    const { matched, changed } = await change(req, res, 'replay');
+    res.json({ matched, replayed: changed });
   });
   router.post('/v1/dead-letters/purge', only, json, async (req, res) => {
-    const { dryRun, ...selection } = parse(selectionSchema, req.body);
-    const matched = await askQueue(deadLetters.count(selection));
-    res.json({ matched, purged: dryRun ? 0 : await askQueue(deadLetters.purge(selection)) });
+    const { matched, changed } = await change(req, res, 'purge');
+    res.json({ matched, purged: changed });
   });
-  router.get('/v1/status', only, async (_req, res) => void res.json(await askQueue(parts.status())));
+  router.get('/v1/status', only, async (req, res) => {
+    const asked = tenantsAskedFor(req, res, tenants).map(({ id }) => id);
+    res.json(await askQueue(parts.status(asked)));
+  });
   return router;
 }
 

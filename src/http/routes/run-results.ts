@@ -5,6 +5,7 @@ import { contextOf } from '../request/context.ts';
 import { parseJson } from '../request/json.ts';
 import { beginSubmissions, parseSubmission, type SubmissionParts } from '../request/submission.ts';
 import { submitterOf } from '../request/submitter.ts';
+import { tenantOf } from '../tenants/tenant-of.ts';
 
 /** The bodies this route accepts. */
 export const RUN_RESULT = {
@@ -20,7 +21,8 @@ export function postRunResult(parts: SubmissionParts): RequestHandler {
     const caller = submitterOf(res, parts.callers, body);
     const submissions = beginSubmissions(parts, res);
     if (caller.kind === 'device') await submissions.keepRate(caller.deviceId, 1);
-    const submission = parseSubmission(parseJson(body), caller, parts.callers);
+    const { isRevoked } = tenantOf(res, parts.tenants).revocations;
+    const submission = parseSubmission(parseJson(body), caller, isRevoked);
     const { deviceId } = submission.run;
     context.deviceId = deviceId;
     if (caller.kind === 'relay') await submissions.keepRate(deviceId, 1);

@@ -27,6 +27,9 @@ export type Denied = { granted: false; waitMs: number; reason: 'pace' | 'throttl
 /** The delivery's configuration is held, so it must make room for others. */
 export type Held = { granted: false; heldBy: HoldKey };
 
+/** A request that Graph throttled. 0 ≤ `random` < 1. */
+type ThrottledRequest = { kind: RequestKind; isProbe: boolean; retryAfterMs: number | null; random: number };
+
 export type Budget = Pick<Holds, 'judge' | 'giveBack'> & {
   /**
    * Takes the next slot if it is due. Slots are evenly spaced across all workers. Write slots follow the learned pace;
@@ -37,7 +40,7 @@ export type Budget = Pick<Holds, 'judge' | 'giveBack'> & {
    * Graph throttles: no slots are taken until the wait ends. A refused write also adjusts the pace, unless it was a probe.
    * @returns how long all workers wait
    */
-  throttle: (kind: RequestKind, probing: boolean, retryAfterMs: number | null, random: number) => Promise<number>;
+  throttle: (request: ThrottledRequest) => Promise<number>;
   /** Lets an operator end throttling early. @returns until when it would have lasted; null if there was none */
   endThrottle: () => Promise<number | null>;
   /** A request succeeded after others were refused, so the next throttling starts with a short wait again. */
@@ -64,13 +67,10 @@ const LAST_INSTANT_MS = 8.64e15;
 /** 2 % below the limit, because latency jitter may put one request too many into a window. */
 const USED_SHARE = 0.98;
 
+export type BudgetParts = { redis: RedisConnection; keys: Keys; settings: BudgetSettings; clock: () => number };
+
 /** The budget of one tenant. */
-export function createBudget(
-  redis: RedisConnection,
-  keys: Keys,
-  settings: BudgetSettings,
-  clock: () => number,
-): Budget {
+export function createBudget({ redis, keys, settings, clock }: BudgetParts): Budget {
   const acquireScript = scriptOf(redis, 'budget/acquire-permit');
   const throttleScript = scriptOf(redis, 'budget/throttle');
   const endThrottleScript = scriptOf(redis, 'budget/end-throttle');
@@ -103,9 +103,9 @@ export function createBudget(
       if (number < 0) return { granted: false, heldBy: text as HoldKey };
       return { granted: false, waitMs: number, reason: text as Denied['reason'] };
     },
-    throttle: async (kind, probing, retryAfterMs, random) => {
+    throttle: async ({ kind, isProbe, retryAfterMs, random }) => {
       const { baseMs, capMs } = settings.backoff;
-      const teach = kind === 'write' && !probing ? 'teach' : '';
+      const teach = kind === 'write' && !isProbe ? 'teach' : '';
       const args = [retryAfterMs ?? -1, random, baseMs, capMs, teach, settings.writesPer20s];
       return Number(await throttleScript([keys.budget], args));
     },

@@ -31,8 +31,12 @@ export function createHolds(redis: RedisConnection, keys: Keys, holdProbeMs: num
   let turn: Promise<unknown> = Promise.resolve();
 
   async function read(): Promise<Read> {
-    const [now, flat, probed] = (await readScript([keys.holds, keys.probes], [])) as [number, string[], string[]];
-    const knowledge: Knowledge = { holds: {}, suspicions: {}, worked: {}, probed };
+    const [now, flat, parked] = (await readScript([keys.holds, keys.parkedSets], [keys.root])) as [
+      number,
+      string[],
+      string[],
+    ];
+    const knowledge: Knowledge = { holds: {}, suspicions: {}, worked: {}, parked };
     let version = '0';
     for (let index = 0; index < flat.length; index += 2) {
       const [field = '', value = ''] = [flat[index], flat[index + 1]];
@@ -61,7 +65,7 @@ export function createHolds(redis: RedisConnection, keys: Keys, holdProbeMs: num
   }
 
   return {
-    judge: (evidence) => change(({ knowledge, now }) => judge(knowledge, evidence, now, holdProbeMs)),
+    judge: (evidence) => change(({ knowledge, now }) => judge({ before: knowledge, evidence, now, holdProbeMs })),
     giveBack: async (deliveryId) => {
       await change(({ knowledge, now }) => ({ knowledge: giveBack(knowledge, deliveryId, now) }));
     },

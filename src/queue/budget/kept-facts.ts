@@ -1,10 +1,10 @@
 // The facts about a tenant's Graph that Redis keeps, for a diagnosis: reads them, and adds what the diagnosis found out.
 import type { GraphFact, GraphFacts, Learned } from '../../domain/operations/graph-facts.ts';
 import type { RedisConfig } from '../../config/redis.ts';
-import { createFacts, type Facts } from './facts.ts';
+import { createStoredGraphFacts, type StoredGraphFacts } from './stored-graph-facts.ts';
 import { createKeys } from '../redis/keys.ts';
-import { connect, disconnect, settled } from '../redis/connection.ts';
-import { ENVIRONMENT_TENANT } from '../tenant.ts';
+import { connect, disconnect, waitUntilReady } from '../redis/connection.ts';
+import { DEFAULT_TENANT } from '../../config/tenants/tenant.ts';
 
 /** Null if Redis cannot be reached, or holds facts about another Graph or tenant. */
 export function readKeptFacts(config: RedisConfig, subject: string): Promise<GraphFacts | null> {
@@ -21,17 +21,20 @@ export async function addKeptFacts(config: RedisConfig, subject: string, seen: L
   });
 }
 
-async function isOf(facts: Facts, subject: string): Promise<boolean> {
+async function isOf(facts: StoredGraphFacts, subject: string): Promise<boolean> {
   const kept = await facts.subject();
   return kept === null || kept === subject;
 }
 
-async function withFacts<T>(config: RedisConfig, use: (facts: Facts) => Promise<T | null>): Promise<T | null> {
+async function withFacts<T>(
+  config: RedisConfig,
+  use: (facts: StoredGraphFacts) => Promise<T | null>,
+): Promise<T | null> {
   const redis = connect(config, 'examine', () => undefined);
   try {
-    await settled(redis);
+    await waitUntilReady(redis);
     if (redis.status !== 'ready') return null;
-    return await use(createFacts(redis, createKeys(config.prefix, ENVIRONMENT_TENANT)));
+    return await use(createStoredGraphFacts(redis, createKeys(config.prefix, DEFAULT_TENANT)));
   } catch {
     // Another check reports problems with Redis.
     return null;

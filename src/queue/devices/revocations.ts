@@ -10,7 +10,7 @@ export type Revocations = {
   /** Answered from this process's copy; while Redis is unavailable, the last known state applies. */
   isRevoked: (deviceId: string) => boolean;
   /** Wraps a function so that it fails until the list has been read once: before that, nobody knows who is revoked. */
-  whenKnown: <A extends unknown[], T>(ask: (...args: A) => Promise<T>) => (...args: A) => Promise<T>;
+  whenKnown: <A extends unknown[], T>(call: (...args: A) => Promise<T>) => (...args: A) => Promise<T>;
   /** @returns false if it was already revoked; the first instant is kept */
   revoke: (deviceId: string, now: number) => Promise<boolean>;
   /** @returns false if it was not revoked */
@@ -65,9 +65,11 @@ export async function openRevocations(
   return {
     isRevoked: (deviceId) => revoked.has(deviceId),
     whenKnown:
-      (ask) =>
+      (call) =>
       (...args) =>
-        revision === undefined ? Promise.reject(new Error('nobody knows yet which devices are revoked')) : ask(...args),
+        revision === undefined
+          ? Promise.reject(new Error('nobody knows yet which devices are revoked'))
+          : call(...args),
     revoke: (deviceId, now) => change(revokeScript, [deviceId, now]),
     restore: (deviceId) => change(restoreScript, [deviceId]),
     list: async () =>

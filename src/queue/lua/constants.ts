@@ -1,6 +1,7 @@
 // Constants that Lua shares with TypeScript: one prologue, generated from the values TypeScript uses.
 import type { Status } from '../../domain/delivery.ts';
-import { PASSED_OVER_AT_MOST, RANKS } from '../../domain/order.ts';
+import { PASSED_OVER_AT_MOST, RANKS } from '../../domain/priority.ts';
+import { QUESTION_UNDER_WAY_MS } from '../../domain/directory/freshness.ts';
 import { NEVER_REFUSED } from '../../domain/pace/evidence.ts';
 import { PACE_MEMBERS } from '../../domain/pace/pace.ts';
 import { REQUESTS_PER_20S, WRITE_SHARE } from '../../domain/pace/request-limit.ts';
@@ -40,6 +41,7 @@ const CONSTANTS: Readonly<Record<string, LuaValue>> = {
   PASSED_OVER_AT_MOST,
   ...tuning,
   NEVER_REFUSED,
+  QUESTION_UNDER_WAY_MS,
   REQUESTS_PER_20S,
   WRITE_SHARE,
   PACE_MEMBERS,

@@ -38,7 +38,7 @@ export async function openRedisClock(
   let wallOffset = 0;
   let asking = false;
 
-  async function ask(): Promise<void> {
+  async function readTime(): Promise<void> {
     if (asking || redis.status !== 'ready') return;
     asking = true;
     const askedAt = elapsed();
@@ -61,17 +61,17 @@ export async function openRedisClock(
   }
 
   const now = () => Math.round(offset === null ? wall() : offset + elapsed());
-  const onReady = () => void ask();
+  const onReady = () => void readTime();
   redis.on('ready', onReady);
-  const asked = setInterval(() => void ask(), ASK_EVERY_MS);
-  await ask();
+  const readsAgain = setInterval(() => void readTime(), ASK_EVERY_MS);
+  await readTime();
 
   return {
     now,
     latest: () => now() + (offset === null ? 0 : Math.max(0, wall() - elapsed() - wallOffset)),
     close: () => {
       redis.off('ready', onReady);
-      clearInterval(asked);
+      clearInterval(readsAgain);
     },
   };
 }

@@ -3,8 +3,9 @@ import { once } from 'node:events';
 import { Cluster, Redis, type RedisOptions as AnyRedisOptions } from 'ioredis';
 import { parseRedisUrl, readPassword, type RedisAccess, type RedisConfig } from '../../config/redis.ts';
 import { socketPath } from './embedded/directory.ts';
-import { placed } from './database-guard.ts';
-import { createRefusals, type Refusals } from './refusals.ts';
+import { guardDatabase } from './database-guard.ts';
+import { createRedisErrors, type RedisErrors } from './redis-errors.ts';
+import { surviveFailover } from './sentinel-failover.ts';
 
 export type RedisConnection = Redis | Cluster;
 type RedisOptions = Omit<AnyRedisOptions, 'replyMapping'>;
@@ -43,15 +44,18 @@ const OPTIONS: Record<Purpose, RedisOptions> = {
 };
 
 /** What to do if the server refuses a command. 1: reconnect, fail it. 2: reconnect, resend it. false: only fail it. */
-const ANEW = { answer: 1, work: 2, examine: false } as const;
+const RECONNECT_ON_REFUSAL = { answer: 1, work: 2, examine: false } as const;
 
-const refusalsByConnection = new WeakMap<RedisConnection, Refusals>();
+/** A thousand tenants, each with a few. */
+const LISTENERS_AT_MOST = 100_000;
 
-/** The refusals recorded for a connection that `connect` opened; those on its duplicates are among them. */
-export function refusalsOf(connection: RedisConnection): Refusals {
-  const refusals = refusalsByConnection.get(connection);
-  if (!refusals) throw new Error('a connection that was not opened here');
-  return refusals;
+const errorsByConnection = new WeakMap<RedisConnection, RedisErrors>();
+
+/** The error replies recorded for a connection that `connect` opened; those on its duplicates are among them. */
+export function redisErrorsOf(connection: RedisConnection): RedisErrors {
+  const redisErrors = errorsByConnection.get(connection);
+  if (!redisErrors) throw new Error('a connection that was not opened here');
+  return redisErrors;
 }
 
 /**
@@ -60,13 +64,15 @@ export function refusalsOf(connection: RedisConnection): Refusals {
  * connect; the errors of commands go to their callers.
  */
 export function connect(config: RedisConfig, purpose: Purpose, onError: (error: Error) => void): RedisConnection {
-  const refusals = createRefusals(() => performance.now());
-  const reconnectOnError = (error: Error) => refusals.note(error) && ANEW[purpose];
+  const redisErrors = createRedisErrors(() => performance.now());
+  const reconnectOnError = (error: Error) => redisErrors.note(error) && RECONNECT_ON_REFUSAL[purpose];
   const opened = open(config, { ...OPTIONS[purpose], reconnectOnError });
-  const connection = opened instanceof Redis ? placed(opened) : opened;
-  refusalsByConnection.set(connection, refusals);
+  const connection = opened instanceof Redis ? guardDatabase(opened) : opened;
+  errorsByConnection.set(connection, redisErrors);
+  // Every tenant of a process listens to its one connection. No limit would be 0, to which BullMQ adds.
+  connection.setMaxListeners(LISTENERS_AT_MOST);
   connection.on('error', (error: Error) => {
-    refusals.note(error);
+    redisErrors.note(error);
     onError(error);
   });
   return connection;
@@ -90,18 +96,21 @@ function open(config: RedisConfig, options: RedisOptions): RedisConnection {
       });
     }
     case 'sentinel':
-      return new Redis({
-        ...withPasswordRead(options, config.access, 'password', 'sentinelPassword'),
-        ...(config.access?.username && {
-          username: config.access.username,
-          sentinelUsername: config.access.username,
+      return surviveFailover(
+        new Redis({
+          ...withPasswordRead(options, config.access, 'password', 'sentinelPassword'),
+          ...(config.access?.username && {
+            username: config.access.username,
+            sentinelUsername: config.access.username,
+          }),
+          ...(config.access?.tls && { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true }),
+          sentinels: config.sentinels,
+          name: config.name,
+          failoverDetector: true,
+          sentinelCommandTimeout: CONNECT_TIMEOUT_MS,
+          sentinelRetryStrategy: (times) => Math.min(100 * times, 1000),
         }),
-        ...(config.access?.tls && { tls: {}, sentinelTLS: {}, enableTLSForSentinelMode: true }),
-        sentinels: config.sentinels,
-        name: config.name,
-        failoverDetector: true,
-        sentinelRetryStrategy: (times) => Math.min(100 * times, 1000),
-      });
+      );
     case 'cluster': {
       const { enableOfflineQueue = true, maxRetriesPerRequest, ...redisOptions } = options;
       const secured = {
@@ -158,7 +167,7 @@ function readPasswordAgain(options: RedisOptions, access: RedisAccess | undefine
 }
 
 /** Waits briefly for a new connection to be ready, so that its first command does not fail. Never throws. */
-export async function settled(connection: RedisConnection): Promise<void> {
+export async function waitUntilReady(connection: RedisConnection): Promise<void> {
   if (connection.status === 'ready') return;
   await once(connection, 'ready', { signal: AbortSignal.timeout(CONNECT_TIMEOUT_MS) }).catch(() => undefined);
 }

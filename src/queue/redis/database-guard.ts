@@ -1,12 +1,12 @@
 // Ensures that a connection sends commands only to the configured database.
 import type { AbstractConnector, Redis } from 'ioredis';
-import { isMisplaced } from './refusals.ts';
+import { isMisplaced } from './redis-errors.ts';
 
 /**
  * If SELECT is refused (no such database, no permission, a cluster node), ioredis emits the error and continues in
  * database 0. With this guard the connection is closed and retried instead. Its duplicates are guarded too.
  */
-export function placed(redis: Redis): Redis {
+export function guardDatabase(redis: Redis): Redis {
   let misplaced = false;
   redis.on('connect', () => (misplaced = false));
   redis.on('error', (error) => (misplaced ||= isMisplaced(error)));
@@ -15,6 +15,6 @@ export function placed(redis: Redis): Redis {
   const check = connector.check.bind(connector);
   connector.check = (info) => !misplaced && check(info);
   const duplicate = redis.duplicate.bind(redis);
-  redis.duplicate = (override) => placed(duplicate(override));
+  redis.duplicate = (override) => guardDatabase(duplicate(override));
   return redis;
 }

@@ -2,7 +2,7 @@
 import type { Redis } from 'ioredis';
 import type { Keys } from './keys.ts';
 import type { RedisConnection } from './connection.ts';
-import { refusalOf } from './refusals.ts';
+import { refusalOf } from './redis-errors.ts';
 import { scriptOf } from './script.ts';
 
 /** `always`: fsynced before the reply · `everysec`, `no`: later · `none`: no append-only file · `unknown`: not disclosed. */

@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import type { RedisConfig } from '../../config/redis.ts';
 import { directoryFault, socketPath } from './embedded/directory.ts';
-import { describePresence } from './embedded/look.ts';
+import { describePresence } from './embedded/server-check.ts';
 import { probe } from './embedded/probe.ts';
 import { startEmbeddedRedis } from './embedded/embedded.ts';
 import { inspectRedis, readInfo, type RedisHealth } from './health.ts';
 import { createKeys } from './keys.ts';
 import { scriptOf } from './script.ts';
-import { connect, disconnect, settled, type RedisConnection } from './connection.ts';
-import { ENVIRONMENT_TENANT } from '../tenant.ts';
+import { connect, disconnect, waitUntilReady, type RedisConnection } from './connection.ts';
+import { DEFAULT_TENANT } from '../../config/tenants/tenant.ts';
 
 export type RedisFacts = {
   version: string;
@@ -40,7 +40,7 @@ export async function examineRedis(config: RedisConfig, clock: () => number): Pr
   let trouble = 'no answer';
   const redis = connect(config, 'examine', (error) => (trouble = describe(error)));
   try {
-    await settled(redis);
+    await waitUntilReady(redis);
     if (redis.status !== 'ready') return { kind: 'unreachable', detail: trouble };
     return { kind: 'facts', facts: await readFacts(redis, config.prefix, clock) };
   } catch (error) {
@@ -70,7 +70,7 @@ async function readFacts(redis: RedisConnection, prefix: string, clock: () => nu
 }
 
 async function tryWrite(redis: RedisConnection, prefix: string): Promise<RedisFacts['write']> {
-  const key = `${createKeys(prefix, ENVIRONMENT_TENANT).root}:doctor`;
+  const key = `${createKeys(prefix, DEFAULT_TENANT).root}:doctor`;
   const script = scriptOf(redis, 'redis/try-write');
   try {
     return { ms: await median(() => script([key], [])) };
@@ -86,11 +86,11 @@ async function readClock(redis: RedisConnection, clock: () => number): Promise<n
   return Number(seconds) * 1000 + Number(micros) / 1000 - (askedAt + clock()) / 2;
 }
 
-async function median(ask: () => Promise<unknown>): Promise<number> {
+async function median(request: () => Promise<unknown>): Promise<number> {
   const took: number[] = [];
   for (let index = 0; index < TRIES; index++) {
     const startedAt = performance.now();
-    await ask();
+    await request();
     took.push(performance.now() - startedAt);
   }
   return took.sort((a, b) => a - b)[Math.floor(TRIES / 2)] ?? 0;

@@ -1,5 +1,5 @@
 // The Redis keys of one tenant, all in one hash slot, so that they work in any topology.
-import { RANKS } from '../../domain/order.ts';
+import { RANKS } from '../../domain/priority.ts';
 
 export type Keys = {
   /** Prefix of BullMQ's own keys. */
@@ -30,8 +30,8 @@ export type Keys = {
   ended: string;
   /** Number of deliveries per status, bytes of open ones, and how many joined and left each waiting list. */
   counts: string;
-  /** Competing deliveries of a device and configuration, by when their runs completed. */
-  contestants: (supersessionKey: string) => string;
+  /** The deliveries of one device and configuration, by when their runs completed. */
+  supersession: (supersessionKey: string) => string;
   /** The delivery that owns a record in Graph. */
   record: (deviceRunStateId: string) => string;
   /** Facts about the tenant's Graph with their times, and which Graph and tenant they concern. */
@@ -39,9 +39,30 @@ export type Keys = {
   budget: string;
   /** The secret for fingerprints, sealed under each configured key. */
   fingerprintSecrets: string;
+  directory: DirectoryKeys;
+};
+
+/** What is remembered of the Entra device directory. */
+export type DirectoryKeys = {
+  /** What the directory said, by device. */
+  devices: string;
+  /** Ids the directory does not have, by when it was asked. */
+  unknown: string;
+  /** Devices that an operator had forgotten lately, by when: older answers about them do not count. */
+  forgotten: string;
+  /** Why the directory is not asked at present. */
+  hold: string;
+  /** Exists while the directory said not to ask. */
+  throttle: string;
+  /** Ids whose questions failed since one was last answered. */
+  suspects: string;
+  /** Exists while a worker answers questions. */
+  reader: string;
 };
 
 export const QUEUE_NAME = 'deliveries';
+/** Questions to the device directory. */
+export const QUESTION_QUEUE_NAME = 'questions';
 
 /** A key in the same slot and under the same root as another one. */
 export const besideKey = (key: string, name: string): string => `${key.slice(0, key.indexOf('}') + 1)}:${name}`;
@@ -64,10 +85,19 @@ export function createKeys(prefix: string, tenantId: string): Keys {
     dead: `${root}:dead`,
     ended: `${root}:ended`,
     counts: `${root}:counts`,
-    contestants: (supersessionKey) => `${root}:c:${supersessionKey}`,
+    supersession: (supersessionKey) => `${root}:c:${supersessionKey}`,
     record: (deviceRunStateId) => `${root}:r:${deviceRunStateId}`,
     facts: `${root}:facts`,
     budget: `${root}:budget`,
     fingerprintSecrets: `${root}:fingerprint-secrets`,
+    directory: {
+      devices: `${root}:devices`,
+      unknown: `${root}:unknown-devices`,
+      forgotten: `${root}:forgotten-devices`,
+      hold: `${root}:directory-hold`,
+      throttle: `${root}:directory-throttle`,
+      suspects: `${root}:directory-suspects`,
+      reader: `${root}:directory-reader`,
+    },
   };
 }

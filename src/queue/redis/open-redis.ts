@@ -1,6 +1,6 @@
 // The Redis of a process: one connection for all its tenants, and our own server if none is configured.
 import type { RedisConfig } from '../../config/redis.ts';
-import { connect, disconnect, settled, type Purpose, type RedisConnection } from './connection.ts';
+import { connect, disconnect, waitUntilReady, type Purpose, type RedisConnection } from './connection.ts';
 import { startEmbeddedRedis, type OnWait } from './embedded/embedded.ts';
 import { watchDurability, type OnDurability } from './health.ts';
 
@@ -29,7 +29,7 @@ export async function openRedis(config: RedisConfig, purpose: Purpose, events: R
   const connection = connect(config, purpose, redisTrouble);
   const revive = () => void embedded?.ensure().catch(redisTrouble);
   connection.on('close', revive);
-  await settled(connection);
+  await waitUntilReady(connection);
   watchDurability(connection, durability);
   return {
     connection,

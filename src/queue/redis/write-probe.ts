@@ -5,7 +5,7 @@ import type { RedisConnection } from './connection.ts';
 
 export type WriteProbe = {
   /** @throws Error if Redis does not accept a write */
-  ask: () => Promise<void>;
+  probe: () => Promise<void>;
   close: () => void;
 };
 
@@ -20,7 +20,7 @@ export function openWriteProbe(
   let asking: Promise<void> | null = null;
 
   /** One at a time: if commands wait for Redis to come back, further ones would only wait as well. */
-  function ask(): Promise<void> {
+  function probe(): Promise<void> {
     // The key never exists, so nothing is written or fsynced; but anything that refuses writes refuses this one.
     asking ??= redis
       .del(`${root}:probe`)
@@ -29,8 +29,8 @@ export function openWriteProbe(
     return asking;
   }
 
-  const asksAgain = setInterval(() => {
-    if (redis.status === 'ready') ask().catch(onTrouble);
+  const probesAgain = setInterval(() => {
+    if (redis.status === 'ready') probe().catch(onTrouble);
   }, ASK_EVERY_MS);
-  return { ask, close: () => clearInterval(asksAgain) };
+  return { probe, close: () => clearInterval(probesAgain) };
 }

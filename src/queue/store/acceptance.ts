@@ -2,7 +2,8 @@
 import { createDelivery, type Delivery } from '../../domain/delivery.ts';
 import { configurationKey } from '../../domain/hold/hold.ts';
 import { withNote } from '../../domain/attempt/note.ts';
-import { isCompletedAhead, rank as rankOf, toContestant, type Priority, type Rank } from '../../domain/order.ts';
+import { rank as rankOf, type Priority, type Rank } from '../../domain/priority.ts';
+import { isCompletedAhead, toSupersessionOrder } from '../../domain/supersession.ts';
 import { toText, type RunResult } from '../../domain/submission/run-result.ts';
 import { toSaid, type Said } from '../../domain/submission/fingerprinted-text.ts';
 import type { Fingerprints, MakeFingerprint } from './fingerprints.ts';
@@ -57,20 +58,22 @@ const ACCEPTED_AT_ONCE = 100;
 /** API callers get an error after 1.8 s. */
 const AWAITED_FOR_MS = 1800;
 
-/**
- * Creates the acceptance of one tenant. Once resolved, a run is as durable as Redis is. Safe to repeat and to race.
- * @param onSuperseded called after both are stored
- */
-export function createAcceptance(
-  redis: RedisConnection,
-  keys: Pick<Keys, 'delivery'>,
-  waitingList: WaitingList,
-  tenantId: string,
-  cipher: PayloadCipher,
-  fingerprints: Fingerprints,
-  { priority, supersede }: AcceptanceSettings,
-  onSuperseded: OnSuperseded,
-): Accept {
+export type AcceptanceParts = {
+  redis: RedisConnection;
+  keys: Pick<Keys, 'delivery'>;
+  waitingList: WaitingList;
+  tenantId: string;
+  cipher: PayloadCipher;
+  fingerprints: Fingerprints;
+  settings: AcceptanceSettings;
+  /** Called after both are stored. */
+  onSuperseded: OnSuperseded;
+};
+
+/** Creates the acceptance of one tenant. Once resolved, a run is as durable as Redis is. Safe to repeat and to race. */
+export function createAcceptance(parts: AcceptanceParts): Accept {
+  const { redis, keys, waitingList, tenantId, cipher, fingerprints, onSuperseded } = parts;
+  const { priority, supersede } = parts.settings;
   const acceptScript = scriptOnList(redis, waitingList, 'store/accept-deliveries');
   const waiting: Entry[] = [];
   let sending = false;
@@ -78,8 +81,8 @@ export function createAcceptance(
   function toArgs({ run, said, delivery, rank }: Entry, makeFingerprint: MakeFingerprint): (string | number)[] {
     const text = toText(run);
     const identity = `${makeFingerprint(said)} ${searchHash(run.deviceId)} ${searchHash(run.runId)}`;
-    const contestant = supersede ? toContestant(run, delivery.acceptedAt) : null;
-    const place = [contestant?.supersessionKey ?? '', contestant?.instant ?? ''];
+    const order = supersede ? toSupersessionOrder(run, delivery.acceptedAt) : null;
+    const place = [order?.supersessionKey ?? '', order?.instant ?? ''];
     return [
       delivery.id,
       delivery.acceptedAt,
@@ -158,7 +161,7 @@ export function createAcceptance(
   /** Null if it is sealed with a removed key; the receipt only needs what the header contains. */
   function readKnown(id: string, record: string): Delivery | null {
     try {
-      return parseRecord(id, tenantId, record, cipher).delivery;
+      return parseRecord({ id, tenantId, record, cipher }).delivery;
     } catch (error) {
       if (error instanceof DecryptionFailed) return null;
       throw error;
@@ -168,7 +171,7 @@ export function createAcceptance(
   return (run, now, { said = toSaid(run), traceparent = null } = {}) => {
     const { promise, resolve, reject } = Promise.withResolvers<Accepted>();
     const isAhead = supersede && isCompletedAhead(run, now);
-    const begun = createDelivery(tenantId, run, now, traceparent);
+    const begun = createDelivery({ tenantId, run, now, traceparent });
     const delivery = isAhead ? withNote(begun, { code: 'completed-ahead', at: now, by: null }) : begun;
     waiting.push({ run, said, delivery, rank: rankOf(run, priority), joinedAt: performance.now(), resolve, reject });
     if (waiting.length === 1) setImmediate(() => void flush());

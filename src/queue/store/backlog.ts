@@ -9,7 +9,7 @@ import {
 import { identify } from '../../domain/delivery.ts';
 import { tenantHold } from '../../domain/hold/hold.ts';
 import type { RunResult } from '../../domain/submission/run-result.ts';
-import { countOpen } from '../../domain/operations/tenant-snapshot.ts';
+import { countOpen, type TenantSnapshot } from '../../domain/operations/tenant-snapshot.ts';
 import { toPerSecond } from '../../domain/pace/per-window.ts';
 import type { Accept, Accepted } from './acceptance.ts';
 import type { Deliveries } from './deliveries.ts';
@@ -27,6 +27,8 @@ export type BacklogWatch = {
    * that it is safe. Rejects if Redis itself is almost full.
    */
   accept: (...submission: Parameters<Accept>) => Promise<Accepted | BacklogFull>;
+  /** The latest reading, about a second old at most; null before the first. While Redis is unavailable it gets older. */
+  latestSnapshot: () => TenantSnapshot | null;
   /** Why nothing new is accepted, for operators; null while there is room. */
   backlogFullReason: () => string | null;
   close: () => void;
@@ -34,7 +36,7 @@ export type BacklogWatch = {
 
 const LOOK_EVERY_MS = 1000;
 /** How many times a submission waits for a new reading before it is refused. */
-const LOOKS_FOR_ROOM = 5;
+const READS_FOR_ROOM = 5;
 /** Maximum memory a delivery uses in Redis besides its texts. */
 const OVERHEAD_BYTES = 3000;
 
@@ -47,16 +49,19 @@ type Watched = {
   readSnapshot: ReadSnapshot;
 };
 
-/** @param report called with the reason when it becomes full, and with null when there is room again */
-export function watchBacklog(
-  tenant: Watched,
-  limits: BacklogLimits,
-  writesPer20s: number,
-  report: (fullReason: string | null) => void,
-): BacklogWatch {
+export type BacklogWatchOptions = {
+  limits: BacklogLimits;
+  /** The configured pace. */
+  writesPer20s: number;
+  /** Called with the reason when it becomes full, and with null when there is room again. */
+  report: (fullReason: string | null) => void;
+};
+
+export function watchBacklog(tenant: Watched, { limits, writesPer20s, report }: BacklogWatchOptions): BacklogWatch {
   const { keys, redis, deliveries, readSnapshot } = tenant;
   const readMemory = createMemoryReader(redis, keys);
   let seen: Backlog | null = null;
+  let latest: TenantSnapshot | null = null;
   let fullReason: string | null = null;
   /** Stored here since the last reading. What other processes store meanwhile has to fit into the reserve. */
   let underWayBytes = 0;
@@ -66,15 +71,13 @@ export function watchBacklog(
 
   async function look(): Promise<void> {
     const unseenBefore = unseenBytes;
-    const [memory, openBytes, { now, counts, oldestOpen, holds }] = await Promise.all([
-      readMemory(),
-      deliveries.openBytes(),
-      readSnapshot(),
-    ]);
+    const [memory, openBytes, snapshot] = await Promise.all([readMemory(), deliveries.openBytes(), readSnapshot()]);
+    const { now, counts, oldestOpen, holds } = snapshot;
+    latest = snapshot;
     // A held configuration must not cause the results of all others to be refused because of its age.
     const oldestOpenAt = tenantHold(holds) ? oldestOpen.at : oldestOpen.notParkedAt;
     const backlog = { ...memory, oldestOpenAt, openBytes, openCount: countOpen(counts) };
-    const found = findBacklogFullReason(backlog, limits, fullReason !== null, now);
+    const found = findBacklogFullReason({ backlog, limits, wasFull: fullReason !== null, now });
     if ((found === null) !== (fullReason === null)) report(found);
     [seen, fullReason] = [backlog, found];
     unseenBytes -= unseenBefore;
@@ -118,7 +121,7 @@ export function watchBacklog(
       const [run] = submission;
       if (seen && isFull(toShare(seen))) throw new Error('Redis is nearly full');
       // No await between the last check and storing: submissions waiting together would all claim the same room.
-      for (let looks = 0; looks < LOOKS_FOR_ROOM && fullReason === null && isCrowded(1); looks += 1)
+      for (let reads = 0; reads < READS_FOR_ROOM && fullReason === null && isCrowded(1); reads += 1)
         await lookClosely();
       if (fullReason !== null || isCrowded(1)) {
         const known = await deliveries.find(identify(tenant.id, run.deviceId, run.runId));
@@ -128,6 +131,7 @@ export function watchBacklog(
       newest = stored;
       return stored;
     },
+    latestSnapshot: () => latest,
     backlogFullReason: () => fullReason,
     close: () => clearInterval(ticking),
   };

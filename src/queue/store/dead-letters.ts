@@ -34,8 +34,8 @@ const LOOKED_THROUGH = 10_000;
 export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries: Deliveries): DeadLetters {
   const purgeScript = scriptOf(redis, 'store/purge-dead-letter');
 
-  /** Iterates newest first from a position, in slices, unaffected by concurrent removals. */
-  async function* walk(
+  /** Newest first after a position, in slices, unaffected by concurrent removals. */
+  async function* slicesAfter(
     from: DeadLetterPosition | null,
   ): AsyncGenerator<{ stored: Stored; place: DeadLetterPosition }[]> {
     let place = from;
@@ -73,7 +73,7 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
       yield stored?.delivery.status === 'dead' ? [stored] : [];
       return;
     }
-    for await (const slice of walk(null)) {
+    for await (const slice of slicesAfter(null)) {
       yield slice.map(({ stored }) => stored).filter(({ delivery }) => matches(delivery, selection.filter));
     }
   }
@@ -93,7 +93,7 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
     list: async (filter, limit, cursor) => {
       const deadLetters: Delivery[] = [];
       let looked = 0;
-      for await (const slice of walk(cursor === null ? null : parseCursor(cursor))) {
+      for await (const slice of slicesAfter(cursor === null ? null : parseCursor(cursor))) {
         for (const { stored, place } of slice) {
           looked += 1;
           if (matches(stored.delivery, filter)) deadLetters.push(stored.delivery);
@@ -109,7 +109,7 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
     },
     replay: async (selection, now) => {
       const replayed = await forEach(selection, async (stored) => {
-        return (await deliveries.save(stored, replay(stored.delivery, now), now)).kind === 'saved';
+        return (await deliveries.save(stored, replay(stored.delivery, now), { now })).kind === 'saved';
       });
       await deliveries.promote();
       return replayed;

@@ -29,21 +29,24 @@ export type DeliverySettings = AcceptanceSettings &
 const TAKEN_AHEAD_S = 2;
 const TAKEN_AHEAD = { least: 10, most: 1000 };
 
-export function createDeliveries(
-  redis: RedisConnection,
-  queue: Queue,
-  keys: Keys,
-  tenantId: string,
-  cipher: PayloadCipher,
-  fingerprints: Fingerprints,
-  settings: DeliverySettings,
-  clock: () => number,
-): Deliveries {
+export type DeliveriesParts = {
+  redis: RedisConnection;
+  queue: Queue;
+  keys: Keys;
+  tenantId: string;
+  cipher: PayloadCipher;
+  fingerprints: Fingerprints;
+  settings: DeliverySettings;
+  clock: () => number;
+};
+
+export function createDeliveries(parts: DeliveriesParts): Deliveries {
+  const { redis, queue, keys, settings, clock } = parts;
   const ahead = Math.ceil(toPerSecond(settings.writesPer20s) * TAKEN_AHEAD_S);
   const window = Math.min(TAKEN_AHEAD.most, Math.max(TAKEN_AHEAD.least, ahead));
   const probeLostMs = settings.policy.attemptTimeoutMs + settings.holdProbeMs * LONGEST_PROBE_INTERVAL;
-  const waitingList = createWaitingList(redis, queue, keys, window, probeLostMs);
-  const records = createRecords(redis, waitingList, keys, tenantId, cipher, settings);
+  const waitingList = createWaitingList({ redis, queue, keys, window, probeLostMs });
+  const records = createRecords({ ...parts, waitingList });
   const waitMs = longestWaitMs(settings.policy);
   const takeOver = createTakeOver({ redis, queue, waitingList, find: records.find, longestWaitMs: waitMs });
   // If this fails, the worker notices before creating the older one.
@@ -61,7 +64,7 @@ export function createDeliveries(
     waitMs: waitingList.waitMs,
     park: waitingList.park,
     oldestOpen: waitingList.oldestOpen,
-    accept: createAcceptance(redis, keys, waitingList, tenantId, cipher, fingerprints, settings, onSuperseded),
+    accept: createAcceptance({ ...parts, waitingList, onSuperseded }),
     search: createSearch(redis, keys, records),
     countFetchable: () => queue.getWaitingCount(),
   };

@@ -11,6 +11,8 @@ export type FingerprintSecrets = {
   current: () => Promise<FingerprintSecret>;
   /** Null if no key opens it: fingerprints made with it can no longer be verified. */
   find: (id: string) => Promise<FingerprintSecret | null>;
+  /** Lets go of the connection, which goes on. */
+  close: () => void;
 };
 
 export const SECRET_ID_CHARACTERS = 4;
@@ -38,7 +40,8 @@ export function openFingerprintSecrets(
   const known = new Map<string, FingerprintSecret>();
   let text = randomBytes(SECRET_BYTES).toString('base64url');
   let loading: Promise<FingerprintSecret> | null = null;
-  redis.on('ready', () => (loading = null));
+  const onReady = () => void (loading = null);
+  redis.on('ready', onReady);
 
   async function load(): Promise<FingerprintSecret> {
     const unsealed = keys.length > 0 ? await redis.hget(redisKey, UNSEALED) : null;
@@ -70,6 +73,7 @@ export function openFingerprintSecrets(
 
   return {
     current,
+    close: () => void redis.off('ready', onReady),
     find: async (id) => {
       if (!known.has(id)) {
         loading = null;

@@ -1,7 +1,7 @@
 // The stored form of a delivery, a single string: a header that scripts read, the delivery's state, and the run result.
 import { hash } from 'node:crypto';
 import { createDelivery, isTerminal } from '../../domain/delivery.ts';
-import type { Attempt, Delivery, LastFailure, Mark, Status, Uncertainty } from '../../domain/delivery.ts';
+import type { Attempt, Delivery, LastFailure, Intent, Status, Uncertainty } from '../../domain/delivery.ts';
 import type { Note } from '../../domain/attempt/note.ts';
 import type { RunResult } from '../../domain/submission/run-result.ts';
 import { HEADER_BYTES, STATUS_CODES } from '../lua/constants.ts';
@@ -20,6 +20,9 @@ const ATTEMPTS_REMEMBERED = 8;
 
 type Tuple = [number: number, at: number, outcome: Attempt['outcome'], status: number | null, requestId: string | null];
 
+/** `looks`: the lookups that found nothing. */
+type StoredUncertainty = Omit<Uncertainty, 'lookups'> & { looks: number };
+
 /** State not in the header, kept compact: members equal to those of a new delivery are omitted. */
 type StoredState = {
   /** Run, device and configuration, if the run result has been removed. */
@@ -28,8 +31,8 @@ type StoredState = {
   tries?: Tuple[] | undefined;
   due?: number | undefined;
   failing?: number | undefined;
-  mark?: Mark | undefined;
-  unsure?: Uncertainty | undefined;
+  mark?: Intent | undefined;
+  unsure?: StoredUncertainty | undefined;
   failed?: LastFailure | undefined;
   done?: number | undefined;
   record?: string | undefined;
@@ -59,8 +62,8 @@ function toStoredState(delivery: Delivery, named: boolean): StoredState {
     tries: kept.length === 0 ? undefined : kept.map(toTuple),
     due: settled || delivery.dueAt === delivery.acceptedAt ? undefined : delivery.dueAt,
     failing: settled ? undefined : (delivery.failingSince ?? undefined),
-    mark: delivery.mark ?? undefined,
-    unsure: delivery.uncertainty ?? undefined,
+    mark: delivery.intent ?? undefined,
+    unsure: delivery.uncertainty ? toStoredUncertainty(delivery.uncertainty) : undefined,
     failed: delivery.lastFailure ?? undefined,
     done: delivery.deliveredAt ?? undefined,
     record: delivery.deviceRunStateId ?? undefined,
@@ -69,6 +72,9 @@ function toStoredState(delivery: Delivery, named: boolean): StoredState {
     trace: delivery.traceparent ?? undefined,
   };
 }
+
+const toStoredUncertainty = ({ lookups, ...others }: Uncertainty): StoredUncertainty => ({ ...others, looks: lookups });
+const fromStoredUncertainty = ({ looks, ...others }: StoredUncertainty): Uncertainty => ({ ...others, lookups: looks });
 
 const toTuple = ({ number, at, outcome, graphStatus, graphRequestId }: Attempt): Tuple => [
   number,
@@ -91,13 +97,10 @@ export function parseHeader(
   return { base: { id, tenantId, status, acceptedAt: Number(acceptedAt) }, rev: Number(rev), place };
 }
 
+type StoredText = { id: string; tenantId: string; record: string; cipher: PayloadCipher };
+
 /** @throws Error if it is not a record, or is sealed with an unknown key */
-export function parseRecord(
-  id: string,
-  tenantId: string,
-  record: string,
-  { open }: PayloadCipher,
-): Stored & { place: ListPosition } {
+export function parseRecord({ id, tenantId, record, cipher: { open } }: StoredText): Stored & { place: ListPosition } {
   const { base, rev, place } = parseHeader(id, tenantId, record);
   const [, state = '', run = ''] = record.split('\n');
   const parsedRun = run === '' ? null : (JSON.parse(open(run, id)) as RunResult);
@@ -112,7 +115,11 @@ function fromStoredState(base: Base, state: StoredState, run: RunResult | null):
     ? [run.runId, run.deviceId, run.hardwareConfigurationId]
     : (state.of ?? ['', '', '']);
   return {
-    ...createDelivery(base.tenantId, { runId, deviceId, hardwareConfigurationId }, base.acceptedAt),
+    ...createDelivery({
+      tenantId: base.tenantId,
+      run: { runId, deviceId, hardwareConfigurationId },
+      now: base.acceptedAt,
+    }),
     ...base,
     attemptsMade: state.made ?? 0,
     attempts: (state.tries ?? []).map(([number, at, outcome, graphStatus, graphRequestId]) => ({
@@ -124,8 +131,8 @@ function fromStoredState(base: Base, state: StoredState, run: RunResult | null):
     })),
     dueAt: state.due ?? base.acceptedAt,
     failingSince: state.failing ?? null,
-    mark: state.mark ?? null,
-    uncertainty: state.unsure ?? null,
+    intent: state.mark ?? null,
+    uncertainty: state.unsure ? fromStoredUncertainty(state.unsure) : null,
     lastFailure: state.failed ?? null,
     deliveredAt: state.done ?? null,
     deviceRunStateId: state.record ?? null,

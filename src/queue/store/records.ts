@@ -2,7 +2,7 @@
 import { isDeliveryId, isReplaceable, isTerminal, STATUSES, supersede } from '../../domain/delivery.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { Counts } from '../../domain/operations/tenant-snapshot.ts';
-import { toContestant, type Contestant } from '../../domain/order.ts';
+import { toSupersessionOrder, type SupersessionOrder } from '../../domain/supersession.ts';
 import { toText, type RunResult } from '../../domain/submission/run-result.ts';
 import type { Keys } from '../redis/keys.ts';
 import { scriptOnList, type WaitingList } from './waiting-list.ts';
@@ -18,11 +18,17 @@ import { DecryptionFailed, type PayloadCipher } from './payload-cipher.ts';
  */
 export type Saved = { kind: 'saved'; stored: Stored } | { kind: 'stale' | 'gone' | 'claimed' };
 
+type Change = {
+  /** Milliseconds since 1970. */
+  now: number;
+  /** A delivery whose record in Graph this one may take over. */
+  takeFrom?: string;
+};
+
 export type Records = {
   find: (id: string) => Promise<Delivery | null>;
   load: (id: string) => Promise<Stored | null>;
-  /** @param takeFrom a delivery whose record in Graph this one may take over */
-  save: (stored: Stored, next: Delivery, now: number, takeFrom?: string) => Promise<Saved>;
+  save: (stored: Stored, next: Delivery, change: Change) => Promise<Saved>;
   /** Supersedes the older of two by the newer, unless the older may already be in Graph. */
   replace: (older: string, newer: string, now: number) => Promise<Saved['kind']>;
   /** An open or created delivery for the same device and configuration whose run completed later; null if there is none. */
@@ -47,24 +53,25 @@ export type RecordSettings = {
   supersede: boolean;
 };
 
-/**
- * The records of one tenant.
- */
-export function createRecords(
-  redis: RedisConnection,
-  waitingList: WaitingList,
-  keys: Keys,
-  tenantId: string,
-  cipher: PayloadCipher,
-  { dedupeWindowMs, supersede: supersedes }: RecordSettings,
-): Records {
+export type RecordParts = {
+  redis: RedisConnection;
+  waitingList: WaitingList;
+  keys: Keys;
+  tenantId: string;
+  cipher: PayloadCipher;
+  settings: RecordSettings;
+};
+
+/** The records of one tenant. */
+export function createRecords({ redis, waitingList, keys, tenantId, cipher, settings }: RecordParts): Records {
+  const { dedupeWindowMs, supersede: supersedes } = settings;
   const saveScript = scriptOnList(redis, waitingList, 'store/save-delivery');
   const newerQuery = scriptOf(redis, 'store/find-newer');
   const forgetScript = scriptOnList(redis, waitingList, 'store/forget-delivery');
 
   const parse = (id: string, record: string | null): Stored | null => {
     if (record === null) return null;
-    const { delivery, run, rev } = parseRecord(id, tenantId, record, cipher);
+    const { delivery, run, rev } = parseRecord({ id, tenantId, record, cipher });
     return { delivery, run, rev };
   };
 
@@ -80,10 +87,10 @@ export function createRecords(
 
   const load = async (id: string) => (isDeliveryId(id) ? parse(id, await redis.get(keys.delivery(id))) : null);
 
-  async function save(stored: Stored, next: Delivery, now: number, takeFrom = ''): Promise<Saved> {
+  async function save(stored: Stored, next: Delivery, { now, takeFrom = '' }: Change): Promise<Saved> {
     const claim = next.deviceRunStateId === null ? [] : [keys.record(next.deviceRunStateId)];
     const body = toBody(next, stored.run && toText(stored.run), cipher);
-    const contestant = stored.run && toContestant(stored.run, next.acceptedAt);
+    const order = stored.run && toSupersessionOrder(stored.run, next.acceptedAt);
     // The difference of two instants of one clock is valid on any other clock.
     const waitMs = next.status === 'waiting' ? Math.max(0, next.dueAt - now) : 0;
     const newer = next.status === 'superseded' ? (next.supersededBy ?? '') : '';
@@ -99,13 +106,13 @@ export function createRecords(
           dedupeWindowMs,
           waitMs,
           newer,
-          contestant?.supersessionKey ?? '',
-          contestant?.instant ?? '',
+          order?.supersessionKey ?? '',
+          order?.instant ?? '',
           takeFrom,
         ],
       ),
     );
-    if (heir !== null && contestant) await pointTo(heir, next.id, contestant, now).catch(() => undefined);
+    if (heir !== null && order) await pointTo(heir, next.id, order, now).catch(() => undefined);
     return kind === 'saved' ? { kind, stored: { ...stored, delivery: next, rev: stored.rev + 1 } } : { kind };
   }
 
@@ -113,14 +120,14 @@ export function createRecords(
   async function pointTo(
     heir: string,
     dead: string,
-    { supersessionKey, instant }: Contestant,
+    { supersessionKey, instant }: SupersessionOrder,
     now: number,
   ): Promise<void> {
-    const others = await redis.zrangebylex(keys.contestants(supersessionKey), '-', `(${instant}`);
+    const others = await redis.zrangebylex(keys.supersession(supersessionKey), '-', `(${instant}`);
     for (const id of others.map((member) => member.split(' ')[1] ?? '')) {
-      const rival = id === heir ? null : await load(id);
-      if (rival?.delivery.status !== 'superseded' || rival.delivery.supersededBy !== dead) continue;
-      await save(rival, supersede(rival.delivery, heir), now);
+      const other = id === heir ? null : await load(id);
+      if (other?.delivery.status !== 'superseded' || other.delivery.supersededBy !== dead) continue;
+      await save(other, supersede(other.delivery, heir), { now });
     }
   }
 
@@ -142,13 +149,13 @@ export function createRecords(
       const stored = await load(older);
       if (!stored) return 'gone';
       if (!isReplaceable(stored.delivery)) return 'stale';
-      return (await save(stored, supersede(stored.delivery, newer), now)).kind;
+      return (await save(stored, supersede(stored.delivery, newer), { now })).kind;
     },
     findNewer: async (delivery, run) => {
       if (!supersedes) return null;
-      const contestant = toContestant(run, delivery.acceptedAt);
-      if (!contestant) return null;
-      return (await newerQuery([keys.contestants(contestant.supersessionKey)], [keys.root, contestant.instant])) as
+      const order = toSupersessionOrder(run, delivery.acceptedAt);
+      if (!order) return null;
+      return (await newerQuery([keys.supersession(order.supersessionKey)], [keys.root, order.instant])) as
         string | null;
     },
     forget: async (id) => {

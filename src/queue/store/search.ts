@@ -34,7 +34,7 @@ export function createSearch(redis: RedisConnection, keys: Keys, { find }: Recor
     if (exact) return { deliveries: [exact], complete: true };
     const found: Delivery[] = [];
     const giveUpAt = performance.now() + SEARCHED_FOR_MS;
-    for await (const slice of walk(redis, pattern)) {
+    for await (const slice of scanKeys(redis, pattern)) {
       if (slice.length > 0)
         found.push(...(await load((await matchScript(slice, [searchHash(text)])) as string[], text)));
       if (found.length >= FOUND_AT_MOST || performance.now() > giveUpAt) return newestFirst(found, false);
@@ -44,7 +44,7 @@ export function createSearch(redis: RedisConnection, keys: Keys, { find }: Recor
 }
 
 /** In a cluster all keys of a tenant are on one node, but only the cluster knows which, so all masters are scanned. */
-async function* walk(redis: RedisConnection, pattern: string): AsyncGenerator<string[]> {
+async function* scanKeys(redis: RedisConnection, pattern: string): AsyncGenerator<string[]> {
   for (const node of redis.isCluster ? (redis as Cluster).nodes('master') : [redis]) {
     let cursor = '0';
     do {

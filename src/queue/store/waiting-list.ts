@@ -46,18 +46,18 @@ const PROMOTED_AT_ONCE = 200;
 const SWEEP_SLICE = 1000;
 const SWEEP_AGE_MS = 15_000;
 
-/**
- * The waiting list of one tenant.
- * @param window how many new deliveries may be promoted and due without an attempt in progress
- * @param probeLostMs time after which a delivery chosen as a probe counts as lost
- */
-export function createWaitingList(
-  redis: RedisConnection,
-  queue: Queue,
-  keys: Keys,
-  window: number,
-  probeLostMs: number,
-): WaitingList {
+export type WaitingListParts = {
+  redis: RedisConnection;
+  queue: Queue;
+  keys: Keys;
+  /** How many new deliveries may be promoted and due without an attempt in progress. */
+  window: number;
+  /** Time after which a delivery chosen as a probe counts as lost. */
+  probeLostMs: number;
+};
+
+/** The waiting list of one tenant. */
+export function createWaitingList({ redis, queue, keys, window, probeLostMs }: WaitingListParts): WaitingList {
   const { counts, promoted, putOff, retrying, holds, probes, released, parkedSets } = keys;
   const script = {
     keys: [...[counts, promoted, putOff, ...keys.waitingLists], ...[retrying, holds, probes, released, parkedSets]],

@@ -4,12 +4,12 @@ import type { Policy } from '../../domain/attempt/retry-policy.ts';
 import type { Budget } from '../budget/budget.ts';
 import { createTenantEffects } from './tenant-effect.ts';
 import type { Deliveries } from '../store/deliveries.ts';
-import type { Facts } from '../budget/facts.ts';
+import type { StoredGraphFacts } from '../budget/stored-graph-facts.ts';
 import { QUEUE_NAME, type Keys } from '../redis/keys.ts';
 import { createLocks } from './job-locks.ts';
 import { shortenLocks } from './lock-expiry.ts';
 import type { PermitQueue } from '../budget/permit-queue.ts';
-import { isRefused } from '../redis/refusals.ts';
+import { isRefused } from '../redis/redis-errors.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import type { ConsumerEvents } from './consumer-events.ts';
 import { createWatchdog } from './watchdog.ts';
@@ -20,7 +20,7 @@ export type ConsumerParts = {
   keys: Keys;
   deliveries: Deliveries;
   budget: Budget;
-  facts: Facts;
+  facts: StoredGraphFacts;
   permits: PermitQueue;
   deliver: Deliver;
   events: ConsumerEvents;
@@ -54,7 +54,7 @@ export function createConsumer(parts: ConsumerParts): Consumer {
   const stopping = new AbortController();
   const processDelivery = createDeliveryProcessor({
     ...parts,
-    applyTenantEffect: createTenantEffects(parts.budget, events, clock, parts.random),
+    applyTenantEffect: createTenantEffects({ budget: parts.budget, events, clock, random: parts.random }),
     giveBack: parts.budget.giveBack,
     onPermit: () => void promote(),
     onRefused: events.redisTrouble,

@@ -1,6 +1,6 @@
 // Retries a write that Redis refused, with backoff and for a limited time: the result to be stored exists only in this process.
 import { setTimeout as delay } from 'node:timers/promises';
-import { isRefused } from '../redis/refusals.ts';
+import { isRefused } from '../redis/redis-errors.ts';
 
 /** Retries a write until Redis accepts it. @throws the last error from Redis once time is up or the lock is lost */
 export type Persist = <T>(write: () => Promise<T>) => Promise<T>;

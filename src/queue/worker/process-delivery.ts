@@ -77,17 +77,17 @@ export function createDeliveryProcessor(parts: ProcessingParts): ProcessDelivery
   /** @returns whether the outcome says something about Graph or the connection to it */
   async function attempt(stored: Stored, permit: Permit, { signal, lockLost, persist }: Leash): Promise<boolean> {
     const startedAt = clock();
-    const marked = await deliveries.save(stored, begin(stored.delivery, startedAt), startedAt);
-    if (marked.kind !== 'saved') return false;
-    const { delivery, run } = marked.stored;
-    const takeBack = () => persist(() => deliveries.save(marked.stored, withdraw(delivery), clock()));
+    const announced = await deliveries.save(stored, begin(stored.delivery, startedAt), { now: startedAt });
+    if (announced.kind !== 'saved') return false;
+    const { delivery, run } = announced.stored;
+    const takeBack = () => persist(() => deliveries.save(announced.stored, withdraw(delivery), { now: clock() }));
     if (signal.aborted || !run) {
       await takeBack();
       signal.throwIfAborted();
       throw new Error('an open delivery has no run result');
     }
     // Stopping lets a create finish, only a lost lock aborts it; a lookup writes nothing and may be aborted.
-    const interruptible = delivery.mark?.sends === 'look' ? signal : lockLost;
+    const interruptible = delivery.intent?.sends === 'look' ? signal : lockLost;
     const outcome = await parts.deliver(delivery, run, interruptible).catch(async (error: unknown) => {
       if (interruptible.aborted) await takeBack();
       throw error;
@@ -96,8 +96,8 @@ export function createDeliveryProcessor(parts: ProcessingParts): ProcessDelivery
     // A create aborted by ourselves says nothing about Graph.
     const isOurs = interruptible.aborted && isFailure(outcome) && outcome.graph === null;
     const applyToTenant = () =>
-      isOurs ? Promise.resolve(false) : parts.applyTenantEffect(delivery, decision.tenant, permit, persist);
-    const settleAs = (held: boolean) => settle(marked.stored, { outcome, decision, held, startedAt }, persist);
+      isOurs ? Promise.resolve(false) : parts.applyTenantEffect({ delivery, effect: decision.tenant, permit, persist });
+    const settleAs = (held: boolean) => settle(announced.stored, { outcome, decision, held, startedAt }, persist);
     // Only a failure can be explained by a hold; success is stored without waiting.
     if (isFailure(outcome)) await settleAs(await applyToTenant());
     else await bothEnded(applyToTenant(), settleAs(false));

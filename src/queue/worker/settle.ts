@@ -5,7 +5,7 @@ import { withNote } from '../../domain/attempt/note.ts';
 import { isReplaced } from '../../domain/attempt/replacement.ts';
 import type { Policy } from '../../domain/attempt/retry-policy.ts';
 import { isTerminal, type Delivery, type Outcome } from '../../domain/delivery.ts';
-import type { Facts } from '../budget/facts.ts';
+import type { StoredGraphFacts } from '../budget/stored-graph-facts.ts';
 import type { Deliveries } from '../store/deliveries.ts';
 import type { Stored } from '../store/record.ts';
 import type { Saved } from '../store/records.ts';
@@ -23,26 +23,34 @@ export type Ended = {
 
 export type SettleParts = {
   deliveries: Deliveries;
-  facts: Facts;
+  facts: StoredGraphFacts;
   events: DeliveryEvents;
   policy: Policy;
   clock: () => number;
   random: () => number;
 };
 
+type Claim = {
+  stored: Stored;
+  delivery: Delivery;
+  outcome: Extract<Outcome, { kind: 'created' | 'found' }>;
+  now: number;
+  persist: Persist;
+};
+
 export function createSettle({ deliveries, facts, events, policy, clock, random }: SettleParts) {
   const decideNow = (outcome: Outcome, delivery: Delivery): Decision =>
-    decide(outcome, delivery, { now: clock(), random: random() }, policy);
+    decide({ outcome, delivery, chance: { now: clock(), random: random() }, policy });
 
   /** A concurrent change by another worker only matters if Graph has the record. */
   async function settle(stored: Stored, ended: Ended, persist: Persist): Promise<void> {
     const { outcome, decision, held, startedAt } = ended;
     const now = clock();
     const verdict = held ? decision.verdictWhileHeld : decision.verdict;
-    const delivery = conclude(stored.delivery, outcome, verdict, now);
-    let saved = await persist(() => deliveries.save(stored, delivery, now));
+    const delivery = conclude({ delivery: stored.delivery, outcome, verdict, now });
+    let saved = await persist(() => deliveries.save(stored, delivery, { now }));
     if (saved.kind === 'claimed' && (outcome.kind === 'created' || outcome.kind === 'found')) {
-      saved = await replaceOwner(stored, delivery, outcome, now, persist);
+      saved = await replaceOwner({ stored, delivery, outcome, now, persist });
     }
     if (saved.kind === 'stale' && !isFailure(outcome) && outcome.kind !== 'absent') {
       const newer = await deliveries.load(delivery.id);
@@ -65,27 +73,29 @@ export function createSettle({ deliveries, facts, events, policy, clock, random 
   }
 
   /** The record belongs to another delivery. If Graph replaced it, that delivery gets a note and this one the record. */
-  async function replaceOwner(
-    stored: Stored,
-    delivery: Delivery,
-    outcome: Extract<Outcome, { kind: 'created' | 'found' }>,
-    now: number,
-    persist: Persist,
-  ): Promise<Saved> {
+  async function replaceOwner({ stored, delivery, outcome, now, persist }: Claim): Promise<Saved> {
     const ownerId = (await deliveries.findOwner(outcome.deviceRunStateId)) ?? '';
     const owner = await deliveries.load(ownerId);
     const { oneRowPerDevice } = await facts.read();
-    if (owner && !isReplaced(owner.delivery, outcome, stored.delivery, oneRowPerDevice?.holds === true))
+    if (
+      owner &&
+      !isReplaced({
+        owner: owner.delivery,
+        outcome,
+        delivery: stored.delivery,
+        oneRowPerDevice: oneRowPerDevice?.holds === true,
+      })
+    )
       return { kind: 'claimed' };
     if (owner) {
       // The note comes first, so that two deliveries never claim the same record at once.
       const note = { code: 'record-replaced', at: now, by: delivery.id } as const;
-      const noted = await persist(() => deliveries.save(owner, withNote(owner.delivery, note), now));
+      const noted = await persist(() => deliveries.save(owner, withNote(owner.delivery, note), { now }));
       if (noted.kind === 'stale') return { kind: 'claimed' };
       if (outcome.kind === 'created') await persist(() => facts.note('oneRowPerDevice', { holds: true, at: now }));
       events.recordReplaced(owner.delivery, delivery);
     }
-    return persist(() => deliveries.save(stored, delivery, now, ownerId));
+    return persist(() => deliveries.save(stored, delivery, { now, takeFrom: ownerId }));
   }
 
   return { decideNow, settle };

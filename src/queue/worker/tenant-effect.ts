@@ -8,22 +8,24 @@ import type { Permit } from '../budget/budget.ts';
 import type { Persist } from './persist.ts';
 
 /** @returns whether a hold explains the failure: then the delivery is kept and does not age */
-export type ApplyTenantEffect = (
-  delivery: Delivery,
-  effect: Decision['tenant'],
-  permit: Permit,
-  persist: Persist,
-) => Promise<boolean>;
+export type ApplyTenantEffect = (attempt: {
+  delivery: Delivery;
+  effect: Decision['tenant'];
+  permit: Permit;
+  persist: Persist;
+}) => Promise<boolean>;
 
 /** Success of a configuration is recorded at most this often. */
 const RECORDED_EVERY_MS = 1000;
 
-export function createTenantEffects(
-  budget: Pick<Budget, 'judge' | 'throttle' | 'endBackoff'>,
-  events: TenantEvents,
-  clock: () => number,
-  random: () => number,
-): ApplyTenantEffect {
+type TenantEffectParts = {
+  budget: Pick<Budget, 'judge' | 'throttle' | 'endBackoff'>;
+  events: TenantEvents;
+  clock: () => number;
+  random: () => number;
+};
+
+export function createTenantEffects({ budget, events, clock, random }: TenantEffectParts): ApplyTenantEffect {
   const recordedAt = new Map<string, number>();
 
   /** Success is the normal case; if it changes nothing, it is not recorded every time. */
@@ -37,9 +39,9 @@ export function createTenantEffects(
     return true;
   }
 
-  return async (delivery, effect, permit, persist) => {
+  return async ({ delivery, effect, permit, persist }) => {
     const { id, hardwareConfigurationId } = delivery;
-    const operation: Operation = delivery.mark?.sends === 'look' ? 'look' : 'create';
+    const operation: Operation = delivery.intent?.sends === 'look' ? 'look' : 'create';
     if (effect.kind === 'recovered' && effect.inFull) {
       if (!isNews(operation, hardwareConfigurationId, permit)) return false;
       if (permit.hadFailures) await persist(budget.endBackoff);
@@ -47,7 +49,9 @@ export function createTenantEffects(
     if (effect.kind === 'throttle') {
       const kind = operation === 'look' ? 'read' : 'write';
       const isProbe = permit.probes.length > 0;
-      events.throttled(await persist(() => budget.throttle(kind, isProbe, effect.retryAfterMs, random())));
+      events.throttled(
+        await persist(() => budget.throttle({ kind, isProbe, retryAfterMs: effect.retryAfterMs, random: random() })),
+      );
     }
     const evidence = { effect, operation, deliveryId: id, hardwareConfigurationId, probes: permit.probes };
     const { began, goOn, ended, kept } = await persist(() => budget.judge(evidence));

@@ -5,12 +5,13 @@ import { SignJWT, decodeJwt, exportJWK, generateKeyPair, jwtVerify } from 'jose'
 import type { JWK, JWTPayload } from 'jose';
 
 /** The claims about a caller that Graph checks. */
-export type Bearer = { roles: readonly string[]; claimsChallenge: 'understood' | 'not-understood' };
+export type Bearer = { appId: string; roles: readonly string[]; claimsChallenge: 'understood' | 'not-understood' };
 
 export type TokenCheck =
   { kind: 'accepted'; bearer: Bearer } | { kind: 'refused'; message: string; challenge: 'none' | 'claims' };
 
 export type TokenRequest = {
+  appId: string;
   audience: (typeof graphAudiences)[number];
   roles: readonly string[];
   lifetimeS: number;
@@ -32,7 +33,7 @@ const keyId = 'sandbox-1';
 const mostTokensRemembered = 10_000;
 
 /** Has its own signing key, and remembers what it signed. Checking a token again is a single map lookup. */
-export async function createAccessTokens(identity: { tenantId: string; clientId: string }, now: () => number) {
+export async function createAccessTokens(identity: { tenantId: string }, now: () => number) {
   const keys = await generateKeyPair('RS256');
   const publicJwk: JWK = { ...(await exportJWK(keys.publicKey)), kid: keyId, use: 'sig', alg: 'RS256' };
   const issuer = `https://sts.windows.net/${identity.tenantId}/`;
@@ -45,7 +46,7 @@ export async function createAccessTokens(identity: { tenantId: string; clientId:
     const id = randomUUID();
     issued.push(id);
     return await new SignJWT({
-      appid: identity.clientId,
+      appid: request.appId,
       tid: identity.tenantId,
       idtyp: 'app',
       ver: '1.0',
@@ -55,7 +56,7 @@ export async function createAccessTokens(identity: { tenantId: string; clientId:
       .setProtectedHeader({ alg: 'RS256', typ: 'JWT', kid: keyId })
       .setIssuer(issuer)
       .setAudience(request.audience)
-      .setSubject(identity.clientId)
+      .setSubject(request.appId)
       .setJti(id)
       .setIssuedAt(issuedAtS)
       .setNotBefore(issuedAtS)
@@ -82,7 +83,7 @@ export async function createAccessTokens(identity: { tenantId: string; clientId:
   }
 
   async function check(authorization: string | undefined): Promise<TokenCheck> {
-    const token = /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+    const token = readBearer(authorization);
     if (token === undefined) return refused('Access token is empty.');
     const claims = await verify(token);
     if (claims === undefined) return refused('Access token validation failure. Invalid signature.');
@@ -93,7 +94,7 @@ export async function createAccessTokens(identity: { tenantId: string; clientId:
       return refused(message, claimsChallenge === 'understood' ? 'claims' : 'none');
     }
     const roles = Array.isArray(claims['roles']) ? claims['roles'].map(String) : [];
-    return { kind: 'accepted', bearer: { roles, claimsChallenge } };
+    return { kind: 'accepted', bearer: { appId: String(claims['appid']), roles, claimsChallenge } };
   }
 
   return {
@@ -105,6 +106,18 @@ export async function createAccessTokens(identity: { tenantId: string; clientId:
       for (const id of issued.splice(0)) revoked.add(id);
     },
   };
+}
+
+const readBearer = (authorization: string | undefined) => /^Bearer +(\S+)$/i.exec(authorization ?? '')?.[1];
+
+/** The app that a request's token names, without a check of the token. */
+export function claimedAppId(authorization: string | undefined): string | null {
+  try {
+    const { appid } = decodeJwt<{ appid?: unknown }>(readBearer(authorization) ?? '');
+    return typeof appid === 'string' ? appid : null;
+  } catch {
+    return null;
+  }
 }
 
 function refused(message: string, challenge: 'none' | 'claims' = 'none'): TokenCheck {

@@ -3,14 +3,16 @@ import { jsonAnswer } from '../server/answer.ts';
 import type { Answer } from '../server/answer.ts';
 import type { Trace } from '../graph/graph-error.ts';
 
+type AuthorityError = { status: number; error: string; aadsts: number; message: string; trace: Trace };
+
 /** An OAuth error in Entra's wording. */
-export function authorityErrorAnswer(
-  status: number,
-  error: string,
-  aadsts: number,
-  message: string,
-  { requestId, clientRequestId, at }: Trace,
-): Answer {
+export function authorityErrorAnswer({
+  status,
+  error,
+  aadsts,
+  message,
+  trace: { requestId, clientRequestId, at },
+}: AuthorityError): Answer {
   const timestamp = at.toISOString().replace('T', ' ').replace(/\.\d+/, '');
   return jsonAnswer(status, {
     error,
@@ -28,9 +30,27 @@ export function authorityErrorAnswer(
 /** The token endpoint's error for a scripted status. */
 export function authorityFaultAnswer(status: number, trace: Trace): Answer {
   if (status === 401)
-    return authorityErrorAnswer(401, 'invalid_client', 7000215, 'Invalid client secret provided.', trace);
+    return authorityErrorAnswer({
+      status: 401,
+      error: 'invalid_client',
+      aadsts: 7000215,
+      message: 'Invalid client secret provided.',
+      trace,
+    });
   if (status < 500 && status !== 429 && status !== 408) {
-    return authorityErrorAnswer(status, 'invalid_request', 900144, 'The request is malformed.', trace);
+    return authorityErrorAnswer({
+      status,
+      error: 'invalid_request',
+      aadsts: 900144,
+      message: 'The request is malformed.',
+      trace,
+    });
   }
-  return authorityErrorAnswer(status, 'temporarily_unavailable', 90033, 'A transient error has occurred.', trace);
+  return authorityErrorAnswer({
+    status,
+    error: 'temporarily_unavailable',
+    aadsts: 90033,
+    message: 'A transient error has occurred.',
+    trace,
+  });
 }

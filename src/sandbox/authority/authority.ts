@@ -1,4 +1,5 @@
 // The token endpoint: discovery, signing keys, and client credentials for an access token.
+import { findApp } from './apps.ts';
 import { graphAudiences } from './access-tokens.ts';
 import type { Bearer } from './access-tokens.ts';
 import { jsonAnswer } from '../server/answer.ts';
@@ -14,7 +15,13 @@ type AuthorityRoute = Extract<Route, { operation: 'discovery' | 'keys' | 'token'
 /** Answers a request to the authority. */
 export async function answerAuthority(world: World, call: Call, route: AuthorityRoute): Promise<Answer> {
   if (route.tenantId.toLowerCase() !== world.identity.tenantId.toLowerCase()) {
-    return authorityErrorAnswer(400, 'invalid_request', 90002, `Tenant '${route.tenantId}' not found.`, call.trace);
+    return authorityErrorAnswer({
+      status: 400,
+      error: 'invalid_request',
+      aadsts: 90002,
+      message: `Tenant '${route.tenantId}' not found.`,
+      trace: call.trace,
+    });
   }
   switch (route.operation) {
     case 'discovery':
@@ -41,9 +48,9 @@ function discoveryDocument(authority: string): Record<string, unknown> {
 }
 
 async function answerTokenRequest(world: World, call: Call): Promise<Answer> {
-  const { settings, identity, tokens } = world;
+  const { settings, tokens } = world;
   const refuse = (status: number, error: string, aadsts: number, message: string) =>
-    authorityErrorAnswer(status, error, aadsts, message, call.trace);
+    authorityErrorAnswer({ status, error, aadsts, message, trace: call.trace });
 
   if (call.method !== 'POST') return refuse(400, 'invalid_request', 900561, 'The endpoint only accepts POST requests.');
   const form = new URLSearchParams(call.body);
@@ -54,15 +61,16 @@ async function answerTokenRequest(world: World, call: Call): Promise<Answer> {
   if (form.get('grant_type') !== 'client_credentials') {
     return refuse(400, 'unsupported_grant_type', 70003, 'The app requested an unsupported grant type.');
   }
-  if (form.get('client_id')?.toLowerCase() !== identity.clientId.toLowerCase()) {
+  const app = findApp(world, form.get('client_id') ?? '');
+  if (app === undefined) {
     const message = `Application with identifier '${form.get('client_id') ?? ''}' was not found in the directory.`;
     return refuse(400, 'unauthorized_client', 700016, message);
   }
   if (settings.secret === 'revoked') {
     return refuse(401, 'invalid_client', 7000222, 'The provided client secret keys for the app are expired.');
   }
-  const proof = await checkClientProof(form, settings, {
-    clientId: identity.clientId,
+  const proof = await checkClientProof(form, app.proofs, {
+    clientId: app.clientId,
     audience: call.url.origin + call.url.pathname,
     at: call.trace.at,
   });
@@ -86,8 +94,13 @@ async function answerTokenRequest(world: World, call: Call): Promise<Answer> {
   const claimsChallenge: Bearer['claimsChallenge'] = form.get('claims')?.includes('cp1')
     ? 'understood'
     : 'not-understood';
-  const roles = settings.permission === 'granted' ? settings.roles : [];
-  const token = await tokens.issue({ audience, roles, lifetimeS: settings.tokenLifetimeS, claimsChallenge });
+  const token = await tokens.issue({
+    appId: app.clientId,
+    audience,
+    roles: app.roles,
+    lifetimeS: settings.tokenLifetimeS,
+    claimsChallenge,
+  });
   return jsonAnswer(200, {
     token_type: 'Bearer',
     expires_in: settings.tokenLifetimeS,

@@ -1,6 +1,7 @@
 // The managed identity endpoint of a container platform (2019-08-01): issues tokens to callers that send the identity header.
 import type { IncomingHttpHeaders } from 'node:http';
 
+import { findApp } from './apps.ts';
 import { graphAudiences } from './access-tokens.ts';
 import { jsonAnswer } from '../server/answer.ts';
 import type { Answer } from '../server/answer.ts';
@@ -20,14 +21,15 @@ export async function answerManagedIdentity(
   const resource = parameters.get('resource') ?? '';
   const audience = graphAudiences.find((known) => known === resource.replace(/\/$/, ''));
   if (audience === undefined) return refuse(400, `The resource '${resource}' is not known.`);
-  const roles = settings.permission === 'granted' ? settings.roles : [];
+  const appId = identity.clientId;
+  const roles = findApp(world, appId)?.roles ?? [];
   const lifetimeS = settings.tokenLifetimeS;
-  const token = await tokens.issue({ audience, roles, lifetimeS, claimsChallenge: 'not-understood' });
+  const token = await tokens.issue({ appId, audience, roles, lifetimeS, claimsChallenge: 'not-understood' });
   return jsonAnswer(200, {
     access_token: token,
     expires_on: (Math.floor(world.now() / 1000) + lifetimeS).toString(),
     resource,
     token_type: 'Bearer',
-    client_id: identity.clientId,
+    client_id: appId,
   });
 }

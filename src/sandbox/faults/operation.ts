@@ -1,7 +1,13 @@
 // The sandbox's operations, and the group names that scripts and rates use for them.
+import type { Access } from '../graph/limiter.ts';
 
-export type GraphOperation =
+type IntuneOperation =
   'configurations' | 'configuration' | 'summary' | 'list' | 'get' | 'create' | 'update' | 'delete' | 'unknown';
+
+/** One device, or the list of them. */
+export type DirectoryOperation = 'device' | 'devices';
+
+export type GraphOperation = IntuneOperation | DirectoryOperation;
 
 type AuthorityOperation = 'discovery' | 'keys' | 'token';
 
@@ -9,10 +15,11 @@ export type Operation = GraphOperation | AuthorityOperation;
 
 /** The requests a fault applies to. */
 export type Target =
-  'create' | 'list' | 'get' | 'update' | 'delete' | 'write' | 'read' | 'request' | 'token' | 'discovery';
+  'create' | 'list' | 'get' | 'update' | 'delete' | 'write' | 'read' | 'request' | 'device' | 'token' | 'discovery';
 
 const reads: readonly Operation[] = ['configurations', 'configuration', 'summary', 'list', 'get'];
 const writes: readonly Operation[] = ['create', 'update', 'delete'];
+const ofDirectory: readonly Operation[] = ['device', 'devices'];
 
 const operationsOf: Record<Target, readonly Operation[]> = {
   create: ['create'],
@@ -22,7 +29,8 @@ const operationsOf: Record<Target, readonly Operation[]> = {
   delete: ['delete'],
   write: writes,
   read: reads,
-  request: [...reads, ...writes, 'unknown'],
+  request: [...reads, ...writes, ...ofDirectory, 'unknown'],
+  device: ofDirectory,
   token: ['token'],
   discovery: ['discovery'],
 };
@@ -44,6 +52,17 @@ export const targetWords = Object.keys(operationsOf);
 /** Whether the operation belongs to Graph rather than to the token endpoint. */
 export function isGraphOperation(operation: Operation): operation is GraphOperation {
   return operation !== 'discovery' && operation !== 'keys' && operation !== 'token';
+}
+
+/** Whether the operation belongs to the directory, which has limits and errors of its own. */
+export function isDirectoryOperation(operation: Operation): operation is DirectoryOperation {
+  return ofDirectory.includes(operation);
+}
+
+/** The limit the operation counts against. */
+export function accessOf(operation: Operation): Access {
+  if (isDirectoryOperation(operation)) return 'directory';
+  return isWrite(operation) ? 'write' : 'read';
 }
 
 /** Whether the operation counts against the limit on writes. */

@@ -30,8 +30,10 @@ const codeOf: Record<number, string> = {
   509: 'BandwidthLimitExceeded',
 };
 
+type ErrorAnswer = { status: number; message: string; trace: Trace; code?: string | undefined };
+
 /** An error in Graph's documented envelope. */
-export function graphErrorAnswer(status: number, message: string, trace: Trace, code = codeOf[status]): Answer {
+export function graphErrorAnswer({ status, message, trace, code = codeOf[status] }: ErrorAnswer): Answer {
   const innerError = {
     date: trace.at.toISOString().slice(0, 19),
     'request-id': trace.requestId,
@@ -41,21 +43,34 @@ export function graphErrorAnswer(status: number, message: string, trace: Trace, 
   return jsonAnswer(status, body);
 }
 
+const directoryErrors: Record<number, { code: string; message: string }> = {
+  400: { code: 'Request_BadRequest', message: 'The request is not valid.' },
+  403: { code: 'Authorization_RequestDenied', message: 'Insufficient privileges to complete the operation.' },
+  404: { code: 'Request_ResourceNotFound', message: 'The resource does not exist.' },
+};
+
+/** An error as the directory words it, with codes of its own. */
+export function directoryErrorAnswer(status: number, trace: Trace, message?: string): Answer {
+  const known = directoryErrors[status];
+  return graphErrorAnswer({
+    status,
+    message: message ?? known?.message ?? 'An error has occurred.',
+    trace,
+    code: known?.code,
+  });
+}
+
+type ShapedError = { status: number; shape: BodyShape; message: string; trace: Trace; code?: string | undefined };
+
 /** An error with its body in one of the irregular formats. */
-export function shapedErrorAnswer(
-  status: number,
-  shape: BodyShape,
-  message: string,
-  trace: Trace,
-  code?: string,
-): Answer {
+export function shapedErrorAnswer({ status, shape, message, trace, code }: ShapedError): Answer {
   switch (shape) {
     case 'graph':
-      return graphErrorAnswer(status, message, trace);
+      return graphErrorAnswer({ status, message, trace });
     case 'empty-code':
-      return graphErrorAnswer(status, '', trace, '');
+      return graphErrorAnswer({ status, message: '', trace, code: '' });
     case 'intune':
-      return graphErrorAnswer(status, intuneMessage(message, trace), trace, code);
+      return graphErrorAnswer({ status, message: intuneMessage(message, trace), trace, code });
     case 'html':
       return { status, headers: { 'Content-Type': 'text/html' }, body: gatewayPage(status) };
     case 'nothing':

@@ -1,11 +1,14 @@
 // Handles Graph requests: authorization, throttling, the configuration, then the operation.
 import { jsonAnswer, unchanged } from '../server/answer.ts';
 import type { Outcome } from '../server/answer.ts';
+import { rolesStillGranted } from '../authority/apps.ts';
 import type { Bearer, TokenCheck } from '../authority/access-tokens.ts';
 import type { Call } from '../server/call.ts';
+import { answerDirectory, forbidDirectory } from '../directory/answer-directory.ts';
+import type { DirectoryRoute } from '../directory/answer-directory.ts';
 import { graphErrorAnswer } from './graph-error.ts';
 import { admit } from './limiter.ts';
-import { isWrite } from '../faults/operation.ts';
+import { accessOf, isWrite } from '../faults/operation.ts';
 import type { GraphOperation } from '../faults/operation.ts';
 import { profileOf } from '../profiles/named.ts';
 import { spellRetryAfter } from './retry-after.ts';
@@ -23,16 +26,20 @@ const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 export async function answerGraph(world: World, call: Call, route: GraphRoute): Promise<Outcome> {
   const check = await world.tokens.check(call.headers.authorization);
   if (check.kind === 'refused') return unauthenticated(call, check);
-  return (
-    throttle(world, call, route.operation) ??
-    forbid(world, call, route.operation, check.bearer) ??
-    carryOut(world, call, route)
-  );
+  const throttled = throttle(world, call, route.operation);
+  if (throttled !== undefined) return throttled;
+  if (isDirectoryRoute(route)) {
+    return forbidDirectory(world, call, check.bearer) ?? answerDirectory(world, call, route);
+  }
+  return forbid(world, call, route.operation, check.bearer) ?? carryOut(world, call, route);
 }
+
+const isDirectoryRoute = (route: GraphRoute): route is DirectoryRoute =>
+  route.operation === 'device' || route.operation === 'devices';
 
 /** A 401 with the challenge that Graph sends. */
 function unauthenticated(call: Call, check: Extract<TokenCheck, { kind: 'refused' }>): Outcome {
-  const answer = graphErrorAnswer(401, check.message, call.trace);
+  const answer = graphErrorAnswer({ status: 401, message: check.message, trace: call.trace });
   answer.headers['WWW-Authenticate'] = challenge(check.challenge, call.trace.at);
   return unchanged(answer);
 }
@@ -50,10 +57,15 @@ export function challenge(kind: 'none' | 'claims', at: Date): string {
 
 function throttle(world: World, call: Call, operation: GraphOperation): Outcome | undefined {
   const { limiter } = world.settings;
-  const { admission, state } = admit(limiter, world.limiter, isWrite(operation) ? 'write' : 'read', world.now());
+  const { admission, state } = admit({
+    settings: limiter,
+    state: world.limiter,
+    access: accessOf(operation),
+    nowMs: world.now(),
+  });
   world.limiter = state;
   if (admission.kind === 'admitted') return undefined;
-  const answer = graphErrorAnswer(429, 'An error has occurred.', call.trace);
+  const answer = graphErrorAnswer({ status: 429, message: 'An error has occurred.', trace: call.trace });
   const retryAfter = spellRetryAfter(limiter.retryAfter, admission.retryAfterMs, world.now());
   if (retryAfter !== undefined) {
     answer.headers['Retry-After'] = retryAfter.header;
@@ -65,14 +77,14 @@ function throttle(world: World, call: Call, operation: GraphOperation): Outcome 
 function forbid(world: World, call: Call, operation: GraphOperation, bearer: Bearer): Outcome | undefined {
   const sufficient = ['DeviceManagementConfiguration.ReadWrite.All'];
   if (!isWrite(operation)) sufficient.push('DeviceManagementConfiguration.Read.All');
-  const isPermitted = bearer.roles.some((role) => sufficient.includes(role) && world.settings.roles.includes(role));
-  if (world.settings.permission === 'granted' && isPermitted) return undefined;
+  if (rolesStillGranted(world, bearer).some((role) => sufficient.includes(role))) return undefined;
   const message = `Application is not authorized to perform this operation. It must have one of: ${sufficient.join(', ')}`;
-  return unchanged(graphErrorAnswer(403, message, call.trace));
+  return unchanged(graphErrorAnswer({ status: 403, message, trace: call.trace }));
 }
 
-function carryOut(world: World, call: Call, route: GraphRoute): Outcome {
-  const refuse = (status: number, message: string) => unchanged(graphErrorAnswer(status, message, call.trace));
+function carryOut(world: World, call: Call, route: Exclude<GraphRoute, DirectoryRoute>): Outcome {
+  const refuse = (status: number, message: string) =>
+    unchanged(graphErrorAnswer({ status, message, trace: call.trace }));
   if (route.operation === 'unknown') {
     if (route.why === 'method-not-allowed') return refuse(405, `The method ${call.method} is not allowed here.`);
     return refuse(404, `Resource not found for the path '${call.url.pathname}'.`);
@@ -108,11 +120,11 @@ function carryOut(world: World, call: Call, route: GraphRoute): Outcome {
     case 'create':
       return createRunState(world, call, configuration.id);
     case 'get':
-      return getRunState(world, call, configuration.id, route.stateId);
+      return getRunState(world, call, { configurationId: configuration.id, id: route.stateId });
     case 'update':
-      return updateRunState(world, call, configuration.id, route.stateId);
+      return updateRunState(world, call, { configurationId: configuration.id, id: route.stateId });
     case 'delete':
-      return deleteRunState(world, call, configuration.id, route.stateId);
+      return deleteRunState(world, call, { configurationId: configuration.id, id: route.stateId });
   }
 }
 

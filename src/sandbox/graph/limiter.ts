@@ -3,8 +3,8 @@ import { addOne, forgetOld, total } from './window-count.ts';
 import type { WindowCount } from './window-count.ts';
 import type { RetryAfterMode } from './retry-after.ts';
 
-/** Whether a request changes stored data. */
-export type Access = 'write' | 'read';
+/** Whether a request changes stored run states or reads them, or reads devices, which is limited apart. */
+export type Access = 'write' | 'read' | 'directory';
 
 export type LimiterSettings = {
   /**
@@ -14,6 +14,8 @@ export type LimiterSettings = {
   kind: 'fixed-window' | 'sliding-window' | 'token-bucket';
   writesPer20s: number;
   requestsPer20s: number;
+  /** The limit of the directory: resource units per 10 s, at one unit a request. Small tenants have 3,500. */
+  directoryUnitsPer10s: number;
   retryAfter: RetryAfterMode;
   /** Divides the 20 s: with 10, the limits hold per 2 s. */
   timeScale: number;
@@ -22,43 +24,59 @@ export type LimiterSettings = {
 /** The state of one limit; which part is used depends on the kind. */
 type Meter = { slots: WindowCount; windowStartMs: number; used: number; tokens: number; filledAtMs: number };
 
-export type LimiterState = { write: Meter | undefined; any: Meter | undefined };
+export type LimiterState = { write: Meter | undefined; any: Meter | undefined; directory: Meter | undefined };
 
 export type Admission = { kind: 'admitted' } | { kind: 'throttled'; retryAfterMs: number };
 
-export const emptyLimiter: LimiterState = { write: undefined, any: undefined };
+export const emptyLimiter: LimiterState = { write: undefined, any: undefined, directory: undefined };
 
 /** Prevents computed waits from being too short by a rounding error. */
 const roundingError = 1e-9;
 
-/** The window in real time. */
+/** The window of Intune's limits in real time. */
 export function windowMs(settings: Pick<LimiterSettings, 'timeScale'>): number {
   return 20_000 / settings.timeScale;
 }
 
-/** Decides on one request. A write needs room in both limits, a read only in the limit on all requests. */
-export function admit(
-  settings: LimiterSettings,
-  state: LimiterState,
-  access: Access,
-  nowMs: number,
-): { admission: Admission; state: LimiterState } {
-  const any = measure(settings, settings.requestsPer20s, state.any, nowMs);
-  const write = access === 'write' ? measure(settings, settings.writesPer20s, state.write, nowMs) : undefined;
+type LimitedRequest = { settings: LimiterSettings; state: LimiterState; access: Access; nowMs: number };
+
+/** Decides on one request. A write needs room in both of Intune's limits, a read only in the limit on all requests. */
+export function admit({ settings, state, access, nowMs }: LimitedRequest): {
+  admission: Admission;
+  state: LimiterState;
+} {
+  if (access === 'directory') return admitDirectory(settings, state, nowMs);
+  const spanMs = windowMs(settings);
+  const any = measure(settings.kind, { limit: settings.requestsPer20s, spanMs }, state.any, nowMs);
+  const write =
+    access === 'write'
+      ? measure(settings.kind, { limit: settings.writesPer20s, spanMs }, state.write, nowMs)
+      : undefined;
   const waitMs = Math.max(any.waitMs, write?.waitMs ?? 0);
   const outcome = waitMs === 0 ? 'admitted' : 'refused';
   return {
     admission: waitMs === 0 ? { kind: 'admitted' } : { kind: 'throttled', retryAfterMs: waitMs },
-    state: { any: any.after[outcome], write: write === undefined ? state.write : write.after[outcome] },
+    state: { ...state, any: any.after[outcome], write: write === undefined ? state.write : write.after[outcome] },
   };
+}
+
+function admitDirectory(settings: LimiterSettings, state: LimiterState, nowMs: number) {
+  const bounds = { limit: settings.directoryUnitsPer10s, spanMs: windowMs(settings) / 2 };
+  const { waitMs, after } = measure(settings.kind, bounds, state.directory, nowMs);
+  const admission: Admission = waitMs === 0 ? { kind: 'admitted' } : { kind: 'throttled', retryAfterMs: waitMs };
+  return { admission, state: { ...state, directory: after[waitMs === 0 ? 'admitted' : 'refused'] } };
 }
 
 type Measurement = { waitMs: number; after: Record<'admitted' | 'refused', Meter> };
 
-function measure(settings: LimiterSettings, limit: number, before: Meter | undefined, nowMs: number): Measurement {
+function measure(
+  kind: LimiterSettings['kind'],
+  { limit, spanMs }: { limit: number; spanMs: number },
+  before: Meter | undefined,
+  nowMs: number,
+): Measurement {
   const meter = before ?? { slots: [], windowStartMs: 0, used: 0, tokens: limit, filledAtMs: nowMs };
-  const spanMs = windowMs(settings);
-  switch (settings.kind) {
+  switch (kind) {
     case 'fixed-window':
       return measureFixed(meter, limit, spanMs, nowMs);
     case 'sliding-window':

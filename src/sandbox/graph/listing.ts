@@ -20,13 +20,15 @@ const newestFirst = /^lastStateUpdateDateTime desc$/i;
 const statusOf = { 400: 400, 500: 500, 501: 501 } as const;
 const known = new Set(['$top', '$orderby', '$filter', '$skiptoken']);
 
+type ListRequest = {
+  store: RunStateStore;
+  configurationId: string;
+  parameters: URLSearchParams;
+  settings: ListSettings;
+};
+
 /** The page for a query. `$top` is the page size, as in most of Graph; the default order is oldest first. */
-export function listPage(
-  store: RunStateStore,
-  configurationId: string,
-  parameters: URLSearchParams,
-  settings: ListSettings,
-): Listing {
+export function listPage({ store, configurationId, parameters, settings }: ListRequest): Listing {
   const query = parseQuery(parameters, settings);
   if ('kind' in query) return query;
   const { order, conditions, size } = query;
@@ -38,7 +40,7 @@ export function listPage(
       ? store.ofDevice(configurationId, conditions.deviceName, order)
       : store.inOrder(configurationId, order);
   const states: StoredRunState[] = [];
-  for (const state of walk(candidates, order, query.after)) {
+  for (const state of statesAfter(query.after, candidates, order)) {
     if (state.createdAtMs > settings.visibleUntilMs || !satisfies(state.members, conditions)) continue;
     if (states.length === size) return { kind: 'page', states, skipToken: toSkipToken(states.at(-1)) };
     states.push(state);
@@ -75,7 +77,7 @@ function parseQuery(
   return { order: orderBy === null ? 'created' : 'instant', conditions: parsed.conditions, after, size };
 }
 
-function* walk(ascending: readonly StoredRunState[], order: Order, after: Position | undefined) {
+function* statesAfter(after: Position | undefined, ascending: readonly StoredRunState[], order: Order) {
   if (order === 'created') {
     const start = after === undefined ? 0 : firstIndexWhere(ascending, (state) => state.sequence > after.sequence);
     for (let index = start; index < ascending.length; index += 1) yield ascending[index] as StoredRunState;

@@ -33,7 +33,7 @@ export function createRunState(world: World, call: Call, configurationId: string
   const earlier = profile.secondOfDevice && world.store.ofDevice(configurationId, deviceName, 'created').at(-1);
   if (earlier && profile.secondOfDevice === 'conflict') {
     const message = 'A run state of this device exists under this hardware configuration.';
-    return unchanged(shapedErrorAnswer(409, 'intune', message, call.trace));
+    return unchanged(shapedErrorAnswer({ status: 409, shape: 'intune', message, trace: call.trace }));
   }
   if (earlier) world.store.remove(earlier);
   const sequence = world.nextSequence++;
@@ -51,12 +51,18 @@ export function createRunState(world: World, call: Call, configurationId: string
 
 export function listRunStates(world: World, call: Call, configurationId: string): Outcome {
   const profile = profileOf(world.settings.profile);
-  const listing = listPage(world.store, configurationId, call.url.searchParams, {
-    ...world.settings,
-    ...(profile.pageSize !== undefined && { pageSize: profile.pageSize }),
-    visibleUntilMs: world.now() - world.settings.listLagMs,
+  const listing = listPage({
+    store: world.store,
+    configurationId,
+    parameters: call.url.searchParams,
+    settings: {
+      ...world.settings,
+      ...(profile.pageSize !== undefined && { pageSize: profile.pageSize }),
+      visibleUntilMs: world.now() - world.settings.listLagMs,
+    },
   });
-  if (listing.kind === 'refused') return unchanged(graphErrorAnswer(listing.status, listing.message, call.trace));
+  if (listing.kind === 'refused')
+    return unchanged(graphErrorAnswer({ status: listing.status, message: listing.message, trace: call.trace }));
   const page: Page<HardwareConfigurationDeviceState> = { value: listing.states.map(toShown) };
   if (listing.skipToken !== undefined) {
     const next = new URL(call.url);
@@ -70,12 +76,14 @@ export function listRunStates(world: World, call: Call, configurationId: string)
   return unchanged(jsonAnswer(200, { '@odata.context': contextOf(call, configurationId), ...page }));
 }
 
-export function getRunState(world: World, call: Call, configurationId: string, id: string): Outcome {
+type RunStateKey = { configurationId: string; id: string };
+
+export function getRunState(world: World, call: Call, { configurationId, id }: RunStateKey): Outcome {
   const state = world.store.find(configurationId, id.toLowerCase());
   return state === undefined ? notFound(call, id) : unchanged(jsonAnswer(200, entity(call, state)));
 }
 
-export function updateRunState(world: World, call: Call, configurationId: string, id: string): Outcome {
+export function updateRunState(world: World, call: Call, { configurationId, id }: RunStateKey): Outcome {
   const state = world.store.find(configurationId, id.toLowerCase());
   if (state === undefined) return notFound(call, id);
   const body = readBody(call, 'update');
@@ -86,7 +94,7 @@ export function updateRunState(world: World, call: Call, configurationId: string
   return { answer: jsonAnswer(200, entity(call, changed)), effect: 'applied' };
 }
 
-export function deleteRunState(world: World, call: Call, configurationId: string, id: string): Outcome {
+export function deleteRunState(world: World, call: Call, { configurationId, id }: RunStateKey): Outcome {
   const state = world.store.find(configurationId, id.toLowerCase());
   if (state === undefined) return notFound(call, id);
   world.store.remove(state);
@@ -95,10 +103,14 @@ export function deleteRunState(world: World, call: Call, configurationId: string
 
 function readBody(call: Call, verb: Verb): Extract<BoundBody, { kind: 'bound' }> | Outcome {
   if (!/^application\/json\s*(;|$)/i.test(call.headers['content-type'] ?? '')) {
-    return unchanged(graphErrorAnswer(415, 'The Content-Type must be application/json.', call.trace));
+    return unchanged(
+      graphErrorAnswer({ status: 415, message: 'The Content-Type must be application/json.', trace: call.trace }),
+    );
   }
   const body = bindBody(call.body, verb);
-  return body.kind === 'bound' ? body : unchanged(graphErrorAnswer(400, body.message, call.trace));
+  return body.kind === 'bound'
+    ? body
+    : unchanged(graphErrorAnswer({ status: 400, message: body.message, trace: call.trace }));
 }
 
 function withInstant(members: RunStateMembers): Pick<StoredRunState, 'instantTicks' | 'members'> {
@@ -126,5 +138,5 @@ function contextOf(call: Call, configurationId: string): string {
 }
 
 function notFound(call: Call, id: string): Outcome {
-  return unchanged(graphErrorAnswer(404, `Resource '${id}' does not exist.`, call.trace));
+  return unchanged(graphErrorAnswer({ status: 404, message: `Resource '${id}' does not exist.`, trace: call.trace }));
 }

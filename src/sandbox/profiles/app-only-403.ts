@@ -4,5 +4,6 @@ import type { Profile } from './profile.ts';
 
 export const appOnly403: Profile = {
   about: 'every request with an app’s token is answered 403, whatever its roles',
-  refuse: (request) => refused(request, 403, 'Application is not authorized to perform this operation'),
+  refuse: (request) =>
+    refused({ request, status: 403, message: 'Application is not authorized to perform this operation' }),
 };

@@ -6,6 +6,10 @@ export const forbiddenConfiguration: Profile = {
   about: 'all requests about the first hardware configuration are answered 403',
   refuse: (request) =>
     request.isOfFirstConfiguration
-      ? refused(request, 403, 'User is not authorized to perform this operation on this hardware configuration')
+      ? refused({
+          request,
+          status: 403,
+          message: 'User is not authorized to perform this operation on this hardware configuration',
+        })
       : undefined,
 };

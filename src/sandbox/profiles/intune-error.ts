@@ -3,8 +3,10 @@ import type { Answer } from '../server/answer.ts';
 import { shapedErrorAnswer } from '../graph/graph-error.ts';
 import type { ProfiledRequest } from './profile.ts';
 
-export const refused = ({ trace }: ProfiledRequest, status: number, message: string, code?: string): Answer =>
-  shapedErrorAnswer(status, 'intune', message, trace, code);
+type IntuneError = { request: ProfiledRequest; status: number; message: string; code?: string | undefined };
+
+export const refused = ({ request: { trace }, status, message, code }: IntuneError): Answer =>
+  shapedErrorAnswer({ status, shape: 'intune', message, trace, code });
 
 export function unserved(request: ProfiledRequest): Answer {
   const isByKey = request.operation !== 'create' && request.operation !== 'list';
@@ -12,5 +14,5 @@ export function unserved(request: ProfiledRequest): Answer {
   const message =
     `No OData route exists that match template ${template} with http verb ${request.method} for request ` +
     `/HardwareConfiguration/StatelessHardwareConfigurationFEService${request.url.pathname.replace(/^\/beta/, '')}.`;
-  return refused(request, 400, message, 'No method match route template');
+  return refused({ request, status: 400, message, code: 'No method match route template' });
 }

@@ -6,6 +6,10 @@ export const noFilter = (status: 400 | 500): Profile => ({
   about: `$filter is answered ${status}, listings without it work`,
   refuse: (request) =>
     request.operation === 'list' && request.url.searchParams.has('$filter')
-      ? refused(request, status, status === 400 ? 'Filter is not supported.' : 'An internal server error has occurred')
+      ? refused({
+          request,
+          status,
+          message: status === 400 ? 'Filter is not supported.' : 'An internal server error has occurred',
+        })
       : undefined,
 });

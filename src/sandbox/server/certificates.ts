@@ -1,4 +1,4 @@
-// The sandbox's certificate authority, kept in a directory, and the server certificate it signs at each start.
+// The sandbox's certificate authorities, kept in a directory, and the server certificate one of them signs at each start.
 import 'reflect-metadata';
 
 import { KeyObject, createPrivateKey, randomBytes, webcrypto } from 'node:crypto';
@@ -8,10 +8,13 @@ import path from 'node:path';
 
 import * as x509 from '@peculiar/x509';
 
-const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
+export const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' };
 const dayMs = 86_400_000;
 
-type Authority = { certificate: x509.X509Certificate; privateKey: webcrypto.CryptoKey };
+export type Authority = { certificate: x509.X509Certificate; privateKey: webcrypto.CryptoKey };
+
+/** An authority and the file with its certificate in PEM. */
+export type KeptAuthority = { authority: Authority; pem: string; path: string };
 
 /** The data a TLS listener needs, and the CA certificate its clients must trust. */
 export type TlsMaterial = { caPem: string; caPath: string; certificatePem: string; privateKeyPem: string };
@@ -21,18 +24,22 @@ export type TlsMaterial = { caPem: string; caPath: string; certificatePem: strin
  * clients that trusted it once keep trusting it.
  */
 export async function createTlsMaterial(directory: string, hostNames: readonly string[]): Promise<TlsMaterial> {
+  const { authority, pem, path: caPath } = await openAuthority(directory, 'ca', 'CN=runstate-bridge sandbox CA');
+  return { ...(await signServerCertificate(authority, hostNames)), caPath, caPem: pem };
+}
+
+/** The authority kept as `<name>.pem` and `<name>-key.pem`, which is created if missing. */
+export async function openAuthority(directory: string, name: string, subject: string): Promise<KeptAuthority> {
   await mkdir(directory, { recursive: true });
-  const caPath = path.join(directory, 'ca.pem');
-  const keyPath = path.join(directory, 'ca-key.pem');
-  let authority = await readAuthority(caPath, keyPath);
+  const certificatePath = path.join(directory, `${name}.pem`);
+  const keyPath = path.join(directory, `${name}-key.pem`);
+  let authority = await readAuthority(certificatePath, keyPath);
   if (authority === undefined) {
-    const made = await createAuthority();
-    authority = made.authority;
-    await writeFile(keyPath, made.privateKeyPem, { mode: 0o600 });
-    await writeFile(caPath, `${authority.certificate.toString('pem')}\n`);
+    authority = await createAuthority(subject);
+    await writeFile(keyPath, toPem(authority.privateKey), { mode: 0o600 });
+    await writeFile(certificatePath, `${authority.certificate.toString('pem')}\n`);
   }
-  const server = await signServerCertificate(authority, hostNames);
-  return { ...server, caPath, caPem: `${authority.certificate.toString('pem')}\n` };
+  return { authority, pem: `${authority.certificate.toString('pem')}\n`, path: certificatePath };
 }
 
 async function readAuthority(caPath: string, keyPath: string): Promise<Authority | undefined> {
@@ -47,11 +54,12 @@ async function readAuthority(caPath: string, keyPath: string): Promise<Authority
   }
 }
 
-async function createAuthority(): Promise<{ authority: Authority; privateKeyPem: string }> {
+/** An authority with a key of its own, kept nowhere. */
+export async function createAuthority(subject: string): Promise<Authority> {
   const keys = await generateKeys();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     ...validFor(3650),
-    name: 'CN=runstate-bridge sandbox CA',
+    name: subject,
     signingAlgorithm: ecdsa,
     keys,
     extensions: [
@@ -60,7 +68,7 @@ async function createAuthority(): Promise<{ authority: Authority; privateKeyPem:
       await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
     ],
   });
-  return { authority: { certificate, privateKey: keys.privateKey }, privateKeyPem: toPem(keys.privateKey) };
+  return { certificate, privateKey: keys.privateKey };
 }
 
 async function signServerCertificate(
@@ -88,11 +96,12 @@ async function signServerCertificate(
   return { certificatePem: certificate.toString('pem'), privateKeyPem: toPem(keys.privateKey) };
 }
 
-function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
+export function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
   return webcrypto.subtle.generateKey(ecdsa, true, ['sign', 'verify']);
 }
 
-function validFor(days: number) {
+/** A serial number, and a period from yesterday on. */
+export function validFor(days: number) {
   return {
     serialNumber: `01${randomBytes(15).toString('hex')}`,
     notBefore: new Date(Date.now() - dayMs),
@@ -100,6 +109,6 @@ function validFor(days: number) {
   };
 }
 
-function toPem(key: webcrypto.CryptoKey): string {
+export function toPem(key: webcrypto.CryptoKey): string {
   return KeyObject.from(key).export({ type: 'pkcs8', format: 'pem' }).toString();
 }

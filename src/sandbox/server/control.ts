@@ -6,6 +6,8 @@ import { jsonAnswer, textAnswer } from './answer.ts';
 import type { Answer } from './answer.ts';
 import { ScriptError } from '../faults/fault.ts';
 import { answerManagedIdentity } from '../authority/managed-identity.ts';
+import { answerDevices } from '../directory/control-devices.ts';
+import type { Enrolment } from '../directory/control-devices.ts';
 import { parseChanges } from './parse-changes.ts';
 import { describeProfiles } from '../profiles/named.ts';
 import { readBody } from './read-body.ts';
@@ -26,7 +28,8 @@ type Controlled = {
   set: (changes: Changes) => void;
   reset: () => void;
   environment: () => Record<string, string>;
-};
+  deviceEnvironment: () => Record<string, string>;
+} & Enrolment;
 
 const index = `The runstate-bridge sandbox: Microsoft Graph and its token endpoint in miniature.
 
@@ -37,12 +40,19 @@ GET  /requests      the last requests; ?limit=
 POST /script        what the next requests meet, as text: next 3 creates: 504 after the write, 429 with Retry-After 1.5, 201
 POST /set           changes that last, as JSON: {"permission":"taken-away"} {"graph":"down"} {"limiter":{"writesPer20s":50}}
 POST /reset         forget everything that happened, and every change
+GET  /devices       the tenant's devices, as its directory knows them
+POST /devices       a device joins: its certificate and private key; {"deviceId":"GUID","trustType":"AzureAd","isManaged":true}, all optional
+PATCH /devices/ID   {"accountEnabled":false} {"isManaged":false}
+POST /devices/ID/key  it gets a new key and certificate; {"oldKey":"forgotten"} takes the old key's entry away
+DELETE /devices/ID  the directory forgets the device
+POST /fleet-certificates  a certificate of the fleet's own authority for {"deviceId":"…"}
+GET  /fleet-ca.pem  that authority
 GET  /ca.pem        the certificate authority to trust
-GET  /environment   what a bridge needs to use this sandbox, as a .env file
+GET  /environment   what a bridge needs to use this sandbox, as a .env file; ?devices also accepts its devices' certificates
 GET  /msi/token     the managed identity endpoint
 
 A script's line: next [count] target: fault, fault, …
-  target  create list get update delete write read request token discovery (or their plurals)
+  target  create list get update delete write read request device token discovery (or their plurals)
   fault   ok 200 201 204 | any status from 400 to 599 | invalid_client | reset | hang | truncated | slow
           then, if wanted: after the write · with Retry-After 2|1.5|date 3|garbage|huge · with claims
           as html|nothing|invalid json|intune|empty code · in 500 ms
@@ -56,7 +66,7 @@ export function createControl(world: World, sandbox: Controlled): Server {
   return createServer((request, response) => {
     answerControl(world, sandbox, request)
       .catch((error: unknown) => textAnswer(500, `${String(error)}\n`))
-      .then((answer) => send(response, answer, 'whole', AbortSignal.abort()))
+      .then((answer) => send({ response, answer, manner: 'whole', abandon: AbortSignal.abort() }))
       .catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
   });
 }
@@ -89,11 +99,17 @@ async function answerControl(world: World, sandbox: Controlled, request: Incomin
     case 'GET /ca.pem':
       return { status: 200, headers: { 'Content-Type': 'application/x-pem-file' }, body: sandbox.caPem };
     case 'GET /environment':
-      return textAnswer(200, toDotenv(sandbox.environment()));
+      return textAnswer(
+        200,
+        toDotenv({ ...sandbox.environment(), ...(searchParams.has('devices') ? sandbox.deviceEnvironment() : {}) }),
+      );
     case 'GET /msi/token':
       return await answerManagedIdentity(world, searchParams, request.headers);
     default:
-      return textAnswer(404, `Nothing here. GET / lists what there is.\n`);
+      return (
+        (await answerDevices(sandbox, request, url.pathname)) ??
+        textAnswer(404, `Nothing here. GET / lists what there is.\n`)
+      );
   }
 }
 

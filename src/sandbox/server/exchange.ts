@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { unchanged } from './answer.ts';
 import type { Answer, Effect, Outcome } from './answer.ts';
+import { claimedAppId } from '../authority/access-tokens.ts';
 import { answerAuthority } from '../authority/authority.ts';
 import { sentClientRequestId, toCall, withTrace } from './call.ts';
 import type { Call } from './call.ts';
@@ -13,7 +14,7 @@ import type { Fault } from '../faults/fault.ts';
 import { graphErrorAnswer } from '../graph/graph-error.ts';
 import { answerGraph } from '../graph/graph.ts';
 import { windowMs } from '../graph/limiter.ts';
-import { isGraphOperation, isWrite } from '../faults/operation.ts';
+import { accessOf, isDirectoryOperation, isGraphOperation } from '../faults/operation.ts';
 import { readBody } from './read-body.ts';
 import type { LoggedRequest } from './request-log.ts';
 import { findRoute } from './route.ts';
@@ -56,8 +57,10 @@ function begin(world: World, connection: Connection): Exchange {
   const call = toCall(connection.request, new Date(world.now()));
   const route = findRoute(call.method, call.url.pathname);
   const isGraph = isGraphOperation(route.operation);
-  if (isGraph) world.earlyCalls.note(isWrite(route.operation) ? 'write' : 'read', world.now());
-  const isDown = world.settings[isGraph ? 'graph' : 'tokenEndpoint'] === 'down';
+  if (isGraph) world.earlyCalls.note(accessOf(route.operation), world.now());
+  const isDown =
+    world.settings[isGraph ? 'graph' : 'tokenEndpoint'] === 'down' ||
+    (isDirectoryOperation(route.operation) && world.settings.directory === 'down');
   const fault = isDown
     ? down
     : (world.script.take(route.operation) ?? drawFault(world.rates, route.operation, world.random));
@@ -70,7 +73,9 @@ async function readAndCarryOut(exchange: Exchange): Promise<Outcome | 'caller-le
   if (body.kind === 'broken-off') return 'caller-left';
   await think(exchange);
   if (body.kind === 'too-large') {
-    return unchanged(graphErrorAnswer(413, 'The request body is larger than 4 MB.', call.trace));
+    return unchanged(
+      graphErrorAnswer({ status: 413, message: 'The request body is larger than 4 MB.', trace: call.trace }),
+    );
   }
   const instead = fault?.timing === 'instead' ? faultAnswer(exchange) : undefined;
   if (instead !== undefined) return unchanged(instead);
@@ -100,11 +105,16 @@ async function answer(exchange: Exchange, answerToSend: Answer, effect: Effect):
   const { world, connection, call, route, fault } = exchange;
   record(exchange, answerToSend.status, effect);
   if (answerToSend.retryAfterMs !== undefined && isGraphOperation(route.operation)) {
-    world.earlyCalls.tell(isWrite(route.operation) ? 'write' : 'read', answerToSend.retryAfterMs, world.now());
+    world.earlyCalls.tell(accessOf(route.operation), answerToSend.retryAfterMs, world.now());
   }
   const kind = fault?.misbehaviour.kind;
   const manner = kind === 'slow' || kind === 'truncated' ? kind : 'whole';
-  await send(connection.response, withTrace(answerToSend, call.trace), manner, connection.closing);
+  await send({
+    response: connection.response,
+    answer: withTrace(answerToSend, call.trace),
+    manner,
+    abandon: connection.closing,
+  });
 }
 
 function breakOff(exchange: Exchange, how: 'reset' | 'hang', effect: Effect): void {
@@ -121,6 +131,7 @@ function record({ world, call, route, fault }: Exchange, status: LoggedRequest['
     status,
     requestId: call.trace.requestId,
     clientRequestId: sentClientRequestId(call.headers) ?? null,
+    appId: claimedAppId(call.headers.authorization),
     effect,
     fault: fault === undefined || fault.misbehaviour.kind === 'none' ? null : fault.text,
   };

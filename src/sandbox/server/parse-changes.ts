@@ -15,8 +15,10 @@ const schema = z
     secret: z.enum(['valid', 'revoked']),
     graph: z.enum(['up', 'down']),
     tokenEndpoint: z.enum(['up', 'down']),
+    directory: z.enum(['up', 'down']),
     tokens: z.literal('revoked'),
     roles: texts,
+    directoryRoles: texts,
     secrets: texts,
     certificates: texts,
     federatedTokens: texts,
@@ -25,6 +27,7 @@ const schema = z
         kind: z.enum(['fixed-window', 'sliding-window', 'token-bucket']),
         writesPer20s: positive,
         requestsPer20s: positive,
+        directoryUnitsPer10s: positive,
         retryAfter: z.enum(['seconds', 'fractional', 'http-date', 'none']),
         timeScale: z.number().positive(),
       })

@@ -12,6 +12,8 @@ export type LoggedRequest = {
   status: number | 'reset' | 'hang';
   requestId: string;
   clientRequestId: string | null;
+  /** The app that the request's token names, verified or not; null without a token. */
+  appId: string | null;
   effect: Effect;
   /** The text of the fault that applied, if any. */
   fault: string | null;

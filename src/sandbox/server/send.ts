@@ -9,13 +9,10 @@ export type Manner = 'whole' | 'slow' | 'truncated';
 const drips = 20;
 const dripMs = 100;
 
+type Sending = { response: ServerResponse; answer: Answer; manner: Manner; abandon: AbortSignal };
+
 /** Sends a response; `abandon` ends a slow one. */
-export async function send(
-  response: ServerResponse,
-  answer: Answer,
-  manner: Manner,
-  abandon: AbortSignal,
-): Promise<void> {
+export async function send({ response, answer, manner, abandon }: Sending): Promise<void> {
   const body = Buffer.from(answer.body);
   response.writeHead(
     answer.status,

@@ -8,7 +8,7 @@ import { serve } from './exchange.ts';
 import type { World } from '../state.ts';
 
 /** A server that is not listening yet. `closing` ends delayed or slow responses. */
-export function createOutside(world: World, tls: TlsMaterial, closing: AbortSignal): Server {
+export function createGraphServer(world: World, tls: TlsMaterial, closing: AbortSignal): Server {
   const server = createServer({ cert: tls.certificatePem, key: tls.privateKeyPem });
   const tcpSockets = new Map<string, Socket>();
   server.on('connection', (socket: Socket) => {

@@ -10,7 +10,8 @@ import { createSandbox, type Sandbox } from '../../../src/sandbox/sandbox.ts';
 import { runCli } from '../../support/cli.ts';
 import { serversIn } from '../../support/embedded.ts';
 import { GROUP_KEY, OLD_GROUP_KEY } from '../../support/device.ts';
-import { freePort, trustedTlsDirectory } from '../../support/graph.ts';
+import { freePort } from '../../support/free-port.ts';
+import { trustedTlsDirectory } from '../../support/graph.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 
 const OPERATOR_TOKEN = 'an-operator-token-of-32-characters-or-more';
@@ -206,6 +207,63 @@ describe('the token', () => {
   test('one role too many · warns, by its name', async () => {
     sandbox.set({ roles: ['DeviceManagementConfiguration.ReadWrite.All', 'Directory.ReadWrite.All'] });
     expect(await troubles()).toEqual(['warning token-roles']);
+  });
+});
+
+describe('the device directory', () => {
+  const directory = (changes: Record<string, string> = {}) => ({ ...sandbox.deviceEnvironment(), ...changes });
+
+  test('that can be read · passes every check · as the worker reads it', async () => {
+    const { deviceId } = await sandbox.directory.join();
+    const lines: string[] = [];
+    for await (const { check, result, detail } of examine(environment(directory()), ROUND)) {
+      if (check.startsWith('directory')) lines.push(`${result} ${check}: ${detail}`);
+    }
+    expect(lines).toEqual([
+      expect.stringMatching(
+        new RegExp(`^ok directory-token: obtained in \\d+ ms, for app registration ${sandbox.directoryApp.clientId}$`),
+      ),
+      'ok directory-roles: Device.Read.All and no other',
+      expect.stringMatching(/^ok directory: answers in \d+ ms$/),
+      expect.stringMatching(new RegExp(`^ok directory-device: ${deviceId} was read in \\d+ ms, and has a key$`)),
+    ]);
+    expect(sandbox.requests().filter(({ operation }) => operation === 'device')).toMatchObject([
+      { status: 200, appId: sandbox.directoryApp.clientId },
+    ]);
+  });
+
+  test('without any device · warns', async () => {
+    expect(await troubles(directory())).toEqual(['warning directory-device']);
+  });
+
+  test('with a wrong secret · fails, and is not asked', async () => {
+    expect(await troubles(directory({ DIRECTORY_CLIENT_SECRET: 'wrong' }))).toEqual([
+      'failed directory-token',
+      'skipped directory',
+    ]);
+  });
+
+  test.each([
+    [[], ['failed directory-roles', 'failed directory']],
+    [['Device.Read.All', 'User.Read.All'], ['warning directory-roles']],
+    [['Directory.Read.All'], ['warning directory-roles']],
+  ])('for an app with the roles %j · tells %j', async (directoryRoles, expected) => {
+    await sandbox.directory.join();
+    sandbox.set({ directoryRoles });
+    expect(await troubles(directory())).toEqual(expected);
+  });
+
+  test('for the worker’s app · may have both permissions · and needs both', async () => {
+    await sandbox.directory.join();
+    const shared = { DEVICE_DIRECTORY: 'entra' };
+    expect(await troubles(shared)).toEqual(['failed directory-roles', 'failed directory']);
+    sandbox.set({ roles: ['DeviceManagementConfiguration.ReadWrite.All', 'Device.Read.All'] });
+    expect(await troubles(shared)).toEqual([]);
+    expect(await troubles()).toEqual(['warning token-roles']);
+  });
+
+  test('of no concern to the API · is not asked', async () => {
+    expect(await troubles(directory(), { scope: 'api' })).toEqual(['skipped graph']);
   });
 });
 

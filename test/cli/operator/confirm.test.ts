@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
 import { startServer } from '../../support/rubbish.ts';
+import { INHERITED } from '../../support/environment.ts';
 
 const hasScript = spawnSync('script', ['--version']).status === 0;
 const OPERATOR_TOKEN = 'operators-of-the-test-of-confirmations';
@@ -16,7 +17,7 @@ const startBridge = () =>
 /** Runs a command on a pseudo-terminal, and types when it asks. */
 async function answer(url: string, keys: string) {
   const command = `${process.execPath} src/cli/main.ts replay --all --url ${url}`;
-  const child = spawn('script', ['-qec', command, '/dev/null'], { env: { PATH: process.env['PATH'], OPERATOR_TOKEN } });
+  const child = spawn('script', ['-qec', command, '/dev/null'], { env: { ...INHERITED, OPERATOR_TOKEN } });
   let screen = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     if (!screen.includes('[y/N]') && (screen + text).includes('[y/N]')) child.stdin.write(keys);

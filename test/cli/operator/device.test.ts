@@ -1,24 +1,18 @@
 // `device`: operators revoke, list and restore from the command line.
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { startTestBridge, type TestBridge } from '../../support/bridge.ts';
 import { runCli } from '../../support/cli.ts';
-import { startApi, type TestProcess } from '../../support/process.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 
 const OPERATOR_TOKEN = 'operators-of-the-device-command-test';
 
-let redis: TestRedis;
-let api: TestProcess;
+let bridge: TestBridge;
 let url: string;
 
 beforeAll(async () => {
-  redis = await startTestRedis();
-  const DEVICE_GROUP_KEYS = Buffer.alloc(32, 'device').toString('base64');
-  ({ api, url } = await startApi({ REDIS_URL: redis.url, DEVICE_GROUP_KEYS, OPERATOR_TOKEN }));
+  bridge = await startTestBridge({ OPERATOR_TOKEN });
+  ({ url } = bridge);
 });
-afterAll(async () => {
-  await api.close();
-  await redis.close();
-});
+afterAll(() => bridge.close());
 
 const device = (...args: string[]) => runCli(['device', ...args, '--url', url], { env: { OPERATOR_TOKEN } });
 const said = (stdout: string) => ({ code: 0, stderr: '', stdout });
@@ -31,6 +25,11 @@ test('a device · is revoked, listed and restored · each said in one line', asy
   expect(JSON.parse((await device('list', '--json')).stdout)).toMatchObject([{ deviceId: 'LAPTOP-0042' }]);
   expect(await device('restore', 'LAPTOP-0042')).toEqual(said('LAPTOP-0042 is restored.\n'));
   expect(await device('restore', 'LAPTOP-0042')).toEqual(said('LAPTOP-0042 was not revoked.\n'));
+});
+
+test('a device without a directory · is forgotten · and nobody is asked', async () => {
+  const said = 'Nothing was remembered about LAPTOP-0042; the directory is not asked now.\n';
+  expect(await device('forget', 'LAPTOP-0042')).toEqual({ code: 0, stderr: '', stdout: said });
 });
 
 test.each([

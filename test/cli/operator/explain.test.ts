@@ -2,36 +2,26 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Tenant } from '../../../src/queue/tenant.ts';
 import { holdAll, release } from '../../support/hold.ts';
+import { startTestBridge, type TestBridge } from '../../support/bridge.ts';
 import { runCli } from '../../support/cli.ts';
-import { GROUP_KEY } from '../../support/device.ts';
 import { conclusionOf } from '../../support/outcomes.ts';
-import { startApi, type TestProcess } from '../../support/process.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestTenant } from '../../support/tenant.ts';
+import { aRun } from '../../support/tenant.ts';
 
 const OPERATOR_TOKEN = 'operators-of-the-explain-test-of-the-cli';
 const operator = { env: { OPERATOR_TOKEN } };
 
-let redis: TestRedis;
+let bridge: TestBridge;
 let queue: Tenant;
-let api: TestProcess;
 let url: string;
 
 beforeAll(async () => {
-  redis = await startTestRedis();
-  queue = await openTestTenant(redis);
-  ({ api, url } = await startApi({
-    REDIS_URL: redis.url,
-    DEVICE_GROUP_KEYS: GROUP_KEY,
+  bridge = await startTestBridge({
     OPERATOR_TOKEN,
     GRAPH_WRITES_PER_20S: '50',
-  }));
+  });
+  ({ queue, url } = bridge);
 });
-afterAll(async () => {
-  await api.close();
-  await queue.close();
-  await redis.close();
-});
+afterAll(() => bridge.close());
 
 async function accept(number: number): Promise<string> {
   const answer = await queue.deliveries.accept(aRun(number), Date.now());
@@ -66,13 +56,13 @@ test('a hold · is part of the explanation · in JSON with the delivery', async 
   });
 }, 20_000);
 
-test('a delivery that waits · is told with the time of its next try · as on the dashboard', async () => {
-  const { id } = await conclusionOf(
-    queue,
-    aRun(4),
-    { kind: 'uncertain', detail: '504', graph: { status: 504, requestId: 'req', code: null } },
-    { acceptedAt: Date.now(), now: Date.now() + 3_600_000 },
-  );
+test('a delivery that waits · is shown with the time of its next try · as on the dashboard', async () => {
+  const { id } = await conclusionOf({
+    tenant: queue,
+    run: aRun(4),
+    outcome: { kind: 'uncertain', detail: '504', graph: { status: 504, requestId: 'req', code: null } },
+    instants: { acceptedAt: Date.now(), now: Date.now() + 3_600_000 },
+  });
   const { code, stdout } = await runCli(['explain', id, '--url', url, '--json'], operator);
   const page = await fetch(`${url}/dashboard/search.json?text=${id}`, {
     headers: { Authorization: `Bearer ${OPERATOR_TOKEN}` },
@@ -89,7 +79,7 @@ test('a delivery that waits · is told with the time of its next try · as on th
 
 test('a throttle · is part of it · with its end', async () => {
   const id = await accept(3);
-  await queue.budget.throttle('write', false, 600_000, 0);
+  await queue.budget.throttle({ kind: 'write', isProbe: false, retryAfterMs: 600_000, random: 0 });
   const { stdout } = await runCli(['explain', id, '--url', url], operator);
   expect(stdout).toMatch(/Waiting for {2}Graph’s throttling to pass, until .* UTC \(in 10 min\)\./);
 }, 20_000);

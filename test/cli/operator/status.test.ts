@@ -8,36 +8,24 @@ import { levelOf, type BridgeStatus } from '../../../src/cli/operator/bridge-sta
 import { toGraphFactsView } from '../../../src/api/graph-facts-view.ts';
 import type { Tenant } from '../../../src/queue/tenant.ts';
 import { holdAll, release } from '../../support/hold.ts';
+import { startTestBridge, type TestBridge } from '../../support/bridge.ts';
 import { runCli, startCli } from '../../support/cli.ts';
-import { GROUP_KEY } from '../../support/device.ts';
-import { freePort } from '../../support/graph.ts';
-import { startApi, type TestProcess } from '../../support/process.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestTenant } from '../../support/tenant.ts';
+import { freePort } from '../../support/free-port.ts';
+import { aRun } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 const OPERATOR_TOKEN = 'operators-of-the-status-test-of-the-cli';
 const operator = { env: { OPERATOR_TOKEN } };
 
-let redis: TestRedis;
+let bridge: TestBridge;
 let queue: Tenant;
-let api: TestProcess;
-let port: number;
 let url: string;
 
-const start = (port: number) =>
-  startApi({ REDIS_URL: redis.url, DEVICE_GROUP_KEYS: GROUP_KEY, OPERATOR_TOKEN, PORT: String(port) });
-
 beforeAll(async () => {
-  redis = await startTestRedis();
-  queue = await openTestTenant(redis);
-  ({ api, port, url } = await start(0));
+  bridge = await startTestBridge({ OPERATOR_TOKEN });
+  ({ queue, url } = bridge);
 });
-afterAll(async () => {
-  await api.close();
-  await queue.close();
-  await redis.close();
-});
+afterAll(() => bridge.close());
 
 describe('once', () => {
   test('nothing in the way · exit 0 · with the counts', async () => {
@@ -67,24 +55,27 @@ describe('once', () => {
   });
 
   test('nobody there, no token, a wrong one · 75, 64, 65', async () => {
-    const away = await runCli(['status', '--url', `http://127.0.0.1:${await freePort()}`], operator);
-    expect([away.code, away.stdout]).toEqual([75, expect.stringContaining('is not reachable: connect ECONNREFUSED')]);
+    const unreachable = await runCli(['status', '--url', `http://127.0.0.1:${await freePort()}`], operator);
+    expect([unreachable.code, unreachable.stdout]).toEqual([
+      75,
+      expect.stringContaining('is not reachable: connect ECONNREFUSED'),
+    ]);
     expect((await runCli(['status', '--url', url])).code).toBe(64);
     const wrong = await runCli(['status', '--url', url], { env: { OPERATOR_TOKEN: 'x'.repeat(40) } });
     expect([wrong.code, wrong.stdout]).toEqual([65, '']);
   });
 });
 
-test('watched · a line for each change, also while the bridge is away · and Ctrl-C ends it with 0', async () => {
+test('watched · a line for each change, also while the bridge is unreachable · and Ctrl-C ends it with 0', async () => {
   const watching = startCli(['status', '--url', url, '--watch'], operator);
   const said = (text: RegExp) => until(String(text), () => text.test(watching.stdout()), 10_000);
   await said(/flows · queued 1 /);
   await queue.deliveries.accept(aRun(2), Date.now());
   await said(/flows · queued 2 /);
-  await api.close();
-  await said(/away: .*ECONNREFUSED/);
-  ({ api } = await start(port));
-  await said(/away: .*\n(.*\n)?.*flows · queued 2 /);
+  await bridge.api.close();
+  await said(/unreachable: .*ECONNREFUSED/);
+  await bridge.startAgain();
+  await said(/unreachable: .*\n(.*\n)?.*flows · queued 2 /);
   watching.signal('SIGINT');
   const { code, stdout, stderr } = await watching.ended;
   expect([code, stderr]).toEqual([0, '']);
@@ -121,7 +112,7 @@ test('nothing changes · one line · however often it looks', async () => {
 }, 20_000);
 
 test('Redis away · the bridge fails · exit 75', async () => {
-  await redis.kill();
+  await bridge.redis.kill();
   const { code, stdout } = await until(
     'a failing bridge',
     async () => {
@@ -132,7 +123,7 @@ test('Redis away · the bridge fails · exit 75', async () => {
   );
   expect(stdout).toContain('redis: does not answer');
   expect(code).toBe(75);
-  await redis.start();
+  await bridge.redis.start();
 }, 30_000);
 
 describe('in words', () => {
@@ -168,11 +159,11 @@ describe('in words', () => {
     );
   });
 
-  test('a backlog · is told with its age and end · in units a person reads', () => {
+  test('a backlog · is shown with its age and end · in units a person reads', () => {
     expect(toScreen(answers(), 'http://b').join('\n')).toMatch(/│ 5000 +│.*│ 5 min +│ 5\/s +│ 4 h +│/);
   });
 
-  test('what Graph takes · is told with since when · and what nobody knows is not', () => {
+  test('what Graph takes · is shown with since when · and what nobody knows is not', () => {
     expect(toScreen(answers(), 'http://b')).toContain('Graph of default: no create has succeeded yet');
     const at = '2026-11-24T10:00:00.000Z';
     const graph = { ...UNSEEN, createProven: true, createProvenAt: at, filterTaken: false, filterTakenAt: at };

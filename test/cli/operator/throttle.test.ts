@@ -1,37 +1,28 @@
 // `throttle end` against a running bridge: shown and asked first, ended for every worker, with a line for the audit.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Tenant } from '../../../src/queue/tenant.ts';
+import { startTestBridge, type TestBridge } from '../../support/bridge.ts';
 import { runCli } from '../../support/cli.ts';
-import { GROUP_KEY } from '../../support/device.ts';
-import { startApi, type TestProcess } from '../../support/process.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { openTestTenant } from '../../support/tenant.ts';
 
 const OPERATOR_TOKEN = 'an-operator-token-of-32-characters-or-more';
 const operator = { env: { OPERATOR_TOKEN } };
 /** An instant in seconds, where seconds to wait belong. */
 const EPOCH_MS = 1_795_000_000_000;
 
-let redis: TestRedis;
+let bridge: TestBridge;
 let queue: Tenant;
-let api: TestProcess;
 let url: string;
 
 beforeAll(async () => {
-  redis = await startTestRedis();
-  queue = await openTestTenant(redis);
-  ({ api, url } = await startApi({ REDIS_URL: redis.url, DEVICE_GROUP_KEYS: GROUP_KEY, OPERATOR_TOKEN }));
+  bridge = await startTestBridge({ OPERATOR_TOKEN });
+  ({ queue, url } = bridge);
 });
-afterAll(async () => {
-  await api.close();
-  await queue.close();
-  await redis.close();
-});
+afterAll(() => bridge.close());
 
 const isThrottled = async () => (await queue.budget.state()).throttle !== null;
 
 test('a Retry-After of years · is shown, asked about, and ended · by nobody but an operator', async () => {
-  await queue.budget.throttle('write', false, EPOCH_MS, 0);
+  await queue.budget.throttle({ kind: 'write', isProbe: false, retryAfterMs: EPOCH_MS, random: 0 });
   const asked = await runCli(['throttle', 'end', '--url', url], operator);
   expect([asked.code, await isThrottled()]).toEqual([64, true]);
   expect(asked.stdout).toContain('default: Graph said not before 208');
@@ -40,7 +31,7 @@ test('a Retry-After of years · is shown, asked about, and ended · by nobody bu
   const done = await runCli(['throttle', 'end', '--yes', '--url', url], operator);
   expect([done.code, await isThrottled()]).toEqual([0, false]);
   expect(done.stdout).toContain('Ended.');
-  expect(await api.line('throttle ended by an operator')).toMatchObject({
+  expect(await bridge.api.line('throttle ended by an operator')).toMatchObject({
     until: expect.stringMatching(/^208\d-/) as string,
     requestId: expect.any(String) as string,
   });

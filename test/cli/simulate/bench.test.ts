@@ -1,12 +1,10 @@
 // `bench` against a real bridge: what it takes, what it refuses, and that nothing is created unasked.
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Tenant } from '../../../src/queue/tenant.ts';
+import { startTestBridge, type TestBridge } from '../../support/bridge.ts';
 import { runCli, startCli } from '../../support/cli.ts';
 import { GROUP_KEY, OLD_GROUP_KEY } from '../../support/device.ts';
-import { freePort } from '../../support/graph.ts';
-import { startApi, type TestProcess } from '../../support/process.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { openTestTenant } from '../../support/tenant.ts';
+import { freePort } from '../../support/free-port.ts';
 import { until } from '../../support/until.ts';
 
 type Told = { submitted: number; accepted: number; known: number; refused: object; unanswered: Record<string, number> };
@@ -14,25 +12,17 @@ type Measured = Told & { warmUp: Told; seconds: number; acceptedPerSecond: numbe
 
 const MAX_BODY_BYTES = 20_000;
 
-let redis: TestRedis;
+let bridge: TestBridge;
 let queue: Tenant;
-let api: TestProcess;
 let url: string;
 
 beforeAll(async () => {
-  redis = await startTestRedis();
-  queue = await openTestTenant(redis);
-  ({ api, url } = await startApi({
-    REDIS_URL: redis.url,
-    DEVICE_GROUP_KEYS: GROUP_KEY,
+  bridge = await startTestBridge({
     MAX_BODY_BYTES: String(MAX_BODY_BYTES),
-  }));
+  });
+  ({ queue, url } = bridge);
 });
-afterAll(async () => {
-  await api.close();
-  await queue.close();
-  await redis.close();
-});
+afterAll(() => bridge.close());
 
 const withKey = (key = GROUP_KEY) => ({ env: { DEVICE_GROUP_KEYS: key } });
 const queued = async () => (await queue.deliveries.counts()).queued;
@@ -64,8 +54,8 @@ test('outputs too large, another key, nobody there · are counted by code · wit
     measure([], { to: `http://127.0.0.1:${await freePort()}` }),
   ]);
   expect([large, stranger, nobody].map(({ code }) => code)).toEqual([65, 65, 75]);
-  for (const told of [large.measured, large.measured.warmUp])
-    expect(told.refused).toEqual({ '413 too-large': told.submitted });
+  for (const counts of [large.measured, large.measured.warmUp])
+    expect(counts.refused).toEqual({ '413 too-large': counts.submitted });
   expect(stranger.measured.refused).toEqual({ '401 unauthenticated': stranger.measured.submitted });
   expect(Object.values(nobody.measured.unanswered)).toEqual([nobody.measured.submitted]);
   expect(nobody.measured.submitted).toBeLessThan(100);

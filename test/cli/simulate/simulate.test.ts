@@ -3,31 +3,23 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createSubmissions } from '../../../src/cli/simulate/simulate-fleet.ts';
 import { createLatencies, runAtRate } from '../../../src/cli/simulate/simulate-load.ts';
 import type { Tenant } from '../../../src/queue/tenant.ts';
+import { startTestBridge, type TestBridge } from '../../support/bridge.ts';
 import { runCli, startCli } from '../../support/cli.ts';
 import { GROUP_KEY, OLD_GROUP_KEY } from '../../support/device.ts';
-import { freePort } from '../../support/graph.ts';
-import { startApi, type TestProcess } from '../../support/process.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { openTestTenant } from '../../support/tenant.ts';
+import { freePort } from '../../support/free-port.ts';
 import { until } from '../../support/until.ts';
 
 type Told = { submitted: number; accepted: number; known: number; refused: object; unanswered: object };
 
-let redis: TestRedis;
+let bridge: TestBridge;
 let queue: Tenant;
-let api: TestProcess;
 let url: string;
 
 beforeAll(async () => {
-  redis = await startTestRedis();
-  queue = await openTestTenant(redis);
-  ({ api, url } = await startApi({ REDIS_URL: redis.url, DEVICE_GROUP_KEYS: GROUP_KEY }));
+  bridge = await startTestBridge();
+  ({ queue, url } = bridge);
 });
-afterAll(async () => {
-  await api.close();
-  await queue.close();
-  await redis.close();
-});
+afterAll(() => bridge.close());
 
 async function simulate(args: string[], { to = url, key = GROUP_KEY } = {}) {
   const ran = await runCli(['simulate', '--url', to, '--json', ...args], { env: { DEVICE_GROUP_KEYS: key } });
@@ -60,7 +52,7 @@ test('without a seed · everything is new · and what is sent again is not accep
   expect((await queue.deliveries.counts()).queued - before).toBe(told.accepted);
 }, 20_000);
 
-test('a table for people · shows what was told', async () => {
+test('a table for people · shows what was answered', async () => {
   const { stdout } = await runCli(['simulate', '--url', url, '--devices', '3', '--rate', '500'], {
     env: { DEVICE_GROUP_KEYS: GROUP_KEY },
   });
@@ -84,7 +76,7 @@ test('refused for good, not answered, no key, two lengths · 65, 75, 64, 64', as
   expect(both.code).toBe(64);
 }, 30_000);
 
-test('Ctrl-C · stops the fleet · and still says what it was told', async () => {
+test('Ctrl-C · stops the fleet · and still prints what it was answered', async () => {
   const before = (await queue.deliveries.counts()).queued;
   const running = startCli(['simulate', '--url', url, '--seconds', '600', '--rate', '20', '--json'], {
     env: { DEVICE_GROUP_KEYS: GROUP_KEY },

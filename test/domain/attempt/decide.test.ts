@@ -10,7 +10,7 @@ import { FAILURES_UNTIL_HOLD, REJECTIONS_UNTIL_HOLD } from '../../../src/domain/
 import { effectOf, verdictOf, type Circumstances } from '../../support/conclude.ts';
 import { circumstances, delivery, now, policy } from '../sample.ts';
 
-const looking = delivery({ uncertainty: { since: 1, looks: 0 } });
+const looking = delivery({ uncertainty: { since: 1, lookups: 0 } });
 const attempts = (['absent', 'not-sent', 'uncertain', 'not-sent'] as const).map((outcome, index) => ({
   number: index + 1,
   at: now,
@@ -19,7 +19,7 @@ const attempts = (['absent', 'not-sent', 'uncertain', 'not-sent'] as const).map(
   graphRequestId: null,
 }));
 const afterThreeCycles = delivery({
-  uncertainty: { since: 1, looks: 2 },
+  uncertainty: { since: 1, lookups: 2 },
   attempts: Array.from({ length: 3 }, () => ['uncertain', 'absent', 'absent'] as const)
     .flat()
     .map((outcome, index) => ({ number: index + 1, at: now, outcome, graphStatus: null, graphRequestId: null })),
@@ -33,7 +33,7 @@ const throttled = (retryAfterMs: number | null): Failure => ({ kind: 'throttled'
 const notSent = (upstream: 'graph' | 'token-endpoint'): Failure => ({ kind: 'not-sent', upstream, ...why });
 const delayed: Failure = { kind: 'delayed', ...why };
 const inconclusive: Failure = { kind: 'inconclusive', next: null, ...why };
-const unsure = { uncertainty: { since: 1, looks: 0 } };
+const unsure = { uncertainty: { since: 1, lookups: 0 } };
 const unread = (times: number) =>
   delivery({
     ...unsure,
@@ -80,7 +80,7 @@ const TABLE: Record<Failure['kind'], Row[]> = {
     [
       'too old while uncertain',
       notSent('graph'),
-      { ...old, uncertainty: { since: 1, looks: 0 } },
+      { ...old, uncertainty: { since: 1, lookups: 0 } },
       {},
       { then: 'dead', code: 'expired-uncertain' },
     ],
@@ -158,7 +158,7 @@ const SUCCESSES: Row[] = [
   [
     'not there a third time',
     { kind: 'absent', graph: { status: 200, requestId: null } },
-    delivery({ uncertainty: { since: 1, looks: 2 } }),
+    delivery({ uncertainty: { since: 1, lookups: 2 } }),
     { random: 0 },
     { then: 'create-again', at: now },
   ],
@@ -172,7 +172,7 @@ const SUCCESSES: Row[] = [
   [
     'not there a third time, though Graph says it collides',
     { kind: 'absent', graph: { status: 200, requestId: null } },
-    delivery({ uncertainty: { since: 1, looks: 2, conflict: true } }),
+    delivery({ uncertainty: { since: 1, lookups: 2, conflict: true } }),
     {},
     { then: 'dead', code: 'graph-409' },
   ],
@@ -180,14 +180,18 @@ const SUCCESSES: Row[] = [
 
 const rows = Object.entries(TABLE).flatMap(([kind, ofKind]) => ofKind.map((row): [string, ...Row] => [kind, ...row]));
 
-describe('a failure · has one verdict · whoever asks', () => {
+describe('a failure · has one verdict · for any caller', () => {
   test.each(rows)('%s · %s', (_kind, _when, outcome, about, changes, verdict) => {
-    expect(verdictOf(outcome, begin(about, now), { ...circumstances, ...changes }, policy)).toEqual(verdict);
+    expect(
+      verdictOf({ outcome, delivery: begin(about, now), circumstances: { ...circumstances, ...changes }, policy }),
+    ).toEqual(verdict);
   });
 });
 
 test.each(SUCCESSES)('a record · %s · has one verdict', (_when, outcome, about, changes, verdict) => {
-  expect(verdictOf(outcome, begin(about, now), { ...circumstances, ...changes }, policy)).toEqual(verdict);
+  expect(
+    verdictOf({ outcome, delivery: begin(about, now), circumstances: { ...circumstances, ...changes }, policy }),
+  ).toEqual(verdict);
 });
 
 /** What one create of each kind means for the tenant: the kind of effect, or how many failures it takes for a hold. */
@@ -227,14 +231,19 @@ test('a cause that concerns everybody · never makes a dead letter · however ol
   expect(holding.length).toBeGreaterThan(5);
   for (const [, , outcome, about, changes] of holding) {
     const ancient = { ...about, failingSince: 0 };
-    const { then } = verdictOf(outcome, begin(ancient, now), { ...circumstances, ...changes, now: now * 1e6 }, policy);
+    const { then } = verdictOf({
+      outcome,
+      delivery: begin(ancient, now),
+      circumstances: { ...circumstances, ...changes, now: now * 1e6 },
+      policy,
+    });
     expect(then).not.toBe('dead');
   }
 });
 
-test('a mark from the future, as a clock leaves it that stepped back · waits as one made just now · and no longer', () => {
+test('an intent dated in the future, left by a clock that was set back · waits like one made just now · and no longer', () => {
   const marked = begin(delivery(), now + 3_600_000);
-  const verdict = verdictOf(LOST_WORKER, marked, circumstances, policy);
+  const verdict = verdictOf({ outcome: LOST_WORKER, delivery: marked, circumstances, policy });
   expect(verdict).toEqual({ then: 'look', at: now + policy.attemptTimeoutMs + policy.lookAfterMs });
 });
 

@@ -16,8 +16,8 @@ const attempt = (outcome: Attempt['outcome']): Attempt => ({
 });
 const owner = (outcome: Attempt['outcome'], deliveredAt: number) =>
   delivery({ attempts: [attempt(outcome)], deliveredAt });
-const sent = delivery({ mark: { at: now, sends: 'create' } });
-const unsure = delivery({ uncertainty: { since: now, looks: 0 }, mark: { at: now + 500, sends: 'look' } });
+const sent = delivery({ intent: { at: now, sends: 'create' } });
+const unsure = delivery({ uncertainty: { since: now, lookups: 0 }, intent: { at: now + 500, sends: 'look' } });
 
 test.each([
   ['created, with the owner’s own create answered before', created, owner('created', now - 100), sent, false, true],
@@ -35,5 +35,5 @@ test.each([
   ['found, where Graph keeps one row per device', found, owner('created', now - 100), unsure, true, true],
   ['found, where the owner had it later', found, owner('created', now + 100), unsure, true, false],
 ] as const)('%s · is replaced or not', (_, outcome, has, one, oneRowPerDevice, expected) => {
-  expect(isReplaced(has, outcome, one, oneRowPerDevice)).toBe(expected);
+  expect(isReplaced({ owner: has, outcome, delivery: one, oneRowPerDevice })).toBe(expected);
 });

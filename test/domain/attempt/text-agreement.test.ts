@@ -1,7 +1,7 @@
 // Whether a stored text is the one that was sent: what services do to texts, and what makes it another text.
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { compareTexts, sameName } from '../../../src/domain/attempt/text-agreement.ts';
+import { fc } from '../../support/properties.ts';
 
 const LINES = [
   'BIOS settings of BER-DEL-00001, policy 4',

@@ -1,5 +1,4 @@
 // Who is held for what: outcome after outcome, by what they say of the way to Graph, of everybody or of one configuration.
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { Outcome } from '../../../src/domain/delivery.ts';
 import { REJECTIONS_UNTIL_HOLD } from '../../../src/domain/hold/tenant-effect.ts';
@@ -21,6 +20,7 @@ import {
   type Judgement,
   type Knowledge,
 } from '../../../src/domain/hold/judge.ts';
+import { fc } from '../../support/properties.ts';
 
 const [A, B, C] = ['a', 'b', 'c'].map((letter) => `${letter.repeat(8)}-0000-4000-8000-000000000000`) as [
   string,
@@ -31,6 +31,7 @@ const PROBE_MS = 2000;
 
 const graph = (status: number, code: string | null = null) => ({ status, code, requestId: 'q' });
 const created: Outcome = { kind: 'created', deviceRunStateId: 'r', graph: { status: 201, requestId: 'q' } };
+const found: Outcome = { kind: 'found', deviceRunStateId: 'r', graph: { status: 200, requestId: 'q' } };
 const absent: Outcome = { kind: 'absent', graph: { status: 200, requestId: 'q' } };
 const forbidden: Failure = { kind: 'forbidden', detail: '403', graph: graph(403) };
 const unserved: Failure = { kind: 'route-not-served', detail: '400 No method match', graph: graph(400) };
@@ -66,7 +67,7 @@ function play(steps: readonly Step[], from: Knowledge = NOTHING_KNOWN): Judgemen
       hardwareConfigurationId,
       probes,
     };
-    judged = judge(judged.knowledge, evidence, at, PROBE_MS);
+    judged = judge({ before: judged.knowledge, evidence, now: at, holdProbeMs: PROBE_MS });
   });
   return judged;
 }
@@ -447,12 +448,22 @@ test('a configuration whose creates were all rejected · and that no longer exis
   expect([held(gone), gone.kept]).toEqual([[], false]);
 });
 
+test('a configuration’s hold that keeps nothing back · ends with the last delivery found · not while another is parked, nor by a lookup in vain', () => {
+  const { knowledge } = play([[created, B], ...Array.from({ length: 5 }, (): Step => [failing, A])]);
+  const look = (outcome: Outcome, parked: HoldKey[]) =>
+    held(play([[outcome, A, { operation: 'look', id: 'd1' }]], { ...knowledge, parked }));
+  expect(look(found, [])).toEqual([]);
+  expect(look(absent, [])).toEqual(['create a: graph-unavailable']);
+  expect(look(found, [keyOfHold('create', A)])).toEqual(['create a: graph-unavailable']);
+  expect(held(play([[found, B, { operation: 'look' }]], { ...knowledge, parked: [] }))).toHaveLength(1);
+});
+
 test('a configuration’s hold that nothing is left to probe · is forgotten after an hour · the tenant’s is not', () => {
   const { knowledge } = play([[forbidden, A]]);
   const later = (at: number) => held(play([[delayed, B, { at }]], knowledge));
   expect(later(1000 + PROBE_MS + FORGOTTEN_AFTER_MS)).toHaveLength(2);
   expect(later(1001 + PROBE_MS + FORGOTTEN_AFTER_MS)).toEqual(['create all: forbidden']);
-  knowledge.probed = [keyOfHold('create', A)];
+  knowledge.parked = [keyOfHold('create', A)];
   expect(later(1001 + PROBE_MS + FORGOTTEN_AFTER_MS)).toHaveLength(2);
 });
 
@@ -481,7 +492,7 @@ test('any history · leaves what is known small, one claim a delivery at most, a
           hardwareConfigurationId: of,
           probes,
         };
-        const judged = judge(before, evidence, 1000 * index, PROBE_MS);
+        const judged = judge({ before, evidence, now: 1000 * index, holdProbeMs: PROBE_MS });
         ({ knowledge } = judged);
         const newly = Object.keys(knowledge.holds).filter((key) => !before.holds[key]);
         if (outcome.kind === 'created' || outcome.kind === 'absent' || outcome.kind === 'throttled')
@@ -507,14 +518,14 @@ test('any history · leaves what is known small, one claim a delivery at most, a
   );
 });
 
-test('holds as they are told · one for each cause and scope · the tenant’s first, and what it explains left out', () => {
+test('holds as they are summarised · one for each cause and scope · the tenant’s first, and what it explains left out', () => {
   const { knowledge } = play([
     [forbidden, A],
     [forbidden, B],
     [unserved, C],
   ]);
-  const told = summariseHolds(Object.values(knowledge.holds));
-  expect(told.map(({ reason, hardwareConfigurationId: of }) => [reason, of])).toEqual([
+  const summaries = summariseHolds(Object.values(knowledge.holds));
+  expect(summaries.map(({ reason, hardwareConfigurationId: of }) => [reason, of])).toEqual([
     ['forbidden', null],
     ['route-not-served', C],
   ]);

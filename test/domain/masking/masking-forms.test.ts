@@ -1,8 +1,8 @@
 // Masking by kind: a random password in any documented form, quoting, spacing, case, line break and place never survives.
 import { readFileSync } from 'node:fs';
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { maskBiosPasswords } from '../../../src/domain/masking/bios-password.ts';
+import { fc } from '../../support/properties.ts';
 
 const LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
 const text = (units: string, maxLength: number) =>

@@ -1,8 +1,8 @@
 // Masking by what surrounds a password: consoles, error records, markup, encodings and sentences that say one.
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { maskBiosPasswords } from '../../../src/domain/masking/bios-password.ts';
 import { findEncoded } from '../../../src/domain/masking/encoded.ts';
+import { fc } from '../../support/properties.ts';
 
 const base64 = (text: string, encoding: BufferEncoding) => Buffer.from(text, encoding).toString('base64');
 const spread = (text: string) => Array.from(text, (letter) => `\u0000${letter}`).join('');

@@ -5,7 +5,11 @@ import { createDelivery, type Delivery } from '../../../src/domain/delivery.ts';
 import { remedyOf } from '../../../src/domain/operations/remedy.ts';
 
 function dead(runId: string, code: string | null, at: number): Delivery {
-  const delivery = createDelivery('default', { runId, deviceId: 'PC-1', hardwareConfigurationId: 'c' }, 1);
+  const delivery = createDelivery({
+    tenantId: 'default',
+    run: { runId, deviceId: 'PC-1', hardwareConfigurationId: 'c' },
+    now: 1,
+  });
   const evidence = { graphStatus: null, graphCode: null, graphRequestId: null };
   const lastFailure = code === null ? null : { kind: 'rejected' as const, code, detail: '', at, ...evidence };
   return { ...delivery, status: 'dead', lastFailure };

@@ -19,7 +19,12 @@ const answer = (status: number, requestId = `req-${status}`) => ({ status, reque
 function live(outcomes: Outcome[], from: Delivery = fresh()): Delivery {
   return outcomes.reduce((before, outcome) => {
     const at = Math.max(before.dueAt, T + 1000);
-    return conclude(begin(before, at), outcome, { ...circumstances, now: at + 1000 }, policy).delivery;
+    return conclude({
+      delivery: begin(before, at),
+      outcome,
+      circumstances: { ...circumstances, now: at + 1000 },
+      policy,
+    }).delivery;
   }, from);
 }
 
@@ -86,7 +91,7 @@ const HAPPENED: Record<Failure['kind'], string[]> = {
   ],
 };
 
-test.each(FAILURE_KINDS)('%s · is told in words · with Graph’s own evidence', (kind) => {
+test.each(FAILURE_KINDS)('%s · is described in words · with Graph’s own evidence', (kind) => {
   expect(explain(live([OUTCOMES[kind]]), calm).happened).toEqual([ACCEPTED, ...HAPPENED[kind]]);
 });
 
@@ -147,7 +152,7 @@ test.each(STATUSES)('%s · says what is waited for · and what comes next', (sta
   expect(explain(lived, calm)).toMatchObject(expected);
 });
 
-test('notes · are told with the rest · in words', () => {
+test('notes · are listed with the rest · in words', () => {
   const noted = withNote(withNote(fresh(), { code: 'completed-ahead', at: T, by: null }), {
     code: 'record-replaced',
     at: T + 5000,
@@ -160,7 +165,7 @@ test('notes · are told with the rest · in words', () => {
 });
 
 describe('an uncertain create', () => {
-  test('it and its looks · are told one by one · until it is found', () => {
+  test('it and its lookups · are listed one by one · until it is found', () => {
     const { happened, summary } = explain(live([OUTCOMES.uncertain, absent, OUTCOMES['not-sent'], found]), calm);
     expect(happened.slice(2).map((line) => line.slice(25))).toEqual([
       'try 2: looked in Graph, and it is not there (look 1 of 3) (Graph said 200, request id req-200)',
@@ -191,7 +196,7 @@ describe('an uncertain create', () => {
     });
   });
 
-  test('a look without an answer, and one under way · are told as looks', () => {
+  test('a lookup without an answer, and one under way · are listed as lookups', () => {
     const lived = begin(live([LOST_WORKER, OUTCOMES.uncertain]), T + 99_000);
     const { happened, summary } = explain(lived, calm);
     expect(happened[2]).toContain('try 2: looked in Graph, but got no answer that can be relied on (Graph said 504');
@@ -258,13 +263,13 @@ describe('a dead letter', () => {
 
   test('the codes that are decided · have remedies of their own', () => {
     const failing = (changes: Partial<Delivery>) =>
-      conclude(
-        begin(delivery({ acceptedAt: 0, dueAt: T, failingSince: 1, ...changes }), T),
-        OUTCOMES['not-sent'],
-        { ...circumstances, now: T + 1 },
+      conclude({
+        delivery: begin(delivery({ acceptedAt: 0, dueAt: T, failingSince: 1, ...changes }), T),
+        outcome: OUTCOMES['not-sent'],
+        circumstances: { ...circumstances, now: T + 1 },
         policy,
-      ).delivery;
-    const codes = [{}, { uncertainty: { since: 1, looks: 0 } }].map((changes) => failing(changes).lastFailure?.code);
+      }).delivery;
+    const codes = [{}, { uncertainty: { since: 1, lookups: 0 } }].map((changes) => failing(changes).lastFailure?.code);
     expect(codes).toEqual(['expired', 'expired-uncertain']);
     expect(codes.every((code) => Object.hasOwn(DEAD_LETTER_REMEDIES, code ?? ''))).toBe(true);
   });
@@ -279,7 +284,7 @@ describe('a dead letter', () => {
   });
 });
 
-test('more tries than are kept · are counted · and the rest told', () => {
+test('more tries than are kept · are counted · and the others listed', () => {
   const lived = live(Array.from({ length: 52 }, () => OUTCOMES['not-sent']));
   const { happened } = explain(lived, calm);
   expect(happened[1]).toBe('2026-11-24 10:00:00 UTC  2 earlier tries, whose details are not kept');

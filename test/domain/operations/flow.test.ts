@@ -49,7 +49,7 @@ describe('what is kept', () => {
     expect(kept.map(({ at }) => at)).toEqual([1_005_000, 1_010_000, 1_012_000]);
   });
 
-  test('a clock that steps back · begins anew · no rate over negative time', () => {
+  test('a clock that steps back · starts over · no rate over negative time', () => {
     expect(remember([sample(50)], sample(1), 600_000)).toEqual([sample(1)]);
   });
 });

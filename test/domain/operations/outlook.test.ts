@@ -56,11 +56,11 @@ describe('what the headline is', () => {
       },
       'held',
     ],
-  ])('%s · is told · as what it is', (_, members, kind) => {
+  ])('%s · is reported · as what it is', (_, members, kind) => {
     expect(outlookOf(members).kind).toBe(kind);
   });
 
-  test('a hold · is told whole · with its remedy and its probe', () => {
+  test('a hold · is shown completely · with its remedy and its probe', () => {
     expect(outlookOf({ ...waiting, holds: [hold] })).toEqual({
       kind: 'held',
       headline: 'Held: nobody calls Graph',
@@ -72,9 +72,9 @@ describe('what the headline is', () => {
     expect(probing.todo).toContain('fixed, one is on its way; then');
   });
 
-  test('one configuration that is held · is told whole · with how many it keeps, and that others flow', () => {
-    const told = outlookOf({ ...waiting, holds: [ofOne], parked: { 'create:one': 1000 }, writesPer20s: 17 });
-    expect(told).toEqual({
+  test('one configuration that is held · is shown completely · with how many it keeps, and that others flow', () => {
+    const outlook = outlookOf({ ...waiting, holds: [ofOne], parked: { 'create:one': 1000 }, writesPer20s: 17 });
+    expect(outlook).toEqual({
       kind: 'partly-held',
       headline: 'One hardware configuration is held; all others flow',
       why: '1d5c8a52-7e0f-4f1b-9a6d-3c2b1e0f9a81: forbidden. 403 Forbidden. 1,000 run results are kept back for it. 200 run results of others wait, about 4 min at the present pace.',
@@ -85,7 +85,7 @@ describe('what the headline is', () => {
     expect(two.why).toContain('1 run result is kept back for it. Everything else is in Graph.');
   });
 
-  test('a backlog that drains · is told whole · with nothing to do', () => {
+  test('a backlog that drains · is shown completely · with nothing to do', () => {
     expect(outlookOf({ ...waiting, observed: draining })).toEqual({
       kind: 'flowing',
       headline: 'Results flow',

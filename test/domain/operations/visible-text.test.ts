@@ -1,9 +1,9 @@
 // What is shown instead of what a terminal would obey or nobody would see; and that JSON stays the same JSON.
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { toVisible } from '../../../src/domain/operations/visible-text.ts';
 // The dashboard's own copy, which a browser loads as it is.
 import { toVisible as onThePage } from '../../../src/http/dashboard/page/visible.js';
+import { fc } from '../../support/properties.ts';
 
 test.each([
   ['ESC and CSI', '\u001B[2Jgone', '\\u001b[2Jgone'],

@@ -1,5 +1,4 @@
 // The learned pace: what each event teaches, properties of any history, and what simulated workers use of hidden limits.
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createPace, learn, PACE_MEMBERS, rate, type Pace, type PaceEvent } from '../../../src/domain/pace/pace.ts';
 import {
@@ -19,8 +18,8 @@ import {
   RETURN_MS,
   WINDOW_MS,
 } from '../../../src/domain/pace/tuning.ts';
+import { createRandom } from '../../../src/sandbox/random.ts';
 import {
-  createRandom,
   fixedWindow,
   simulate,
   slidingWindow,
@@ -30,6 +29,7 @@ import {
   withNoise,
   type Limiter,
 } from '../../support/simulate-pace.ts';
+import { fc } from '../../support/properties.ts';
 
 const HOUR_MS = 3_600_000;
 const begin = 1_790_000_000_000;
@@ -42,10 +42,10 @@ function use(pace: Pace, forMs: number, lateMs = 0): { pace: Pace; now: number }
   return { pace: used, now: until };
 }
 
-const told = (waitMs: number): PaceEvent => ({ kind: 'throttled', waitMs, told: true });
-const guessed = (waitMs: number): PaceEvent => ({ kind: 'throttled', waitMs, told: false });
+const announced = (waitMs: number): PaceEvent => ({ kind: 'throttled', waitMs, announced: true });
+const guessed = (waitMs: number): PaceEvent => ({ kind: 'throttled', waitMs, announced: false });
 
-/** A pace of 100 that met a limit before and probes beyond it: one refusal is an episode, told or not. */
+/** A pace of 100 that met a limit before and probes beyond it: one refusal is an episode, with or without Retry-After. */
 const probing = (): Pace => ({ ...createPace(100, begin), hasMetLimit: 1 });
 
 /** A pace of 100 that has just had an episode, and the instant it began. */
@@ -77,7 +77,7 @@ describe('a new pace', () => {
 
 describe('an episode', () => {
   test('at the measured rate · falls just under it · returns to it · then probes', () => {
-    const { pace, now } = throttledOnce(told(1000));
+    const { pace, now } = throttledOnce(announced(1000));
     const { ceilingPer20s, returnMs } = pace;
     expect(ceilingPer20s).toBeCloseTo(100, -0.5);
     expect(rate(pace, now)).toBeCloseTo(ceilingPer20s * FALL_TO, 9);
@@ -89,16 +89,16 @@ describe('an episode', () => {
     expect(rate(beyond.pace, beyond.now) / ceilingPer20s).toBeCloseTo(1 + PROBE_STEP, 2);
   });
 
-  test('well above the limit · measures the whole window · its told wait included', () => {
+  test('well above the limit · measures the whole window · its announced wait included', () => {
     const { pace, now } = use(createPace(150, begin), 13_000);
-    const after = learn(pace, told(7000), now);
+    const after = learn(pace, announced(7000), now);
     expect(after.ceilingPer20s).toBeGreaterThan(98);
     expect(after.ceilingPer20s).toBeLessThan(109);
   });
 
   test('with a wait longer than a window · measures only what came before it', () => {
     const { pace, now } = use(createPace(100, begin), 20_000);
-    expect(learn(pace, told(60_000), now).ceilingPer20s).toBeGreaterThan(98);
+    expect(learn(pace, announced(60_000), now).ceilingPer20s).toBeGreaterThan(98);
   });
 
   test('refused again after a guessed wait · measures until then · and what Graph counted', () => {
@@ -113,29 +113,32 @@ describe('an episode', () => {
     expect(third.throttledAt).toBe(now);
   });
 
-  test.each([told(3000), guessed(3000)])('its wait · is not counted to the next measurement · $told', (event) => {
-    const first = throttledOnce(event);
-    const { pace, now } = use(first.pace, WINDOW_MS);
-    expect(learn(pace, told(1000), now).ceilingPer20s).toBeGreaterThan(first.pace.ceilingPer20s * 0.97);
-  });
+  test.each([announced(3000), guessed(3000)])(
+    'its wait · is not counted to the next measurement · announced: $announced',
+    (event) => {
+      const first = throttledOnce(event);
+      const { pace, now } = use(first.pace, WINDOW_MS);
+      expect(learn(pace, announced(1000), now).ceilingPer20s).toBeGreaterThan(first.pace.ceilingPer20s * 0.97);
+    },
+  );
 
   test('measures the last 1.5 windows at most · what was taken long ago is forgotten', () => {
     const { pace, now } = use(createPace(100, begin), 60_000);
-    expect(rate(learn(pace, told(1000), now), now)).toBeGreaterThan(145);
+    expect(rate(learn(pace, announced(1000), now), now)).toBeGreaterThan(145);
   });
 
   test('measured almost nothing · falls, but no further than one episode may', () => {
     const { pace, now } = use(createPace(100, begin), 200);
-    expect(learn(pace, told(1000), now).ceilingPer20s).toBeGreaterThan(95);
+    expect(learn(pace, announced(1000), now).ceilingPer20s).toBeGreaterThan(95);
     const hollow = { ...pace, olderSince: now - WINDOW_MS };
-    expect(learn(hollow, told(1000), now).ceilingPer20s).toBeCloseTo(100 * LARGEST_FALL_TO, 2);
+    expect(learn(hollow, announced(1000), now).ceilingPer20s).toBeCloseTo(100 * LARGEST_FALL_TO, 2);
   });
 
   /** A pace of 100 that returned as slowly as given, refused at its ceiling having measured a share of it. */
   function measured(share: number, returnMs: number): Pace {
     const { pace, now } = use({ ...createPace(100, begin), grownMs: 0, returnMs }, 16_000);
     const olderSince = now - (pace.olderWrites - 1) * (WINDOW_MS / 100 / share);
-    return learn({ ...pace, olderSince }, told(0), now);
+    return learn({ ...pace, olderSince }, announced(0), now);
   }
 
   test('ceiling where it was · returns a little more slowly each time · up to the longest', () => {
@@ -156,14 +159,14 @@ describe('an episode', () => {
   });
 
   test('makes everyone wait · and no later refusal shortens that', () => {
-    const { pace, now } = throttledOnce(told(5000));
+    const { pace, now } = throttledOnce(announced(5000));
     expect(pace.resumeAt).toBe(now + 5000);
-    const again = learn(pace, told(1000), now + 100);
+    const again = learn(pace, announced(1000), now + 100);
     expect([again.resumeAt, again.slotAt]).toEqual([now + 5000, now + 5000]);
-    expect(learn(pace, told(9000), now + 100).slotAt).toBe(now + 9100);
+    expect(learn(pace, announced(9000), now + 100).slotAt).toBe(now + 9100);
   });
 
-  test.each([told(500), guessed(500)])(
+  test.each([announced(500), guessed(500)])(
     'refusals of requests on their way · take off no more than themselves',
     (event) => {
       const { pace, now } = throttledOnce(event);
@@ -177,10 +180,10 @@ describe('an episode', () => {
 
   test('refused within a window, or while waiting longer than that · the same episode · later · another', () => {
     const short = throttledOnce(guessed(500));
-    const long = throttledOnce(told(30_000));
+    const long = throttledOnce(announced(30_000));
     const began = ({ pace, now }: typeof short, afterMs: number) => {
       const used = pace.resumeAt < now + afterMs ? use(pace, now + afterMs - pace.slotAt).pace : pace;
-      return learn(used, told(1), now + afterMs).throttledAt - now;
+      return learn(used, announced(1), now + afterMs).throttledAt - now;
     };
     expect([began(short, WINDOW_MS - 1), began(short, WINDOW_MS)]).toEqual([0, WINDOW_MS]);
     expect([began(long, 29_999), began(long, 32_000)]).toEqual([0, 32_000]);
@@ -191,13 +194,13 @@ describe('an episode', () => {
     const pace = learn(short, guessed(25_000), now);
     const later = learn(learn(pace, { kind: 'granted' }, now + 25_000), guessed(5000), now + 25_000);
     expect(later.throttledAt).toBe(now);
-    expect(later.windowMs).toBe(50_000);
+    expect(later.windowMs).toBe(60_000);
     expect(rate(later, now + 30_000)).toBeLessThan(rate(pace, now) * 0.7);
   });
 
   test('the first refused write · was not taken', () => {
     const { pace, now } = use(createPace(100, begin), 15_000);
-    expect(learn(pace, told(1000), now).episodeWrites).toBe(pace.olderWrites - 1);
+    expect(learn(pace, announced(1000), now).episodeWrites).toBe(pace.olderWrites - 1);
   });
 
   test('no wait at all · the next slot is not due sooner', () => {
@@ -212,7 +215,7 @@ describe('an episode', () => {
   });
 });
 
-describe('a refusal that is alone, and untold when to come back', () => {
+describe('a lone refusal without Retry-After', () => {
   /** A pace that met its limit, and is on its way back to it. */
   const returning = () => use(throttledOnce(guessed(500)).pace, 40_000);
 
@@ -241,12 +244,12 @@ describe('a refusal that is alone, and untold when to come back', () => {
     expect([third.throttledAt, third.grownMs]).toEqual([later.now, 0]);
   });
 
-  test('told when to come back · is believed · until it is proven noise', () => {
+  test('with Retry-After · is believed · until it is proven noise', () => {
     const { pace, now } = returning();
-    expect(learn(pace, told(1000), now).throttledAt).toBe(now);
+    expect(learn(pace, announced(1000), now).throttledAt).toBe(now);
     const proven = { ...pace, noise: NOISE };
-    expect(learn(proven, told(1000), now).throttledAt).toBe(pace.throttledAt);
-    expect(learn(proven, told(LONGEST_LONE_WAIT_MS + 1), now).throttledAt).toBe(now);
+    expect(learn(proven, announced(1000), now).throttledAt).toBe(pace.throttledAt);
+    expect(learn(proven, announced(LONGEST_LONE_WAIT_MS + 1), now).throttledAt).toBe(now);
   });
 
   test('an episode that says little against the proof · leaves it · one far below voids it, and the belief in noise', () => {
@@ -289,14 +292,14 @@ describe('slots nobody wanted', () => {
     let pace = createPace(100, begin);
     let now = begin;
     for (; now < begin + 60_000; now += 1000) pace = learn(pace, { kind: 'granted' }, now);
-    const reduced = rate(learn(pace, told(1000), now), now);
+    const reduced = rate(learn(pace, announced(1000), now), now);
     expect(reduced).toBeLessThan(100);
     expect(reduced).toBeGreaterThan(94);
   });
 
   test('a refusal that comes late · the silence before it is no evidence', () => {
     const { pace, now } = use(createPace(100, begin), 5000);
-    expect(learn(pace, told(1000), now + 30_000).ceilingPer20s).toBeGreaterThan(90);
+    expect(learn(pace, announced(1000), now + 30_000).ceilingPer20s).toBeGreaterThan(90);
   });
 
   test('a little late · is made up for and grows as ever', () => {
@@ -326,7 +329,7 @@ describe('slots nobody wanted', () => {
     }
   });
 
-  test('for long, in the middle of a probe · what was reached is kept · the probe begins anew', () => {
+  test('for long, in the middle of a probe · what was reached is kept · the probe starts over', () => {
     const { pace, now } = use(createPace(100, begin), 50_000);
     const rested = learn(pace, { kind: 'granted' }, now + REST_MS + 1000);
     expect(rested.ceilingPer20s / rate(pace, now)).toBeCloseTo(1, 1);
@@ -349,7 +352,7 @@ describe('any history', () => {
         arbitrary: fc.record<PaceEvent & { kind: 'throttled' }>({
           kind: fc.constant('throttled'),
           waitMs: fc.oneof(fc.integer({ min: 0, max: 30_000 }), fc.integer({ min: 0, max: 2_000_000_000 })),
-          told: fc.boolean(),
+          announced: fc.boolean(),
         }),
       },
     ),
@@ -437,12 +440,12 @@ describe('simulated workers', () => {
   const steady = { durationMs: 2 * HOUR_MS, countFromMs: 180_000 };
   const stepped = { limitAt: steps, startPer20s: 100, durationMs: 2 * HOUR_MS, countFromMs: 0 };
   const cells = Object.keys(LIMITERS).flatMap((name) =>
-    ['told when to come back', 'told nothing'].map((told) => [name, told] as const),
+    ['with Retry-After', 'without Retry-After'].map((answer) => [name, answer] as const),
   );
 
-  test.each(cells)('%s · %s · used 0.97 of a steady limit, 0.9 in steps · refused less than 0.01', (name, told) => {
+  test.each(cells)('%s · %s · used 0.97 of a steady limit, 0.9 in steps · refused less than 0.01', (name, answer) => {
     const limiter = LIMITERS[name] ?? (() => slidingWindow());
-    const retryAfter = told !== 'told nothing';
+    const retryAfter = answer === 'with Retry-After';
     for (const seed of SEEDS) {
       for (const limit of [60, 100, 200]) {
         const startPer20s = [limit / 2, limit * 2, 100][seed % 3] ?? 100;
@@ -487,16 +490,16 @@ describe('simulated workers', () => {
 
   const WINDOWS = [1, 5, 20, 40, 60].flatMap((seconds) =>
     ['fixed', 'sliding'].flatMap((kind) =>
-      ['told when to come back', 'told nothing'].map((told) => [kind, seconds, told] as const),
+      ['with Retry-After', 'without Retry-After'].map((answer) => [kind, seconds, answer] as const),
     ),
   );
   test.each(WINDOWS)(
     'a %s window of %i s nobody knows of · %s · use it, and are refused less than 0.01',
-    (kind, seconds, told) => {
+    (kind, seconds, answer) => {
       const windowMs = seconds * 1000;
       const limiter = (seed: number) =>
         kind === 'fixed' ? fixedWindow(createRandom(seed)() * windowMs, windowMs) : slidingWindow(windowMs);
-      const outcome = shortly(limiter, told !== 'told nothing');
+      const outcome = shortly(limiter, answer === 'with Retry-After');
       // In the smallest sliding window five writes jitter; a pace is as good there after an hour.
       expect(outcome.used).toBeGreaterThanOrEqual(kind === 'sliding' && seconds === 1 ? 0.94 : 0.95);
       expect(outcome.refused).toBeLessThan(0.01);

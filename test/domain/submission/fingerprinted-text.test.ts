@@ -1,9 +1,9 @@
 // What a device said: the same however it was written, another where anything else was said, and of a form that never changes.
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { runResultSchema } from '../../../src/domain/submission/run-result.ts';
 import { toSaid } from '../../../src/domain/submission/fingerprinted-text.ts';
 import { run } from '../sample.ts';
+import { fc } from '../../support/properties.ts';
 
 const full: Record<string, unknown> = {
   ...run,

@@ -8,7 +8,8 @@ import { toSecret } from '../../../src/config/secret.ts';
 import { createTokenSource } from '../../../src/graph/credential/token.ts';
 import { createSandbox, type Sandbox } from '../../../src/sandbox/sandbox.ts';
 import { createAppCertificate } from '../../sandbox/app-certificate.ts';
-import { freePort, startGraph } from '../../support/graph.ts';
+import { freePort } from '../../support/free-port.ts';
+import { startGraph, type GraphWorld } from '../../support/graph.ts';
 
 let directory = '';
 beforeAll(async () => {
@@ -32,6 +33,10 @@ async function startTokens(sandboxOptions = {}) {
   const graph = await startGraph({ sandbox: sandboxOptions, clock: () => Date.now() + time.ahead });
   return { ...graph, pass: (ms: number) => void (time.ahead += ms) };
 }
+
+/** A second source of the same Graph, with another credential. */
+const tokensBy = ({ config }: Pick<GraphWorld, 'config'>, credential: CredentialConfig) =>
+  createTokenSource({ ...config, credential }, Date.now, () => undefined);
 
 describe('a token', () => {
   test('asked for · is an app token of this tenant for Graph · with the permission in it', async () => {
@@ -149,7 +154,7 @@ describe('a token', () => {
 });
 
 describe('a refused token', () => {
-  test('renewed · is another one · shared by whoever comes with the same', async () => {
+  test('renewed · is another one · shared by all that use the same', async () => {
     await using graph = await startTokens();
     const first = await graph.tokens.get();
     const refused = first.ok ? first.value : '';
@@ -239,7 +244,7 @@ describe('a refused credential', () => {
   ])('%s · is told apart from trouble · without the secret', async (_what, change) => {
     await using graph = await startTokens();
     const credential = { ...secretOf(graph.sandbox), ...change(graph) } as CredentialConfig;
-    const tokens = createTokenSource({ ...graph.config, credential }, Date.now, () => undefined);
+    const tokens = tokensBy(graph, credential);
     const token = await tokens.get();
     expect(token).toMatchObject({ ok: false, failure: { kind: 'credential-refused', graph: null } });
     expect(JSON.stringify(token)).not.toMatch(/wrong~secret|sandbox~only/);
@@ -261,13 +266,7 @@ describe('a credential in a file', () => {
     const [old, rotated] = await Promise.all([createAppCertificate(), createAppCertificate()]);
     await writeFile(certificatePath, old.privateKeyPem + old.certificatePem);
     graph.sandbox.set({ certificates: [old.certificatePem] });
-    const credential: CredentialConfig = {
-      kind: 'certificate',
-      ...idsOf(graph.sandbox),
-      certificatePath,
-      password: null,
-    };
-    const tokens = createTokenSource({ ...graph.config, credential }, Date.now, () => undefined);
+    const tokens = tokensBy(graph, { kind: 'certificate', ...idsOf(graph.sandbox), certificatePath, password: null });
     const first = await tokens.get();
     expect(first.ok).toBe(true);
 
@@ -284,13 +283,7 @@ describe('a credential in a file', () => {
     const app = await createAppCertificate();
     await writeFile(certificatePath, app.privateKeyPem);
     graph.sandbox.set({ certificates: [app.certificatePem] });
-    const credential: CredentialConfig = {
-      kind: 'certificate',
-      ...idsOf(graph.sandbox),
-      certificatePath,
-      password: null,
-    };
-    const tokens = createTokenSource({ ...graph.config, credential }, Date.now, () => undefined);
+    const tokens = tokensBy(graph, { kind: 'certificate', ...idsOf(graph.sandbox), certificatePath, password: null });
     expect(await tokens.get()).toMatchObject({ ok: false, failure: { kind: 'credential-refused' } });
     await writeFile(certificatePath, app.privateKeyPem + app.certificatePem);
     expect((await tokens.get()).ok).toBe(true);
@@ -301,8 +294,7 @@ describe('a credential in a file', () => {
     const secretPath = join(await mkdtemp(join(tmpdir(), 'runstate-secret-')), 'secret');
     await writeFile(secretPath, `${graph.sandbox.clientSecret}\n`);
     const { tenantId, clientId } = graph.sandbox;
-    const config = { ...graph.config, credential: { kind: 'secret-file' as const, tenantId, clientId, secretPath } };
-    const tokens = createTokenSource(config, Date.now, () => undefined);
+    const tokens = tokensBy(graph, { kind: 'secret-file', tenantId, clientId, secretPath });
     const first = await tokens.get();
     expect(first.ok).toBe(true);
     graph.sandbox.set({ secrets: ['the next secret'] });
@@ -311,13 +303,13 @@ describe('a credential in a file', () => {
     expect((await tokens.get()).ok).toBe(true);
   });
 
-  test('a federated token · signs in · and is read anew for a new token', async () => {
+  test('a federated token · signs in · and is read again for a new token', async () => {
     await using graph = await startTokens();
     const tokenFilePath = join(directory, 'federated');
     await writeFile(tokenFilePath, 'first-assertion');
     graph.sandbox.set({ federatedTokens: ['first-assertion'] });
     const credential: CredentialConfig = { kind: 'federated', ...idsOf(graph.sandbox), tokenFilePath };
-    const tokens = createTokenSource({ ...graph.config, credential }, Date.now, () => undefined);
+    const tokens = tokensBy(graph, credential);
     const first = await tokens.get();
     expect(first.ok).toBe(true);
     await writeFile(tokenFilePath, 'second-assertion');

@@ -14,7 +14,7 @@ async function startLookUp(sandbox: NonNullable<Wishes['sandbox']> = {}) {
   });
   const state = { paced: 0, ahead: 0 };
   const pace = () => Promise.resolve((state.paced += 1));
-  const find = createLookUp(graph.client, pace, () => Date.now() + state.ahead);
+  const find = createLookUp({ graph: graph.client, takeTurn: pace, clock: () => Date.now() + state.ahead });
   return { ...graph, look: state, find: (sought: DeviceRunState) => find(sought, signal) };
 }
 
@@ -48,7 +48,7 @@ describe('where $filter works', () => {
     expect(await graph.find(graph.state())).toMatchObject({ kind: 'records', ids: [] });
   });
 
-  test('two runs that differ by 100 ns of completion · are told apart · each its own', async () => {
+  test('two runs that differ by 100 ns of completion · are distinguished · each its own', async () => {
     await using graph = await startLookUp();
     const early = graph.state({ lastStateUpdateDateTime: '2026-11-20T10:00:00.1234567+01:00' });
     const late = graph.state({ lastStateUpdateDateTime: '2026-11-20T10:00:00.1234568+01:00' });
@@ -94,7 +94,7 @@ describe('where $filter works', () => {
     ['reset', { kind: 'uncertain' }],
     ['403', { kind: 'forbidden' }],
     ['404', { kind: 'rejected', status: 404 }],
-  ])('a look that fails · %s · is told as it is · and $filter is not given up', async (fault, failure) => {
+  ])('a look that fails · %s · is reported as it is · and $filter is not given up', async (fault, failure) => {
     await using graph = await startLookUp();
     graph.sandbox.script(`next list: ${fault}`);
     expect(await graph.find(graph.state())).toMatchObject(failure);
@@ -160,19 +160,19 @@ describe('a listing', () => {
       else response.writeHead(200).end(JSON.stringify(page));
     });
     await using graph = await startGraph({ config: { baseUrl: `${raw.origin}/beta` } });
-    const find = createLookUp(graph.client, () => Promise.resolve(), Date.now);
+    const find = createLookUp({ graph: graph.client, takeTurn: () => Promise.resolve(), clock: Date.now });
     const sought = graph.state({ lastStateUpdateDateTime: at(0) });
     expect(await find(sought, signal)).toMatchObject({ kind: 'records', ids: ['r1'] });
     expect(raw.seen.map(({ url }) => url.split('?')[1]?.slice(0, 8) ?? 'all')).toEqual(['$filter=', '$orderby', 'all']);
   });
 
-  test('whose next page is on another host · is not followed · and tells nothing of what is not on it', async () => {
+  test('whose next page is on another host · is not followed · and proves nothing about what is not on it', async () => {
     await using elsewhere = await startRawGraph((response) => response.writeHead(200).end('{"value":[]}'));
     await using raw = await startRawGraph((response) =>
       response.writeHead(200).end(JSON.stringify({ value: [], '@odata.nextLink': `${elsewhere.origin}/beta/next` })),
     );
     await using graph = await startGraph({ config: { baseUrl: `${raw.origin}/beta` } });
-    const find = createLookUp(graph.client, () => Promise.resolve(), Date.now);
+    const find = createLookUp({ graph: graph.client, takeTurn: () => Promise.resolve(), clock: Date.now });
     expect(await find(graph.state(), signal)).toMatchObject({ kind: 'records', ids: [], unread: { next: null } });
     expect(elsewhere.seen).toEqual([]);
   });

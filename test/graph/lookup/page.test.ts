@@ -1,7 +1,7 @@
 // A page of a listing: whatever a service sends, its records are read and the way on is one to Graph, or none.
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readPage } from '../../../src/graph/lookup/page.ts';
+import { fc } from '../../support/properties.ts';
 
 const URL_READ = 'https://graph.example/beta/deviceManagement/hardwareConfigurations/1/deviceRunStates?$filter=x';
 const PATH = '/beta/deviceManagement/hardwareConfigurations/1/deviceRunStates';

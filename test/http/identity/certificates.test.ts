@@ -1,12 +1,9 @@
 // Certificates that a proxy passes on: whose word is taken, which certificates count, and which device they are for.
-import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { startTestApp, untilConnected, type TestApp } from '../../support/app.ts';
+import { startListeningApp, type ListeningApp } from '../../support/app.ts';
 import {
   clientCert,
   createAuthority,
@@ -36,18 +33,11 @@ let root: Authority;
 let issuing: Authority;
 let stranger: Authority;
 let device: Made;
-const opened: { world: TestApp; server: Server }[] = [];
 /** By name: the same service under different settings. */
-const doors: Record<string, { world: TestApp; port: number }> = {};
+const doors: Record<string, ListeningApp> = {};
 
 async function open(name: string, env: Record<string, string>): Promise<void> {
-  const world = await startTestApp(redis, { env: { DEVICE_CA_FILE: join(directory, 'ca.pem'), ...env } });
-  await untilConnected(world);
-  const server = createServer((req, res) => void world.app(req, res));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  opened.push({ world, server });
-  doors[name] = { world, port: (server.address() as AddressInfo).port };
+  doors[name] = await startListeningApp(redis, { env: { DEVICE_CA_FILE: join(directory, 'ca.pem'), ...env } });
 }
 
 beforeAll(async () => {
@@ -69,10 +59,7 @@ beforeAll(async () => {
 });
 beforeEach(() => redis.client.flushall());
 afterAll(async () => {
-  for (const { world, server } of opened) {
-    server.close();
-    await world.close();
-  }
+  for (const door of Object.values(doors)) await door.close();
   await redis.close();
   await rm(directory, { recursive: true, force: true });
 });
@@ -80,7 +67,13 @@ afterAll(async () => {
 type Headers = Record<string, string | string[]>;
 
 const submit = (door: string, headers: Headers, body = BODY) =>
-  send(doors[door]?.port ?? 0, 'POST', '/v1/run-results', { 'Content-Type': 'application/json', ...headers }, body);
+  send({
+    port: doors[door]?.port ?? 0,
+    method: 'POST',
+    path: '/v1/run-results',
+    headers: { 'Content-Type': 'application/json', ...headers },
+    body,
+  });
 
 /** Refused as every caller that is not known, with nothing stored; the log alone says why. */
 async function expectUnknown(door: string, headers: Headers, reason: string, body = BODY): Promise<void> {
@@ -91,7 +84,7 @@ async function expectUnknown(door: string, headers: Headers, reason: string, bod
     headers: { 'www-authenticate': 'Signature' },
   });
   const { requestId } = answer.body as { requestId: string };
-  expect(await doors[door]?.world.told(requestId)).toMatchObject({ deviceId: null, reason });
+  expect(await doors[door]?.told(requestId)).toMatchObject({ deviceId: null, reason });
   expect(await redis.countStored()).toBe(0);
 }
 
@@ -108,7 +101,7 @@ describe('a certificate from a trusted proxy', () => {
   test('by Client-Cert · is the device · and stores what it submits', async () => {
     const answer = await submit('rfc9440', { 'Client-Cert': clientCert(device) });
     expect(answer).toMatchObject({ status: 202, body: { runId: 'run-1', duplicate: false } });
-    expect(await doors['rfc9440']?.world.told(answer.headers['x-request-id'])).toMatchObject({ deviceId: DEVICE_ID });
+    expect(await doors['rfc9440']?.told(answer.headers['x-request-id'])).toMatchObject({ deviceId: DEVICE_ID });
   });
 
   test('by Envoy’s header · is the device · whatever else the header says', async () => {
@@ -123,11 +116,11 @@ describe('a certificate from a trusted proxy', () => {
     const path = `/v1/deliveries/${(body as { deliveryId: string }).deliveryId}`;
     const port = doors['rfc9440']?.port ?? 0;
     const other = await root.issue({ subject: 'CN=BER-LAT-0002' });
-    expect(await send(port, 'GET', path, { 'Client-Cert': clientCert(device) }, null)).toMatchObject({
+    expect(await send({ port, method: 'GET', path, headers: { 'Client-Cert': clientCert(device) } })).toMatchObject({
       status: 200,
       body: { deviceId: DEVICE_ID },
     });
-    expect(await send(port, 'GET', path, { 'Client-Cert': clientCert(other) }, null)).toMatchObject({
+    expect(await send({ port, method: 'GET', path, headers: { 'Client-Cert': clientCert(other) } })).toMatchObject({
       status: 404,
       body: { code: 'not-found', detail: 'there is no such delivery' },
     });
@@ -167,7 +160,7 @@ describe('a certificate from a trusted proxy', () => {
   });
 });
 
-test('an authority that is taken away · counts no more · for certificates seen before either', async () => {
+test('an authority that is removed · is trusted no more · not even for certificates seen before', async () => {
   const other = await createAuthority({ subject: 'CN=Other' });
   const file = join(directory, 'changing.pem');
   await writeFile(file, root.pem + other.pem);
@@ -204,7 +197,7 @@ describe('whose word is taken', () => {
     await expectUnknown(door, headers(), UNSIGNED);
   });
 
-  test('a bad signature · is not made up for · by a good certificate', async () => {
+  test('an invalid signature · is refused · also with a valid certificate', async () => {
     const other = { groupKey: GROUP_KEY.replace('8isr', 'AAAA') };
     const headers = { 'Client-Cert': clientCert(device), ...sign({ body: BODY, ...other }) };
     await expectUnknown('rfc9440', headers, 'the signature is wrong');
@@ -231,7 +224,7 @@ describe('beside signatures by others', () => {
     expect((await submit('rfc9440', { ...headers, ...sign({ body: BODY, deviceId: 'another' }) })).status).toBe(403);
   });
 
-  test('that name nobody · without a certificate · nobody is known', async () => {
+  test('that name nobody · without a certificate · identify no device', async () => {
     await expectUnknown('rfc9440', proxySays('https://proxy.example/keys/1'), 'keyid is no device id');
     await expectUnknown(
       'untrusted',
@@ -240,7 +233,7 @@ describe('beside signatures by others', () => {
     );
   });
 
-  test('a certificate that is not good · stays so', async () => {
+  test('a certificate of an unknown authority · is refused · also beside a proxy’s signature', async () => {
     const stranger = await (await createAuthority()).issue();
     await expectUnknown(
       'rfc9440',
@@ -271,7 +264,7 @@ describe('a header that cannot be read', () => {
     ['a list', () => ({ 'Client-Cert': `${clientCert(device)}, ${clientCert(device)}` })],
     ['a chain of text', () => ({ 'Client-Cert': clientCert(device), 'Client-Cert-Chain': 'root' })],
     ['a chain that breaks off', () => ({ 'Client-Cert': clientCert(device), 'Client-Cert-Chain': ':AAAA' })],
-  ])('Client-Cert %s · is nobody’s', async (_what, headers) => {
+  ])('Client-Cert %s · identifies no device · and is refused', async (_what, headers) => {
     await expectUnknown('rfc9440', headers(), UNREADABLE_HEADER);
   });
 
@@ -285,7 +278,7 @@ describe('a header that cannot be read', () => {
     ['of no PEM', () => 'Cert="-----BEGIN"'],
     ['with text behind a quote', () => `${forwardedClientCert(device)}x`],
     ['with a semicolon at its end', () => `${forwardedClientCert(device)};`],
-  ])('X-Forwarded-Client-Cert %s · is nobody’s', async (_what, header) => {
+  ])('X-Forwarded-Client-Cert %s · identifies no device · and is refused', async (_what, header) => {
     await expectUnknown('envoy', { 'X-Forwarded-Client-Cert': header() }, UNREADABLE_HEADER);
   });
 });
@@ -350,7 +343,7 @@ describe('a header of any form', () => {
     ],
     ['two certificates in one element', () => `${forwardedClientCert(device)};Cert="${escaped(other.pem)}"`],
     ['an element that breaks off', () => `${forwardedClientCert(device)},By`],
-  ])('%s · is nobody’s · whoever sends it', async (_how, value) => {
+  ])('%s · identifies no device · whoever sends it', async (_how, value) => {
     await expectUnknown('named', named(value()), UNREADABLE_HEADER);
   });
 
@@ -360,7 +353,7 @@ describe('a header of any form', () => {
     ['base64 with an authority between', () => [below, issuing, other].map(base64).join(',')],
     ['Envoy’s chain', () => forwardedClientCert(device, `;Chain="${escaped(device.pem + other.pem)}"`)],
     ['Envoy’s certificate and another’s chain', () => forwardedClientCert(device, `;Chain="${escaped(other.pem)}"`)],
-  ])('two callers’ certificates in one list, %s · are nobody’s · the first is not believed', async (_how, value) => {
+  ])('two callers’ certificates in one list, %s · identify no device · not even the first', async (_how, value) => {
     await expectUnknown('named', named(value()), 'the certificates are of more than one caller');
   });
 
@@ -467,7 +460,7 @@ describe('a certificate that does not count', () => {
       },
       NOT_CLIENT,
     ],
-  ])('one that %s · is not believed · and stores nothing', async (_what, headers, reason) => {
+  ])('one that %s · is refused · and stores nothing', async (_what, headers, reason) => {
     await expectUnknown('rfc9440', await headers(), reason);
   });
 
@@ -527,7 +520,7 @@ describe('which device it is for', () => {
     ],
     ['intune', 'no device', intune([], [ours]), NO_DEVICE],
     ['intune', 'a device of 17 bytes', intune([Buffer.concat([id, Buffer.from([0])])], [ours]), NO_DEVICE],
-  ])('%s · by %s · is nobody', async (door, _what, asked, reason) => {
+  ])('%s · by %s · identifies no device', async (door, _what, asked, reason) => {
     await expectUnknown(door, { 'Client-Cert': clientCert(await root.issue(asked)) }, reason);
   });
 });

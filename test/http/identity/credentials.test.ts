@@ -1,13 +1,10 @@
 // Device signatures: what RFC 9421 and the contract ask for is accepted, and everything beside it is not.
 import { createHmac } from 'node:crypto';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { deriveDeviceKey } from '../../../src/domain/submission/device-key.ts';
 import { signRequest } from '../../../src/device/sign-request.ts';
 import { expectProblem } from '../../support/answer.ts';
-import { startTestApp, untilConnected, type TestApp } from '../../support/app.ts';
+import { startListeningApp, type ListeningApp } from '../../support/app.ts';
 import { DEVICE_ID, digestOf, GROUP_KEY, OLD_GROUP_KEY, runResult, sign, type Signing } from '../../support/device.ts';
 import { send } from '../../support/raw-http.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
@@ -17,27 +14,20 @@ const NOW_S = 1_800_000_000;
 const BODY = JSON.stringify(runResult());
 
 let redis: TestRedis;
-let world: TestApp;
+let world: ListeningApp;
 let port: number;
 let nowMs: number;
-const server = createServer((req, res) => {
-  world.app(req, res);
-});
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  world = await startTestApp(redis, { clock: () => nowMs });
-  await untilConnected(world);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  ({ port } = server.address() as AddressInfo);
+  world = await startListeningApp(redis, { clock: () => nowMs });
+  ({ port } = world);
 });
 beforeEach(async () => {
   nowMs = NOW_S * 1000;
   await redis.client.flushall();
 });
 afterAll(async () => {
-  server.close();
   await world.close();
   await redis.close();
 });
@@ -49,7 +39,7 @@ const signed = (signing: Partial<Signing> = {}) => sign({ body: BODY, createdS: 
 const submit = (headers: Headers, body: string | Buffer = BODY, path = '/v1/run-results') => {
   const fields: Headers = { 'Content-Type': 'application/json', ...headers };
   const sent = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-  return send(port, 'POST', path, sent, body);
+  return send({ port, method: 'POST', path, headers: sent, body });
 };
 
 async function expectUnauthenticated(answer: Awaited<ReturnType<typeof submit>>, reason: string): Promise<void> {
@@ -125,7 +115,7 @@ test.each<[string, Partial<Signing>]>([
   ['a nonce besides', { parameters: `;created=${NOW_S};keyid="${DEVICE_ID}";alg="hmac-sha256";nonce="n-1"` }],
   ['a created 300 s ago', { createdS: NOW_S - 300 }],
   ['a created 300 s ahead', { createdS: NOW_S + 300 }],
-])('a signature with %s · is good · and accepted', async (_what, signing) => {
+])('a signature with %s · is valid · and accepted', async (_what, signing) => {
   expect((await submit(signed(signing))).status).toBe(202);
 });
 
@@ -169,7 +159,7 @@ test.each<[string, Partial<Signing>, string]>([
   ['over a digest of another algorithm', { digest: `sha-512=:${'A'.repeat(86)}==:` }, DIGEST],
   ['over a digest that is none', { digest: 'sha-256' }, DIGEST],
   ['over a digest that is too short', { digest: 'sha-256=:AAAA:' }, DIGEST],
-])('a signature %s · is not good · and says why in the log alone', async (_what, signing, reason) => {
+])('a signature %s · is not valid · and only the log says why', async (_what, signing, reason) => {
   await expectUnauthenticated(await submit(signed(signing)), reason);
 });
 
@@ -256,16 +246,12 @@ test('the group key’s rotation · step by step · leaves out no device that ha
   ];
   expect((await submit(signed())).status).toBe(202);
   for (const [keys, ...statuses] of steps) {
-    const step = await startTestApp(redis, { clock: () => nowMs, env: { DEVICE_GROUP_KEYS: keys } });
-    const stepServer = createServer((req, res) => void step.app(req, res)).listen(0, '127.0.0.1');
-    await once(stepServer, 'listening');
-    const { port: stepPort } = stepServer.address() as AddressInfo;
+    const step = await startListeningApp(redis, { clock: () => nowMs, env: { DEVICE_GROUP_KEYS: keys } });
     const ask = async (groupKey: string) => {
       const headers = { 'Content-Type': 'application/json', ...signed({ groupKey }) };
-      return (await send(stepPort, 'POST', '/v1/run-results', headers, BODY)).status;
+      return (await send({ port: step.port, method: 'POST', path: '/v1/run-results', headers, body: BODY })).status;
     };
     expect([await ask(old), await ask(next)], keys).toEqual(statuses);
-    stepServer.close();
     await step.close();
   }
 });

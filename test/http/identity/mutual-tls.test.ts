@@ -7,9 +7,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type TLSSocket } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
-import { listen, type Listener } from '../../../src/http/server.ts';
 import { createTlsMaterial } from '../../../src/sandbox/server/certificates.ts';
-import { startTestApp, untilConnected, type TestApp } from '../../support/app.ts';
+import { startListeningApp, type ListeningApp } from '../../support/app.ts';
 import { createAuthority, USAGES, type Authority, type Made } from '../../support/certificates.ts';
 import { DEVICE_ID, runResult, sign } from '../../support/device.ts';
 import { startProcess } from '../../support/process.ts';
@@ -20,8 +19,7 @@ const BODY = JSON.stringify(runResult());
 const DAY_MS = 86_400_000;
 
 let redis: TestRedis;
-let world: TestApp;
-let listener: Listener;
+let world: ListeningApp;
 let directory: string;
 let ca: string;
 let root: Authority;
@@ -40,18 +38,10 @@ beforeAll(async () => {
   await writeFile(file('key.pem'), material.privateKeyPem);
   await writeFile(file('devices.pem'), root.pem);
   env = { TLS_CERT_FILE: file('cert.pem'), TLS_KEY_FILE: file('key.pem'), DEVICE_CA_FILE: file('devices.pem') };
-  world = await startTestApp(redis, { env: { ...env, TRUSTED_PROXIES: '10.0.0.1' } });
-  await untilConnected(world);
-  listener = await listen(world.app, {
-    host: '127.0.0.1',
-    port: 0,
-    onRefused: world.connectionRefused,
-    tls: world.tls,
-  });
+  world = await startListeningApp(redis, { env: { ...env, TRUSTED_PROXIES: '10.0.0.1' } });
 });
 beforeEach(() => redis.client.flushall());
 afterAll(async () => {
-  await listener.close();
   await world.close();
   await redis.close();
   await rm(directory, { recursive: true, force: true });
@@ -64,7 +54,7 @@ type Client = { client?: Made | null; headers?: Record<string, string>; agent?: 
 async function submit({ client = null, headers = {}, agent, body = BODY }: Client = {}): Promise<Answered> {
   const outgoing = request({
     host: '127.0.0.1',
-    port: listener.port,
+    port: world.port,
     method: 'POST',
     path: '/v1/run-results',
     agent: agent ?? false,
@@ -93,7 +83,7 @@ test('a client certificate of ours · is the device · and stores what it submit
   expect(await submit({ client: device })).toMatchObject({ status: 202, body: { runId: 'run-1' } });
 });
 
-test('no client certificate · is no obstacle · a signature is as good as ever', async () => {
+test('no client certificate · is no obstacle · a signature is still accepted', async () => {
   expect((await submit({ headers: sign({ body: BODY }) })).status).toBe(202);
   await redis.client.flushall();
   await expectUnknown({}, /^a signature header is missing/);
@@ -122,22 +112,22 @@ test.each<[string, () => Promise<Made>, RegExp]>([
   ],
   ['for servers', async () => root.issue({ purposes: ['1.3.6.1.5.5.7.3.1'] }), NOT_VERIFIED],
   ['for no device', async () => root.issue({ subject: 'O=Contoso' }), /^the certificate does not name/],
-])('a certificate %s · is not believed · and a signature still is', async (_what, make, reason) => {
+])('a certificate %s · is not accepted · and a signature still is', async (_what, make, reason) => {
   const client = await make();
   await expectUnknown({ client }, reason);
   expect((await submit({ client, headers: sign({ body: BODY }) })).status).toBe(202);
 });
 
-test('a certificate header · from whom is no proxy · never matters, whatever the connection', async () => {
+test('a certificate header · from a caller that is no proxy · never matters, whatever the connection', async () => {
   const forged = { 'Client-Cert': `:${device.der.toString('base64')}:` };
   await expectUnknown({ headers: forged }, /^a signature header is missing/);
   const other = await root.issue({ subject: 'CN=BER-LAT-0002' });
   expect(await submit({ client: other, headers: forged })).toMatchObject({ status: 403 });
 });
 
-test('a session · is not resumed · each connection proves itself anew', async () => {
+test('a session · is not resumed · each connection authenticates again', async () => {
   const sessions: Buffer[] = [];
-  const options = { host: '127.0.0.1', port: listener.port, ca, cert: device.pem, key: device.keyPem };
+  const options = { host: '127.0.0.1', port: world.port, ca, cert: device.pem, key: device.keyPem };
   for (const maxVersion of ['TLSv1.2', 'TLSv1.3'] as const) {
     const socket: TLSSocket = connect({ ...options, maxVersion });
     socket.on('session', (session: Buffer) => sessions.push(session));
@@ -152,24 +142,24 @@ test('a session · is not resumed · each connection proves itself anew', async 
   }
 });
 
-test('plain HTTP, and TLS older than 1.2 · are hung up on · and the next caller is served', async () => {
-  const plain = fetch(`http://127.0.0.1:${listener.port}/livez`);
+test('plain HTTP, and TLS older than 1.2 · are disconnected · and the next caller is served', async () => {
+  const plain = fetch(`http://127.0.0.1:${world.port}/livez`);
   await expect(plain).rejects.toThrow();
-  const old = connect({ host: '127.0.0.1', port: listener.port, ca, minVersion: 'TLSv1', maxVersion: 'TLSv1.1' });
+  const old = connect({ host: '127.0.0.1', port: world.port, ca, minVersion: 'TLSv1', maxVersion: 'TLSv1.1' });
   await expect(once(old, 'secureConnect')).rejects.toThrow();
   expect((await submit({ client: device })).status).toBe(202);
 });
 
 /** The serial number of the certificate the listener shows to a new connection. */
 async function shown(): Promise<string> {
-  const socket = connect({ host: '127.0.0.1', port: listener.port, rejectUnauthorized: false });
+  const socket = connect({ host: '127.0.0.1', port: world.port, rejectUnauthorized: false });
   await once(socket, 'secureConnect');
   const { serialNumber } = socket.getPeerCertificate();
   socket.destroy();
   return serialNumber;
 }
 
-const told = (msg: RegExp) => world.lines.filter((line) => msg.test(line.msg));
+const logged = (msg: RegExp) => world.lines.filter((line) => msg.test(line.msg));
 
 test('a new certificate and key · are shown to new connections · without a restart', async () => {
   const before = await shown();
@@ -178,25 +168,25 @@ test('a new certificate and key · are shown to new connections · without a res
   await writeFile(file('cert.pem'), renewed.certificatePem);
   await writeFile(file('key.pem'), renewed.privateKeyPem);
   await until('another certificate', async () => (await shown()) !== before);
-  expect(told(/^certificates read again/)).toMatchObject([{ paths: [file('cert.pem'), file('key.pem')] }]);
+  expect(logged(/^certificates read again/)).toMatchObject([{ paths: [file('cert.pem'), file('key.pem')] }]);
   expect((await submit({ client: device })).status).toBe(202);
 });
 
-test('a new certificate that cannot be used · keeps the old one · and is told once', async () => {
+test('a new certificate that cannot be used · leaves the old one in use · and is reported once', async () => {
   const before = await shown();
   await cp(file('cert.pem'), file('cert.good'));
   await writeFile(file('cert.pem'), 'no certificate');
-  await until('word of it', () => told(/cannot be used/).length > 0);
+  await until('word of it', () => logged(/cannot be used/).length > 0);
   expect(await shown()).toBe(before);
   expect((await submit({ client: device })).status).toBe(202);
 
   await utimes(file('cert.pem'), new Date(1e12), new Date(1e12));
   await cp(file('cert.good'), file('cert.pem'));
-  await until('the good one', () => told(/^certificates read again/).length > 1);
-  expect(told(/cannot be used/).length).toBeLessThanOrEqual(2);
+  await until('the good one', () => logged(/^certificates read again/).length > 1);
+  expect(logged(/cannot be used/).length).toBeLessThanOrEqual(2);
 });
 
-test('another authority of devices · counts from then on · the one that went counts no more', async () => {
+test('another authority of devices · is trusted from then on · and the former one no more', async () => {
   const next = await createAuthority({ subject: 'CN=Next' });
   const renewed = await next.issue();
   const agent = new Agent({ keepAlive: true, maxSockets: 1, ca, cert: device.pem, key: device.keyPem });
@@ -209,7 +199,7 @@ test('another authority of devices · counts from then on · the one that went c
   expect((await submit({ agent })).status).toBe(401);
 
   await writeFile(file('devices.pem'), 'nothing');
-  await until('word of it', () => told(/cannot be used/).some(({ paths }) => String(paths).includes('devices')));
+  await until('word of it', () => logged(/cannot be used/).some(({ paths }) => String(paths).includes('devices')));
   expect((await submit({ client: renewed })).status).toBe(200);
   agent.destroy();
 });

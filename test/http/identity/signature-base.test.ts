@@ -16,11 +16,13 @@ function basesOf({ method, url, headers: lines }: Sent, input: string, remoteAdd
     Object.entries(lines).map(([name, values]) => [name, values.join(', ')]),
   );
   const signed = { ...headers, 'signature-input': input, signature: `${input.split('=')[0] ?? ''}=:AAAA:` };
-  const read = readSignedHeaders(signed);
+  const read = readSignedHeaders(signed, () => true);
   if (!read.ok) throw new Error(read.reason);
   const request = { method, headers, headersDistinct: lines, socket: { remoteAddress } };
   const { components, parameters } = read.signature;
-  return targetsOf(request, url).map((target) => toSignatureBase(components, parameters, toMessage(request), target));
+  return targetsOf(request, url).map((target) =>
+    toSignatureBase({ components, parameters, message: toMessage(request), target }),
+  );
 }
 
 function isGood(base: string, signature: string, alg: Vector['alg']): boolean {
@@ -75,7 +77,7 @@ describe('RFC 9421, appendix B', () => {
       false,
       { headers: { ...headers, accept: ['*/*', 'application/json'] } },
     ],
-  ])('B.4 · %s · is good or not: %s', (_how, good, changes) => {
+  ])('B.4 · %s · is valid or not: %s', (_how, good, changes) => {
     const [base] = basesOf({ ...TRANSFORMED, ...changes }, transform?.input ?? '');
     expect(isGood(base ?? '', transform?.signature ?? '', 'ed25519')).toBe(good);
   });
@@ -169,7 +171,7 @@ describe('a component', () => {
     );
   });
 
-  test('the same field in different forms · is different components', () => {
+  test('one field in several forms · is several components · and each is covered separately', () => {
     const [base] = basesOf(
       sent,
       'sig1=("example-dict" "example-dict";sf "example-dict";key="a" "example-dict";key="b");keyid="k"',
@@ -197,14 +199,14 @@ describe('the address a client asked for', () => {
       ['http'],
       ['http://[2001:db8::1]/v1/x?q', 'http://[2001:DB8::1]:80/v1/x?q'],
     ],
-  ])('by its Host %s · is told in its normal form · and as it was written', (host, authority, scheme, uri) => {
+  ])('by its Host %s · is given in its normal form · and as it was written', (host, authority, scheme, uri) => {
     const headers = { host: [host] };
     expect([...new Set(bases({ headers }, '@authority'))]).toEqual(authority);
     expect([...new Set(bases({ headers }, '@scheme'))]).toEqual(scheme);
     expect(bases({ headers }, '@target-uri')).toEqual(uri);
   });
 
-  test('without a host · is unknown', () => {
+  test('without a host · is unknown · though its path is known', () => {
     expect(bases({}, '@authority')).toEqual([null]);
     expect(bases({}, '@target-uri')).toEqual([null]);
     expect(bases({}, '@path')).toEqual(['/v1/x']);
@@ -233,7 +235,7 @@ describe('the address a client asked for', () => {
     );
   });
 
-  test('as anybody else says it was seen · counts for nothing', () => {
+  test('as anyone else forwards it · is ignored · whatever it says', () => {
     expect(new Set(bases({ headers: forwarded }, '@authority'))).toEqual(new Set(['internal:8080']));
     expect(new Set(bases({ headers: forwarded }, '@scheme'))).toEqual(new Set(['http']));
   });
@@ -283,7 +285,7 @@ describe('the address a client asked for', () => {
     { 'x-forwarded-port': '-1' },
     { 'x-forwarded-port': '443443' },
     { 'x-forwarded-host': '' },
-  ])('a trusted proxy’s %j · is passed over', (fields) => {
+  ])('a trusted proxy’s %j · cannot be read · and is ignored', (fields) => {
     const headers = { host: ['internal'], ...Object.fromEntries(Object.entries(fields).map(([k, v]) => [k, [v]])) };
     expect([...new Set(bases({ headers, from: PROXY }, '@target-uri'))]).toEqual(['http://internal/v1/x?q']);
   });

@@ -10,8 +10,7 @@ import { httpbis } from 'http-message-signatures';
 import { appendSignature, component, createSignature } from 'http-message-sig';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { deriveDeviceKey } from '../../../src/domain/submission/device-key.ts';
-import { listen, type Listener } from '../../../src/http/server.ts';
-import { startTestApp, untilConnected, type TestApp } from '../../support/app.ts';
+import { startListeningApp, type ListeningApp } from '../../support/app.ts';
 import { DEVICE_ID, digestOf, GROUP_KEY, runResult } from '../../support/device.ts';
 import { send } from '../../support/raw-http.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
@@ -25,20 +24,16 @@ const BATCH = JSON.stringify([runResult({ runId: 'run-2' })]);
 const PROXY = '127.0.0.2';
 
 let redis: TestRedis;
-let world: TestApp;
-let listener: Listener;
+let world: ListeningApp;
 let origin: string;
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  world = await startTestApp(redis, { env: { TRUSTED_PROXIES: PROXY } });
-  await untilConnected(world);
-  listener = await listen(world.app, { host: '127.0.0.1', port: 0, onRefused: world.connectionRefused });
-  origin = `http://127.0.0.1:${listener.port}`;
+  world = await startListeningApp(redis, { env: { TRUSTED_PROXIES: PROXY } });
+  origin = `http://127.0.0.1:${world.port}`;
 });
 beforeEach(() => redis.client.flushall());
 afterAll(async () => {
-  await listener.close();
   await world.close();
   await redis.close();
 });
@@ -148,7 +143,8 @@ describe.each(CLIENTS)('%s', (_name, sign) => {
       headersOf(BODY),
     );
     const headers = { ...signed, 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'bridge.example' };
-    const from = (localAddress: string) => send(listener.port, 'POST', path, headers, BODY, localAddress);
+    const from = (localAddress: string) =>
+      send({ port: world.port, method: 'POST', path, headers, body: BODY, localAddress });
     expect((await from('127.0.0.1')).status).toBe(401);
     expect((await from(PROXY)).status).toBe(202);
   });
@@ -228,7 +224,7 @@ describe.each(SENDERS)('%s with openssl', (program, post, get) => {
         ...process.env,
         DEVICE_ID,
         DEVICE_KEY: deviceKey.toString('base64'),
-        AUTHORITY: `127.0.0.1:${listener.port}`,
+        AUTHORITY: `127.0.0.1:${world.port}`,
       };
       const script = `${SHELL_SIGN}
 receipt=$(${post})
@@ -254,7 +250,8 @@ describe('several signatures', () => {
       [...REQUIRED, 'content-digest'],
       headersOf(BODY),
     );
-  const post = (headers: Record<string, string | string[]>) => send(listener.port, 'POST', path, headers, BODY);
+  const post = (headers: Record<string, string | string[]>) =>
+    send({ port: world.port, method: 'POST', path, headers, body: BODY });
   const foreign = (count: number) =>
     Array.from({ length: count }, (_, at) => ({
       input: `p${at}=("@authority");keyid="key of proxy ${at}"`,
@@ -275,7 +272,7 @@ describe('several signatures', () => {
     expect(answer.status).toBe(status);
   });
 
-  test('the first of two devices’ · counts · even where the second is the good one', async () => {
+  test('the first of two devices’ · counts · even where only the second is valid', async () => {
     const headers = await own();
     const first = `first=("@method" "@path" "content-digest");created=${Math.floor(Date.now() / 1000)};keyid="other-device";alg="hmac-sha256"`;
     const answer = await post({
@@ -292,7 +289,7 @@ describe('several signatures', () => {
     ['that is no list', 'x=?1;keyid="d"', 'x=:AAAA:'],
     ['that covers what nobody knows', 'x=("@nothing";y=1 token 7);keyid="a device"', 'x=:AAAA:'],
     ['whose keyid is a token', 'x=("@method");keyid=d', 'x=:AAAA:'],
-  ])('a further one %s · spoils nothing · in front of the device’s', async (_what, input, signature) => {
+  ])('a further one %s · changes nothing · in front of the device’s', async (_what, input, signature) => {
     const headers = await own();
     const answer = await post({
       ...headers,

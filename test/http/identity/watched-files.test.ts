@@ -9,14 +9,14 @@ import { createReloaded } from '../../../src/http/identity/watched-files.ts';
 const LOOK_MS = 500;
 
 let directory: string;
-let told: (string | null)[];
+let reported: (string | null)[];
 let heard: string[];
 const file = (name: string) => join(directory, name);
 
 beforeEach(() => {
   vi.useFakeTimers();
   directory = mkdtempSync(join(tmpdir(), 'runstate-reloaded-'));
-  [told, heard] = [[], []];
+  [reported, heard] = [[], []];
   writeFileSync(file('a'), 'a1');
   writeFileSync(file('b'), 'b1');
 });
@@ -32,7 +32,7 @@ function open() {
   };
   const reloaded = createReloaded([file('a'), file('b')], parse, (paths, error) => {
     expect(paths).toEqual([file('a'), file('b')]);
-    told.push(error instanceof Error ? error.message : null);
+    reported.push(error instanceof Error ? error.message : null);
   });
   reloaded.onChange((value) => heard.push(value));
   return reloaded;
@@ -42,11 +42,11 @@ const look = (times = 1) => vi.advanceTimersByTime(times * LOOK_MS);
 test('files that stay · are read once · and nothing is said', () => {
   const reloaded = open();
   look(10);
-  expect([reloaded.current(), told, heard]).toEqual(['a1+b1', [], []]);
+  expect([reloaded.current(), reported, heard]).toEqual(['a1+b1', [], []]);
   reloaded.close();
 });
 
-test('files that changed · are read when two looks saw the same · and not in between', () => {
+test('files that changed · are read once two checks find the same content · and not in between', () => {
   const reloaded = open();
   writeFileSync(file('a'), 'a22');
   look();
@@ -55,23 +55,23 @@ test('files that changed · are read when two looks saw the same · and not in b
   look();
   expect(reloaded.current()).toBe('a1+b1');
   look();
-  expect([reloaded.current(), told, heard]).toEqual(['a22+b22', [null], ['a22+b22']]);
+  expect([reloaded.current(), reported, heard]).toEqual(['a22+b22', [null], ['a22+b22']]);
   look(10);
-  expect(told).toEqual([null]);
+  expect(reported).toEqual([null]);
   reloaded.close();
 });
 
-test('what cannot be used · is told once · and the old stays until it is mended', () => {
+test('content that cannot be used · is reported once · and the old stays in use until it is corrected', () => {
   const reloaded = open();
   writeFileSync(file('a'), 'bad');
   look(10);
-  expect([reloaded.current(), told, heard]).toEqual(['a1+b1', ['bad'], []]);
+  expect([reloaded.current(), reported, heard]).toEqual(['a1+b1', ['bad'], []]);
   rmSync(file('a'));
   look(10);
-  expect([reloaded.current(), told.length]).toEqual(['a1+b1', 2]);
+  expect([reloaded.current(), reported.length]).toEqual(['a1+b1', 2]);
   writeFileSync(file('a'), 'a3');
   look(2);
-  expect([reloaded.current(), told.at(-1), heard]).toEqual(['a3+b1', null, ['a3+b1']]);
+  expect([reloaded.current(), reported.at(-1), heard]).toEqual(['a3+b1', null, ['a3+b1']]);
   reloaded.close();
 });
 
@@ -88,30 +88,30 @@ test('a link to another file · is another file · as secrets are mounted', () =
   reloaded.close();
 });
 
-test('a file that cannot even be looked at · is told of once · and the old stays until it is mended', () => {
+test('a file that cannot be read · is reported once · and the old content stays in use until it can be', () => {
   const reloaded = open();
   rmSync(file('a'));
   symlinkSync(file('a'), file('a'));
   look(10);
-  expect([reloaded.current(), told, heard]).toEqual(['a1+b1', [expect.stringContaining('ELOOP')], []]);
+  expect([reloaded.current(), reported, heard]).toEqual(['a1+b1', [expect.stringContaining('ELOOP')], []]);
   rmSync(file('a'));
   writeFileSync(file('a'), 'a3');
   look(2);
-  expect([reloaded.current(), told.at(-1)]).toEqual(['a3+b1', null]);
+  expect([reloaded.current(), reported.at(-1)]).toEqual(['a3+b1', null]);
   reloaded.close();
 });
 
-test('nothing that can be used at the start · is no start · and says which file', () => {
+test('unusable content at the start · keeps the process from starting · and the error names the file', () => {
   writeFileSync(file('b'), 'bad');
   expect(open).toThrow(new CannotStart(`${file('a')}, ${file('b')}: bad`));
   rmSync(file('b'));
   expect(open).toThrow(CannotStart);
 });
 
-test('closed · it looks no more', () => {
+test('a closed watcher · checks no more · and reads nothing', () => {
   const reloaded = open();
   reloaded.close();
   writeFileSync(file('a'), 'a2');
   look(10);
-  expect([reloaded.current(), told]).toEqual(['a1+b1', []]);
+  expect([reloaded.current(), reported]).toEqual(['a1+b1', []]);
 });

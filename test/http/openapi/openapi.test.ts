@@ -1,6 +1,5 @@
 // The API's document: in form, of every route, its examples good, and true to the parser of run results.
 import { METHODS } from 'node:http';
-import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { parseRunResult } from '../../../src/domain/submission/run-result.ts';
 import { startTestApp, type TestApp } from '../../support/app.ts';
@@ -8,6 +7,7 @@ import { runResult } from '../../support/device.ts';
 import { OPENAPI_FORM } from '../../support/openapi-form.ts';
 import { ajv, compile, DOCUMENT, OPERATIONS, resolve, type Response } from '../../support/openapi.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { fc } from '../../support/properties.ts';
 
 let redis: TestRedis;
 let world: TestApp;

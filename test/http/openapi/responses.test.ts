@@ -4,16 +4,25 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createHealthApp } from '../../../src/http/health-app.ts';
 import { listen, type Listener } from '../../../src/http/server.ts';
 import type { Answer } from '../../support/answer.ts';
-import { OPERATOR_TOKEN, startTestApp, untilConnected, type TestApp } from '../../support/app.ts';
+import {
+  OPERATOR_TOKEN,
+  startTestApi,
+  startTestApp,
+  untilConnected,
+  type TestApi,
+  type TestApp,
+} from '../../support/app.ts';
 import { runResult, sign, type Signing } from '../../support/device.ts';
 import { ANY, documentedAnswers, expectDocumented } from '../../support/openapi.ts';
 import { exchange, openSocket } from '../../support/raw-http.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { startSigningAuthority, type SigningAuthority } from '../../support/signing-authority.ts';
+import { createTenantsFile } from '../../support/tenants-file.ts';
 import { until } from '../../support/until.ts';
 
 /** The service in each of the conditions that an answer needs. */
-type Condition = 'well' | 'unattended' | 'away' | 'busy' | 'strict' | 'full' | 'with Entra' | 'Entra away' | 'broken';
+type Condition =
+  'well' | 'unattended' | 'away' | 'busy' | 'strict' | 'full' | 'with Entra' | 'Entra away' | 'tenants' | 'broken';
 
 const LIMITS = { headersTimeout: 300, requestTimeout: 300, connectionsCheckingInterval: 20 };
 const OPERATOR = { Authorization: `Bearer ${OPERATOR_TOKEN}` };
@@ -21,7 +30,8 @@ const JSON_TYPE = { 'Content-Type': 'application/json' };
 
 let redis: TestRedis;
 let authority: SigningAuthority;
-const worlds: TestApp[] = [];
+const worlds: Pick<TestApp, 'close'>[] = [];
+const file = createTenantsFile();
 const listeners = new Map<Condition, Listener>();
 
 beforeAll(async () => {
@@ -35,6 +45,7 @@ beforeAll(async () => {
   await serve('away', (await start({ REDIS_URL: 'unix:/nowhere/redis.sock' }, false)).app);
   await serve('with Entra', (await start(authority.env)).app);
   await serve('Entra away', (await start({ ...authority.env, AZURE_AUTHORITY_HOST: 'https://localhost:1' })).app);
+  await serve('tenants', (await startTenants()).app);
   await serve('broken', createBrokenWorker());
 });
 afterAll(async () => {
@@ -42,12 +53,21 @@ afterAll(async () => {
   await Promise.all(worlds.map((world) => world.close()));
   await authority.close();
   await redis.close();
+  file.close();
 });
 
 async function start(env: Record<string, string>, connected = true): Promise<TestApp> {
-  const world = await startTestApp(redis, { env });
+  const world = await startTestApp(redis, { env: { DEVICE_DIRECTORY: 'entra', ...env } });
   worlds.push(world);
   if (connected) await untilConnected(world);
+  return world;
+}
+
+/** Two, of which none is the default. */
+async function startTenants(): Promise<TestApi> {
+  file.write(['contoso', 'fabrikam'].map((id, index) => file.tenant(id, Buffer.alloc(32, index).toString('base64'))));
+  const world = await startTestApi(redis, { env: { TENANTS_FILE: file.path } });
+  worlds.push(world);
   return world;
 }
 
@@ -162,8 +182,8 @@ const ofSelections = (operation: string, path: string) => ({
   [`${operation} 422 invalid-request`]: () => select(path, '{"deliveryId":7}'),
 });
 
-const ofRevocations = (operation: string, verb: string) => ({
-  ...ofOperators(operation, (to, headers) => select(`/v1/devices/LOST-1/${verb}`, '', headers, to)),
+const ofDevices = (operation: string, verb: string, deviceId = 'LOST-1') => ({
+  ...ofOperators(operation, (to, headers) => select(`/v1/devices/${deviceId}/${verb}`, '', headers, to)),
   [`${operation} 422 invalid-request`]: () => select(`/v1/devices/no%20device/${verb}`, ''),
 });
 
@@ -212,10 +232,12 @@ const PROVOCATIONS: Record<string, () => Promise<Answer>> = {
   'listDeadLetters 422 invalid-request': () => operate('/v1/dead-letters?limit=501'),
   ...ofSelections('replayDeadLetters', '/v1/dead-letters/replay'),
   ...ofSelections('purgeDeadLetters', '/v1/dead-letters/purge'),
+  'endThrottle 422 invalid-request': () => ask('/v1/throttle/end', { method: 'POST', headers: OPERATOR }, 'tenants'),
   ...ofOperators('endThrottle', (to, headers) => select('/v1/throttle/end', '', headers, to)),
   ...ofOperators('listRevokedDevices', (to, headers) => operate('/v1/devices/revoked', to, headers)),
-  ...ofRevocations('revokeDevice', 'revoke'),
-  ...ofRevocations('restoreDevice', 'restore'),
+  ...ofDevices('revokeDevice', 'revoke'),
+  ...ofDevices('restoreDevice', 'restore'),
+  ...ofDevices('forgetDevice', 'forget', '5f1d2c3b-7a90-4e58-b6c1-0d9e8f7a6b54'),
   ...ofOperatorsPage('showDashboard', (to, headers) => operate('/dashboard', to, headers)),
   'isAlive 200': () => ask('/livez'),
   'isAlive 503': () => ask('/livez', {}, 'broken'),

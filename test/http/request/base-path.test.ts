@@ -1,7 +1,6 @@
 // The bridge below a path: routes, signatures, Location, links and pages, whether the proxy takes the path off or not.
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { listen, type Listener } from '../../../src/http/server.ts';
-import { OPERATOR_TOKEN, startTestApp, untilConnected, type TestApp } from '../../support/app.ts';
+import { OPERATOR_TOKEN, startListeningApp, type ListeningApp } from '../../support/app.ts';
 import { runResult, sign } from '../../support/device.ts';
 import { send } from '../../support/raw-http.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
@@ -10,16 +9,11 @@ const BODY = JSON.stringify(runResult());
 const PASSWORD = { Authorization: `Basic ${Buffer.from(`x:${OPERATOR_TOKEN}`).toString('base64')}` };
 
 let redis: TestRedis;
-const opened: { world: TestApp; listener: Listener }[] = [];
 /** By name: the same service under different settings. */
-const doors: Record<string, number> = {};
+const doors: Record<string, ListeningApp> = {};
 
 async function open(name: string, env: Record<string, string>): Promise<void> {
-  const world = await startTestApp(redis, { env });
-  await untilConnected(world);
-  const listener = await listen(world.app, { host: '127.0.0.1', port: 0, onRefused: world.connectionRefused });
-  opened.push({ world, listener });
-  doors[name] = listener.port;
+  doors[name] = await startListeningApp(redis, { env });
 }
 
 beforeAll(async () => {
@@ -34,24 +28,21 @@ beforeAll(async () => {
 });
 beforeEach(() => redis.client.flushall());
 afterAll(async () => {
-  for (const { world, listener } of opened) {
-    await listener.close();
-    await world.close();
-  }
+  for (const door of Object.values(doors)) await door.close();
   await redis.close();
 });
 
-const port = (door: string) => doors[door] ?? 0;
+const port = (door: string) => doors[door]?.port ?? 0;
 
 /** Asks at one path with the signature for another. */
 const submit = (door: string, path: string, signedPath: string, headers: Record<string, string | string[]> = {}) =>
-  send(
-    port(door),
-    'POST',
+  send({
+    port: port(door),
+    method: 'POST',
     path,
-    { 'Content-Type': 'application/json', ...sign({ body: BODY, path: signedPath }), ...headers },
-    BODY,
-  );
+    headers: { 'Content-Type': 'application/json', ...sign({ body: BODY, path: signedPath }), ...headers },
+    body: BODY,
+  });
 
 describe('PUBLIC_BASE_PATH', () => {
   test.each([
@@ -70,7 +61,12 @@ describe('PUBLIC_BASE_PATH', () => {
           expect(answer.headers['location']).toBe(`${base}/v1/deliveries/${deliveryId}`);
           const location = String(answer.headers['location']);
           for (const path of [location, location.slice(base.length)]) {
-            const read = await send(port(door), 'GET', location, sign({ method: 'GET', path, body: null }), null);
+            const read = await send({
+              port: port(door),
+              method: 'GET',
+              path: location,
+              headers: sign({ method: 'GET', path, body: null }),
+            });
             expect(read).toMatchObject({ status: 200, body: { deliveryId } });
           }
         }
@@ -130,7 +126,7 @@ describe('PUBLIC_BASE_PATH', () => {
 
   test('openapi.json · names the path as its server · and without one the place where it is', async () => {
     const servers = async (door: string) => {
-      const answer = await send(port(door), 'GET', '/openapi.json', {}, null);
+      const answer = await send({ port: port(door), method: 'GET', path: '/openapi.json' });
       return (answer.body as { servers: unknown }).servers;
     };
     expect(await servers('bios')).toEqual([{ url: '/bios' }]);
@@ -167,9 +163,13 @@ describe('X-Forwarded-Prefix', () => {
     });
     const forwarded = { 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': 'bridge.example' };
     const headers = { 'Content-Type': 'application/json', ...signature, ...forwarded, 'X-Forwarded-Prefix': '/bios' };
-    expect((await send(port('told'), 'POST', route, headers, BODY)).status).toBe(202);
-    expect((await send(port('told'), 'POST', `/bios${route}`, headers, BODY)).status).toBe(200);
-    expect((await send(port('told by a stranger'), 'POST', route, headers, BODY)).status).toBe(401);
+    expect((await send({ port: port('told'), method: 'POST', path: route, headers, body: BODY })).status).toBe(202);
+    expect(
+      (await send({ port: port('told'), method: 'POST', path: `/bios${route}`, headers, body: BODY })).status,
+    ).toBe(200);
+    expect(
+      (await send({ port: port('told by a stranger'), method: 'POST', path: route, headers, body: BODY })).status,
+    ).toBe(401);
   });
 
   test('beside PUBLIC_BASE_PATH · wins for what is linked · and either may be signed', async () => {

@@ -3,8 +3,8 @@ import { expect, test } from 'vitest';
 import { readEntries } from '../../../src/http/request/batch-entries.ts';
 import { DEVICE_ID, runResult } from '../../support/device.ts';
 
-const submitter = { kind: 'device' as const, deviceId: DEVICE_ID, contentDigest: null };
-const parts = { callers: { requireAccepted: () => undefined } as never, maxBodyBytes: 262_144 };
+const submitter = { kind: 'device' as const, tenantId: 'default', deviceId: DEVICE_ID, contentDigest: null };
+const parts = { isRevoked: () => false, maxBodyBytes: 262_144 };
 
 async function turnsDuring(entries: { json: unknown }[]): Promise<number> {
   let turns = 0;

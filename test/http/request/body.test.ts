@@ -3,13 +3,13 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { createServer, type IncomingMessage } from 'node:http';
 import express from 'express';
-import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { expectBody, readBody } from '../../../src/http/request/body.ts';
 import { openContext } from '../../../src/http/request/context.ts';
 import { createErrorHandler } from '../../../src/http/response/problem.ts';
 import { exchange, openSocket, readAll } from '../../support/raw-http.ts';
 import { until } from '../../support/until.ts';
+import { fc } from '../../support/properties.ts';
 
 const LIMIT = 1000;
 

@@ -1,41 +1,30 @@
 // What a request may be at most: the length of its address, the number of its header fields, the depth and width of its JSON.
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { once } from 'node:events';
 import request from 'supertest';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { expectProblem, type Answer } from '../../support/answer.ts';
-import { OPERATOR_TOKEN, startTestApp, untilConnected, type TestApp } from '../../support/app.ts';
-import { runResult, sign } from '../../support/device.ts';
-import { send } from '../../support/raw-http.ts';
+import { OPERATOR_TOKEN, startListeningApp, type ListeningApp } from '../../support/app.ts';
+import { runResult } from '../../support/device.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { submitTo } from '../../support/submit.ts';
 
 let redis: TestRedis;
-let world: TestApp;
+let world: ListeningApp;
 let port: number;
-const server = createServer((req, res) => {
-  world.app(req, res);
-});
 
 beforeAll(async () => {
   redis = await startTestRedis();
-  world = await startTestApp(redis);
-  await untilConnected(world);
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  ({ port } = server.address() as AddressInfo);
+  world = await startListeningApp(redis);
+  ({ port } = world);
 });
 afterEach(async () => {
   await redis.client.flushall();
 });
 afterAll(async () => {
-  server.close();
   await world.close();
   await redis.close();
 });
 
-const submit = (body: string, headers: Record<string, string> = {}): Promise<Answer> =>
-  send(port, 'POST', '/v1/run-results', { 'Content-Type': 'application/json', ...sign({ body }), ...headers }, body);
+const submit = (body: string, headers: Record<string, string> = {}): Promise<Answer> => submitTo(port, body, headers);
 
 const BODY = JSON.stringify(runResult());
 const fields = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, n) => [`X-${n}`, 'x']));

@@ -2,42 +2,38 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { listen, type Listener } from '../../../src/http/server.ts';
 import { expectProblem } from '../../support/answer.ts';
-import { OPERATOR_TOKEN, startTestApp, untilConnected, type TestApp } from '../../support/app.ts';
+import { OPERATOR_TOKEN, startListeningApp, type ListeningApp } from '../../support/app.ts';
 import { DEVICE_ID, runResult, sign } from '../../support/device.ts';
 import { openSocket, send } from '../../support/raw-http.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { submitTo } from '../../support/submit.ts';
 import { until } from '../../support/until.ts';
 
 const MAX = 3;
 const AT_ONCE_MS = 500;
 
 let redis: TestRedis;
-let world: TestApp;
-let listener: Listener;
+let world: ListeningApp;
 let hanging: Socket[];
 let chance: number;
 
 beforeEach(async () => {
   chance = 0.5;
   redis = await startTestRedis();
-  world = await startTestApp(redis, { env: { MAX_REQUESTS_IN_FLIGHT: String(MAX) }, random: () => chance });
-  await untilConnected(world);
-  listener = await listen(world.app, { host: '127.0.0.1', port: 0, onRefused: world.connectionRefused });
+  world = await startListeningApp(redis, { env: { MAX_REQUESTS_IN_FLIGHT: String(MAX) }, random: () => chance });
   hanging = await Promise.all(Array.from({ length: MAX }, hang));
   await redis.client.flushall();
 });
 afterEach(async () => {
   for (const socket of hanging) socket.destroy();
-  await listener.close();
   await world.close();
   await redis.close();
 });
 
 /** Half a submission: its other half never comes. Resolves once something was heard of it. */
 async function sendHalf(fields: object, path = '/v1/run-results'): Promise<{ socket: Socket; heard: string }> {
-  const socket = await openSocket(listener.port);
+  const socket = await openSocket(world.port);
   const all = { Host: 'x', 'Content-Type': 'application/json', 'Content-Length': 1000, ...fields };
   const head = Object.entries(all).map(([name, value]) => `${name}: ${value}`);
   socket.write([`POST ${path} HTTP/1.1`, ...head, '', ''].join('\r\n'));
@@ -54,15 +50,10 @@ async function hang(): Promise<Socket> {
 
 const submit = (headers: Record<string, string> = {}) => {
   const body = JSON.stringify(runResult());
-  return send(
-    listener.port,
-    'POST',
-    '/v1/run-results',
-    { 'Content-Type': 'application/json', ...sign({ body }), ...headers },
-    body,
-  );
+  return submitTo(world.port, body, headers);
 };
-const get = (path: string, headers: Record<string, string> = {}) => send(listener.port, 'GET', path, headers, null);
+const get = (path: string, headers: Record<string, string> = {}) =>
+  send({ port: world.port, method: 'GET', path, headers });
 
 const OVERLOADED = {
   status: 503,
@@ -71,7 +62,7 @@ const OVERLOADED = {
   detail: 'too many requests are in hand; nothing is promised, send it again later',
 };
 
-test('one submission too many · is refused as overloaded at once · told, counted and not stored', async () => {
+test('one submission too many · is refused as overloaded at once · reported, counted and not stored', async () => {
   const before = await world.counted('overloaded');
   const requestId = expectProblem(await submit(), { ...OVERLOADED, headers: { 'retry-after': '6' } });
   expect(await world.told(requestId)).toMatchObject({
@@ -91,7 +82,7 @@ test('one submission too many · is refused before its body is there', async () 
   socket.destroy();
 });
 
-test('whoever is not known · is told so though all is full · before its body is there', async () => {
+test('an unknown caller · is told so though all is full · before its body is there', async () => {
   const { socket, heard } = await sendHalf({});
   expect(heard).toMatch(/^HTTP\/1\.1 401 /);
   socket.destroy();
@@ -137,7 +128,7 @@ test.each(['/livez', '/readyz', '/v1/status', '/v1/dead-letters'])(
 
 test('/metrics · is answered while all is full · with the refusals in it', async () => {
   await submit();
-  const answer = await fetch(`http://127.0.0.1:${listener.port}/metrics`);
+  const answer = await fetch(`http://127.0.0.1:${world.port}/metrics`);
   expect(await answer.text()).toMatch(/^runstate_submissions_total\{outcome="refused",code="overloaded"\} 1$/m);
 });
 
@@ -147,13 +138,13 @@ test('callers that do not read their answers · keep nobody from a place · howe
   const signed = Object.entries(sign({ method: 'GET', path, body: null })).map(([name, value]) => `${name}: ${value}`);
   const asked = ['GET /v1/deliveries/d1 HTTP/1.1', 'Host: x', ...signed, '', ''].join('\r\n');
   for (let deaf = 0; deaf < 2; deaf += 1) {
-    const socket = await openSocket(listener.port);
+    const socket = await openSocket(world.port);
     hanging.push(socket.pause());
     // What is in front of them fills all there is between the service and a caller.
     socket.write('GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(300) + asked.repeat(MAX));
   }
-  const told = (route: string) => world.lines.filter((line) => line['route'] === route).length;
-  await until('much of it is answered', () => told('/openapi.json') > 20);
+  const countOf = (route: string) => world.lines.filter((line) => line['route'] === route).length;
+  await until('much of it is answered', () => countOf('/openapi.json') > 20);
   await until('there is room', async () => {
     const answers = await Promise.all(Array.from({ length: MAX }, () => submit()));
     return answers.every(({ status }) => status < 300);
@@ -188,7 +179,7 @@ test.each([
 ])('%s, and the sender goes · leaves no place taken', async (_what, bytes) => {
   for (const socket of hanging) socket.destroy();
   for (let times = 0; times < 2 * MAX; times += 1) {
-    const socket = await openSocket(listener.port);
+    const socket = await openSocket(world.port);
     socket.write(bytes);
     if (times % 2 === 0) await once(socket, 'data').catch(() => undefined);
     socket.destroy();

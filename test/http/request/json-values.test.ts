@@ -1,7 +1,7 @@
 // Counting values in a text of JSON: as many as there are, whatever stands in its texts, and none is hidden by a broken line.
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { hasMoreValues } from '../../../src/http/request/json-values.ts';
+import { fc } from '../../support/properties.ts';
 
 /** Arrays and objects, and what separates their contents. */
 function weigh(value: unknown): number {

@@ -72,7 +72,7 @@ async function expectReady(full: TestApp, status: string, detail: unknown): Prom
   expect(ready).toMatchObject({ status: 200, body: { status, checks: { backlog: { ok: status === 'ok', detail } } } });
 }
 
-test('as many bytes as may wait · is backlog-full · told, counted, not stored, and over when they are gone', async () => {
+test('as many bytes as may wait · is backlog-full · reported, counted, not stored, and over when they are gone', async () => {
   const full = await start({ MAX_BACKLOG_BYTES: '20000' });
   await expectReady(full, 'ok', 'has room');
   const accepted = await fill(full);

@@ -1,23 +1,20 @@
 // POST /v1/run-results/batch through the real app: each entry answered for itself, in order; what is wrong with the whole is refused whole.
 import { gzipSync } from 'node:zlib';
 import request from 'supertest';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { expectProblem, type Answer } from '../../support/answer.ts';
 import { startTestApp, untilConnected, type TestApp } from '../../support/app.ts';
 import { DEVICE_ID, runResult, sign } from '../../support/device.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { startFreshRedis } from '../../support/fresh-redis.ts';
+import type { TestRedis } from '../../support/redis.ts';
 
 const PATH = '/v1/run-results/batch';
 
 let redis: TestRedis;
 let world: TestApp;
 
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
+startFreshRedis((started) => void (redis = started));
 beforeEach(async () => {
-  await redis.client.flushall();
   world = await startTestApp(redis, { env: { MAX_BATCH_BYTES: '2000000' }, random: () => 0 });
   await untilConnected(world);
 });
@@ -38,7 +35,7 @@ type Told = { runId?: string; duplicate?: boolean; code?: string; status: unknow
 const brief = (body: unknown) => (body as Told[]).map(({ runId, duplicate, code }) => code ?? `${runId} ${duplicate}`);
 
 describe('entries', () => {
-  test('good, known, reused, faulty and foreign ones · are answered in order · and told and counted each', async () => {
+  test('good, known, reused, faulty and foreign ones · are answered in order · each reported and counted', async () => {
     await submit(batch({ runId: 'known' }, { runId: 'reused' }));
     const foreign = { runId: 'b', deviceId: 'somebody-else' };
     const faulty = { runId: 'c', policyVersion: -1, completedAt: 'yesterday' };

@@ -1,6 +1,6 @@
 // The operators' page at the door: who gets in, what its JSON says, and that no other site can have anything replayed.
 import request from 'supertest';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { REMEDIES } from '../../../src/domain/hold/hold.ts';
 import { remedyOf } from '../../../src/domain/operations/remedy.ts';
 import type { Overview } from '../../../src/http/dashboard/overview.ts';
@@ -8,7 +8,8 @@ import { holdAll } from '../../support/hold.ts';
 import { expectProblem } from '../../support/answer.ts';
 import { OPERATOR_TOKEN, startTestApp, untilConnected, type TestApp } from '../../support/app.ts';
 import { conclusionOf, created, rejected } from '../../support/outcomes.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { startFreshRedis } from '../../support/fresh-redis.ts';
+import type { TestRedis } from '../../support/redis.ts';
 import { aRun } from '../../support/tenant.ts';
 
 const NOW = Date.parse('2026-11-23T12:00:00.000Z');
@@ -21,12 +22,8 @@ let redis: TestRedis;
 let world: TestApp;
 let now: number;
 
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
+startFreshRedis((started) => void (redis = started));
 beforeEach(async () => {
-  await redis.client.flushall();
   now = NOW;
   world = await startTestApp(redis, { clock: () => now });
   await untilConnected(world);
@@ -40,7 +37,7 @@ const ask = (path: string, headers: Record<string, string> = basic(OPERATOR_TOKE
   request(world.app).get(path).set(headers);
 const overview = async () => (await ask('/dashboard/overview.json').expect(200)).body as Overview;
 const end = (run: string, outcome = created(`record-${run}`), tookMs = 0) =>
-  conclusionOf(world.tenant, aRun(run), outcome, { acceptedAt: now - tookMs, now });
+  conclusionOf({ tenant: world.tenant, run: aRun(run), outcome, instants: { acceptedAt: now - tookMs, now } });
 
 describe('who gets in', () => {
   test.each(ROUTES)('%s · with the operator token as password or bearer · opens', async (path) => {
@@ -160,7 +157,7 @@ describe('the overview', () => {
     });
   });
 
-  test('results that came and went · flow in and out · latest and slowest are told apart', async () => {
+  test('results that came and went · flow in and out · latest and slowest are distinguished', async () => {
     await overview();
     now += 10_000;
     const slow = await end('1', created('r1'), 8000);
@@ -180,7 +177,7 @@ describe('the overview', () => {
     expect(slowest).toEqual(rows.toReversed());
   });
 
-  test('a hold · is the headline · with its remedy, and nobody knows when all is out', async () => {
+  test('a hold · is the headline · with its remedy, and the time of the end is unknown', async () => {
     await world.tenant.deliveries.accept(aRun('1'), now);
     await holdAll(world.tenant.budget, 'forbidden', '403 Forbidden');
     const { outlook, holds, backlog } = await overview();
@@ -273,15 +270,15 @@ describe('the search', () => {
   );
 
   test('a run result’s own text · is never shown · to anyone', async () => {
-    await conclusionOf(
-      world.tenant,
-      aRun('8', { output: 'SECRET-OUTPUT', upn: 'ada@contoso.example' }),
-      rejected(404),
-      {
+    await conclusionOf({
+      tenant: world.tenant,
+      run: aRun('8', { output: 'SECRET-OUTPUT', upn: 'ada@contoso.example' }),
+      outcome: rejected(404),
+      instants: {
         acceptedAt: now,
         now,
       },
-    );
+    });
     const answers = await Promise.all(
       ['/dashboard/search.json?text=device-8', '/dashboard/overview.json'].map((path) => ask(path)),
     );
@@ -333,7 +330,7 @@ describe('the replay', () => {
     expect((await world.tenant.deliveries.find(id))?.status).toBe('dead');
   });
 
-  test('a form’s body · replays nothing · whoever sends it', async () => {
+  test('a form’s body · replays nothing · from any sender', async () => {
     for (const type of ['text/plain', 'application/x-www-form-urlencoded']) {
       const answer = await replay('{"filter":{}}', { ...FROM_PAGE, 'Content-Type': type });
       expect(answer.body).toMatchObject({ status: 415, code: 'unsupported-media-type' });

@@ -64,6 +64,7 @@ const asOperator = (delivery: string, authorization = `Bearer ${OPERATOR_TOKEN}`
 
 const queued = (deliveryId: string, runId: string) => ({
   deliveryId,
+  tenant: 'default',
   runId,
   deviceId: DEVICE_ID,
   hardwareConfigurationId: CONFIGURATION_ID,
@@ -75,7 +76,7 @@ const queued = (deliveryId: string, runId: string) => ({
   lastFailure: null,
 });
 
-test('a delivery · is told to the device that submitted it · whole, without what the device wrote', async () => {
+test('a delivery · is shown to the device that submitted it · complete, without what the device wrote', async () => {
   const answer = await asDevice(id);
   expect(answer.status).toBe(200);
   expect(answer.body).toEqual(queued(id, 'run-1'));
@@ -85,7 +86,7 @@ test('a delivery · is told to the device that submitted it · whole, without wh
   expect((await asDevice(id, {}, withoutOperators)).body).toEqual(answer.body);
 });
 
-test('a delivery · is told to an operator · by the bearer token, in any case of “Bearer”', async () => {
+test('a delivery · is shown to an operator · by the bearer token, in any case of “Bearer”', async () => {
   expect((await asOperator(id)).body).toEqual(queued(id, 'run-1'));
   expect((await asOperator(id, `bearer ${OPERATOR_TOKEN}`)).body).toEqual(queued(id, 'run-1'));
 });
@@ -99,7 +100,7 @@ test('a delivery with a note · tells it · in words, with the other delivery wh
     at: NOW,
     by: 'dother',
   });
-  const saved = await deliveries.save(stored, noted, NOW);
+  const saved = await deliveries.save(stored, noted, { now: NOW });
   if (saved.kind !== 'saved') throw new Error(saved.kind);
   const { notes } = (await asDevice(id)).body as { notes: unknown };
   expect(notes).toEqual([
@@ -111,7 +112,7 @@ test('a delivery with a note · tells it · in words, with the other delivery wh
       detail: expect.stringContaining('one row per device') as string,
     },
   ]);
-  await deliveries.save(saved.stored, stored.delivery, NOW);
+  await deliveries.save(saved.stored, stored.delivery, { now: NOW });
 });
 
 test('a HEAD for a delivery · is signed as HEAD · and has no body', async () => {
@@ -130,11 +131,16 @@ async function attempt(deliveryId: string, outcome: Outcome | null): Promise<voi
   const { deliveries } = world.tenant;
   const stored = await deliveries.load(deliveryId);
   if (!stored) throw new Error('there is no such delivery');
-  const marked = await deliveries.save(stored, begin(stored.delivery, NOW), NOW);
+  const marked = await deliveries.save(stored, begin(stored.delivery, NOW), { now: NOW });
   if (marked.kind !== 'saved') throw new Error(marked.kind);
   if (!outcome) return;
-  const { delivery } = conclude(marked.stored.delivery, outcome, { now: NOW, random: 0.5, held: false }, POLICY);
-  expect((await deliveries.save(marked.stored, delivery, NOW)).kind).toBe('saved');
+  const { delivery } = conclude({
+    delivery: marked.stored.delivery,
+    outcome,
+    circumstances: { now: NOW, random: 0.5, held: false },
+    policy: POLICY,
+  });
+  expect((await deliveries.save(marked.stored, delivery, { now: NOW })).kind).toBe('saved');
 }
 
 test('a delivery under way · shows the attempt in flight · as its own entry', async () => {

@@ -4,7 +4,7 @@ import { Agent, createServer } from 'node:http';
 import request from 'supertest';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { conclude } from '../../support/conclude.ts';
-import { begin, type Delivery } from '../../../src/domain/delivery.ts';
+import { begin, type Delivery, type Outcome } from '../../../src/domain/delivery.ts';
 import { expectHeaders, expectProblem } from '../../support/answer.ts';
 import { startTestApp, untilConnected, type TestApp } from '../../support/app.ts';
 import { DEVICE_ID, OLD_GROUP_KEY, runResult, sign } from '../../support/device.ts';
@@ -49,14 +49,19 @@ const GRAPH = { status: 201, requestId: 'graph-1' };
 const POLICY = { maxAgeMs: 1, lookAfterMs: 1, attemptTimeoutMs: 1, backoff: { baseMs: 1, capMs: 1 } };
 
 /** Takes a delivery through one try, as a worker would. */
-async function deliver(id: string, outcome: Parameters<typeof conclude>[1]): Promise<Delivery> {
+async function deliver(id: string, outcome: Outcome): Promise<Delivery> {
   const { deliveries } = world.tenant;
   const stored = await deliveries.load(id);
   if (!stored) throw new Error('there is no such delivery');
-  const marked = await deliveries.save(stored, begin(stored.delivery, nowMs), nowMs);
+  const marked = await deliveries.save(stored, begin(stored.delivery, nowMs), { now: nowMs });
   if (marked.kind !== 'saved') throw new Error(marked.kind);
-  const { delivery } = conclude(marked.stored.delivery, outcome, { now: nowMs, random: 0, held: false }, POLICY);
-  expect((await deliveries.save(marked.stored, delivery, nowMs)).kind).toBe('saved');
+  const { delivery } = conclude({
+    delivery: marked.stored.delivery,
+    outcome,
+    circumstances: { now: nowMs, random: 0, held: false },
+    policy: POLICY,
+  });
+  expect((await deliveries.save(marked.stored, delivery, { now: nowMs })).kind).toBe('saved');
   return delivery;
 }
 
@@ -64,7 +69,7 @@ const REJECTED = {
   kind: 'rejected',
   detail: 'no such configuration',
   graph: { status: 404, code: 'NotFound', requestId: 'graph-2' },
-} as unknown as Parameters<typeof conclude>[1];
+} as unknown as Outcome;
 
 test.each<[string, string]>([
   ['byte by byte', first],

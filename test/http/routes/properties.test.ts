@@ -1,36 +1,29 @@
 // Any body at all, rightly signed: the answer is the one the rules give, and what is stored is what they let through.
-import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { toDeviceRunState } from '../../../src/domain/device-run-state.ts';
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
-import { listen, type Listener } from '../../../src/http/server.ts';
 import { isInstant, rule, toGraphRecord, type RunRecord } from '../../hostile/rules.ts';
 import type { Answer } from '../../support/answer.ts';
-import { startTestApp, untilConnected, type TestApp } from '../../support/app.ts';
-import { DEVICE_ID, runResult, sign } from '../../support/device.ts';
-import { send } from '../../support/raw-http.ts';
+import { startListeningApp, type ListeningApp } from '../../support/app.ts';
+import { DEVICE_ID, runResult } from '../../support/device.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { submitTo } from '../../support/submit.ts';
+import { fc } from '../../support/properties.ts';
 
 let redis: TestRedis;
-let app: TestApp;
-let listener: Listener;
+let app: ListeningApp;
 beforeAll(async () => {
   redis = await startTestRedis('--appendfsync', 'no');
-  app = await startTestApp(redis);
-  await untilConnected(app);
-  listener = await listen(app.app, { host: '127.0.0.1', port: 0, onRefused: app.connectionRefused });
+  app = await startListeningApp(redis);
 });
 afterAll(async () => {
-  await listener.close();
   await app.close();
   await redis.close();
 });
 
 const RUNS = { numRuns: 250 };
-const PATH = '/v1/run-results';
 
-const post = (body: string | Buffer) =>
-  send(listener.port, 'POST', PATH, { 'Content-Type': 'application/json', ...sign({ body }) }, body);
+const post = (body: string | Buffer) => submitTo(app.port, body);
 
 /** As JSON says it: nothing undefined, and -0 is 0. */
 const normalise = (value: unknown): unknown => JSON.parse(JSON.stringify(value));

@@ -12,6 +12,7 @@ import { CONFIGURATION_ID, DEVICE_ID, runResult, sign } from '../../support/devi
 import { exchange, openSocket, send } from '../../support/raw-http.ts';
 import { readRecord } from '../../support/stored.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { submitTo } from '../../support/submit.ts';
 
 let redis: TestRedis;
 let world: TestApp;
@@ -48,7 +49,7 @@ const submit = (body: string, headers: Record<string, string> = {}) =>
 
 /** Bytes as they are, which supertest would take for an object. */
 const submitBytes = (body: Buffer | string, headers: Record<string, string | string[]> = {}) =>
-  send(port, 'POST', '/v1/run-results', { 'Content-Type': 'application/json', ...sign({ body }), ...headers }, body);
+  submitTo(port, body, headers);
 
 async function expectRefused(answer: Answer, problem: Parameters<typeof expectProblem>[1], before: number) {
   const requestId = expectProblem(answer, problem);
@@ -58,7 +59,7 @@ async function expectRefused(answer: Answer, problem: Parameters<typeof expectPr
   expect(await world.counted(code)).toBe(before + 1);
 }
 
-test('an acceptable run result · is answered with its receipt · and is stored, told and counted once', async () => {
+test('an acceptable run result · is answered with its receipt · and is stored, reported and counted once', async () => {
   const before = await world.counted('accepted');
   const answer = await submit(JSON.stringify(runResult()));
 
@@ -97,8 +98,8 @@ test('an acceptable run result · is answered with its receipt · and is stored,
   expect(await redis.client.hget('runstate:{default}:counts', 'queued')).toBe('1');
   expect(await redis.client.lrange('runstate:{default}:deliveries:wait', 0, -1)).toEqual([deliveryId]);
 
-  const told = await world.told(answer.headers['x-request-id']);
-  expect(told).toMatchObject({
+  const logged = await world.told(answer.headers['x-request-id']);
+  expect(logged).toMatchObject({
     msg: 'submission',
     method: 'POST',
     route: '/v1/run-results',
@@ -326,7 +327,13 @@ test.each([
 ])('%s · is refused as unsupported-media-type · and nothing is stored', async (_what, headers) => {
   const before = await world.counted('unsupported-media-type');
   const body = JSON.stringify(whole);
-  const answer = await send(port, 'POST', '/v1/run-results', { ...sign({ body }), ...headers }, body);
+  const answer = await send({
+    port,
+    method: 'POST',
+    path: '/v1/run-results',
+    headers: { ...sign({ body }), ...headers },
+    body,
+  });
   await expectRefused(answer, { ...UNSUPPORTED, detail: 'send application/json in UTF-8, not encoded' }, before);
 });
 
@@ -419,7 +426,7 @@ test.each([
   expect(await world.told(requestId)).toMatchObject({ status: 422 });
 });
 
-test('a sender that goes away in the middle of its body · is told of as refused · and is counted as nothing accepted', async () => {
+test('a sender that goes away in the middle of its body · is reported as refused · and is counted as nothing accepted', async () => {
   const accepted = await world.counted('accepted');
   const before = await world.counted('bad-request');
   const body = JSON.stringify(whole);

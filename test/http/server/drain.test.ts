@@ -38,7 +38,7 @@ async function start(which: 'api' | 'worker', env: Record<string, string>) {
         });
   processes.push(started);
   const port = Number((await started.line(which === 'api' ? 'listening' : 'working'))['port']);
-  await until('it is ready', async () => (await send(port, 'GET', '/readyz', {}, null)).status === 200);
+  await until('it is ready', async () => (await send({ port, method: 'GET', path: '/readyz' })).status === 200);
   return { process: started, port };
 }
 
@@ -92,12 +92,12 @@ test('a worker asked to stop · takes no more work, its health port not ready an
   const askedAt = performance.now();
   process.signal('SIGTERM');
   await process.line('stopping');
-  expect(await send(port, 'GET', '/readyz', {}, null)).toMatchObject({
+  expect(await send({ port, method: 'GET', path: '/readyz' })).toMatchObject({
     status: 503,
     headers: { connection: 'close' },
     body: { status: 'failing', checks: { process: { ok: false } } },
   });
-  expect(await send(port, 'GET', '/livez', {}, null)).toMatchObject({ status: 200 });
+  expect(await send({ port, method: 'GET', path: '/livez' })).toMatchObject({ status: 200 });
   expect(await process.ended).toBe(0);
   expect(performance.now() - askedAt).toBeGreaterThan(DRAIN_MS - 20);
 });

@@ -6,7 +6,7 @@ import { connect as connectSecurely } from 'node:tls';
 import { afterEach, expect, test } from 'vitest';
 import { sweep } from '../../hostile/hang-ups.ts';
 import { openStage } from '../../hostile/stage.ts';
-import { freePort } from '../../support/graph.ts';
+import { freePort } from '../../support/free-port.ts';
 import { exchange, openSocket } from '../../support/raw-http.ts';
 
 const nowS = () => Math.floor(Date.now() / 1000);
@@ -54,7 +54,7 @@ test('thousands of requests in one packet, none of whose answers is read · at e
   expect(stage.ended()).toEqual([]);
 }, 60_000);
 
-test('whoever hangs up · at both listeners of the sandbox · ends it neither', async () => {
+test('callers that hang up · at both listeners of the sandbox · ends it neither', async () => {
   const [port, controlPort] = [await freePort(), await freePort()];
   const args = ['src/cli/main.ts', 'sandbox', '--port', `${port}`, '--control-port', `${controlPort}`];
   const sandbox = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });

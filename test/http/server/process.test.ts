@@ -7,6 +7,7 @@ import { DEVICE_ID, GROUP_KEY, OLD_GROUP_KEY, runResult, sign } from '../../supp
 import { startApi, startProcess, type TestProcess } from '../../support/process.ts';
 import { exchange, openSocket, send } from '../../support/raw-http.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { submitTo } from '../../support/submit.ts';
 import { until } from '../../support/until.ts';
 
 let redis: TestRedis;
@@ -29,7 +30,7 @@ async function start(env: Record<string, string> = {}, { ready = true } = {}) {
     ...env,
   });
   processes.push(started.api);
-  const isReady = async () => (await send(started.port, 'GET', '/readyz', {}, null)).status === 200;
+  const isReady = async () => (await send({ port: started.port, method: 'GET', path: '/readyz' })).status === 200;
   if (ready) await until('the API is ready', isReady);
   return started;
 }
@@ -42,7 +43,7 @@ function startBroken(env: Record<string, string>): TestProcess {
 
 const submit = (port: number, changes: Record<string, unknown> = {}) => {
   const body = JSON.stringify(runResult(changes));
-  return send(port, 'POST', '/v1/run-results', { 'Content-Type': 'application/json', ...sign({ body }) }, body);
+  return submitTo(port, body);
 };
 
 test('PORT=0 · picks a free port · and the start line logs it', async () => {
@@ -87,11 +88,14 @@ test.each<[string, () => Promise<void> | void, () => Promise<void> | void]>([
   await lose();
   const { port } = await start({}, { ready: false });
   expect(await submit(port)).toMatchObject({ status: 503, body: { code: 'queue-unavailable' } });
-  expect(await send(port, 'GET', '/readyz', {}, null)).toMatchObject({ status: 503, body: { status: 'failing' } });
-  expect(await send(port, 'GET', '/livez', {}, null)).toMatchObject({ status: 200 });
+  expect(await send({ port, method: 'GET', path: '/readyz' })).toMatchObject({
+    status: 503,
+    body: { status: 'failing' },
+  });
+  expect(await send({ port, method: 'GET', path: '/livez' })).toMatchObject({ status: 200 });
   await mend();
   await until('a submission is accepted', async () => (await submit(port)).status === 202, 2000);
-  expect(await send(port, 'GET', '/readyz', {}, null)).toMatchObject({ status: 200, body: { status: 'ok' } });
+  expect(await send({ port, method: 'GET', path: '/readyz' })).toMatchObject({ status: 200, body: { status: 'ok' } });
 });
 
 test('SIGTERM in the middle of a request · lets it finish · and the process ends with 0', async () => {
@@ -153,16 +157,20 @@ test('a run with every kind of answer · leaves no secret and nothing a device w
     Authorization: 'Bearer wrong-TOKEN',
   };
   const headers = { 'Content-Type': 'application/json', ...wrong };
-  expect((await send(port, 'POST', '/v1/run-results', headers, body)).status).toBe(401);
-  expect((await send(port, 'POST', '/v1/run-results', headers, body.slice(0, -1))).status).toBe(401);
+  expect((await send({ port, method: 'POST', path: '/v1/run-results', headers, body })).status).toBe(401);
+  expect((await send({ port, method: 'POST', path: '/v1/run-results', headers, body: body.slice(0, -1) })).status).toBe(
+    401,
+  );
   const broken = body.slice(0, -1);
   const signed = { 'Content-Type': 'application/json', ...sign({ body: broken }) };
-  expect((await send(port, 'POST', '/v1/run-results', signed, broken)).status).toBe(400);
+  expect((await send({ port, method: 'POST', path: '/v1/run-results', headers: signed, body: broken })).status).toBe(
+    400,
+  );
   const path = `/v1/deliveries/${deliveryId}`;
   const operator = { Authorization: `Bearer ${OPERATOR_TOKEN}` };
-  expect((await send(port, 'GET', path, operator, null)).status).toBe(200);
-  expect((await send(port, 'GET', '/v1/status', operator, null)).status).toBe(200);
-  expect((await send(port, 'GET', '/SECRET-path?token=SECRET-query', {}, null)).status).toBe(404);
+  expect((await send({ port, method: 'GET', path, headers: operator })).status).toBe(200);
+  expect((await send({ port, method: 'GET', path: '/v1/status', headers: operator })).status).toBe(200);
+  expect((await send({ port, method: 'GET', path: '/SECRET-path?token=SECRET-query' })).status).toBe(404);
   expect((await exchange(port, `GARBAGE ${body}\r\n\r\n`)).status).toBe(400);
   await redis.client.config('SET', 'maxmemory', '1mb');
   expect((await submit(port, { ...secrets, runId: 'run-full' })).status).toBe(503);
@@ -212,8 +220,8 @@ test('a sender that goes away in the middle · is one log line · and nothing on
   socket.write(`POST /v1/run-results HTTP/1.1\r\n${head}\r\n`);
   await once(socket, 'data');
   socket.resetAndDestroy();
-  const told = await until('it is told', () => api.lines.find((line) => line['requestId'] === 'went-away'));
-  expect(told).toMatchObject({ msg: 'submission', outcome: 'refused', code: 'bad-request' });
+  const logged = await until('it is told', () => api.lines.find((line) => line['requestId'] === 'went-away'));
+  expect(logged).toMatchObject({ msg: 'submission', outcome: 'refused', code: 'bad-request' });
   api.signal('SIGTERM');
   expect(await api.ended).toBe(0);
   expect(api.stderr()).toBe('');

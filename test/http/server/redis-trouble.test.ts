@@ -1,13 +1,11 @@
 // Redis away, hung or full: every submission hears 503 within 2 s, none hangs, and within 2 s of its return all is well.
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { expectProblem, type Answer } from '../../support/answer.ts';
-import { OPERATOR_TOKEN, startTestApp, untilConnected, type TestApp } from '../../support/app.ts';
-import { runResult, sign } from '../../support/device.ts';
+import { OPERATOR_TOKEN, startListeningApp, type ListeningApp } from '../../support/app.ts';
+import { runResult } from '../../support/device.ts';
 import { send } from '../../support/raw-http.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { submitTo } from '../../support/submit.ts';
 import { until } from '../../support/until.ts';
 
 /** What a caller may have to wait. */
@@ -16,24 +14,17 @@ const BACK_WITHIN_MS = 2000;
 const MANY = 100;
 
 let redis: TestRedis;
-let world: TestApp;
-let server: Server;
+let world: ListeningApp;
 let port: number;
 let chance: number;
 
 beforeEach(async () => {
   chance = 0.5;
   redis = await startTestRedis();
-  world = await startTestApp(redis, { random: () => chance });
-  await untilConnected(world);
-  server = createServer((req, res) => {
-    world.app(req, res);
-  }).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  ({ port } = server.address() as AddressInfo);
+  world = await startListeningApp(redis, { random: () => chance });
+  ({ port } = world);
 });
 afterEach(async () => {
-  server.close();
   redis.signal('SIGCONT');
   await world.close();
   await redis.close();
@@ -41,9 +32,9 @@ afterEach(async () => {
 
 const submit = (runId: string, output = ''): Promise<Answer> => {
   const body = JSON.stringify(runResult({ runId, output }));
-  return send(port, 'POST', '/v1/run-results', { 'Content-Type': 'application/json', ...sign({ body }) }, body);
+  return submitTo(port, body);
 };
-const get = (path: string, headers: Record<string, string> = {}) => send(port, 'GET', path, headers, null);
+const get = (path: string, headers: Record<string, string> = {}) => send({ port, method: 'GET', path, headers });
 
 async function timed<T>(promise: Promise<T>): Promise<[T, number]> {
   const startedAt = performance.now();
@@ -134,7 +125,15 @@ test('Redis away · is answered with 503 at once, by the many too · and all is 
 
 test('Redis away · refuses what it would refuse anyway · without asking for the queue', async () => {
   await redis.kill();
-  expect(await send(port, 'POST', '/v1/run-results', { 'Content-Type': 'application/json' }, '{}')).toMatchObject({
+  expect(
+    await send({
+      port,
+      method: 'POST',
+      path: '/v1/run-results',
+      headers: { 'Content-Type': 'application/json' },
+      body: '{}',
+    }),
+  ).toMatchObject({
     status: 401,
   });
   expect(await submit('not a run id')).toMatchObject({ status: 422 });
@@ -208,12 +207,12 @@ test.each<[string, string[], string]>([
     const durability = name === 'appendonly' ? 'none' : name === 'appendfsync' ? value : 'always';
     expect(status).toMatchObject({ status: 200, body: { durability } });
     await redis.client.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
-    const told = await until('the durability is told', () => world.lines.find((line) => line['detail'] === detail));
-    expect(told).toMatchObject({ msg: 'durability in force', durability });
+    const logged = await until('the durability is told', () => world.lines.find((line) => line['detail'] === detail));
+    expect(logged).toMatchObject({ msg: 'durability in force', durability });
   },
 );
 
-test('a healthy Redis · is ok by every check · and told so once', async () => {
+test('a healthy Redis · is ok by every check · and reported once', async () => {
   expect(await get('/readyz')).toMatchObject({
     status: 200,
     body: {

@@ -80,7 +80,7 @@ test.each([
   expect(tookMs).toBeLessThan(2000);
 });
 
-test('a sender of half a body · is refused as request-timeout · told and counted, and nothing is stored', async () => {
+test('a sender of half a body · is refused as request-timeout · reported and counted, and nothing is stored', async () => {
   const before = await world.counted('request-timeout');
   const accepted = await world.counted('accepted');
   const answer = await exchange(listener.port, wire(length, BODY.slice(0, 20)));
@@ -163,8 +163,8 @@ test('connections beyond the limit · are dropped and counted · and one line a 
   const crowd = await Promise.all([1, 2, 3].map(() => openSocket(narrow.port)));
   expect(await Promise.all(crowd.map(readAll))).toEqual(['', '', '']);
   expect(await world.refusedConnections('connection-dropped')).toBe(3);
-  const told = world.lines.filter(({ code }) => code === 'connection-dropped');
-  expect(told).toMatchObject([{ msg: 'connection refused', requestId: null }]);
+  const dropped = world.lines.filter(({ code }) => code === 'connection-dropped');
+  expect(dropped).toMatchObject([{ msg: 'connection refused', requestId: null }]);
   for (const socket of [...silent, ...crowd]) socket.destroy();
   await narrow.close();
 });
@@ -219,7 +219,7 @@ test('a request for a tunnel · is refused as method-not-allowed · and cut', as
   expect(answer).toMatchObject({ status: 405, body: { code: 'method-not-allowed' } });
 });
 
-test('a request for a tunnel, and then a reset · is heard out · by whoever listens', async () => {
+test('a request for a tunnel, and then a reset · is handled · by both listeners', async () => {
   const socket = await openSocket(listener.port);
   socket.write('CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n');
   socket.resetAndDestroy();
@@ -313,7 +313,7 @@ test('closing · lets what is under way finish · and takes nothing new', async 
   agent.destroy();
 });
 
-test('a caller that resets its connection before its answer · is told of as such · and not counted as accepted', async () => {
+test('a caller that resets its connection before its answer · is reported as such · and not counted as accepted', async () => {
   const accepted = await world.counted('accepted');
   const { promise: arrived, resolve: arrive } = Promise.withResolvers<undefined>();
   const { promise: left, resolve: leave } = Promise.withResolvers<undefined>();

@@ -1,22 +1,19 @@
 // The shared budget on a real Redis: even slots over several workers, throttling, holds and their probes.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { createPermitQueue } from '../../../src/queue/budget/permit-queue.ts';
 import { keyOfHold } from '../../../src/domain/hold/hold.ts';
 import { KEYS, openTestBudget, type TestBudget } from '../../support/budget.ts';
 import { asking, failed, judge, notSent, ONE, OTHER, works } from '../../support/hold.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { startFreshRedis } from '../../support/fresh-redis.ts';
+import type { TestRedis } from '../../support/redis.ts';
 import { POLICY } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 let redis: TestRedis;
 let budgets: TestBudget[];
 
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
-beforeEach(async () => {
-  await redis.client.flushall();
+startFreshRedis((started) => void (redis = started));
+beforeEach(() => {
   budgets = [];
 });
 afterEach(async () => {
@@ -68,7 +65,7 @@ describe('slots', () => {
 });
 
 describe('a pace an older version kept', () => {
-  test('what it did not know begins anew · what it learned stays', async () => {
+  test('what it did not know starts over · what it learned stays', async () => {
     const budget = openBudget({ writesPer20s: 100 });
     await budget.acquire('write', asking());
     await redis.client.hset(KEYS.budget, 'pace.ceilingPer20s', 300);
@@ -84,8 +81,10 @@ describe('a pace an older version kept', () => {
 describe('throttling', () => {
   test('a Retry-After · stops every worker for that long · and a shorter one later does not shorten it', async () => {
     const [one, two] = [openBudget(), openBudget()];
-    expect(await one.throttle('write', false, 60_000, 0)).toBe(60_000);
-    expect(await one.throttle('write', false, 1000, 0)).toBeGreaterThan(59_000);
+    expect(await one.throttle({ kind: 'write', isProbe: false, retryAfterMs: 60_000, random: 0 })).toBe(60_000);
+    expect(await one.throttle({ kind: 'write', isProbe: false, retryAfterMs: 1000, random: 0 })).toBeGreaterThan(
+      59_000,
+    );
     for (const kind of ['write', 'read'] as const) {
       const turn = await two.acquire(kind, asking());
       expect(turn).toMatchObject({ granted: false, reason: 'throttled' });
@@ -98,7 +97,7 @@ describe('throttling', () => {
     const budget = openBudget();
     const waits: number[] = [];
     for (let episode = 0; episode < 5; episode++) {
-      waits.push(await budget.throttle('write', false, null, 0.999));
+      waits.push(await budget.throttle({ kind: 'write', isProbe: false, retryAfterMs: null, random: 0.999 }));
       await until('a slot', async () => (await budget.acquire('write', asking())).granted);
     }
     expect(waits).toEqual([20, 40, 80, 100, 100]);
@@ -107,8 +106,8 @@ describe('throttling', () => {
   test('a Retry-After that is shorter · again and again · does not shorten the wait', async () => {
     const budget = openBudget();
     const waits: number[] = [];
-    for (const told of [0, 0, 1, 0, 200]) {
-      waits.push(await budget.throttle('write', false, told, 0.999));
+    for (const retryAfterMs of [0, 0, 1, 0, 200]) {
+      waits.push(await budget.throttle({ kind: 'write', isProbe: false, retryAfterMs, random: 0.999 }));
       await until('a slot', async () => (await budget.acquire('write', asking())).granted);
     }
     expect(waits).toEqual([20, 40, 80, 100, 200]);
@@ -116,7 +115,9 @@ describe('throttling', () => {
 
   test('several answers of one episode · count once · so the wait grows once', async () => {
     const budget = openBudget();
-    const waits = await Promise.all([1, 2, 3].map(() => budget.throttle('write', false, null, 0.999)));
+    const waits = await Promise.all(
+      [1, 2, 3].map(() => budget.throttle({ kind: 'write', isProbe: false, retryAfterMs: null, random: 0.999 })),
+    );
     expect(Math.max(...waits)).toBeLessThanOrEqual(20);
   });
 });
@@ -184,7 +185,7 @@ describe('holds', () => {
     expect(await budget.acquire('write', asking())).toMatchObject({ granted: true, probes: [] });
   });
 
-  test('one delivery failing again and again · holds nobody · five different ones do', async () => {
+  test('one delivery failing again and again · begins no hold · five different ones do', async () => {
     const budget = openBudget({ holdProbeMs: 60_000 });
     const fail = async (id: string) => (await judge(budget, failed('uncertain', 'reset'), { id })).began.length;
     for (let attempt = 0; attempt < 20; attempt++) expect(await fail('d1')).toBe(0);
@@ -242,7 +243,7 @@ describe('holds', () => {
     expect(read).toBeLessThanOrEqual(1000);
   });
 
-  test('failures with a success in between · start over · and hold nobody', async () => {
+  test('failures with a success in between · start over · and begin no hold', async () => {
     const budget = openBudget();
     const fail = async (id: string) => (await judge(budget, failed('uncertain', 'reset'), { id })).began;
     for (const id of ['d1', 'd2', 'd3', 'd4']) await fail(id);
@@ -266,7 +267,7 @@ describe('the end of a throttle by hand', () => {
     const budget = openBudget();
     await budget.acquire('write', asking());
     const years = 1_795_000_000_000;
-    expect(await budget.throttle('write', false, years, 0)).toBe(years);
+    expect(await budget.throttle({ kind: 'write', isProbe: false, retryAfterMs: years, random: 0 })).toBe(years);
     expect(await budget.acquire('write', asking())).toMatchObject({ granted: false, reason: 'throttled' });
     expect(await budget.endThrottle()).toBeGreaterThan(Date.now() + years - 10_000);
     expect((await budget.state()).throttle).toBeNull();

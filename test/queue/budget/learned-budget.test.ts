@@ -55,7 +55,7 @@ describe('the pace', () => {
     const [one, two] = [openBudget(100), openBudget(100)];
     expect((await one.state()).writesPer20s).toBe(100);
     await use(one, ['write'], 12_000);
-    await one.throttle('write', false, 8000, 0);
+    await one.throttle({ kind: 'write', isProbe: false, retryAfterMs: 8000, random: 0 });
     const { writesPer20s } = await two.state();
     expect(writesPer20s).toBeGreaterThan(59);
     expect(writesPer20s).toBeLessThan(67);
@@ -87,8 +87,8 @@ describe('the pace', () => {
     const budget = openBudget(100);
     await use(budget, ['write'], 10_000);
     const before = (await budget.state()).writesPer20s;
-    await budget.throttle('read', false, 1000, 0);
-    await budget.throttle('write', true, 1000, 0);
+    await budget.throttle({ kind: 'read', isProbe: false, retryAfterMs: 1000, random: 0 });
+    await budget.throttle({ kind: 'write', isProbe: true, retryAfterMs: 1000, random: 0 });
     expect((await budget.state()).writesPer20s).toBe(before);
     expect(await budget.acquire('write', asking())).toMatchObject({ granted: false, reason: 'throttled' });
   });
@@ -102,7 +102,7 @@ describe('the pace', () => {
   test('learned before Redis crashed · is the pace afterwards · whatever start a later worker has', async () => {
     const budget = openBudget(100);
     await use(budget, ['write'], 10_000);
-    await budget.throttle('write', false, 10_000, 0);
+    await budget.throttle({ kind: 'write', isProbe: false, retryAfterMs: 10_000, random: 0 });
     const { writesPer20s } = await budget.state();
     await redis.kill();
     await redis.start();
@@ -121,10 +121,10 @@ describe('the pace', () => {
     expect((await later.state()).writesPer20s).toBeCloseTo(300, 3);
   });
 
-  test('under Redis’s clock stepping back an hour · waits as long as it was told to, again · and goes on', async () => {
+  test('when Redis’s clock is set back an hour · waits its Retry-After once more · and goes on', async () => {
     const budget = openBudget(100);
     await use(budget, ['write'], 10_000);
-    await budget.throttle('write', false, 5000, 0);
+    await budget.throttle({ kind: 'write', isProbe: false, retryAfterMs: 5000, random: 0 });
     await pass(-3_600_000);
     expect(await budget.acquire('write', asking())).toEqual({ granted: false, waitMs: 5000, reason: 'throttled' });
     await pass(5000);

@@ -1,5 +1,4 @@
 // The pace in Redis is the pace in src/domain: any history, played to both, leaves the same numbers.
-import fc from 'fast-check';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createPace, learn, PACE_MEMBERS, type Pace } from '../../../src/domain/pace/pace.ts';
 import { connect, disconnect, type RedisConnection } from '../../../src/queue/redis/connection.ts';
@@ -7,6 +6,7 @@ import { asking } from '../../support/hold.ts';
 import { KEYS, openTestBudget } from '../../support/budget.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { scriptClock, setTime } from '../../support/redis-clock.ts';
+import { fc } from '../../support/properties.ts';
 
 const BEGIN = 1_790_000_000_000;
 const BACKOFF = { baseMs: 2000, capMs: 300_000 };
@@ -56,11 +56,11 @@ test('any history of slots and refusals · played to Redis and to the pure pace 
         now = await setTime(clock, afterMs === -1 ? Math.max(now, (pace?.slotAt ?? now) + 0.001) : now + afterMs);
         pace ??= createPace(writesPer20s, now);
         if (refused) {
-          await budget.throttle('write', false, retryAfterMs, random);
+          await budget.throttle({ kind: 'write', isProbe: false, retryAfterMs, random });
           const throttles = Number(await clock.hget(KEYS.budget, 'throttles'));
           const backoffMs = random * Math.min(BACKOFF.capMs, BACKOFF.baseMs * 2 ** (throttles - 1));
-          const told = (retryAfterMs ?? -1) >= backoffMs;
-          pace = learn(pace, { kind: 'throttled', waitMs: Math.max(retryAfterMs ?? 0, backoffMs), told }, now);
+          const announced = (retryAfterMs ?? -1) >= backoffMs;
+          pace = learn(pace, { kind: 'throttled', waitMs: Math.max(retryAfterMs ?? 0, backoffMs), announced }, now);
           played.refused += 1;
         } else if ((await budget.acquire('write', asking())).granted) {
           pace = learn(pace, { kind: 'granted' }, now);

@@ -1,27 +1,27 @@
 // What one configuration's hold keeps: out of the way without a job, probed one at a time, back in front when it ends, lost by nobody.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { begin, supersede } from '../../../src/domain/delivery.ts';
 import { FORGOTTEN_AFTER_MS, keyOfHold } from '../../../src/domain/hold/hold.ts';
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
 import { toSecret } from '../../../src/config/secret.ts';
+import type { Stored } from '../../../src/queue/store/record.ts';
 import type { Tenant } from '../../../src/queue/tenant.ts';
 import { asking, failed, judge, ONE, OTHER, works } from '../../support/hold.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestTenant } from '../../support/tenant.ts';
+import { startFreshRedis } from '../../support/fresh-redis.ts';
+import type { TestRedis } from '../../support/redis.ts';
+import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 const HELD = keyOfHold('create', ONE);
+/** Probes are due at once, and none counts as lost while a test runs, however slow the machine is. */
+const SETTINGS = { writesPer20s: 100, holdProbeMs: 50, policy: { ...POLICY, attemptTimeoutMs: 600_000 } };
 
 let redis: TestRedis;
 let queue: Tenant;
 
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
+startFreshRedis((started) => void (redis = started));
 beforeEach(async () => {
-  await redis.client.flushall();
-  queue = await openTestTenant(redis, { writesPer20s: 100, holdProbeMs: 50 });
+  queue = await openTestTenant(redis, SETTINGS);
 });
 afterEach(() => queue.close());
 
@@ -56,8 +56,21 @@ async function takeAll(count: number): Promise<void> {
     const id = await takeJob();
     const stored = await queue.deliveries.load(id);
     const done = { status: 'delivered' as const, deliveredAt: 5, deviceRunStateId: `record of ${id}` };
-    if (stored) await queue.deliveries.save(stored, { ...stored.delivery, ...done }, 5);
+    if (stored) await queue.deliveries.save(stored, { ...stored.delivery, ...done }, { now: 5 });
   }
+}
+/** As a worker does before it sends anything. */
+async function announce(id: string): Promise<Stored> {
+  const stored = await queue.deliveries.load(id);
+  const announced = stored && (await queue.deliveries.save(stored, begin(stored.delivery, 5), { now: 5 }));
+  if (announced?.kind !== 'saved') throw new Error('not announced');
+  return announced.stored;
+}
+/** An attempt that did not create its record. */
+async function tryOnce(id: string, nextInMs: number): Promise<void> {
+  const announced = await announce(id);
+  const waiting = { ...announced.delivery, status: 'waiting' as const, intent: null, dueAt: 6 + nextInMs };
+  expect((await queue.deliveries.save(announced, waiting, { now: 6 })).kind).toBe('saved');
 }
 async function feedAll(): Promise<void> {
   while ((await queue.deliveries.promote()).nextInMs === 0);
@@ -103,7 +116,7 @@ describe('while one configuration is held', () => {
     expect(new Set(probed).size).toBe(3);
   });
 
-  test('a worker killed with the probe · leaves it in work · and another takes it up or chooses anew', async () => {
+  test('a worker killed with the probe · leaves it unfinished · and another takes it over or chooses again', async () => {
     await holdOne();
     const id = await accept(1);
     await until('it is chosen', async () => (await queue.deliveries.promote()).count > 0);
@@ -145,9 +158,7 @@ describe('while one configuration is held', () => {
     const id = await accept(1);
     await takeJob();
     await holdOne();
-    const stored = await queue.deliveries.load(id);
-    const marked = stored && (await queue.deliveries.save(stored, begin(stored.delivery, 5), 5));
-    if (marked?.kind !== 'saved') throw new Error('not marked');
+    await announce(id);
     await queue.deliveries.park(id, HELD);
     expect(await parked()).toEqual([]);
     expect(await redis.client.zscore(queue.keys.promoted, id)).not.toBeNull();
@@ -163,7 +174,7 @@ describe('while one configuration is held', () => {
     for (const id of all) {
       const stored = await queue.deliveries.load(id);
       if (!stored) throw new Error('not stored');
-      const saved = await queue.deliveries.save(stored, supersede(stored.delivery, newer), 5);
+      const saved = await queue.deliveries.save(stored, supersede(stored.delivery, newer), { now: 5 });
       expect(saved.kind).toBe('saved');
     }
     expect(await parked()).toEqual([]);
@@ -210,11 +221,7 @@ describe('once the hold has ended', () => {
   test('one that was tried before · comes back among those put off · and is tried again', async () => {
     const id = await accept(1);
     await takeJob();
-    const stored = await queue.deliveries.load(id);
-    const marked = stored && (await queue.deliveries.save(stored, begin(stored.delivery, 5), 5));
-    if (marked?.kind !== 'saved') throw new Error('not marked');
-    const waiting = { ...marked.stored.delivery, status: 'waiting' as const, mark: null, dueAt: 5 };
-    expect((await queue.deliveries.save(marked.stored, waiting, 6)).kind).toBe('saved');
+    await tryOnce(id, -1);
     await holdOne();
     await queue.deliveries.park(id, HELD);
     await release();
@@ -228,10 +235,10 @@ describe('with sealed run results', () => {
 
   beforeEach(async () => {
     await queue.close();
-    queue = await openTestTenant(redis, { writesPer20s: 100, holdProbeMs: 50, payloadKeys: KEYS });
+    queue = await openTestTenant(redis, { ...SETTINGS, payloadKeys: KEYS });
   });
 
-  test('what is parked · is told by its configuration without being opened · and comes back whole', async () => {
+  test('a parked delivery · is known by its configuration without being decrypted · and comes back whole', async () => {
     await holdOne();
     const ids = await Promise.all([1, 2, 3, 4, 5].map((number) => accept(number)));
     await feedAll();
@@ -250,11 +257,7 @@ describe('with sealed run results', () => {
   test('one that was tried before · is parked and comes back · though its record changed', async () => {
     const id = await accept(1);
     await takeJob();
-    const stored = await queue.deliveries.load(id);
-    const marked = stored && (await queue.deliveries.save(stored, begin(stored.delivery, 5), 5));
-    if (marked?.kind !== 'saved') throw new Error('not marked');
-    const waiting = { ...marked.stored.delivery, status: 'waiting' as const, mark: null, dueAt: 5 };
-    expect((await queue.deliveries.save(marked.stored, waiting, 6)).kind).toBe('saved');
+    await tryOnce(id, -1);
     await holdOne();
     await queue.deliveries.park(id, HELD);
     expect(await parked()).toEqual([id]);
@@ -270,7 +273,7 @@ describe('with failures first', () => {
 
   beforeEach(async () => {
     await queue.close();
-    queue = await openTestTenant(redis, { writesPer20s: 100, holdProbeMs: 60_000, priority: 'failures-first' });
+    queue = await openTestTenant(redis, { ...SETTINGS, holdProbeMs: 60_000, priority: 'failures-first' });
   });
 
   test('failures of a held configuration · stand in nobody’s way · and successes of others go', async () => {
@@ -311,11 +314,7 @@ test('retries that are due in crowds · have a share of the room · and new ones
     const id = await accept(number, OTHER);
     await redis.client.lrem(`${queue.keys.root}:deliveries:wait`, 0, id);
     await redis.client.del(`${queue.keys.root}:deliveries:${id}`);
-    const stored = await queue.deliveries.load(id);
-    const marked = stored && (await queue.deliveries.save(stored, begin(stored.delivery, 5), 5));
-    if (marked?.kind !== 'saved') throw new Error('not marked');
-    const waiting = { ...marked.stored.delivery, status: 'waiting' as const, mark: null, dueAt: 6 };
-    expect((await queue.deliveries.save(marked.stored, waiting, 5)).kind).toBe('saved');
+    await tryOnce(id, 1);
     await queue.deliveries.promote();
   }
   await redis.client.del(`${queue.keys.root}:deliveries:wait`);

@@ -1,7 +1,7 @@
 // Redis's clock as a process knows it: followed where it steps, kept while Redis is slow or away, wary after sleep.
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { openRedisClock, type RedisClock } from '../../../src/queue/redis/clock.ts';
-import { connect, disconnect, settled, type RedisConnection } from '../../../src/queue/redis/connection.ts';
+import { connect, disconnect, waitUntilReady, type RedisConnection } from '../../../src/queue/redis/connection.ts';
 import { scriptClock, setTime } from '../../support/redis-clock.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { until } from '../../support/until.ts';
@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => redis.close());
 beforeEach(async () => {
   connection = connect(redis.config, 'work', () => undefined);
-  await settled(connection);
+  await waitUntilReady(connection);
   scriptClock(connection);
   await setTime(connection, T);
   machine = { elapsed: 5000, wall: T + 240_000 };

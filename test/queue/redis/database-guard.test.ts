@@ -3,9 +3,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { Redis } from 'ioredis';
-import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createSandbox } from '../../../src/sandbox/sandbox.ts';
-import { createHealth } from '../../../src/api/readiness.ts';
 import { toSecret } from '../../../src/config/secret.ts';
 import type { RedisConfig } from '../../../src/config/redis.ts';
 import type { Tenant } from '../../../src/queue/tenant.ts';
@@ -13,7 +11,7 @@ import { OPERATOR_TOKEN } from '../../support/app.ts';
 import { GROUP_KEY, runResult, sign } from '../../support/device.ts';
 import { startApi, startProcess } from '../../support/process.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestTenant } from '../../support/tenant.ts';
+import { aRun, openTestTenant, healthOf } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 let redis: TestRedis;
@@ -34,7 +32,7 @@ async function open(config: Partial<RedisConfig> & { kind: 'single' }, purpose: 
 }
 
 const at = (suffix: string) => ({ kind: 'single' as const, url: toSecret(`${redis.url}${suffix}`) });
-const readinessOf = (queue: Tenant) => createHealth({ tenant: queue, metrics: createMetrics() }).readiness();
+const readinessOf = (queue: Tenant) => healthOf(queue).readiness();
 const trouble = async (queue: Tenant) => {
   const { status, checks } = await readinessOf(queue);
   return `${status}: ${checks['redis']?.detail ?? ''}`;
@@ -108,7 +106,7 @@ test('a user without the right to SELECT · writes to no other database', async 
   expect(await redis.client.dbsize()).toBe(0);
 });
 
-test('a password that is wrong from the next connection on · is told · and a changed file helps without a restart', async () => {
+test('a password that is wrong from the next connection on · is reported · and a changed file helps without a restart', async () => {
   const path = join(redis.directory, 'password');
   await writeFile(path, ' first \n');
   await redis.client.config('SET', 'requirepass', 'first');

@@ -44,7 +44,7 @@ test('a Redis as it should be · tells its facts · and keeps no trace of the qu
   expect(await redis.client.keys('*')).toEqual([]);
 });
 
-test('eviction, a weaker fsync, a limit · are told', async () => {
+test('eviction, a weaker fsync, a limit · are reported', async () => {
   await redis.client.config('SET', 'appendfsync', 'everysec', 'maxmemory-policy', 'allkeys-lru', 'maxmemory', '100mb');
   expect(await factsOf()).toMatchObject({
     maxmemoryBytes: 104_857_600,
@@ -68,14 +68,14 @@ test('a replica · refuses the write · and says why', async () => {
 });
 
 describe('one that cannot be used', () => {
-  test('no append-only file · is told as none', async () => {
+  test('no append-only file · is reported as none', async () => {
     const plain = await startTestRedis('--appendonly', 'no');
     const examined = await examineRedis(plain.config, Date.now);
     await plain.close();
     expect(examined).toMatchObject({ kind: 'facts', facts: { health: { durability: 'none' } } });
   });
 
-  test('one that wants a password · is told as such', async () => {
+  test('one that wants a password · is reported as such', async () => {
     const locked = await startTestRedis();
     await locked.client.config('SET', 'requirepass', 'right');
     const examined = await examineRedis(locked.config, Date.now);
@@ -83,7 +83,7 @@ describe('one that cannot be used', () => {
     expect(examined).toEqual({ kind: 'unreachable', detail: expect.stringContaining('NOAUTH') as string });
   });
 
-  test('nobody there · is told at once', async () => {
+  test('nobody there · is reported at once', async () => {
     const startedAt = performance.now();
     const url = toSecret(`unix:${join(directory, 'nobody.sock')}`);
     expect(await examineRedis({ kind: 'single', url, prefix: 'runstate' }, Date.now)).toEqual({

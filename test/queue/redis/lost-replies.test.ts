@@ -84,11 +84,11 @@ async function load(number: number) {
 async function makeDead(number: number): Promise<string> {
   const stored = await load(number);
   const dead = { ...stored.delivery, status: 'dead' as const };
-  expect((await queue.deliveries.save(stored, dead, Date.now())).kind).toBe('saved');
+  expect((await queue.deliveries.save(stored, dead, { now: Date.now() })).kind).toBe('saved');
   return stored.delivery.id;
 }
 
-test('an acceptance · is answered as accepted · and whoever comes later as a duplicate', async () => {
+test('an acceptance · is answered as accepted · and a later one as a duplicate', async () => {
   await accept(1);
   expect((await withLostReply(() => accept(2))).kind).toBe('accepted');
   expect((await accept(2)).kind).toBe('duplicate');
@@ -111,10 +111,10 @@ test('the same run twice in one call · is accepted once · also when asked agai
   expect(kinds.map(({ kind }) => kind)).toEqual(['accepted', 'duplicate']);
 });
 
-test('a save · is saved · so that a worker knows its own mark', async () => {
+test('a save · is saved · so that a worker knows its own intent', async () => {
   await makeDead(1);
   const stored = await load(2);
-  const saved = await withLostReply(() => queue.deliveries.save(stored, begin(stored.delivery, 5), 5));
+  const saved = await withLostReply(() => queue.deliveries.save(stored, begin(stored.delivery, 5), { now: 5 }));
   expect(saved).toMatchObject({ kind: 'saved', stored: { rev: 1 } });
   expect(await queue.deliveries.counts()).toMatchObject({ delivering: 1 });
 });
@@ -125,7 +125,9 @@ test('many saves at once · each hear their own answer', async () => {
   const winners = await withLostReply(() =>
     Promise.all(
       // Two for each: one of them comes too late.
-      all.flatMap((stored) => [1, 2].map((at) => queue.deliveries.save(stored, begin(stored.delivery, at), at))),
+      all.flatMap((stored) =>
+        [1, 2].map((at) => queue.deliveries.save(stored, begin(stored.delivery, at), { now: at })),
+      ),
     ),
   );
   expect(winners.map(({ kind }) => kind)).toEqual(Array.from({ length: 20 }, () => ['saved', 'stale']).flat());
@@ -153,14 +155,16 @@ test('a slot of the budget · is had · and used once', async () => {
   expect(await queue.budget.acquire('write', asking())).toMatchObject({ granted: false, reason: 'pace' });
 });
 
-test('a throttle, a failure, a hold and its end · are each counted once and told as new', async () => {
+test('a throttle, a failure, a hold and its end · are each counted once and reported as new', async () => {
   const { budget, keys } = queue;
   const probes = ['create' as const, keyOfHold('create', ONE)];
-  await budget.throttle('write', false, 1, 0.5);
+  await budget.throttle({ kind: 'write', isProbe: false, retryAfterMs: 1, random: 0.5 });
   await judge(budget, failed('forbidden'));
   await redis.client.flushall();
 
-  expect(await withLostReply(() => budget.throttle('write', false, 50, 0.5))).toBe(50);
+  expect(
+    await withLostReply(() => budget.throttle({ kind: 'write', isProbe: false, retryAfterMs: 50, random: 0.5 })),
+  ).toBe(50);
   expect(await redis.client.hget(keys.budget, 'throttles')).toBe('1');
   expect((await withLostReply(() => judge(budget, notSent('down')))).began).toEqual([]);
   expect(await redis.client.hget(keys.holds, 's:any')).toContain('"count":1');

@@ -86,15 +86,19 @@ const countConnections = async ({ client }: TestRedis) =>
     .trim()
     .split('\n').length;
 const countCreated = () => sandbox.records().length;
+const countDelivered = async ({ client }: TestRedis) =>
+  Number(await client.hget('runstate:{default}:counts', 'delivered'));
 
 test('submissions all the while · are taken and created again within seconds', async () => {
   expect(await submit('before')).toBe(202);
-  await until('the first is created', () => countCreated() === 1);
+  // Created and not yet noted, it would be looked up in Graph on B once its lock has expired.
+  await until('the first is delivered', async () => (await countDelivered(a)) === 1);
   await promoteB();
   let number = 0;
   await until('a submission is taken', async () => (await submit(`after-${number++}`)) === 202, WELL_WITHIN_MS);
-  await until('it is created', () => countCreated() === 2, WELL_WITHIN_MS);
-  await until('both are told', async () => (await b.client.hget('runstate:{default}:counts', 'delivered')) === '2');
+  // A submission that was answered 503 may have been stored all the same, and then it is created as well.
+  await until('it is created', () => countCreated() >= 2, WELL_WITHIN_MS);
+  await until('both are delivered', async () => (await countDelivered(b)) >= 2, WELL_WITHIN_MS);
   expect(await submit('before')).toBe(200);
   expect((await ready(url)).status).toBe('ok');
   expect((await ready(workerUrl)).status).toBe('ok');

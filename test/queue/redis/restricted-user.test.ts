@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { deriveDeviceKey } from '../../../src/domain/submission/device-key.ts';
-import { readDelivery, submit, type Agent } from '../../../src/device/agent.ts';
+import { readDelivery, submit, type DeviceClientOptions } from '../../../src/device/device-client.ts';
 import { createSandbox, type Sandbox } from '../../../src/sandbox/sandbox.ts';
 import { OPERATOR_TOKEN } from '../../support/app.ts';
 import { runCli } from '../../support/cli.ts';
@@ -65,7 +65,7 @@ async function denied(): Promise<string[]> {
 
 type World = Awaited<ReturnType<typeof start>>;
 
-const agent = ({ url }: World, number: number): Agent => ({
+const agent = ({ url }: World, number: number): DeviceClientOptions => ({
   baseUrl: url,
   deviceId: `device-${number}`,
   deviceKey: deriveDeviceKey(Buffer.from(GROUP_KEY, 'base64'), `device-${number}`).toString('base64'),
@@ -186,21 +186,22 @@ test('a user whose keys begin otherwise · stores nothing · and is not ready, w
 
 /** What we and BullMQ call on a connection that is no command, or one that needs no right. */
 const NO_COMMANDS = ['on', 'off', 'quit', 'disconnect', 'duplicate', 'defineCommand', 'call', 'config'];
-/** The scripts of BullMQ's that a queue without flows, priorities and schedulers runs. */
+/** The scripts of BullMQ's that queues without flows and schedulers run. */
 const BULLMQ_SCRIPTS =
-  /^(addStandardJob|moveToActive|moveToDelayed|moveToFinished|moveJobFromActiveToWait|moveStalledJobsToWait|extendLocks?|removeJob|getCounts|getRanges)$/;
+  /^(addStandardJob|addPrioritizedJob|changePriority|getCountsPerPriority|retryJob|moveToActive|moveToDelayed|moveToFinished|moveJobFromActiveToWait|moveStalledJobsToWait|extendLocks?|removeJob|getCounts|getRanges)$/;
 
 test('the documented rights · hold every command of ours and of the scripts of BullMQ’s that run · and no other', () => {
   const used = new Set<string>(['bzpopmin', 'eval', 'evalsha', 'scan', 'config|get']);
   const note = (text: string, pattern: RegExp) => {
-    for (const [, name = ''] of text.matchAll(pattern)) if (!NO_COMMANDS.includes(name)) used.add(name.toLowerCase());
+    for (const [, name = ''] of text.matchAll(pattern))
+      if (!NO_COMMANDS.includes(name)) used.add(name.toLowerCase().replace(/buffer$/, ''));
   };
   const load = createRequire(import.meta.url);
   const scripts = Object.values(
     load('bullmq/dist/cjs/scripts/index.js') as Record<string, { name: string; content: string }>,
   );
   const run = scripts.filter(({ name }) => BULLMQ_SCRIPTS.test(name));
-  expect(run).toHaveLength(11);
+  expect(run).toHaveLength(15);
   for (const { content } of run) note(content, /rcall\(\s*["'](\w+)["']/g);
   const room = new URL('../../../src/queue/', import.meta.url);
   for (const file of readdirSync(room, { recursive: true, encoding: 'utf8' })) {

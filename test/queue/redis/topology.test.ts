@@ -8,12 +8,11 @@ import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createConsumer } from '../../../src/queue/worker/consumer.ts';
 import { createPermitQueue } from '../../../src/queue/budget/permit-queue.ts';
 import type { Tenant } from '../../../src/queue/tenant.ts';
-import { createHealth } from '../../../src/api/readiness.ts';
 import { GROUP_KEY } from '../../support/device.ts';
 import { failed, judge, ONE, OTHER, works } from '../../support/hold.ts';
 import { documentedBeside, documentedRules } from '../../support/redis-rights.ts';
 import { createRedisServers, freeRedisPort, type RedisServers } from '../../support/redis-servers.ts';
-import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
+import { aRun, openTestTenant, POLICY, healthOf } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 let servers: RedisServers;
@@ -97,13 +96,15 @@ test.each(ACCESSES)(
     const addresses = ports.map((port) => `127.0.0.1:${port}`);
     const { config, isOpen } = await setUp(access, { REDIS_CLUSTER: addresses.join() });
     for (const port of ports) {
-      await servers.start(`node-${port}`, port, [
-        'cluster-enabled yes',
-        `cluster-config-file nodes-${port}.conf`,
-        'appendonly no',
-        'save ""',
-        ...(isOpen ? [] : [userLine([...rules, ...IN_CLUSTER])]),
-      ]);
+      await servers.start(`node-${port}`, port, {
+        lines: [
+          'cluster-enabled yes',
+          `cluster-config-file nodes-${port}.conf`,
+          'appendonly no',
+          'save ""',
+          ...(isOpen ? [] : [userLine([...rules, ...IN_CLUSTER])]),
+        ],
+      });
     }
     await servers.cluster(ports);
     const queue = await openTestTenant({ config });
@@ -112,7 +113,7 @@ test.each(ACCESSES)(
       expect(await queue.deliveries.counts()).toMatchObject({ delivered: 5, queued: 0 });
       expect((await queue.deliveries.accept(aRun(1), 1)).kind).toBe('duplicate');
       expect((await queue.deliveries.search('device-3')).deliveries).toHaveLength(1);
-      expect(await createHealth({ tenant: queue, metrics: createMetrics() }).readiness()).toMatchObject({
+      expect(await healthOf(queue).readiness()).toMatchObject({
         checks: { redis: { ok: true } },
       });
       await parkAndRelease(queue);
@@ -133,25 +134,21 @@ test.each(ACCESSES)(
       REDIS_SENTINEL_NAME: 'runs',
     });
     const secured = isOpen ? [] : [`masterauth ${ADMIN}`, userLine(rules)];
-    const first = await servers.start('master', master, [
-      'appendonly yes',
-      'appendfsync always',
-      'save ""',
-      'appenddirname master-aof',
-      'repl-diskless-sync-delay 0',
-      ...secured,
-    ]);
-    await servers.start('replica', replica, [
-      `replicaof 127.0.0.1 ${master}`,
-      'appendonly yes',
-      'save ""',
-      'appenddirname replica-aof',
-      ...secured,
-    ]);
-    await servers.start(
-      'sentinel',
-      sentinel,
-      [
+    const first = await servers.start('master', master, {
+      lines: [
+        'appendonly yes',
+        'appendfsync always',
+        'save ""',
+        'appenddirname master-aof',
+        'repl-diskless-sync-delay 0',
+        ...secured,
+      ],
+    });
+    await servers.start('replica', replica, {
+      lines: [`replicaof 127.0.0.1 ${master}`, 'appendonly yes', 'save ""', 'appenddirname replica-aof', ...secured],
+    });
+    await servers.start('sentinel', sentinel, {
+      lines: [
         `sentinel monitor runs 127.0.0.1 ${master} 1`,
         'sentinel down-after-milliseconds runs 1000',
         'sentinel failover-timeout runs 3000',
@@ -159,8 +156,8 @@ test.each(ACCESSES)(
           ? []
           : [`sentinel auth-pass runs ${ADMIN}`, userLine([`on >${USER.REDIS_PASSWORD} -@all`, ...AT_SENTINELS])]),
       ],
-      '--sentinel',
-    );
+      args: ['--sentinel'],
+    });
     const { cli } = servers;
     await until(
       'the replica is known',
@@ -178,7 +175,7 @@ test.each(ACCESSES)(
       if (!isOpen) expect([...(await denied(master)), ...(await denied(sentinel))]).toEqual([]);
       await servers.kill(first);
       // As a device does: what was not answered is sent again.
-      const after = await until('the replica accepts', () => acceptAll(queue, [4, 5]).catch(() => null), 40_000);
+      const after = await until('the replica accepts', () => acceptAll(queue, [4, 5]).catch(() => null), 90_000);
       await deliverAll(queue, [...before, ...after]);
       expect(await queue.deliveries.counts()).toMatchObject({ delivered: 5, queued: 0 });
     } finally {
@@ -186,13 +183,13 @@ test.each(ACCESSES)(
     }
     if (!isOpen) expect([...(await denied(replica)), ...(await denied(sentinel))]).toEqual([]);
   },
-  60_000,
+  120_000,
 );
 
 test('one server that speaks TLS alone · is reached by rediss, or by REDIS_TLS · and by nothing else', async () => {
   const port = await freeRedisPort();
   const { config } = await setUp('a restricted user and TLS', { REDIS_URL: `redis://127.0.0.1:${port}` });
-  await servers.start('single', port, ['appendonly no', 'save ""', userLine(rules)]);
+  await servers.start('single', port, { lines: ['appendonly no', 'save ""', userLine(rules)] });
   const { REDIS_USERNAME, REDIS_PASSWORD } = USER;
   const url = `rediss://${REDIS_USERNAME}:${REDIS_PASSWORD}@127.0.0.1:${port}`;
   for (const [number, reachable] of [

@@ -1,23 +1,16 @@
 // Dead letters: listed newest first page by page, replayed once, purged only when dead.
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { conclude } from '../../support/conclude.ts';
 import { begin } from '../../../src/domain/delivery.ts';
 import type { Tenant } from '../../../src/queue/tenant.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
+import { openFreshTenants } from '../../support/fresh-redis.ts';
+import type { TestRedis } from '../../support/redis.ts';
+import { aRun, POLICY } from '../../support/tenant.ts';
 
 let redis: TestRedis;
 let queue: Tenant;
 
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
-beforeEach(async () => {
-  await redis.client.flushall();
-  queue = await openTestTenant(redis);
-});
-afterEach(() => queue.close());
+openFreshTenants((opened) => void ({ redis, queue } = opened));
 
 /** Deliveries that Graph refused, odd ones with 400, even ones with 404; their jobs are gone, as after a worker’s attempt. */
 async function buryAll(count: number, diedAt: (number: number) => number): Promise<string[]> {
@@ -30,8 +23,13 @@ async function buryAll(count: number, diedAt: (number: number) => number): Promi
     const now = diedAt(number);
     const status = number % 2 === 0 ? 404 : 400;
     const rejected = { kind: 'rejected', status, detail: '', graph: { status, code: null, requestId: null } } as const;
-    const { delivery } = conclude(begin(stored.delivery, now), rejected, { now, random: 0, held: false }, POLICY);
-    expect((await queue.deliveries.save(stored, delivery, now)).kind).toBe('saved');
+    const { delivery } = conclude({
+      delivery: begin(stored.delivery, now),
+      outcome: rejected,
+      circumstances: { now, random: 0, held: false },
+      policy: POLICY,
+    });
+    expect((await queue.deliveries.save(stored, delivery, { now })).kind).toBe('saved');
     await redis.client.del(`${queue.keys.root}:deliveries:${delivery.id}`);
     await redis.client.lrem(`${queue.keys.root}:deliveries:wait`, 0, delivery.id);
     ids.push(delivery.id);

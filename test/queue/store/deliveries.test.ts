@@ -1,26 +1,19 @@
 // Deliveries in Redis: each run once, compare-and-set, one record for one delivery, nothing forgotten too early.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { conclude } from '../../support/conclude.ts';
 import { begin, type Outcome } from '../../../src/domain/delivery.ts';
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
 import type { Stored } from '../../../src/queue/store/record.ts';
 import type { Tenant } from '../../../src/queue/tenant.ts';
 import { toSecret, type Secret } from '../../../src/config/secret.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { openFreshTenants } from '../../support/fresh-redis.ts';
+import type { TestRedis } from '../../support/redis.ts';
 import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
 
 let redis: TestRedis;
 let queue: Tenant;
 
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
-beforeEach(async () => {
-  await redis.client.flushall();
-  queue = await openTestTenant(redis);
-});
-afterEach(() => queue.close());
+openFreshTenants((opened) => void ({ redis, queue } = opened));
 
 const created = (deviceRunStateId: string): Outcome => ({
   kind: 'created',
@@ -41,10 +34,15 @@ async function accepted(number: number | string): Promise<Stored> {
 }
 
 async function concluded(stored: Stored, outcome: Outcome, now = 2000) {
-  const marked = await queue.deliveries.save(stored, begin(stored.delivery, now), now);
-  if (marked.kind !== 'saved') throw new Error(marked.kind);
-  const { delivery } = conclude(marked.stored.delivery, outcome, { now, random: 0, held: false }, POLICY);
-  return queue.deliveries.save(marked.stored, delivery, now);
+  const announced = await queue.deliveries.save(stored, begin(stored.delivery, now), { now });
+  if (announced.kind !== 'saved') throw new Error(announced.kind);
+  const { delivery } = conclude({
+    delivery: announced.stored.delivery,
+    outcome,
+    circumstances: { now, random: 0, held: false },
+    policy: POLICY,
+  });
+  return queue.deliveries.save(announced.stored, delivery, { now });
 }
 
 describe('accepting', () => {
@@ -118,9 +116,9 @@ describe('accepting', () => {
 describe('saving', () => {
   test('a change on an older revision · is stale · and does nothing', async () => {
     const stored = await accepted(1);
-    expect((await queue.deliveries.save(stored, begin(stored.delivery, 5), 5)).kind).toBe('saved');
-    expect(await queue.deliveries.save(stored, begin(stored.delivery, 6), 6)).toEqual({ kind: 'stale' });
-    expect((await queue.deliveries.find(stored.delivery.id))?.mark?.at).toBe(5);
+    expect((await queue.deliveries.save(stored, begin(stored.delivery, 5), { now: 5 })).kind).toBe('saved');
+    expect(await queue.deliveries.save(stored, begin(stored.delivery, 6), { now: 6 })).toEqual({ kind: 'stale' });
+    expect((await queue.deliveries.find(stored.delivery.id))?.intent?.at).toBe(5);
   });
 
   test('a delivered run · is remembered for the dedupe window without its output · and answered as a duplicate', async () => {

@@ -2,32 +2,29 @@
 import { createHmac, hash } from 'node:crypto';
 import { once } from 'node:events';
 import type { Redis } from 'ioredis';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { toSaid, type Said } from '../../../src/domain/submission/fingerprinted-text.ts';
 import { openFingerprintSecrets } from '../../../src/queue/store/fingerprint-secrets.ts';
 import { createFingerprints } from '../../../src/queue/store/fingerprints.ts';
-import { connect, disconnect, settled } from '../../../src/queue/redis/connection.ts';
+import { connect, disconnect, waitUntilReady } from '../../../src/queue/redis/connection.ts';
 import { createPayloadCipher } from '../../../src/queue/store/payload-cipher.ts';
 import { FIRST_PAYLOAD_KEY, FIRST_RECORDS } from '../../support/first-version.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { startFreshRedis } from '../../support/fresh-redis.ts';
+import type { TestRedis } from '../../support/redis.ts';
 import { aRun } from '../../support/tenant.ts';
 
 const HASH = 'runstate:{default}:fingerprint-secrets';
 const [A, B, C] = [1, 2, 3].map((byte) => Buffer.alloc(32, byte)) as [Buffer, Buffer, Buffer];
 
 let redis: TestRedis;
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
-beforeEach(() => redis.client.flushall());
+startFreshRedis((started) => void (redis = started));
 
 const said = (changes: object = {}) => toSaid({ ...aRun(1), output: 'cctk --setuppwd=Geheim1', ...changes });
 
 /** A process of its own: its connection, its keys. */
 async function openProcess(keys: readonly Buffer[]) {
   const connection = connect(redis.config, 'answer', () => undefined);
-  await settled(connection);
+  await waitUntilReady(connection);
   const prints = createFingerprints(openFingerprintSecrets(connection, HASH, keys), createPayloadCipher([]));
   return {
     make: async (what: Said) => (await prints.ready())(what),
@@ -68,7 +65,7 @@ describe('a fingerprint', () => {
     },
   );
 
-  test('with all of Redis in hand, but no key · cannot be tried · on any guess', async () => {
+  test('with everything that Redis holds, but no key · cannot be tried · on any guess', async () => {
     const found = await make([A, B]);
     const values = Object.values(await redis.client.hgetall(HASH));
     expect(values).toHaveLength(2);
@@ -107,7 +104,7 @@ describe('keys that change', () => {
     expect(JSON.stringify(await redis.client.hgetall(HASH))).not.toContain(secret);
   });
 
-  test('every key replaced at once · the run is known by what no secret is in · and new ones are told apart in full', async () => {
+  test('every key replaced at once · the run is known by what no secret is in · and new ones are distinguished in full', async () => {
     const found = await make([A]);
     expect(await isOf([B], found)).toBe(true);
     expect(await isOf([B], found, said({ exitCode: 1 }))).toBe(false);
@@ -129,7 +126,7 @@ describe('keys that change', () => {
     expect(await early.isOf(found, said({ output: 'other' }))).toBe(false);
   });
 
-  test('a Redis that forgot the secret, and a new connection · is told it again · by who has it', async () => {
+  test('a Redis that forgot the secret, and a new connection · gets it again · from a process that has it', async () => {
     await using process = await openProcess([A]);
     const found = await process.make(said());
     await redis.client.del(HASH);

@@ -1,5 +1,5 @@
 // A Graph that keeps one row per device: every run is delivered at once, and the earlier ones say that theirs was replaced.
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { Delivery, Outcome } from '../../../src/domain/delivery.ts';
 import { createEvents } from '../../../src/telemetry/events.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
@@ -9,8 +9,9 @@ import { createConsumer, type Consumer } from '../../../src/queue/worker/consume
 import { createPermitQueue } from '../../../src/queue/budget/permit-queue.ts';
 import type { Tenant } from '../../../src/queue/tenant.ts';
 import { createDeliver } from '../../../workers/deliver.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
+import { openFreshTenants } from '../../support/fresh-redis.ts';
+import type { TestRedis } from '../../support/redis.ts';
+import { aRun, POLICY } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 let redis: TestRedis;
@@ -22,13 +23,8 @@ let creates: number;
 /** Creates whose answer is lost after they were carried out. */
 let lost: Set<string>;
 
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
-beforeEach(async () => {
-  await redis.client.flushall();
-  queue = await openTestTenant(redis);
+openFreshTenants((opened) => void ({ redis, queue } = opened));
+beforeEach(() => {
   [rows, creates, lost] = [new Map<string, string>(), 0, new Set()];
   consumer = createConsumer({
     ...queue,
@@ -57,7 +53,6 @@ beforeEach(async () => {
 });
 afterEach(async () => {
   await consumer.close();
-  await queue.close();
 });
 
 const created = (deviceRunStateId: string): Outcome => ({

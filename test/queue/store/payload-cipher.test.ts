@@ -1,7 +1,7 @@
 // Sealed text: opened by whoever has the key and the id, by nobody else, and as it is where there are no keys.
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { createPayloadCipher, DecryptionFailed } from '../../../src/queue/store/payload-cipher.ts';
+import { fc } from '../../support/properties.ts';
 
 const KEY = Buffer.alloc(32, 1);
 const OLD_KEY = Buffer.alloc(32, 2);

@@ -1,15 +1,16 @@
 // Waiting for the next attempt: by Redis's clock alone, no longer than was meant when that steps, whatever earlier versions left.
 import { Queue } from 'bullmq';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { begin, type Delivery } from '../../../src/domain/delivery.ts';
 import { createDeliveries, type Deliveries } from '../../../src/queue/store/deliveries.ts';
 import { openFingerprintSecrets } from '../../../src/queue/store/fingerprint-secrets.ts';
 import { createFingerprints } from '../../../src/queue/store/fingerprints.ts';
 import { createKeys, QUEUE_NAME } from '../../../src/queue/redis/keys.ts';
-import { connect, disconnect, settled, type RedisConnection } from '../../../src/queue/redis/connection.ts';
+import { connect, disconnect, waitUntilReady, type RedisConnection } from '../../../src/queue/redis/connection.ts';
 import { createPayloadCipher } from '../../../src/queue/store/payload-cipher.ts';
 import { scriptClock, setTime } from '../../support/redis-clock.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { startFreshRedis } from '../../support/fresh-redis.ts';
+import type { TestRedis } from '../../support/redis.ts';
 import { aRun, POLICY } from '../../support/tenant.ts';
 
 const T = Date.UTC(2026, 10, 23, 10);
@@ -24,14 +25,10 @@ let queue: Queue;
 let deliveries: Deliveries;
 let now: number;
 
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
+startFreshRedis((started) => void (redis = started));
 beforeEach(async () => {
-  await redis.client.flushall();
   connection = connect(redis.config, 'work', () => undefined);
-  await settled(connection);
+  await waitUntilReady(connection);
   scriptClock(connection);
   queue = new Queue(QUEUE_NAME, { connection, prefix: keys.root, skipVersionCheck: true });
   const settings = {
@@ -44,7 +41,16 @@ beforeEach(async () => {
   };
   const seal = createPayloadCipher([]);
   const prints = createFingerprints(openFingerprintSecrets(connection, keys.fingerprintSecrets, []), seal);
-  deliveries = createDeliveries(connection, queue, keys, 'default', seal, prints, settings, () => now);
+  deliveries = createDeliveries({
+    redis: connection,
+    queue,
+    keys,
+    tenantId: 'default',
+    cipher: seal,
+    fingerprints: prints,
+    settings,
+    clock: () => now,
+  });
   await clockShows(T);
 });
 afterEach(async () => {
@@ -69,10 +75,10 @@ async function tryInVain(number: number, waitMs: number): Promise<string> {
   const { id } = await accept(number);
   await queue.remove(id);
   const stored = await deliveries.load(id);
-  const marked = stored && (await deliveries.save(stored, begin(stored.delivery, now), now));
-  if (marked?.kind !== 'saved') throw new Error('not marked');
-  const waiting = { ...marked.stored.delivery, status: 'waiting' as const, mark: null, dueAt: now + waitMs };
-  expect((await deliveries.save(marked.stored, waiting, now)).kind).toBe('saved');
+  const announced = stored && (await deliveries.save(stored, begin(stored.delivery, now), { now }));
+  if (announced?.kind !== 'saved') throw new Error('not announced');
+  const waiting = { ...announced.stored.delivery, status: 'waiting' as const, intent: null, dueAt: now + waitMs };
+  expect((await deliveries.save(announced.stored, waiting, { now })).kind).toBe('saved');
   return id;
 }
 
@@ -133,7 +139,7 @@ describe('a delivery put off', () => {
     const [ended, gone] = [await tryInVain(1, 60_000), await tryInVain(2, 60_000)];
     const stored = await deliveries.load(ended);
     if (!stored) throw new Error('not stored');
-    await deliveries.save(stored, { ...stored.delivery, status: 'dead' }, now);
+    await deliveries.save(stored, { ...stored.delivery, status: 'dead' }, { now });
     await connection.del(keys.delivery(gone));
     await deliveries.forget(gone);
     expect(await connection.zcard(keys.putOff)).toBe(0);

@@ -1,7 +1,6 @@
 // SUPERSEDE=on: the newest that stands is enough, a dead one stands for nothing, a clock that is wrong takes no part; held to a model.
 import { Queue } from 'bullmq';
-import fc from 'fast-check';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { begin, isReplaceable, replay, type Delivery, type Status } from '../../../src/domain/delivery.ts';
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
 import { createAcceptance, type Accept } from '../../../src/queue/store/acceptance.ts';
@@ -10,10 +9,12 @@ import { createFingerprints } from '../../../src/queue/store/fingerprints.ts';
 import { createKeys, QUEUE_NAME } from '../../../src/queue/redis/keys.ts';
 import { createWaitingList, type WaitingList } from '../../../src/queue/store/waiting-list.ts';
 import { createRecords, type Records } from '../../../src/queue/store/records.ts';
-import { connect, disconnect, settled, type RedisConnection } from '../../../src/queue/redis/connection.ts';
+import { connect, disconnect, waitUntilReady, type RedisConnection } from '../../../src/queue/redis/connection.ts';
 import { createPayloadCipher } from '../../../src/queue/store/payload-cipher.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { startFreshRedis } from '../../support/fresh-redis.ts';
+import type { TestRedis } from '../../support/redis.ts';
 import { aRun } from '../../support/tenant.ts';
+import { fc } from '../../support/properties.ts';
 
 const T = Date.UTC(2026, 10, 23, 12);
 const DAY_MS = 86_400_000;
@@ -32,33 +33,23 @@ let accept: Accept;
 let isKilled: boolean;
 let underWay: Promise<unknown>[];
 
-beforeAll(async () => {
-  redis = await startTestRedis('--appendonly', 'no');
-});
-afterAll(() => redis.close());
+startFreshRedis((started) => void (redis = started), '--appendonly', 'no');
 beforeEach(async () => {
-  await redis.client.flushall();
   connection = connect(redis.config, 'work', () => undefined);
-  await settled(connection);
+  await waitUntilReady(connection);
   queue = new Queue(QUEUE_NAME, { connection, prefix: keys.root, skipVersionCheck: true });
-  waitingList = createWaitingList(connection, queue, keys, 10, 60_000);
-  records = createRecords(connection, waitingList, keys, 'default', seal, {
-    dedupeWindowMs: WINDOW_MS,
-    supersede: true,
-  });
+  waitingList = createWaitingList({ redis: connection, queue, keys, window: 10, probeLostMs: 60_000 });
+  const parts = { redis: connection, waitingList, keys, tenantId: 'default', cipher: seal };
+  records = createRecords({ ...parts, settings: { dedupeWindowMs: WINDOW_MS, supersede: true } });
   [isKilled, underWay] = [false, []];
-  accept = createAcceptance(
-    connection,
-    keys,
-    waitingList,
-    'default',
-    seal,
-    createFingerprints(openFingerprintSecrets(connection, keys.fingerprintSecrets, []), seal),
-    { priority: 'fifo', supersede: true },
-    (older, newer) => {
+  accept = createAcceptance({
+    ...parts,
+    fingerprints: createFingerprints(openFingerprintSecrets(connection, keys.fingerprintSecrets, []), seal),
+    settings: { priority: 'fifo', supersede: true },
+    onSuperseded: (older, newer) => {
       if (!isKilled) underWay.push(records.replace(older, newer, T));
     },
-  );
+  });
 });
 afterEach(async () => {
   await queue.close();
@@ -79,13 +70,13 @@ async function arrive(result: RunResult, acceptedAt = T): Promise<string> {
 async function change(id: string, next: (delivery: Delivery) => Delivery): Promise<void> {
   const stored = await records.load(id);
   if (!stored) throw new Error(`no record of ${id}`);
-  expect(await records.save(stored, next(stored.delivery), T)).toMatchObject({ kind: 'saved' });
+  expect(await records.save(stored, next(stored.delivery), { now: T })).toMatchObject({ kind: 'saved' });
 }
 
-const mark = (id: string) => change(id, (delivery) => begin(delivery, T));
-const die = (id: string) => change(id, (delivery) => ({ ...delivery, status: 'dead', mark: null }));
+const announce = (id: string) => change(id, (delivery) => begin(delivery, T));
+const die = (id: string) => change(id, (delivery) => ({ ...delivery, status: 'dead', intent: null }));
 const create = (id: string) =>
-  change(id, (delivery) => ({ ...delivery, status: 'delivered', mark: null, deviceRunStateId: `r-${id}` }));
+  change(id, (delivery) => ({ ...delivery, status: 'delivered', intent: null, deviceRunStateId: `r-${id}` }));
 const revive = (id: string) => change(id, (delivery) => replay(delivery, T));
 const find = async (id: string) => {
   const stored = await records.load(id);
@@ -135,7 +126,7 @@ describe('a newer one that dies', () => {
 
   test('while another newer one stands, under way or created · changes nothing', async () => {
     const b = await arrive(run('b', 2));
-    await mark(b);
+    await announce(b);
     const c = await arrive(run('c', 3));
     const a = await arrive(run('a', 1));
     await die(c);
@@ -152,7 +143,7 @@ describe('a newer one that dies', () => {
     await look(a);
     expect((await find(a)).delivery).toMatchObject({ status: 'superseded', supersededBy: b });
     await die(b);
-    await mark(a);
+    await announce(a);
     await create(a);
     await revive(b);
     await look(b);
@@ -179,7 +170,7 @@ describe('a newer one that dies', () => {
 describe('what was superseded', () => {
   test('is let go once a newer one was created · and only remembered', async () => {
     const [a, b] = [await arrive(run('a', 1)), await arrive(run('b', 2))];
-    await mark(b);
+    await announce(b);
     await create(b);
     expect(await find(a)).toMatchObject({
       run: null,
@@ -189,14 +180,14 @@ describe('what was superseded', () => {
     expect(await records.openBytes()).toBe(0);
   });
 
-  test('after a newer one was created · is let go at once · and the contest is forgotten in time', async () => {
+  test('after a newer one was created · is let go at once · and the set of results expires', async () => {
     const b = await arrive(run('b', 2));
-    await mark(b);
+    await announce(b);
     await create(b);
     const a = await arrive(run('a', 1));
     expect(await find(a)).toMatchObject({ run: null, delivery: { status: 'superseded', supersededBy: b } });
-    const [contestants = ''] = await redis.client.keys(`${keys.root}:c:*`);
-    expect(await redis.client.pttl(contestants)).toBeGreaterThan(WINDOW_MS - 60_000);
+    const [results = ''] = await redis.client.keys(`${keys.root}:c:*`);
+    expect(await redis.client.pttl(results)).toBeGreaterThan(WINDOW_MS - 60_000);
     expect(await records.openBytes()).toBe(0);
   });
 
@@ -230,7 +221,7 @@ describe('a run completed more than a day ahead of its acceptance', () => {
     ]);
     expect((await find(wrong)).delivery.notes).toEqual([{ code: 'completed-ahead', at: T, by: null }]);
     expect((await find(b)).delivery.notes).toEqual([]);
-    await mark(wrong);
+    await announce(wrong);
     await create(wrong);
     const c = await arrive(run('c', 3));
     await look(c);
@@ -247,8 +238,8 @@ describe('a run completed more than a day ahead of its acceptance', () => {
   test('kept as the newest by an earlier version · blocks nobody', async () => {
     const wrong = await arrive(ahead('2099', 70 * 365 * DAY_MS));
     await arrive(run('a', 1));
-    const [contest = ''] = await redis.client.keys(`${keys.root}:c:*`);
-    await redis.client.set(contest.replace(':c:', ':n:'), `9999999999999999999 ${wrong}`);
+    const [results = ''] = await redis.client.keys(`${keys.root}:c:*`);
+    await redis.client.set(results.replace(':c:', ':n:'), `9999999999999999999 ${wrong}`);
     const b = await arrive(run('b', 2));
     await look(b);
     expect(await statusOf(b)).toBe('queued');
@@ -257,7 +248,7 @@ describe('a run completed more than a day ahead of its acceptance', () => {
 
 type Step =
   | { kind: 'arrive'; minute: number; killed: boolean }
-  | { kind: 'mark' | 'unsure' | 'calm' | 'create' | 'die' | 'replay' | 'look'; which: number };
+  | { kind: 'announce' | 'unsure' | 'calm' | 'create' | 'die' | 'replay' | 'look'; which: number };
 
 /** What the model knows of one: only what an operator could see. */
 type Seen = { id: string; minute: number; status: Status; unsure: boolean };
@@ -274,7 +265,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 9,
     arbitrary: fc.record({
-      kind: fc.constantFrom('mark', 'unsure', 'calm', 'create', 'die', 'die', 'replay', 'look'),
+      kind: fc.constantFrom('announce', 'unsure', 'calm', 'create', 'die', 'die', 'replay', 'look'),
       which: fc.nat(),
     }),
   },
@@ -333,7 +324,7 @@ async function act(
   pick: (which: number, among: readonly Status[]) => Seen | undefined,
 ): Promise<void> {
   const among: Record<typeof kind, Status[]> = {
-    mark: ['queued', 'waiting'],
+    announce: ['queued', 'waiting'],
     unsure: ['delivering'],
     calm: ['delivering'],
     create: ['delivering'],
@@ -343,12 +334,18 @@ async function act(
   };
   const one = pick(which, among[kind]);
   if (!one) return;
-  if (kind === 'mark') {
-    await mark(one.id);
+  if (kind === 'announce') {
+    await announce(one.id);
     one.status = 'delivering';
   } else if (kind === 'unsure' || kind === 'calm') {
-    const uncertainty = kind === 'unsure' ? { since: T, looks: 0 } : null;
-    await change(one.id, (delivery) => ({ ...delivery, status: 'waiting', mark: null, uncertainty, dueAt: T + 1000 }));
+    const uncertainty = kind === 'unsure' ? { since: T, lookups: 0 } : null;
+    await change(one.id, (delivery) => ({
+      ...delivery,
+      status: 'waiting',
+      intent: null,
+      uncertainty,
+      dueAt: T + 1000,
+    }));
     [one.status, one.unsure] = ['waiting', kind === 'unsure'];
   } else if (kind === 'create') {
     await create(one.id);

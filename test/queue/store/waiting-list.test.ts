@@ -1,23 +1,18 @@
 // The line: few have jobs, the order is by worth and age, nobody starves, older results give way, forecasts count.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { begin, type Delivery } from '../../../src/domain/delivery.ts';
 import { conclude } from '../../support/conclude.ts';
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
 import type { Tenant } from '../../../src/queue/tenant.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { startFreshRedis } from '../../support/fresh-redis.ts';
+import type { TestRedis } from '../../support/redis.ts';
 import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 let redis: TestRedis;
 let queue: Tenant;
 
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
-beforeEach(async () => {
-  await redis.client.flushall();
-});
+startFreshRedis((started) => void (redis = started));
 afterEach(() => queue.close());
 
 /** Ten are taken ahead of time at this pace. */
@@ -37,11 +32,16 @@ async function createNext(): Promise<string | null> {
   await redis.client.del(`${queue.keys.root}:deliveries:${id}`);
   const stored = await queue.deliveries.load(id);
   if (!stored || stored.delivery.status === 'superseded') return createNext();
-  const marked = await queue.deliveries.save(stored, begin(stored.delivery, 5), 5);
-  if (marked.kind !== 'saved') throw new Error(marked.kind);
+  const announced = await queue.deliveries.save(stored, begin(stored.delivery, 5), { now: 5 });
+  if (announced.kind !== 'saved') throw new Error(announced.kind);
   const outcome = { kind: 'created', deviceRunStateId: `r-${id}`, graph: { status: 201, requestId: null } } as const;
-  const { delivery } = conclude(marked.stored.delivery, outcome, { now: 6, random: 0, held: false }, POLICY);
-  expect((await queue.deliveries.save(marked.stored, delivery, 6)).kind).toBe('saved');
+  const { delivery } = conclude({
+    delivery: announced.stored.delivery,
+    outcome,
+    circumstances: { now: 6, random: 0, held: false },
+    policy: POLICY,
+  });
+  expect((await queue.deliveries.save(announced.stored, delivery, { now: 6 })).kind).toBe('saved');
   await queue.deliveries.promote();
   return delivery.runId;
 }
@@ -75,7 +75,7 @@ describe('first come first served', () => {
     expect(await queue.deliveries.counts()).toMatchObject({ queued: 3 });
   });
 
-  test('whoever waits · knows how many go before it · also when asked later', async () => {
+  test('a waiting delivery · knows how many go before it · also when asked later', async () => {
     const ahead: (number | null)[] = [];
     for (let number = 0; number < 30; number += 1) ahead.push((await accept(aRun(number), 1000 + number)).ahead);
     expect(ahead).toEqual(Array.from({ length: 30 }, (_, number) => number));
@@ -90,12 +90,12 @@ describe('first come first served', () => {
     const [first] = await redis.client.lrange(`${queue.keys.root}:deliveries:wait`, -1, -1);
     const stored = await queue.deliveries.load(first ?? '');
     if (!stored) throw new Error('not stored');
-    expect((await queue.deliveries.save(stored, begin(stored.delivery, 5), 5)).kind).toBe('saved');
+    expect((await queue.deliveries.save(stored, begin(stored.delivery, 5), { now: 5 })).kind).toBe('saved');
     expect((await queue.deliveries.promote()).count).toBe(1);
     expect(await queue.deliveries.countFetchable()).toBe(AHEAD + 1);
   });
 
-  test('records that somebody removed · are forgotten when their turn comes · and the line moves on', async () => {
+  test('records that somebody removed · are forgotten when their turn comes · and the list moves on', async () => {
     for (let number = 0; number < 15; number += 1) await accept(aRun(number), 1000 + number);
     const promoted = await redis.client.zrange(queue.keys.promoted, '0', '-1');
     await redis.client.del([...promoted.map((id) => queue.keys.delivery(id)), `${queue.keys.root}:deliveries:wait`]);
@@ -126,7 +126,7 @@ describe('first come first served', () => {
     const stored = await queue.deliveries.load(delivery.id);
     if (!stored) throw new Error('not stored');
     await redis.client.del(`${queue.keys.root}:deliveries:wait`, `${queue.keys.root}:deliveries:${delivery.id}`);
-    expect((await queue.deliveries.save(stored, { ...delivery, status: 'dead' }, 2)).kind).toBe('saved');
+    expect((await queue.deliveries.save(stored, { ...delivery, status: 'dead' }, { now: 2 })).kind).toBe('saved');
     for (let number = 1; number < 20; number += 1) await accept(aRun(number), 1000 + number);
     expect(await queue.deadLetters.replay({ filter: {} }, 3)).toBe(1);
     expect(await queue.deliveries.counts()).toMatchObject({ queued: 20, dead: 0 });
@@ -167,7 +167,7 @@ describe('failures first', () => {
     expect(created.filter((number) => number >= 1000).length).toBeGreaterThan(50);
   });
 
-  test('whoever waits · counts only those that go before it', async () => {
+  test('a waiting delivery · counts only those that go before it', async () => {
     for (let number = 0; number < 30; number += 1) await accept(success(number), number);
     expect((await accept(failure(300), 300)).ahead).toBe(AHEAD);
     expect((await accept(failure(301), 301)).ahead).toBe(AHEAD + 1);
@@ -218,13 +218,13 @@ describe('superseding', () => {
     const { delivery } = await accept(run(1, 1), T + 1);
     const stored = await queue.deliveries.load(delivery.id);
     if (!stored) throw new Error('not stored');
-    const marked = await queue.deliveries.save(stored, begin(delivery, 5), 5);
-    if (marked.kind !== 'saved') throw new Error(marked.kind);
+    const announced = await queue.deliveries.save(stored, begin(delivery, 5), { now: 5 });
+    if (announced.kind !== 'saved') throw new Error(announced.kind);
     const newer = await accept(run(2, 2), T + 2);
     expect(await queue.deliveries.replace(delivery.id, newer.delivery.id, 3)).toBe('stale');
-    const unsure = { ...marked.stored.delivery, status: 'waiting' as const, mark: null };
-    const uncertain = { ...unsure, uncertainty: { since: 1, looks: 0 } };
-    expect((await queue.deliveries.save(marked.stored, uncertain, 6)).kind).toBe('saved');
+    const unsure = { ...announced.stored.delivery, status: 'waiting' as const, intent: null };
+    const uncertain = { ...unsure, uncertainty: { since: 1, lookups: 0 } };
+    expect((await queue.deliveries.save(announced.stored, uncertain, { now: 6 })).kind).toBe('saved');
     expect(await queue.deliveries.replace(delivery.id, newer.delivery.id, 7)).toBe('stale');
   });
 
@@ -242,14 +242,14 @@ describe('superseding', () => {
     const stored = await queue.deliveries.load(newer.delivery.id);
     if (!stored) throw new Error('not stored');
     await redis.client.del(`${queue.keys.root}:deliveries:wait`, `${queue.keys.root}:deliveries:${newer.delivery.id}`);
-    expect((await queue.deliveries.save(stored, { ...newer.delivery, status: 'dead' }, 2)).kind).toBe('saved');
+    expect((await queue.deliveries.save(stored, { ...newer.delivery, status: 'dead' }, { now: 2 })).kind).toBe('saved');
     const older = await accept(run(1, 1), T + 2);
     expect(await queue.deliveries.findNewer(older.delivery, run(1, 1))).toBeNull();
     expect(await queue.deadLetters.replay({ deliveryId: newer.delivery.id }, 3)).toBe(1);
     expect(await queue.deliveries.findNewer(older.delivery, run(1, 1))).toBe(newer.delivery.id);
   });
 
-  test('a worker · is told of a newer one · open or created', async () => {
+  test('a worker · learns of a newer one · open or created', async () => {
     const older = await accept(run(1, 1), T + 1);
     const newer = await accept(run(2, 2), T + 1);
     expect(await queue.deliveries.findNewer(older.delivery, run(1, 1))).toBe(newer.delivery.id);

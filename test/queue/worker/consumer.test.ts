@@ -1,5 +1,5 @@
 // The consumer on a real queue with scripted attempts: what each outcome makes of a delivery, and of everyone.
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { begin, type Delivery, type Outcome } from '../../../src/domain/delivery.ts';
 import { createEvents } from '../../../src/telemetry/events.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
@@ -7,7 +7,8 @@ import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
 import { createConsumer, type Consumer } from '../../../src/queue/worker/consumer.ts';
 import { createPermitQueue } from '../../../src/queue/budget/permit-queue.ts';
 import type { Tenant } from '../../../src/queue/tenant.ts';
-import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { openFreshTenants } from '../../support/fresh-redis.ts';
+import type { TestRedis } from '../../support/redis.ts';
 import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
@@ -19,19 +20,13 @@ let metrics: Metrics;
 let consumers: Consumer[];
 let tried: { runId: string; sends: 'create' | 'look' | undefined }[];
 
-beforeAll(async () => {
-  redis = await startTestRedis();
-});
-afterAll(() => redis.close());
-beforeEach(async () => {
-  await redis.client.flushall();
-  queue = await openTestTenant(redis);
+openFreshTenants((opened) => void ({ redis, queue } = opened));
+beforeEach(() => {
   metrics = createMetrics();
   [consumers, tried] = [[], []];
 });
 afterEach(async () => {
   await Promise.all(consumers.map((consumer) => consumer.close()));
-  await queue.close();
 });
 
 const graph = { status: 500, code: null, requestId: 'q' };
@@ -54,7 +49,7 @@ function consume(...script: (Outcome | Attempt)[]): Consumer {
     ...queue,
     permits: createPermitQueue(queue.budget),
     deliver: async (delivery, run, signal) => {
-      tried.push({ runId: run.runId, sends: delivery.mark?.sends });
+      tried.push({ runId: run.runId, sends: delivery.intent?.sends });
       const next = script.shift() ?? created();
       return typeof next === 'function' ? next(delivery, signal) : next;
     },
@@ -97,7 +92,7 @@ describe('outcomes', () => {
     );
   });
 
-  test('a throttled attempt · waits as told · spends no attempt', async () => {
+  test('a throttled attempt · waits as long as Graph asks · is not counted', async () => {
     consume(throttled);
     const delivery = await ends(await accept(1));
     expect(outcomes(delivery)).toEqual(['created']);
@@ -165,7 +160,11 @@ describe('outcomes', () => {
     const id = await accept(1);
     await begun.promise;
     await consumer.close();
-    expect(await queue.deliveries.find(id)).toMatchObject({ status: 'waiting', mark: null, uncertainty: { looks: 0 } });
+    expect(await queue.deliveries.find(id)).toMatchObject({
+      status: 'waiting',
+      intent: null,
+      uncertainty: { lookups: 0 },
+    });
     consumers = [];
     consume(absent, absent, absent);
     expect(await ends(id)).toMatchObject({ status: 'delivered' });
@@ -249,7 +248,7 @@ describe('outcomes', () => {
   test('creates down while lookups work · hold creates alone · and no lookup ends that', async () => {
     let isMended = false;
     const answers = (delivery: Delivery) => {
-      if (delivery.mark?.sends === 'look') return absent;
+      if (delivery.intent?.sends === 'look') return absent;
       return isMended ? created() : uncertain;
     };
     consume(...Array.from({ length: 2000 }, () => answers));
@@ -358,22 +357,24 @@ test('an older result that nobody superseded when the newer one came · is super
 });
 
 describe('workers that go away', () => {
-  test('a mark left by a dead worker · makes the create uncertain · so it is looked up first', async () => {
+  test('an intent left by a dead worker · makes the create uncertain · so it is looked up first', async () => {
     const id = await accept(1);
     const stored = await queue.deliveries.load(id);
     if (!stored) throw new Error('not stored');
-    await queue.deliveries.save(stored, begin(stored.delivery, Date.now() - POLICY.attemptTimeoutMs), Date.now());
+    await queue.deliveries.save(stored, begin(stored.delivery, Date.now() - POLICY.attemptTimeoutMs), {
+      now: Date.now(),
+    });
     consume({ kind: 'found', deviceRunStateId: 'there', graph: { status: 200, requestId: 'q' } });
     expect(outcomes(await ends(id))).toEqual(['uncertain', 'found']);
     expect(tried.map(({ sends }) => sends)).toEqual(['look']);
   });
 
-  test('closing · lets the attempt in hand finish · and gives the waiting ones back', async () => {
+  test('closing · lets the running attempt finish · and gives the waiting ones back', async () => {
     const inHand = Promise.withResolvers<Outcome>();
     const consumer = consume(() => inHand.promise);
     const first = await accept(1);
     await until('the attempt is in hand', () => tried.length === 1);
-    await queue.budget.throttle('write', false, 60_000, 0);
+    await queue.budget.throttle({ kind: 'write', isProbe: false, retryAfterMs: 60_000, random: 0 });
     const second = await accept(2);
     await until('the second is fetched', async () => (await queue.deliveries.countFetchable()) === 0);
     const closed = consumer.close();
@@ -394,10 +395,10 @@ describe('workers that go away', () => {
     const uncertainNow = {
       ...stored.delivery,
       status: 'waiting' as const,
-      mark: null,
-      uncertainty: { since: 1, looks: 0 },
+      intent: null,
+      uncertainty: { since: 1, lookups: 0 },
     };
-    expect((await queue.deliveries.save(stored, uncertainNow, Date.now())).kind).toBe('saved');
+    expect((await queue.deliveries.save(stored, uncertainNow, { now: Date.now() })).kind).toBe('saved');
     late.resolve(created());
     expect(await ends(id)).toMatchObject({ status: 'delivered', deviceRunStateId: 'record-1' });
   });

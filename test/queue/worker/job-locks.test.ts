@@ -32,7 +32,7 @@ test('a wall clock that steps back an hour · prolongs as before', async () => {
   locks.release('job', 'token');
 });
 
-test('a lock that is lost · is told · and so is one whose job came again', async () => {
+test('a lock that is lost · is reported · and so is one whose job came again', async () => {
   locks = createLocks(
     (ids) => Promise.resolve(ids.filter((id) => id === 'lost')),
     LOCK_MS,
@@ -46,7 +46,7 @@ test('a lock that is lost · is told · and so is one whose job came again', asy
   expect([kept.aborted, second.aborted]).toEqual([false, false]);
 });
 
-test('Redis in trouble · is told · and the next time counts', async () => {
+test('Redis in trouble · is reported · and the next time counts', async () => {
   const troubles: string[] = [];
   let calls = 0;
   locks = createLocks(

@@ -1,27 +1,15 @@
 // The token endpoint: proofs of the client, Entra's errors, and the real @azure/identity against it.
 import { ClientCertificateCredential, ClientSecretCredential } from '@azure/identity';
 import { decodeJwt } from 'jose';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 
-import { createSandbox } from '../../../src/sandbox/sandbox.ts';
-import type { Sandbox } from '../../../src/sandbox/sandbox.ts';
 import { createAppCertificate, jwtBearer } from '../app-certificate.ts';
-import { createClient, scope } from '../client.ts';
-import type { Client } from '../client.ts';
+import { scope } from '../client.ts';
+import { openSandbox } from '../opened.ts';
 
 type TokenBody = { access_token: string; expires_in: number; refresh_in?: number };
 
-let sandbox: Sandbox;
-let client: Client;
-beforeAll(async () => {
-  sandbox = await createSandbox();
-  client = createClient(sandbox);
-});
-afterAll(async () => {
-  await client.close();
-  await sandbox.close();
-});
-beforeEach(() => sandbox.reset());
+const { sandbox, client } = await openSandbox();
 
 const credentialOptions = () => ({
   authorityHost: sandbox.authorityHost,
@@ -120,7 +108,7 @@ describe('a token request', () => {
     ['429 with Retry-After 1', 429, 'temporarily_unavailable'],
     ['503', 503, 'temporarily_unavailable'],
     ['invalid_client', 401, 'invalid_client'],
-  ])('that meets %s · is answered so · in Entra’s shape', async (fault, status, error) => {
+  ])('that meets %s · is answered accordingly · in Entra’s format', async (fault, status, error) => {
     sandbox.script(`next token: ${fault}`);
     const response = await client.askForToken();
     expect([response.status, await response.json()]).toMatchObject([status, { error }]);

@@ -28,7 +28,7 @@ describe('a fault', () => {
     ['429 with Retry-After huge', { spelling: 'huge' }],
     ['429 without Retry-After', undefined],
     ['429', undefined],
-  ])('%s · says how to wait · exactly so', (text, retryAfter) => {
+  ])('%s · states the wait · in exactly that form', (text, retryAfter) => {
     expect(parseFault(text).misbehaviour).toMatchObject({ kind: 'answer', status: 429, retryAfter });
   });
 

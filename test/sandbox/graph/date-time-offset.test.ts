@@ -1,8 +1,8 @@
 // DateTimeOffset: which texts are one, and that reading and writing keep the instant to 100 ns.
-import fc from 'fast-check';
 import { expect, test } from 'vitest';
 
 import { formatDateTimeOffset, parseDateTimeOffset } from '../../../src/sandbox/graph/date-time-offset.ts';
+import { fc } from '../../support/properties.ts';
 
 test.each([
   ['2017-01-01T00:02:58.4418045-08:00', '2017-01-01T08:02:58.4418045Z'],
@@ -27,11 +27,11 @@ test.each([
   '2026-11-20t10:00:00z',
   '0000-01-01T00:00:00Z',
   '',
-])('"%s" · is no DateTimeOffset · and is not read as one', (text) => {
+])('"%s" · is not a DateTimeOffset · and is not read as one', (text) => {
   expect(parseDateTimeOffset(text)).toBeUndefined();
 });
 
-test('any instant · written and read again · is the same', () => {
+test('any instant · written and read back · is the same', () => {
   const ticks = fc.bigInt({ min: -300_000_000_000_000_000n, max: 2_000_000_000_000_000_000n });
   fc.assert(
     fc.property(ticks, (instant) => {

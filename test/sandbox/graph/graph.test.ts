@@ -1,27 +1,14 @@
 // Graph's side of the sandbox, called over TLS: what it accepts, what it refuses, and what it stores.
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 
 import { createSandbox } from '../../../src/sandbox/sandbox.ts';
-import type { Sandbox } from '../../../src/sandbox/sandbox.ts';
-import { acceptable, createClient, withClient } from '../client.ts';
-import type { Client } from '../client.ts';
+import { acceptable, withClient } from '../client.ts';
+import { openSandbox } from '../opened.ts';
 
 type ErrorBody = { error: { code: string; message: string; innerError: Record<string, string> } };
 
-let sandbox: Sandbox;
-let client: Client;
-beforeAll(async () => {
-  sandbox = await createSandbox();
-  client = createClient(sandbox);
-});
-afterAll(async () => {
-  await client.close();
-  await sandbox.close();
-});
-beforeEach(async () => {
-  sandbox.reset();
-  await client.signIn();
-});
+const { sandbox, client } = await openSandbox();
+beforeEach(() => client.signIn());
 
 describe('a create', () => {
   test('with what a bridge sends · is answered 201 with the whole object · and stored once', async () => {

@@ -1,13 +1,14 @@
 // The throttle as a pure function: how much passes, how long it says to wait, and that the wait suffices.
-import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
 import { admit, emptyLimiter } from '../../../src/sandbox/graph/limiter.ts';
 import type { Access, LimiterSettings, LimiterState } from '../../../src/sandbox/graph/limiter.ts';
+import { fc } from '../../support/properties.ts';
 
 const base: LimiterSettings = {
   kind: 'fixed-window',
   writesPer20s: 3,
+  directoryUnitsPer10s: 3500,
   requestsPer20s: 5,
   retryAfter: 'seconds',
   timeScale: 1,
@@ -17,7 +18,7 @@ const kinds = ['fixed-window', 'sliding-window', 'token-bucket'] as const;
 function play(settings: LimiterSettings, calls: readonly [Access, number][]) {
   let state: LimiterState = emptyLimiter;
   return calls.map(([access, nowMs]) => {
-    const step = admit(settings, state, access, nowMs);
+    const step = admit({ settings, state, access, nowMs });
     state = step.state;
     return step.admission.kind === 'admitted' ? 'admitted' : step.admission.retryAfterMs;
   });
@@ -54,7 +55,7 @@ describe('the limiter', () => {
     expect(play({ ...base, timeScale: 100 }, calls).at(-1)).toBe(200);
   });
 
-  test('any history · whoever waits as told · is admitted', () => {
+  test('any history · a caller that waits as long as it was told · is admitted', () => {
     fc.assert(
       fc.property(
         fc.constantFrom(...kinds),
@@ -65,12 +66,14 @@ describe('the limiter', () => {
           let nowMs = 0;
           for (const pauseMs of pausesMs) {
             nowMs += pauseMs;
-            ({ state } = admit(settings, state, 'write', nowMs));
+            ({ state } = admit({ settings, state, access: 'write', nowMs }));
           }
-          const first = admit(settings, state, 'write', nowMs);
+          const first = admit({ settings, state, access: 'write', nowMs });
           if (first.admission.kind === 'admitted') return;
           const later = nowMs + Math.ceil(first.admission.retryAfterMs);
-          expect(admit(settings, first.state, 'write', later).admission.kind).toBe('admitted');
+          expect(admit({ settings, state: first.state, access: 'write', nowMs: later }).admission.kind).toBe(
+            'admitted',
+          );
         },
       ),
       { examples: [['token-bucket', [0, 1792, 2748, 1840, 2613, 2568, 1773]]] },

@@ -1,24 +1,10 @@
 // The control routes, as curl would use them.
 import { readFile } from 'node:fs/promises';
 
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import { openSandbox } from '../opened.ts';
 
-import { createSandbox } from '../../../src/sandbox/sandbox.ts';
-import type { Sandbox } from '../../../src/sandbox/sandbox.ts';
-import { createClient } from '../client.ts';
-import type { Client } from '../client.ts';
-
-let sandbox: Sandbox;
-let client: Client;
-beforeAll(async () => {
-  sandbox = await createSandbox();
-  client = createClient(sandbox);
-});
-afterAll(async () => {
-  await client.close();
-  await sandbox.close();
-});
-beforeEach(() => sandbox.reset());
+const { sandbox, client } = await openSandbox();
 
 const post = (path: string, body: string) => client.control(path, { method: 'POST', body });
 const read = async (path: string) => (await (await client.control(path)).json()) as Record<string, unknown>;
@@ -58,7 +44,7 @@ describe('the control listener', () => {
     expect((await client.create()).status).toBe(504);
   });
 
-  test('given a script nobody understands · answers 400 with the reason · and changes nothing', async () => {
+  test('given a script that cannot be parsed · answers 400 with the reason · and changes nothing', async () => {
     const response = await post('/script', 'next 1 frog: 504');
     expect([response.status, await response.text()]).toEqual([
       400,
@@ -86,7 +72,7 @@ describe('the control listener', () => {
     expect(await read('/stats')).toMatchObject({ createsApplied: 2, records: 2, duplicates: 1 });
   });
 
-  test('asked for records · answers those of one device · the newest so many', async () => {
+  test('asked for records · answers those of one device · at most as many as asked for, newest first', async () => {
     for (const internalVersion of [1, 2, 3]) await client.create({ internalVersion });
     await client.create({ deviceName: 'other' });
     const query = `?deviceName=BER-DEL-00001&configurationId=${sandbox.configurationIds[0]?.toUpperCase() ?? ''}&limit=2`;

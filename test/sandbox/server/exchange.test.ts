@@ -1,26 +1,13 @@
 // Misbehaviour on the wire: what the caller sees, what was stored all the same, and what the log says.
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 
 import { createSandbox } from '../../../src/sandbox/sandbox.ts';
 import type { RequestRecord } from '../../../src/sandbox/records.ts';
-import type { Sandbox } from '../../../src/sandbox/sandbox.ts';
 import { createClient, failureOf } from '../client.ts';
-import type { Client } from '../client.ts';
+import { openSandbox } from '../opened.ts';
 
-let sandbox: Sandbox;
-let client: Client;
-beforeAll(async () => {
-  sandbox = await createSandbox();
-  client = createClient(sandbox);
-});
-afterAll(async () => {
-  await client.close();
-  await sandbox.close();
-});
-beforeEach(async () => {
-  sandbox.reset();
-  await client.signIn();
-});
+const { sandbox, client } = await openSandbox();
+beforeEach(() => client.signIn());
 
 const nextLogged = () =>
   new Promise<RequestRecord>((resolve) => {
@@ -75,7 +62,7 @@ describe('a scripted answer', () => {
     ['date 30', /GMT$/],
     ['garbage', /^soon$/],
     ['huge', /^99999999$/],
-  ])('429 with Retry-After %s · is spelt so · in the header', async (wait, header) => {
+  ])('429 with Retry-After %s · has that value · in the header', async (wait, header) => {
     sandbox.script(`next create: 429 with Retry-After ${wait}`);
     expect((await client.create()).headers.get('retry-after')).toMatch(header);
   });
@@ -131,7 +118,7 @@ describe('a connection', () => {
     expect(performance.now() - startedAtMs).toBeGreaterThan(1500);
   });
 
-  test('with a latency · is answered no sooner · and truthfully', async () => {
+  test('with a latency · is answered no sooner · and with the true result', async () => {
     sandbox.script('next create: 201 in 120 ms');
     const startedAtMs = performance.now();
     expect((await client.create()).status).toBe(201);

@@ -3,8 +3,9 @@ import { createCharts } from './charts.js';
 import { showDeadLetters } from './dead-letters.js';
 import { byId, create, setText } from './dom.js';
 import { toAgo, toCount, toDuration, toOutcome, toPercent, toRate, toTime } from './format.js';
-import { request, toMessage } from './request.js';
+import { request, toMessage, toPage } from './request.js';
 import { createSearch } from './search.js';
+import { createTenants } from './tenants.js';
 
 /**
  * @typedef {import('../overview.ts').Overview} Overview
@@ -97,7 +98,11 @@ function toRow({ deliveryId, deviceId, status, code, seconds }) {
   return create(
     'tr',
     {},
-    create('th', { scope: 'row' }, create('a', { href: `?find=${deliveryId}`, 'data-find': deliveryId }, deviceId)),
+    create(
+      'th',
+      { scope: 'row' },
+      create('a', { href: toPage({ find: deliveryId }), 'data-find': deliveryId }, deviceId),
+    ),
     create('td', {}, create('span', { class: `status ${status}` }, toOutcome({ status, code }))),
     create('td', { class: 'number' }),
     create('td', { class: 'number' }, seconds === null ? '' : toDuration(seconds)),
@@ -134,5 +139,6 @@ async function keepRefreshing() {
   }
 }
 
+await createTenants();
 createSearch();
 void keepRefreshing();

@@ -2,15 +2,31 @@
 
 const TIMEOUT_MS = 8000;
 
+/** The tenant that everything is asked of; null where there is only one. */
+let tenant = new URLSearchParams(location.search).get('tenant');
+
+export const shownTenant = () => tenant;
+
+/** @param {string} id */
+export const showTenant = (id) => void (tenant = id);
+
+/**
+ * An address of this page, for the tenant that is shown.
+ * @param {Record<string, string>} parameters
+ */
+export const toPage = (parameters) => `?${new URLSearchParams({ ...(tenant !== null && { tenant }), ...parameters })}`;
+
 /**
  * @param {string} path below `dashboard/`
  * @param {object} [body] with one the request is a POST
+ * @param {string | null} [of] the tenant it is about; null for all
  * @returns {Promise<unknown>}
  * @throws {Error} whose message can be shown
  */
-export async function request(path, body) {
+export async function request(path, body, of = tenant) {
   // A user name and password in the page's own address would be refused in a request's.
   const url = Object.assign(new URL(`dashboard/${path}`, location.href), { username: '', password: '' });
+  if (of !== null) url.searchParams.set('tenant', of);
   const response = await fetch(url, {
     signal: AbortSignal.timeout(TIMEOUT_MS),
     ...(body && { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(body) }),

@@ -1,7 +1,7 @@
 // The search for one result, and its explanation: what happened, what it waits for, what comes next.
 import { byId, create, setText } from './dom.js';
 import { toOutcome } from './format.js';
-import { request, toMessage } from './request.js';
+import { request, toMessage, toPage } from './request.js';
 
 /**
  * @typedef {import('../../response/response-schemas.ts').SearchAnswer} SearchAnswer
@@ -41,7 +41,7 @@ export function createSearch() {
 
 /** @param {string} text */
 function open(text) {
-  history.replaceState(null, '', `?${new URLSearchParams({ find: text.trim() })}`);
+  history.replaceState(null, '', toPage({ find: text.trim() }));
   void find(text);
 }
 
@@ -115,7 +115,7 @@ function toCard({ deliveryId, deviceId, runId, status, lastFailure, explanation 
       'p',
       { class: 'note' },
       `Device ${deviceId} · run ${runId} · delivery `,
-      create('a', { href: `?find=${deliveryId}`, 'data-find': deliveryId }, deliveryId),
+      create('a', { href: toPage({ find: deliveryId }), 'data-find': deliveryId }, deliveryId),
     ),
   );
   return create('article', {}, details);

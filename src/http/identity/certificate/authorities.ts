@@ -1,23 +1,26 @@
-// The authorities that issue device certificates, and the path from a certificate up to one of them.
+// The authorities that issue device certificates, and the path from one of them down to a certificate.
 import 'reflect-metadata';
 
-import { X509Certificate as Signed } from 'node:crypto';
 import * as x509 from '@peculiar/x509';
+import {
+  isAuthority,
+  isClient,
+  isStronglySigned,
+  mayBeClient,
+  readCertificate,
+  type Certificate,
+} from './certificate.ts';
 import type { Chain } from './forwarded-certificate.ts';
-
-/** A certificate parsed twice: Node verifies the signature, the library reads the extensions. */
-export type Certificate = { signed: Signed; read: x509.X509Certificate };
 
 export type Authorities = { pem: string; certificates: readonly Certificate[] };
 
 /** The period in which every certificate on the path is valid. */
-export type Path = { leaf: x509.X509Certificate; from: number; until: number };
+export type Path = { leaf: Certificate; from: number; until: number };
+
+/** An authority we can follow, and how many more authorities may stand below it. */
+type Trusted = { certificate: Certificate; room: number; from: number; until: number };
 
 const LONGEST_CHAIN = 6;
-const LEAST_RSA_BITS = 2048;
-const CLIENT_AUTH = '1.3.6.1.5.5.7.3.2';
-/** Critical extensions we handle: constraints, usages, names, and policies, none of which is required. */
-const UNDERSTOOD = ['2.5.29.19', '2.5.29.15', '2.5.29.37', '2.5.29.17', '2.5.29.32'];
 
 /** @throws Error if it is not PEM with authority certificates */
 export function parseAuthorities([pem = '']: readonly string[]): Authorities {
@@ -28,39 +31,27 @@ export function parseAuthorities([pem = '']: readonly string[]): Authorities {
   return { pem, certificates };
 }
 
-/** @throws Error if it is not exactly one certificate */
-function readCertificate(der: Uint8Array): Certificate {
-  const signed = new Signed(der);
-  if (!signed.raw.equals(der)) throw new Error('there is more than a certificate');
-  return { signed, read: new x509.X509Certificate(new Uint8Array(signed.raw)) };
-}
-
 /**
- * Finds the path from a certificate to an authority.
+ * Finds the path from an authority to a certificate. It is built from the authority down, so that only keys already trusted
+ * verify anything: a caller cannot have us work with keys and extensions of its own making.
  * @returns the path with its validity period, or why there is none
  */
 export function findPath(chain: Chain, { certificates: anchors }: Authorities): Path | string {
   if (chain.others.length >= LONGEST_CHAIN) return 'the certificate’s chain is too long';
-  let leaf: Certificate;
-  let others: Certificate[];
   try {
-    leaf = readCertificate(chain.leaf);
-    const read = chain.others.map(readCertificate);
-    others = read.filter(isAuthority);
-    if (!isClient(leaf)) return 'the certificate is not for a client';
-    if (chain.isOneList && !read.every(isOf(leaf))) return 'the certificates are of more than one caller';
+    const leaf = readCertificate(chain.leaf);
+    const others = chain.others.map(readCertificate);
+    if (!mayBeClient(leaf) || !isStronglySigned(leaf)) return NOT_CLIENT;
+    if (chain.isOneList && !others.every(isOf(leaf))) return 'the certificates are of more than one caller';
+    const issuer = longest(issuersOf(leaf, descend(anchors.map(toAnchor), others)));
+    if (!issuer) return 'the certificate is of no authority we know';
+    return isClient(leaf) ? { leaf, ...within(issuer, leaf) } : NOT_CLIENT;
   } catch {
     return 'the certificate cannot be read';
   }
-  const path = climb(leaf, [], others, anchors);
-  if (!path) return 'the certificate is of no authority we know';
-  const times = [leaf, ...path].map(({ read }) => timeOf(read));
-  return {
-    leaf: leaf.read,
-    from: Math.max(...times.map(({ from }) => from)),
-    until: Math.min(...times.map(({ until }) => until)),
-  };
 }
+
+export const NOT_CLIENT = 'the certificate is not for a client';
 
 /** Whether another certificate may accompany a caller's: an authority's, or the caller's own repeated. */
 const isOf =
@@ -68,52 +59,46 @@ const isOf =
   ({ signed }: Certificate): boolean =>
     signed.ca || signed.raw.equals(leaf.signed.raw);
 
-export function timeOf({ notBefore, notAfter }: x509.X509Certificate): { from: number; until: number } {
-  return { from: notBefore.getTime(), until: notAfter.getTime() };
+const toAnchor = (certificate: Certificate): Trusted => ({
+  certificate,
+  room: pathLengthOf(certificate),
+  ...periodOf(certificate),
+});
+
+/** Adds the others that stand below those already trusted, nearest first. */
+function descend(trusted: readonly Trusted[], others: readonly Certificate[]): readonly Trusted[] {
+  const found = others.map((certificate) => ({ certificate, issuer: longest(issuersOf(certificate, trusted, 1)) }));
+  const added = found.flatMap(({ certificate, issuer }): Trusted[] =>
+    issuer && isAuthority(certificate)
+      ? [{ certificate, room: Math.min(issuer.room - 1, pathLengthOf(certificate)), ...within(issuer, certificate) }]
+      : [],
+  );
+  if (added.length === 0) return trusted;
+  const left = others.filter((other) => !added.some(({ certificate }) => certificate === other));
+  return descend([...trusted, ...added], left);
 }
 
-/** @param below authorities between the certificate and here */
-function climb(
-  from: Certificate,
-  below: readonly Certificate[],
-  others: readonly Certificate[],
-  anchors: readonly Certificate[],
-): Certificate[] | null {
-  const above = (candidate: Certificate) => mayStandAbove(candidate, below.length) && isIssuedBy(from, candidate);
-  const anchor = anchors.find(above);
-  if (anchor) return [...below, anchor];
-  for (const next of others.filter((other) => !below.includes(other) && above(other))) {
-    const path = climb(next, [...below, next], others, anchors);
-    if (path) return path;
-  }
-  return null;
+/** @param room how many authorities must still be allowed below an issuer */
+function issuersOf(certificate: Certificate, trusted: readonly Trusted[], room = 0): Trusted[] {
+  return trusted.filter((issuer) => issuer.room >= room && isIssuedBy(certificate, issuer.certificate));
 }
 
-function isIssuedBy(certificate: Certificate, issuer: Certificate): boolean {
-  return certificate.signed.checkIssued(issuer.signed) && certificate.signed.verify(issuer.signed.publicKey);
+function isIssuedBy({ signed }: Certificate, issuer: Certificate): boolean {
+  return signed.checkIssued(issuer.signed) && signed.verify(issuer.publicKey);
 }
 
-function mayStandAbove({ read }: Certificate, authoritiesBelow: number): boolean {
-  const { pathLength } = read.getExtension(x509.BasicConstraintsExtension) ?? {};
-  return pathLength === undefined || authoritiesBelow <= pathLength;
+/** Of a renewed authority's certificates the one that stays valid longest. */
+const longest = ([first, ...others]: readonly Trusted[]): Trusted | undefined =>
+  others.reduce((best, next) => (best && best.until >= next.until ? best : next), first);
+
+function within(issuer: Trusted, certificate: Certificate): { from: number; until: number } {
+  const { from, until } = periodOf(certificate);
+  return { from: Math.max(issuer.from, from), until: Math.min(issuer.until, until) };
 }
 
-/** Whether it may sign certificates is checked along with what it signed. */
-function isAuthority(certificate: Certificate): boolean {
-  return certificate.signed.ca && isSound(certificate);
+export function periodOf({ signed }: Certificate): { from: number; until: number } {
+  return { from: signed.validFromDate.getTime(), until: signed.validToDate.getTime() };
 }
 
-function isClient(certificate: Certificate): boolean {
-  const purposes = certificate.read.getExtension(x509.ExtendedKeyUsageExtension)?.usages;
-  const usages = certificate.read.getExtension(x509.KeyUsagesExtension)?.usages;
-  const signs = usages === undefined || (usages & x509.KeyUsageFlags.digitalSignature) !== 0;
-  const forClients = purposes?.includes(CLIENT_AUTH) ?? true;
-  return !certificate.signed.ca && forClients && signs && isSound(certificate);
-}
-
-function isSound({ signed, read }: Certificate): boolean {
-  const { hash } = read.signatureAlgorithm as { hash?: { name: string } };
-  const bits = signed.publicKey.asymmetricKeyDetails?.modulusLength ?? LEAST_RSA_BITS;
-  const understood = read.extensions.every(({ critical, type }) => !critical || UNDERSTOOD.includes(type));
-  return understood && bits >= LEAST_RSA_BITS && (hash === undefined || /^SHA-(256|384|512)$/.test(hash.name));
-}
+const pathLengthOf = (certificate: Certificate): number =>
+  certificate.read().getExtension(x509.BasicConstraintsExtension)?.pathLength ?? Infinity;

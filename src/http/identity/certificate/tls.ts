@@ -3,10 +3,17 @@ import { constants } from 'node:crypto';
 import type { Server, ServerOptions } from 'node:https';
 import type { Socket } from 'node:net';
 import { createSecureContext, type SecureContextOptions } from 'node:tls';
-import { createReloaded, type Reloaded, type OnReload } from '../watched-files.ts';
+import { createReloaded, type OnReload } from '../watched-files.ts';
+
+/** PEM of the authorities of all tenants. */
+export type TrustedAuthorities = {
+  current: () => readonly string[];
+  onChange: (listener: () => void) => void;
+};
 
 export type Tls = {
-  options: ServerOptions;
+  /** As they are now. */
+  options: () => ServerOptions;
   /** Applies the files to a server, now and whenever they change. */
   attach: (server: Server) => void;
   close: () => void;
@@ -19,12 +26,12 @@ const OLD_CONNECTIONS_END_AFTER_MS = 2000;
 
 /**
  * Reads certificate and key. Client certificates are requested but not required: devices that sign have none.
- * @param authorities PEM of the authorities whose client certificates are requested; null to request none
+ * @param authorities those whose client certificates are requested; null to request none
  * @throws CannotStart if they cannot be used
  */
 export function createTls(
   files: { certificateFile: string; keyFile: string },
-  authorities: Reloaded<{ pem: string }> | null,
+  authorities: TrustedAuthorities | null,
   onReload: OnReload,
 ): Tls {
   const identity = createReloaded([files.certificateFile, files.keyFile], parseIdentity, onReload);
@@ -33,15 +40,15 @@ export function createTls(
     minVersion: 'TLSv1.2',
     // A resumed session would carry a certificate of an authority that has been replaced since.
     secureOptions: constants.SSL_OP_NO_TICKET,
-    ...(authorities && { ca: authorities.current().pem, allowPartialTrustChain: true }),
+    ...(authorities && { ca: [...authorities.current()], allowPartialTrustChain: true }),
   });
   return {
-    options: {
+    options: () => ({
       ...context(),
       requestCert: authorities !== null,
       rejectUnauthorized: false,
       handshakeTimeout: HANDSHAKE_WITHIN_MS,
-    },
+    }),
     attach: (server) => {
       const endAll = followConnections(server);
       identity.onChange(() => server.setSecureContext(context()));

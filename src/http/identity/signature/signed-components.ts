@@ -58,17 +58,16 @@ export function covers(components: readonly Component[], names: readonly string[
   return names.every((name) => components.some((one) => one.name === name && one.parameters.size === 0));
 }
 
-/**
- * The signature base.
- * @param parameters the value of `@signature-params`, as signed
- * @returns null if a component cannot be computed: it is missing, ambiguous or unknown
- */
-export function toSignatureBase(
-  components: readonly Component[],
-  parameters: string,
-  message: Message,
-  target: Target,
-): string | null {
+type Signed = {
+  components: readonly Component[];
+  /** The value of `@signature-params`, as signed. */
+  parameters: string;
+  message: Message;
+  target: Target;
+};
+
+/** @returns the signature base; null if a component cannot be computed: it is missing, ambiguous or unknown */
+export function toSignatureBase({ components, parameters, message, target }: Signed): string | null {
   const seen = new Set<string>();
   let base = '';
   for (const { name, parameters: own } of components) {

@@ -20,7 +20,7 @@
 ]]
 --- @include "record-header"
 --- @include "waiting-list/promote"
---- @include "supersession/contestants"
+--- @include "supersession/results"
 --- @include "supersession/join"
 
 local ARGS_EACH = 8
@@ -33,9 +33,9 @@ for rank = 0, RANK_COUNT - 1 do
 end
 
 -- Returns the ids of the delivery it supersedes and of the one that supersedes it; equal instants do neither.
-local function compare(contestants, instant, id)
-  local newest = newestOf(contestants)
-  joinContestants(contestants, instant, id)
+local function compare(results, instant, id)
+  local newest = newestOf(results)
+  joinResults(results, instant, id)
   if not newest or newest[1] == instant then return '', '' end
   if instant > newest[1] then return newest[2], '' end
   return '', newest[2]

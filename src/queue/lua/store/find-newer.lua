@@ -8,7 +8,7 @@
   Reply: its id; null if there is none
 ]]
 local ROOT = ARGV[1]
---- @include "supersession/contestants"
+--- @include "supersession/results"
 
 local newest = newestOf(KEYS[1])
 return newest and newest[1] > ARGV[2] and newest[2] or false

@@ -26,7 +26,7 @@
 --- @include "record-header"
 --- @include "waiting-list/put-off"
 --- @include "waiting-list/leave"
---- @include "supersession/contestants"
+--- @include "supersession/results"
 --- @include "supersession/join"
 --- @include "supersession/ended"
 
@@ -36,7 +36,7 @@ local ENDED_REMEMBERED = 100
 local RECORD, DEAD_LETTERS, ENDED, CLAIM = unpack(KEYS, OWN_KEYS + 1)
 local expectedRev, to, body, id, now, dedupeWindowMs, waitMs, newer, supersessionKey, instant, claimedBy =
   unpack(ARGV, OWN_ARGS + 1)
-local contestants = supersessionKey ~= '' and ROOT .. ':c:' .. supersessionKey or nil
+local results = supersessionKey ~= '' and ROOT .. ':c:' .. supersessionKey or nil
 
 local known = redis.call('GET', RECORD)
 if not known then return 'gone', false end
@@ -74,12 +74,12 @@ end
 redis.call('HINCRBY', COUNTS, 'bytes', openBytes(to, record) - openBytes(from, known))
 if to == DELIVERED then redis.call('SET', RECORD, record, 'PX', dedupeWindowMs) else redis.call('SET', RECORD, record) end
 
-if contestants and isOpen(to) and isReplayed then joinContestants(contestants, instant, id) end
-if contestants and to == SUPERSEDED then
-  joinContestants(contestants, instant, id)
-  if newerStatus == DELIVERED then endForGood(contestants, instant, id, dedupeWindowMs)
-  else keepFewSuperseded(contestants, dedupeWindowMs) end
-  expireContestants(contestants, dedupeWindowMs)
+if results and isOpen(to) and isReplayed then joinResults(results, instant, id) end
+if results and to == SUPERSEDED then
+  joinResults(results, instant, id)
+  if newerStatus == DELIVERED then endForGood(results, instant, id, dedupeWindowMs)
+  else keepFewSuperseded(results, dedupeWindowMs) end
+  expireResults(results, dedupeWindowMs)
 end
 
 if not isNewStatus then return 'saved' end
@@ -90,6 +90,6 @@ leave(id, configuration)
 redis.call('LPUSH', ENDED, id)
 redis.call('LTRIM', ENDED, 0, ENDED_REMEMBERED - 1)
 if to == DEAD then redis.call('ZADD', DEAD_LETTERS, now, id) end
-if contestants and to == DELIVERED then onCreated(contestants, instant, id, dedupeWindowMs) end
-local heir = contestants and to == DEAD and onDied(contestants, instant, id, dedupeWindowMs)
+if results and to == DELIVERED then onCreated(results, instant, id, dedupeWindowMs) end
+local heir = results and to == DEAD and onDied(results, instant, id, dedupeWindowMs)
 return heir and {'saved', heir} or 'saved'

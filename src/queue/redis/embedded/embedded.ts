@@ -2,10 +2,10 @@
 import { closeSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { claimDirectory, socketPath } from './directory.ts';
-import { createLook } from './look.ts';
+import { createServerCheck } from './server-check.ts';
 import { shutDown } from './probe.ts';
 import { usersLockPath } from './server.ts';
-import { findLocker, openLockFile, tryLock } from './file-lock.ts';
+import { findFileLockProgram, openLockFile, tryLock } from './file-lock.ts';
 
 /** How long start-up waits for Redis to answer; after that it continues, and callers get the reason. */
 const START_WAITS_MS = 5000;
@@ -37,16 +37,18 @@ export type OnWait = (waitingFor: string, waitedMs: number) => void;
  */
 export async function startEmbeddedRedis(directory: string, onWait: OnWait = () => undefined): Promise<EmbeddedRedis> {
   const path = claimDirectory(directory);
-  const locker = await findLocker();
+  const lockProgram = await findFileLockProgram();
   const users = openLockFile(usersLockPath(path));
-  const { look, explain } = createLook(path, locker);
+  const { startIfMissing, explain } = createServerCheck(path, lockProgram);
   const closing = new AbortController();
   let ensuring: Promise<void> | null = null;
 
   async function untilReady(): Promise<void> {
     const wait = createWait(onWait, closing.signal);
-    while (!(await tryLock(users, 'shared', locker))) await wait('the embedded redis-server to end, which others left');
-    for (let waitingFor = await look(); waitingFor !== null; waitingFor = await look()) await wait(waitingFor);
+    while (!(await tryLock(users, 'shared', lockProgram)))
+      await wait('the embedded redis-server to end, which others left');
+    for (let waitingFor = await startIfMissing(); waitingFor !== null; waitingFor = await startIfMissing())
+      await wait(waitingFor);
   }
   const ensure = () =>
     (ensuring ??= untilReady()
@@ -68,7 +70,7 @@ export async function startEmbeddedRedis(directory: string, onWait: OnWait = () 
     closing.abort();
     await ensuring?.catch(() => undefined);
     // The last user stops it. If it does not react, it is stopped once the file is closed.
-    if (await tryLock(users, 'exclusive', locker)) await shutDown(socketPath(path), SHUTDOWN_WITHIN_MS);
+    if (await tryLock(users, 'exclusive', lockProgram)) await shutDown(socketPath(path), SHUTDOWN_WITHIN_MS);
     closeSync(users);
   }
   let leaving: Promise<void> | null = null;

@@ -7,10 +7,13 @@ import { delimiter, join } from 'node:path';
 import { CannotStart } from '../../../config/cannot-start.ts';
 
 /** The two kinds of lock: one process alone, or any number at the same time. */
-export type Hold = 'exclusive' | 'shared';
+export type FileLockMode = 'exclusive' | 'shared';
 
 /** A program that locks a file descriptor it inherits. It exits with 1 and no output if a conflicting lock is held. */
-export type Locker = { path: string; args: (hold: Hold, patience: 'at once' | 'wait', fd: number) => string[] };
+export type FileLockProgram = {
+  path: string;
+  args: (mode: FileLockMode, patience: 'at once' | 'wait', fd: number) => string[];
+};
 
 const LOCKED_ELSEWHERE = 1;
 
@@ -19,23 +22,23 @@ const LOCKED_ELSEWHERE = 1;
  * so flock(1) locks it and exits, and we (or the child we pass it to) hold the lock. Linux has flock in util-linux or
  * busybox; macOS lacks it but has Perl.
  */
-const LOCKERS: { program: string; args: Locker['args'] }[] = [
+const FILE_LOCK_PROGRAMS: { program: string; args: FileLockProgram['args'] }[] = [
   {
     program: 'flock',
-    args: (hold, patience, fd) => [
-      hold === 'exclusive' ? '-x' : '-s',
+    args: (mode, patience, fd) => [
+      mode === 'exclusive' ? '-x' : '-s',
       ...(patience === 'at once' ? ['-n'] : []),
       String(fd),
     ],
   },
   {
     program: 'perl',
-    args: (hold, patience, fd) => [
+    args: (mode, patience, fd) => [
       '-MFcntl=:flock',
       '-e',
       'open(my $file, "+<&=", $ARGV[1]) or die $!; flock($file, $ARGV[0]) and exit 0; exit 1 if $!{EWOULDBLOCK}; die $!',
       // LOCK_SH, LOCK_EX and LOCK_NB have the same values everywhere.
-      String((hold === 'exclusive' ? 2 : 1) | (patience === 'at once' ? 4 : 0)),
+      String((mode === 'exclusive' ? 2 : 1) | (patience === 'at once' ? 4 : 0)),
       String(fd),
     ],
   },
@@ -47,8 +50,8 @@ const USUAL_FOLDERS = ['/usr/bin', '/bin', '/usr/local/bin', '/opt/homebrew/bin'
  * Finds the first of the programs above that is installed.
  * @throws CannotStart if none is
  */
-export async function findLocker(folders = [...searchPath(), ...USUAL_FOLDERS]): Promise<Locker> {
-  for (const { program, args } of LOCKERS) {
+export async function findFileLockProgram(folders = [...searchPath(), ...USUAL_FOLDERS]): Promise<FileLockProgram> {
+  for (const { program, args } of FILE_LOCK_PROGRAMS) {
     const path = await findProgram(program, folders);
     if (path !== null) return { path, args };
   }
@@ -90,8 +93,10 @@ export function openLockFile(path: string): number {
  * @returns false if one does; a lock of the other kind that we held may then be lost, since flock(2) releases it first
  * @throws CannotStart if the file cannot be locked, as on a file system without locks
  */
-export async function tryLock(fd: number, hold: Hold, locker: Locker): Promise<boolean> {
-  const child = spawn(locker.path, locker.args(hold, 'at once', 3), { stdio: ['ignore', 'ignore', 'pipe', fd] });
+export async function tryLock(fd: number, mode: FileLockMode, lockProgram: FileLockProgram): Promise<boolean> {
+  const child = spawn(lockProgram.path, lockProgram.args(mode, 'at once', 3), {
+    stdio: ['ignore', 'ignore', 'pipe', fd],
+  });
   let complaint = '';
   child.stderr?.on('data', (bytes: Buffer) => (complaint += bytes.toString()));
   const [code] = (await once(child, 'close').catch((error: unknown) => {
@@ -100,5 +105,5 @@ export async function tryLock(fd: number, hold: Hold, locker: Locker): Promise<b
   })) as [number | null];
   if (code === 0) return true;
   if (code === LOCKED_ELSEWHERE && complaint === '') return false;
-  throw new CannotStart(`files in DATA_DIR cannot be locked: ${complaint.trim() || `${locker.path} failed`}`);
+  throw new CannotStart(`files in DATA_DIR cannot be locked: ${complaint.trim() || `${lockProgram.path} failed`}`);
 }

@@ -6,7 +6,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CannotStart } from '../../../config/cannot-start.ts';
 import { listenPath } from './directory.ts';
-import { findProgram, openLockFile, searchPath, type Locker } from './file-lock.ts';
+import { findProgram, openLockFile, searchPath, type FileLockProgram } from './file-lock.ts';
 
 /** Locked by the server while it runs. */
 export const serverLockPath = (directory: string): string => join(directory, 'redis.lock');
@@ -65,7 +65,11 @@ export type Server = {
  * Starts a directory's server, which keeps running when this process exits.
  * @param serverLock open file that holds the directory's lock, which passes to the server
  */
-export async function startServer(directory: string, serverLock: number, locker: Locker): Promise<Server> {
+export async function startServer(
+  directory: string,
+  serverLock: number,
+  lockProgram: FileLockProgram,
+): Promise<Server> {
   const binary = await findServer();
   const log = await open(logPath(directory), 'a', 0o600).catch((error: unknown) => {
     throw new CannotStart(`DATA_DIR cannot be used: ${error instanceof Error ? error.message : 'no reason given'}`);
@@ -73,7 +77,7 @@ export async function startServer(directory: string, serverLock: number, locker:
   const users = openLockFile(usersLockPath(directory));
   const { size } = await log.stat();
   // Detached, so that Ctrl-C in the terminal does not stop the server before its users have closed.
-  const keeper = spawn('/bin/sh', ['-c', KEEP, 'keep', locker.path, ...locker.args('exclusive', 'wait', 4)], {
+  const keeper = spawn('/bin/sh', ['-c', KEEP, 'keep', lockProgram.path, ...lockProgram.args('exclusive', 'wait', 4)], {
     cwd: directory,
     env: { ...process.env, EMBEDDED_SERVER: binary, EMBEDDED_SOCKET: listenPath(directory) },
     detached: true,

@@ -81,7 +81,7 @@ describe('a relay', () => {
     });
   });
 
-  test('whose run result has no device · hears of the fault · like anybody', async () => {
+  test('whose run result has no device · is told of the fault · like any other sender', async () => {
     const { deviceId, ...rest } = runResult();
     expect(deviceId).toBeDefined();
     expect(await submit(await authority.issue(RELAY), world, JSON.stringify(rest))).toMatchObject({
@@ -132,19 +132,19 @@ describe('an operator', () => {
 });
 
 describe('beside a signature', () => {
-  test('a good one · the signature decides · whatever the token', async () => {
+  test('a valid one · the signature decides · whatever the token', async () => {
     const answer = await submit('no.token.atall', world, BODY, sign({ body: BODY }));
     expect(answer.status).toBe(202);
   });
 
-  test('a bad one · is not made up for · by a good token', async () => {
+  test('an invalid one · is refused · also with a valid token', async () => {
     const bad = { ...sign({ body: 'another' }), Signature: 'device=:AAAA:' } as Record<string, string>;
     const answer = await submit(await authority.issue(RELAY), world, BODY, bad);
     expect(answer).toMatchObject({ status: 401, body: { code: 'unauthenticated' } });
   });
 });
 
-test('beside a signature by a proxy · a good token · decides', async () => {
+test('beside a signature by a proxy · a valid token · decides', async () => {
   const proxys = {
     'Signature-Input': 'p=("@authority");keyid="https://proxy.example/keys/1";alg="ed25519"',
     Signature: 'p=:AAAA:',
@@ -160,7 +160,7 @@ describe('a token', () => {
     ['of version 1', { claims: v1 }],
     ['for one audience of several', { claims: { aud: ['api://other', 'api://runstate-bridge'] } }],
     ['that was over half a minute ago', { claims: { exp: nowS - 30 } }],
-  ])('%s · is good', async (_what, changes) => {
+  ])('%s · is valid · and submits', async (_what, changes) => {
     expect((await submit(await authority.sign([RELAY], changes))).status).toBe(202);
   });
 
@@ -186,7 +186,7 @@ describe('a token', () => {
     ['that begins later', { claims: { nbf: nowS + 300 } }, 'ERR_JWT_CLAIM_VALIDATION_FAILED (nbf)'],
     ['of no tenant', { claims: { tid: undefined } }, 'ERR_JWT_CLAIM_VALIDATION_FAILED (tid)'],
     ['under an unknown key', { header: { kid: 'key-99' } }, 'ERR_JWKS_NO_MATCHING_KEY'],
-  ])('%s · is none · and the log says why', async (_what, changes, reason) => {
+  ])('%s · is refused · and the log says why', async (_what, changes, reason) => {
     const answer = await submit(await authority.sign([RELAY], changes));
     expect(answer).toMatchObject({
       status: 401,
@@ -198,7 +198,7 @@ describe('a token', () => {
     expect(await redis.countStored()).toBe(0);
   });
 
-  test('of another tenant · is none · though all else is right', async () => {
+  test('of another tenant · is refused · though all else is right', async () => {
     const token = await authority.sign([RELAY], { claims: { tid: '00000000-52a4-4b6f-9d1e-2f6c1f0a9b33' } });
     const answer = await submit(token);
     expect(answer.status).toBe(401);
@@ -207,7 +207,7 @@ describe('a token', () => {
     });
   });
 
-  test('signed by somebody else under our key’s name · is none · and so is one that was changed', async () => {
+  test('signed by someone else under our key’s id · is refused · and so is one that was altered', async () => {
     const { privateKey } = await generateKeyPair('RS256');
     const forged = await authority.sign([RELAY], { key: privateKey });
     const [header, , signature] = (await authority.issue(OPERATE)).split('.');
@@ -221,7 +221,7 @@ describe('a token', () => {
     }
   });
 
-  test('of another algorithm · is none · not even with the public key as its secret', async () => {
+  test('of another algorithm · is refused · even with the public key as its secret', async () => {
     const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url');
     const [, claims] = (await authority.issue(RELAY)).split('.');
     const rs512 = await authority.sign([RELAY], {
@@ -248,7 +248,7 @@ describe('a token', () => {
     expect(authority.asked()).toBe(asked);
   });
 
-  test('where no audience is configured · is none · even a good one', async () => {
+  test('where no audience is configured · is refused · even a valid one', async () => {
     const without = await open({ ENTRA_AUDIENCE: '' });
     expect((await submit(await authority.issue(RELAY), without)).status).toBe(401);
     expect((await status(await authority.issue(OPERATE), without)).status).toBe(401);
@@ -334,7 +334,7 @@ describe('the signing keys, where there is a proxy', () => {
     expect(proxy.asked).toEqual([`${new URL(authority.env['AZURE_AUTHORITY_HOST'] ?? '').host} ${credentials}`]);
   });
 
-  test('and NO_PROXY names the authority · are fetched directly', async () => {
+  test('of an authority that NO_PROXY names · are fetched directly · and not through the proxy', async () => {
     await using proxy = await startTunnelProxy();
     const fresh = await open({ HTTPS_PROXY: `http://127.0.0.1:${proxy.port}`, NO_PROXY: 'localhost' });
     expect((await status(await authority.issue(OPERATE), fresh)).status).toBe(200);
@@ -344,7 +344,7 @@ describe('the signing keys, where there is a proxy', () => {
   test.each<[how: string, tunnel: Tunnel]>([
     ['opens no tunnel', (_, socket) => socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n')],
     ['never answers', () => undefined],
-  ])('that %s · cannot be fetched · and nobody goes round it', async (_how, tunnel) => {
+  ])('that %s · cannot be fetched · and the proxy is not bypassed', async (_how, tunnel) => {
     await using proxy = await startTunnelProxy(tunnel);
     const fresh = await open({ HTTPS_PROXY: `http://127.0.0.1:${proxy.port}` });
     const before = authority.asked();

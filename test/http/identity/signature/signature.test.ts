@@ -1,6 +1,5 @@
 // The check of signatures against the library's: the same yes and no for every request that a signer or a meddler makes.
-import fc from 'fast-check';
-import { createHash, createHmac } from 'node:crypto';
+import { createHash, createHmac, createSecretKey } from 'node:crypto';
 import { httpbis } from 'http-message-signatures';
 import { expect, test } from 'vitest';
 import { deriveDeviceKey } from '../../../../src/domain/submission/device-key.ts';
@@ -8,12 +7,22 @@ import { createVerifySignature, type SignedRequest } from '../../../../src/http/
 import { createTargetsOf } from '../../../../src/http/identity/signature/signed-target.ts';
 import { digestMatches } from '../../../../src/http/identity/signature/signed-headers.ts';
 import { DEVICE_ID, digestOf, GROUP_KEY, OLD_GROUP_KEY, sign } from '../../../support/device.ts';
+import { fc } from '../../../support/properties.ts';
 
 const NOW_S = 1_800_000_000;
 const KEYS = [GROUP_KEY, OLD_GROUP_KEY].map((key) => Buffer.from(key, 'base64'));
+const findTenant = () => ({ groupKeys: KEYS.map((key) => createSecretKey(key)), findSigner: null });
 const NAMES = ['signature', 'signature-input', 'content-digest'] as const;
 
 type Sent = { method: string; url: string; body: Buffer | null; headers: Record<string, string> };
+
+/** Ours: it knows the group keys alone, and its time stands still. */
+const createVerify = () =>
+  createVerifySignature({
+    findTenant,
+    clock: () => NOW_S * 1000,
+    targetsOf: createTargetsOf(() => false),
+  });
 
 /** What the library says of the signature itself, for a request whose other conditions are met. */
 async function judge({ method, url, headers }: Sent): Promise<boolean> {
@@ -131,12 +140,8 @@ const meddled = fc
     return { ...sent, headers: { ...sent.headers, [name]: value.slice(0, place) + text + value.slice(place + 1) } };
   });
 
-test('whatever is signed and meddled with · is good or not · as the library finds', async () => {
-  const verify = createVerifySignature(
-    KEYS,
-    () => NOW_S * 1000,
-    createTargetsOf(() => false),
-  );
+test('whatever is signed and altered · is valid or not · as the library finds', async () => {
+  const verify = createVerify();
   let good = 0;
   let wrong = 0;
   await fc.assert(
@@ -155,11 +160,7 @@ test('whatever is signed and meddled with · is good or not · as the library fi
 });
 
 test('whatever is refused before the signature is looked at · is refused for a reason · never for none', () => {
-  const verify = createVerifySignature(
-    KEYS,
-    () => NOW_S * 1000,
-    createTargetsOf(() => false),
-  );
+  const verify = createVerify();
   fc.assert(
     fc.property(fc.string(), fc.string(), fc.string(), (signature, signatureInput, digest) => {
       const headers = { signature, 'signature-input': signatureInput, 'content-digest': digest };
@@ -173,12 +174,8 @@ test.each([
   ['before its end', ';expires=1800000000', true],
   ['after its end', ';expires=1799999999', false],
   ['with an end that is text', ';expires="1800000100"', false],
-])('a signature %s · counts accordingly', (_what, more, ok) => {
-  const verify = createVerifySignature(
-    KEYS,
-    () => NOW_S * 1000,
-    createTargetsOf(() => false),
-  );
+])('a signature %s · is verified · and accepted or refused accordingly', (_what, more, ok) => {
+  const verify = createVerify();
   const body = Buffer.from('{}');
   const parameters = `;created=${NOW_S};keyid="${DEVICE_ID}";alg="hmac-sha256"${more}`;
   const headers = lower(sign({ body, parameters }));
@@ -186,36 +183,28 @@ test.each([
 });
 
 test('more devices than are remembered · are all known · the first as well as the last', () => {
-  const verify = createVerifySignature(
-    KEYS,
-    () => NOW_S * 1000,
-    createTargetsOf(() => false),
-  );
+  const verify = createVerify();
   const body = Buffer.from('{}');
   const one = (deviceId: string, groupKey = GROUP_KEY) => {
     const headers = lower(sign({ body, deviceId, groupKey, createdS: NOW_S }));
     return verify(toRequest({ method: 'POST', url: '/v1/run-results', body, headers }));
   };
   for (let n = 0; n < 10_100; n += 1) expect(one(`d-${n}`).ok).toBe(true);
-  expect(one('d-0')).toEqual({ ok: true, deviceId: 'd-0', contentDigest: digestOf('{}') });
+  expect(one('d-0')).toEqual({ ok: true, tenantId: 'default', deviceId: 'd-0', contentDigest: digestOf('{}') });
   // A device may change to its other key and back, and is refused with a third in between.
   expect(one('d-10099', OLD_GROUP_KEY).ok).toBe(true);
   expect(one('d-10099', 'YW5vdGhlciBncm91cCBrZXkgYWx0b2dldGhlcg==').ok).toBe(false);
   expect(one('d-10099').ok).toBe(true);
 });
 
-test('the digest of a body · is looked at · as every digest of the field of that name', () => {
+test('the digest of a body · is checked · as is every digest in the field of that name', () => {
   const body = Buffer.from('{}');
   const other = createHash('sha512').update(body).digest('base64');
   const digest = `sha-512=:${other}:, ${digestOf('{}')}`;
   expect(digestMatches(digest, body)).toBe(true);
   expect(digestMatches(digest, Buffer.from('{ }'))).toBe(false);
-  const verify = createVerifySignature(
-    KEYS,
-    () => NOW_S * 1000,
-    createTargetsOf(() => false),
-  );
+  const verify = createVerify();
   const headers = lower(sign({ body, digest, createdS: NOW_S }));
   const proof = verify(toRequest({ method: 'POST', url: '/v1/run-results', body, headers }));
-  expect(proof).toEqual({ ok: true, deviceId: DEVICE_ID, contentDigest: digest });
+  expect(proof).toEqual({ ok: true, tenantId: 'default', deviceId: DEVICE_ID, contentDigest: digest });
 });

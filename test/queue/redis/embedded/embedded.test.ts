@@ -30,8 +30,8 @@ afterEach(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-async function start(where = directory, told: string[] = []): Promise<EmbeddedRedis> {
-  const embedded = await startEmbeddedRedis(where, (waitingFor) => told.push(waitingFor));
+async function start(where = directory, waits: string[] = []): Promise<EmbeddedRedis> {
+  const embedded = await startEmbeddedRedis(where, (waitingFor) => waits.push(waitingFor));
   opened.push(embedded);
   return embedded;
 }
@@ -185,11 +185,11 @@ describe('a server that does not answer', () => {
     await withClient((client) => client.set('kept', 'yes'));
     const servers = serversIn(directory);
     process.kill(servers[0] ?? 0, 'SIGSTOP');
-    const told: string[] = [];
-    const joining = await start(directory, told);
+    const waits: string[] = [];
+    const joining = await start(directory, waits);
     expect(serversIn(directory)).toEqual(servers);
     const lives = expect.stringMatching(/^the embedded redis-server to answer: it lives/) as string;
-    expect(told).toEqual([lives]);
+    expect(waits).toEqual([lives]);
     expect(await joining.explain()).toEqual(lives);
 
     const ready = joining.ensure();
@@ -210,7 +210,7 @@ describe('a server that does not answer', () => {
     expect(serversIn(directory)).toEqual([await processId()]);
   });
 
-  test('it takes long to listen · whoever comes meanwhile waits · for the one server', async () => {
+  test('it takes long to listen · processes that start meanwhile wait · for the one server', async () => {
     const go = join(directory, 'go');
     const env = await wrapServer(`until [ -e ${go} ]; do sleep 0.1; done; exec REAL "$@"`);
     const early = [use(env), use(env), use(env)];
@@ -234,13 +234,13 @@ describe('a server that does not answer', () => {
     await opened.pop()?.close();
     // Redis's own setting for tests: so many microseconds for each key.
     vi.stubEnv('PATH', (await wrapServer('exec REAL "$@" --key-load-delay 300'))['PATH']);
-    const told: string[] = [];
-    const embedded = await start(directory, told);
+    const waits: string[] = [];
+    const embedded = await start(directory, waits);
     const servers = serversIn(directory);
-    const second = await start(directory, told);
+    const second = await start(directory, waits);
     await Promise.all([embedded.ensure(), second.ensure()]);
     vi.unstubAllEnvs();
-    expect(told).toContainEqual(expect.stringMatching(/^the embedded redis-server to load its files, \d+ % so far$/));
+    expect(waits).toContainEqual(expect.stringMatching(/^the embedded redis-server to load its files, \d+ % so far$/));
     expect(serversIn(directory)).toEqual(servers);
     expect(await withClient((client) => client.dbsize())).toBe(20_000);
   }, 60_000);

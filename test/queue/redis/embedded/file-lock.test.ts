@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import {
-  findLocker,
+  findFileLockProgram,
   findProgram,
   openLockFile,
   tryLock,
-  type Locker,
+  type FileLockProgram,
 } from '../../../../src/queue/redis/embedded/file-lock.ts';
 
 let directory: string;
@@ -33,10 +33,10 @@ function open(): number {
 }
 
 /** A machine that has this program and no other. */
-async function lockerOf(program: string): Promise<Locker> {
+async function fileLockProgramOf(program: string): Promise<FileLockProgram> {
   const path = await findProgram(program, ['/usr/bin', '/bin']);
   await symlink(path ?? '', join(directory, program));
-  return findLocker([directory]);
+  return findFileLockProgram([directory]);
 }
 
 const PROGRAMS = await Promise.all(
@@ -45,45 +45,45 @@ const PROGRAMS = await Promise.all(
 
 describe.each(PROGRAMS)('with $program', ({ program, missing }) => {
   test.skipIf(missing)('one exclusive holder · or many shared ones', async () => {
-    const locker = await lockerOf(program);
+    const lockProgram = await fileLockProgramOf(program);
     const [first, second, third] = [open(), open(), open()];
-    expect(await tryLock(first, 'shared', locker)).toBe(true);
-    expect(await tryLock(second, 'shared', locker)).toBe(true);
-    expect(await tryLock(third, 'exclusive', locker)).toBe(false);
+    expect(await tryLock(first, 'shared', lockProgram)).toBe(true);
+    expect(await tryLock(second, 'shared', lockProgram)).toBe(true);
+    expect(await tryLock(third, 'exclusive', lockProgram)).toBe(false);
     closeSync(opened.shift() ?? 0);
-    expect(await tryLock(second, 'exclusive', locker)).toBe(true);
-    expect(await tryLock(third, 'shared', locker)).toBe(false);
+    expect(await tryLock(second, 'exclusive', lockProgram)).toBe(true);
+    expect(await tryLock(third, 'shared', lockProgram)).toBe(false);
   });
 
   test.skipIf(missing)('handed to a child · the child’s, until it is killed', async () => {
-    const locker = await lockerOf(program);
+    const lockProgram = await fileLockProgramOf(program);
     const mine = open();
-    expect(await tryLock(mine, 'exclusive', locker)).toBe(true);
+    expect(await tryLock(mine, 'exclusive', lockProgram)).toBe(true);
     const child = spawn('sleep', ['600'], { stdio: ['ignore', 'ignore', 'ignore', mine] });
     closeSync(opened.shift() ?? 0);
     const other = open();
-    expect(await tryLock(other, 'exclusive', locker)).toBe(false);
+    expect(await tryLock(other, 'exclusive', lockProgram)).toBe(false);
     child.kill('SIGKILL');
     await once(child, 'exit');
-    expect(await tryLock(other, 'exclusive', locker)).toBe(true);
+    expect(await tryLock(other, 'exclusive', lockProgram)).toBe(true);
   });
 
   test.skipIf(missing)('twenty that try at once · one has it', async () => {
-    const locker = await lockerOf(program);
-    const got = await Promise.all(Array.from({ length: 20 }, () => tryLock(open(), 'exclusive', locker)));
+    const lockProgram = await fileLockProgramOf(program);
+    const got = await Promise.all(Array.from({ length: 20 }, () => tryLock(open(), 'exclusive', lockProgram)));
     expect(got.filter(Boolean)).toHaveLength(1);
   });
 });
 
 test('a machine with neither · is told what to install', async () => {
-  await expect(findLocker([directory])).rejects.toThrow(
+  await expect(findFileLockProgram([directory])).rejects.toThrow(
     /needs the program flock.*install util-linux, or set REDIS_URL/,
   );
 });
 
 test('a file system without locks · is no “somebody has it”', async () => {
-  const locker = { path: '/bin/sh', args: () => ['-c', 'echo "flock: 3: No locks available" >&2; exit 1'] };
-  await expect(tryLock(open(), 'exclusive', locker)).rejects.toThrow(
+  const lockProgram = { path: '/bin/sh', args: () => ['-c', 'echo "flock: 3: No locks available" >&2; exit 1'] };
+  await expect(tryLock(open(), 'exclusive', lockProgram)).rejects.toThrow(
     'files in DATA_DIR cannot be locked: flock: 3: No locks available',
   );
 });

@@ -7,7 +7,7 @@
 
 local function onEpisode(pace, now, waitMs, fromRetryAfter, isFollowUp)
   local isTimely = not isFollowUp and pace.grownMs > pace.returnMs
-  local isFull = fromRetryAfter and not isFollowUp or isStillFull(pace)
+  local isFull = fromRetryAfter and not isFollowUp or isStillFull(pace, now)
   if isFollowUp then
     pace.episodeWrites = max(0, pace.episodeWrites + pace.olderWrites - (now < pace.resumeAt and 1 or 0))
   else
@@ -31,7 +31,7 @@ local function onEpisode(pace, now, waitMs, fromRetryAfter, isFollowUp)
   local measured = max(least, min(isFollowUp and before or presentPer20s, taken))
   local difference = math.abs(measured / before - 1)
   if isWindow then pace.returnMs = max(RETURN_MS, returnMs)
-  elseif difference > MOVED_BY then pace.returnMs = RETURN_AFTER_MOVE_MS
+  elseif difference > MOVED_BY then pace.returnMs = RETURN_AFTER_MOVE_MS * pace.windowMs / WINDOW_MS
   elseif not isFollowUp then
     local isUnsure = isNoisy(pace) or measured > before * (1 + AGREES_WITHIN)
     local longer = max(RETURN_MS, min(LONGEST_RETURN_MS, returnMs * RETURN_GROWTH))

@@ -14,7 +14,7 @@ local function throttlePace(pace, now, waitMs, fromRetryAfter)
   local isUntaken = pace.hasMetLimit == 1 and pace.spanWrites <= STILL_FULL_WRITES
   local followedMs = isUntaken and LONGEST_WINDOW_MS or WINDOW_MS
   local isFollowUp = now < pace.resumeAt or now < pace.throttledAt + followedMs
-  local isFull = isStillFull(pace) or fromRetryAfter and waitMs > LONGEST_LONE_WAIT_MS
+  local isFull = isStillFull(pace, now) or fromRetryAfter and waitMs > LONGEST_LONE_WAIT_MS
   local isAlone = pace.heat < (wasNoisy and EPISODE_HEAT_AMID_NOISE or EPISODE_HEAT)
   if isFollowUp or isFull or not isAlone then return onEpisode(pace, now, waitMs, fromRetryAfter, isFollowUp) end
   if isReturning(pace) then suspectNoise(pace, now + waitMs) end

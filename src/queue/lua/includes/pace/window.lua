@@ -4,7 +4,10 @@
 ]]
 --- @include "pace/state"
 
-local function isStillFull(pace) return pace.triedWrites > 0 and pace.triedWrites <= STILL_FULL_WRITES end
+local function isStillFull(pace, now)
+  local isSoon = pace.triedWrites <= STILL_FULL_WRITES or now - pace.resumeAt <= STILL_FULL_MS
+  return pace.triedWrites > 0 and isSoon
+end
 
 -- When a full window ended: a Retry-After longer than the window is a penalty, any other is rounded up.
 local function fullUntil(waitMs, windowMs, now)

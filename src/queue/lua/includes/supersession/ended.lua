@@ -3,47 +3,47 @@
 ]]
 --- @include "record-header"
 --- @include "waiting-list/keys"
---- @include "supersession/contestants"
+--- @include "supersession/results"
 
 -- How many superseded deliveries keep their run result: each returns to its waiting list if all newer ones die.
 local KEPT_WHOLE = 8
 
 -- Ends a superseded delivery for good: its run result is removed.
-local function endForGood(contestants, instant, id, dedupeWindowMs)
+local function endForGood(results, instant, id, dedupeWindowMs)
   local key = ROOT .. ':' .. id
   local record = redis.call('GET', key)
   local withoutRun = string.match(record, '^([^\n]*\n[^\n]*\n)')
   redis.call('SET', key, withoutRun, 'PX', dedupeWindowMs)
   if withoutRun ~= record then redis.call('HINCRBY', COUNTS, 'bytes', -#record) end
-  redis.call('ZREM', contestants, instant .. ' ' .. id)
+  redis.call('ZREM', results, instant .. ' ' .. id)
 end
 
-local function keepFewSuperseded(contestants, dedupeWindowMs)
+local function keepFewSuperseded(results, dedupeWindowMs)
   local kept = 0
-  eachContestant(contestants, function(instant, id, status)
+  eachResult(results, function(instant, id, status)
     if status ~= SUPERSEDED then return end
     kept = kept + 1
-    if kept > KEPT_WHOLE then endForGood(contestants, instant, id, dedupeWindowMs) end
+    if kept > KEPT_WHOLE then endForGood(results, instant, id, dedupeWindowMs) end
   end)
 end
 
 -- Once nothing in the set is open or can come back, it is remembered for as long as what was created.
-local function expireContestants(contestants, dedupeWindowMs)
-  local isAwaited = eachContestant(contestants, function(_, _, status) return status ~= DELIVERED end)
-  if not isAwaited then redis.call('PEXPIRE', contestants, dedupeWindowMs) end
+local function expireResults(results, dedupeWindowMs)
+  local isAwaited = eachResult(results, function(_, _, status) return status ~= DELIVERED end)
+  if not isAwaited then redis.call('PEXPIRE', results, dedupeWindowMs) end
 end
 
 -- Of those created only the newest is kept in the set, and nothing older comes back.
-local function onCreated(contestants, instant, id, dedupeWindowMs)
-  eachContestant(contestants, function(otherInstant, other, status)
+local function onCreated(results, instant, id, dedupeWindowMs)
+  eachResult(results, function(otherInstant, other, status)
     if status == SUPERSEDED and otherInstant < instant then
-      endForGood(contestants, otherInstant, other, dedupeWindowMs)
+      endForGood(results, otherInstant, other, dedupeWindowMs)
     elseif status == DELIVERED and other ~= id then
-      if otherInstant > instant then redis.call('ZREM', contestants, instant .. ' ' .. id)
-      else redis.call('ZREM', contestants, otherInstant .. ' ' .. other) end
+      if otherInstant > instant then redis.call('ZREM', results, instant .. ' ' .. id)
+      else redis.call('ZREM', results, otherInstant .. ' ' .. other) end
     end
   end)
-  expireContestants(contestants, dedupeWindowMs)
+  expireResults(results, dedupeWindowMs)
 end
 
 -- Returns a superseded delivery to the end of its waiting list.
@@ -62,14 +62,14 @@ local function comeBack(id)
 end
 
 -- The newest that is left takes the place of one that died, and comes back if it was superseded. Returns its id.
-local function onDied(contestants, instant, id, dedupeWindowMs)
-  redis.call('ZREM', contestants, instant .. ' ' .. id)
+local function onDied(results, instant, id, dedupeWindowMs)
+  redis.call('ZREM', results, instant .. ' ' .. id)
   local newest, heir
-  eachContestant(contestants, function(otherInstant, other, status)
+  eachResult(results, function(otherInstant, other, status)
     if newest and otherInstant ~= newest then return true end
     newest, heir = otherInstant, heir or other
     if status == SUPERSEDED then comeBack(other) end
   end)
-  expireContestants(contestants, dedupeWindowMs)
+  expireResults(results, dedupeWindowMs)
   return heir
 end

@@ -1,7 +1,7 @@
 --[[
   Adds a delivery to the results of its device and configuration.
 ]]
-local function joinContestants(contestants, instant, id)
-  redis.call('ZADD', contestants, 0, instant .. ' ' .. id)
-  redis.call('PERSIST', contestants)
+local function joinResults(results, instant, id)
+  redis.call('ZADD', results, 0, instant .. ' ' .. id)
+  redis.call('PERSIST', results)
 end

@@ -1,0 +1,90 @@
+// A tenant in an API: what its routes, its dashboard and its callers' proofs need, opened and closed together.
+import type { TenantConfig } from '../config/tenants/tenant.ts';
+import type { TenantDashboard } from '../http/dashboard/dashboard.ts';
+import type { Board } from '../http/dashboard/board.ts';
+import type { VerifyInDirectory } from '../http/identity/certificate/directory.ts';
+import type { Identities } from '../http/identity/identities.ts';
+import { createDeviceRate } from '../http/request/rate.ts';
+import type { Readiness } from '../http/response/response-schemas.ts';
+import type { ServedTenant } from '../http/tenants/served-tenant.ts';
+import type { OpenTenant } from '../process/open-tenants.ts';
+import { openAcceptingTenant, type AcceptingTenant } from '../queue/accepting-tenant.ts';
+import { openDirectory, type Directory } from '../queue/directory/directory.ts';
+import type { OpenRedis } from '../queue/redis/open-redis.ts';
+import type { TenantTelemetry } from '../telemetry/telemetry.ts';
+import { openDashboard } from './dashboard-source.ts';
+
+export type ApiTenant = OpenTenant & {
+  tenant: AcceptingTenant;
+  /** Null if the device directory vouches for nobody. */
+  directory: Directory | null;
+  served: ServedTenant;
+  /** Null without an operator token. */
+  dashboard: (TenantDashboard & { board: Board }) | null;
+};
+
+export type ApiTenantParts = {
+  redis: OpenRedis;
+  telemetry: TenantTelemetry;
+  identities: Pick<Identities, 'openTenant' | 'verifyOperator'>;
+  /** Replaces the clock of Redis. */
+  clock: (() => number) | undefined;
+  /** Replaces the directory. */
+  verifyInDirectory: VerifyInDirectory | undefined;
+  deviceRatePerMin: number;
+  readiness: () => Promise<Readiness>;
+};
+
+/** @throws CannotStart if a certificate cannot be used */
+export async function openApiTenant(config: TenantConfig, parts: ApiTenantParts): Promise<ApiTenant> {
+  const { events } = parts.telemetry;
+  const tenant = await openAcceptingTenant(parts.redis, config, {
+    redisTrouble: events.redisTrouble,
+    onBacklog: events.backlog,
+    clock: parts.clock,
+  });
+  const directory = config.directory && openDirectory(tenant, config.directory, events.redisTrouble);
+  const readDirectory = async () => directory && (await directory.readState());
+  const dashboard =
+    parts.identities.verifyOperator && openDashboard({ ...parts, tenant, readDirectory, ...config.delivery });
+  const close = async () => {
+    await dashboard?.close();
+    await directory?.close();
+    await tenant.close();
+  };
+  try {
+    const verifyInDirectory = parts.verifyInDirectory ?? directory?.verify ?? null;
+    const identity = await parts.identities.openTenant(config, verifyInDirectory);
+    return {
+      id: tenant.id,
+      tenant,
+      directory,
+      served: toServed(tenant, directory, parts.deviceRatePerMin),
+      dashboard,
+      stop: () => undefined,
+      close: async () => {
+        identity.close();
+        await close();
+      },
+    };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function toServed(tenant: AcceptingTenant, directory: Directory | null, ratePerMin: number): ServedTenant {
+  const { id, revocations, forecast, deadLetters } = tenant;
+  return {
+    id,
+    now: tenant.clock.now,
+    rate: ratePerMin === 0 ? null : createDeviceRate(ratePerMin, tenant.countDevice),
+    accept: revocations.whenKnown(tenant.accept),
+    forecast,
+    find: revocations.whenKnown(tenant.deliveries.find),
+    deadLetters,
+    revocations,
+    forgetInDirectory: directory && directory.forget,
+    endThrottle: tenant.budget.endThrottle,
+  };
+}

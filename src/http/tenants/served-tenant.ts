@@ -1,0 +1,67 @@
+// What the routes ask of a tenant. The API opens tenants; routes know no other way to one.
+import type { Delivery } from '../../domain/delivery.ts';
+import type { DeadLetterFilter } from '../../domain/operations/dead-letter.ts';
+import type { Said } from '../../domain/submission/fingerprinted-text.ts';
+import type { RunResult } from '../../domain/submission/run-result.ts';
+import type { DeviceRate } from '../request/rate.ts';
+
+/** Stores a run result. Rejects if the queue does not answer: then nothing is promised. */
+export type Accept = (
+  run: RunResult,
+  now: number,
+  about: {
+    said: Said;
+    /** The trace its attempts belong to. */
+    traceparent: string | null;
+  },
+) => Promise<
+  | { kind: 'accepted' | 'duplicate'; delivery: Delivery; ahead: number | null }
+  | { kind: 'conflict' }
+  /** Too much is waiting; it takes `drainS` seconds at the current pace. */
+  | { kind: 'backlog-full'; drainS: number }
+>;
+
+/** One dead letter, or all that match. */
+export type Selection = { deliveryId: string } | { filter: DeadLetterFilter };
+
+export type DeadLetters = {
+  list: (
+    filter: DeadLetterFilter,
+    limit: number,
+    cursor: string | null,
+  ) => Promise<{ deadLetters: Delivery[]; nextCursor: string | null }>;
+  count: (selection: Selection) => Promise<number>;
+  replay: (selection: Selection, now: number) => Promise<number>;
+  purge: (selection: Selection) => Promise<number>;
+};
+
+export type ServedTenant = {
+  id: string;
+  /** Milliseconds since 1970 on the clock that all processes share. */
+  now: () => number;
+  /** Null without a rate limit. */
+  rate: DeviceRate | null;
+  accept: Accept;
+  /** When a delivery will be created at the current budget; null if unknown or ended. */
+  forecast: (delivery: Delivery, ahead: number | null) => number | null;
+  find: (id: string) => Promise<Delivery | null>;
+  deadLetters: DeadLetters;
+  revocations: {
+    isRevoked: (deviceId: string) => boolean;
+    list: () => Promise<{ deviceId: string; revokedAt: number }[]>;
+    /** @returns false if it was already revoked */
+    revoke: (deviceId: string, now: number) => Promise<boolean>;
+    /** @returns false if it was not revoked */
+    restore: (deviceId: string) => Promise<boolean>;
+  };
+  /** Null if the device directory vouches for nobody. @param deviceId a GUID in lower case */
+  forgetInDirectory: ((deviceId: string) => Promise<{ changed: boolean; asked: boolean }>) | null;
+  /** @returns when it would have ended; null if there is none */
+  endThrottle: () => Promise<number | null>;
+};
+
+/** The tenants of this process, which may change at any time. */
+export type ServedTenants = {
+  find: (id: string) => ServedTenant | null;
+  all: () => readonly ServedTenant[];
+};

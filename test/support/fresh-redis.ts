@@ -1,0 +1,30 @@
+// What each test of a file starts from: a Redis without a key in it, and a tenant opened on it; both are closed afterwards.
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
+import type { Tenant } from '../../src/queue/tenant.ts';
+import { startTestRedis, type TestRedis } from './redis.ts';
+import { openTestTenant } from './tenant.ts';
+
+/** One server for all tests of the file, emptied before each of them. */
+export function startFreshRedis(use: (redis: TestRedis) => void, ...settings: string[]): void {
+  let redis: TestRedis;
+  beforeAll(async () => {
+    redis = await startTestRedis(...settings);
+    use(redis);
+  });
+  afterAll(() => redis.close());
+  beforeEach(async () => {
+    await redis.client.flushall();
+  });
+}
+
+/** A tenant of its own for each test, on such a Redis. */
+export function openFreshTenants(use: (opened: { redis: TestRedis; queue: Tenant }) => void): void {
+  let redis: TestRedis;
+  let queue: Tenant;
+  startFreshRedis((started) => void (redis = started));
+  beforeEach(async () => {
+    queue = await openTestTenant(redis);
+    use({ redis, queue });
+  });
+  afterEach(() => queue.close());
+}

@@ -1,0 +1,95 @@
+// A tenant in a worker: its Graph client, its budget and the consumer of its deliveries, opened and closed together.
+import { describeSubject } from '../src/config/graph.ts';
+import type { TenantConfig } from '../src/config/tenants/tenant.ts';
+import { createGraphClient } from '../src/graph/client.ts';
+import { createTokenSource } from '../src/graph/credential/token.ts';
+import { createLookUp } from '../src/graph/lookup/look-up.ts';
+import type { RequestEnded } from '../src/graph/request-ended.ts';
+import type { OpenTenant } from '../src/process/open-tenants.ts';
+import { createParts } from '../src/process/parts.ts';
+import { createPermitQueue } from '../src/queue/budget/permit-queue.ts';
+import type { Directory } from '../src/queue/directory/directory.ts';
+import type { OpenRedis } from '../src/queue/redis/open-redis.ts';
+import { createClaimable } from '../src/queue/store/claimable.ts';
+import { openTenant, type Tenant, type TenantOptions } from '../src/queue/tenant.ts';
+import { createConsumer } from '../src/queue/worker/consumer.ts';
+import type { Telemetry } from '../src/telemetry/telemetry.ts';
+import { createDeliver } from './deliver.ts';
+import { openDirectoryReader } from './directory.ts';
+import { openGraphFacts } from './graph-facts.ts';
+
+export type WorkerTenant = OpenTenant & {
+  tenant: Tenant;
+  /** Null if the device directory vouches for nobody. */
+  directory: Directory | null;
+  /** Whether it makes progress while jobs are waiting. */
+  isAlive: () => boolean;
+};
+
+export type WorkerTenantParts = Pick<TenantOptions, 'clock' | 'toBudget'> & {
+  redis: OpenRedis;
+  /** With the tenant's own events. */
+  telemetry: Pick<Telemetry, 'events' | 'tracer'>;
+  random?: () => number;
+  concurrency: number;
+};
+
+export async function openWorkerTenant(
+  config: TenantConfig,
+  { redis, telemetry, clock, toBudget, random = Math.random, concurrency }: WorkerTenantParts,
+): Promise<WorkerTenant> {
+  const { events, tracer } = telemetry;
+  const parts = createParts(events.closeFailed);
+  try {
+    const tenant = await openTenant(redis, config, { redisTrouble: events.redisTrouble, clock, toBudget });
+    parts.opened(`tenant ${tenant.id}`, tenant.close);
+    const { now, latest } = tenant.clock;
+
+    const requestEnded: RequestEnded = (request) => {
+      events.graphRequest(request);
+      tracer.request(request);
+    };
+    const directory =
+      config.directory && openDirectoryReader(config.directory, tenant, { requestEnded, parts, events, random });
+    const { id } = tenant;
+    const opened = { id, tenant, directory, stop: parts.stop, close: parts.close };
+    if (config.isPaused) return { ...opened, isAlive: () => true };
+
+    const tokens = createTokenSource(config.graph, Date.now, requestEnded);
+    const graph = createGraphClient({ config: config.graph, tokens, clock: latest, ended: requestEnded });
+    parts.opened('graph', graph.close);
+    const facts = openGraphFacts(tenant.facts, {
+      subject: describeSubject(config.graph),
+      clock: now,
+      onTrouble: events.queueTrouble,
+    });
+    parts.opened('graph facts', facts.close);
+    const permits = createPermitQueue(tenant.budget);
+    const find = createLookUp({
+      graph,
+      takeTurn: permits.furtherPage,
+      clock: () => performance.now(),
+      facts: facts.options,
+    });
+    const deliver = createDeliver({ create: graph.create, find, claimable: createClaimable(tenant) });
+    const consumer = createConsumer({
+      ...tenant,
+      permits,
+      deliver: async (delivery, run, signal) => {
+        const outcome = await tracer.attempt(delivery, () => deliver(delivery, run, signal));
+        facts.attempted(outcome);
+        return outcome;
+      },
+      events,
+      policy: config.delivery.policy,
+      concurrency,
+      clock: now,
+      random,
+    });
+    parts.opened('consumer', consumer.close, 'at once');
+    return { ...opened, isAlive: consumer.isAlive };
+  } catch (error) {
+    await parts.close();
+    throw error;
+  }
+}
