@@ -105,16 +105,16 @@ export function openOutlet(fd: 1 | 2, limits: Partial<OutletLimits> = {}): Outle
   }
 
   function write(text: string, matters = false): void {
-    const line = Buffer.from(text);
-    if (bytes + line.length > bufferBytes && !isDropping) drain();
-    isDropping ||= bytes + line.length > bufferBytes;
+    const length = Buffer.byteLength(text);
+    if (bytes + length > bufferBytes && !isDropping) drain();
+    isDropping ||= bytes + length > bufferBytes;
     if (isDropping && !matters) {
       dropped += 1;
       events?.dropped();
       return;
     }
-    lines.push(line);
-    bytes += line.length;
+    lines.push(Buffer.from(text));
+    bytes += length;
     schedule();
   }
 
