@@ -9,8 +9,8 @@ import { startTestRedis, type TestRedis } from './support/redis.ts';
 import { aRun } from './support/tenant.ts';
 import { until } from './support/until.ts';
 
-/** Twice as long as a job's lock lives. */
-const PAUSE_MS = 40_000;
+/** Longer than a job's lock lives, and than workers wait between two looks for stalled jobs. */
+const PAUSE_MS = 25_000;
 const groupKey = Buffer.alloc(32, 'outage');
 
 let redis: TestRedis;
@@ -51,7 +51,7 @@ const submitRun = (number: number) =>
   submit(aRun(number, { hardwareConfigurationId: sandbox.configurationIds[0] ?? '' }), agent(number));
 
 test(
-  'forty seconds without an answer · refuse in time · lose nothing, create nothing twice, and flow again within seconds',
+  'twenty-five seconds without an answer · refuse in time · lose nothing, create nothing twice, and flow again within seconds',
   async () => {
     const receipts = await Promise.all(
       Array.from({ length: 30 }, async (_, number) => {

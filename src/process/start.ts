@@ -1,16 +1,13 @@
 // Runs a process: reads its configuration, or exits naming every fault; opens its log, events and tracer; then its parts.
-import { getCACertificates } from 'node:tls';
-import { ConfigError, EXIT_CONFIG, parseConfig, type Config, type Role } from '../config/config.ts';
-import { readGiven } from '../config/variables.ts';
+import { EXIT_CONFIG, type Config, type Role } from '../config/config.ts';
+import { readConfiguration } from './configuration.ts';
 import { createLifecycle } from './lifecycle.ts';
 import type { Parts } from './parts.ts';
 import { createLog, switchLevelOnSignal } from '../telemetry/log.ts';
 import { takeOverOutput, type Outlet } from '../telemetry/output.ts';
 import { describeProtections } from '../config/protections.ts';
-import { findListenFaults, findOutsideFaults } from './start-checks.ts';
 import { createTelemetry, type Telemetry } from '../telemetry/telemetry.ts';
 import { openTracer } from '../telemetry/tracing.ts';
-import { readTenants } from '../config/tenants/read.ts';
 import { parseTracing } from '../config/tracing.ts';
 
 export type Started = { telemetry: Telemetry; parts: Parts };
@@ -46,36 +43,8 @@ export async function runProcess(role: Role, open: Open): Promise<void> {
 }
 
 async function configure(role: Role, stdout: Outlet): Promise<Config> {
-  const { variables } = readGiven(process.env);
-  const { config, faults } = tryParse(role);
-  faults.push(...extraCertificateFaults(), ...(await findOutsideFaults(variables, role)));
-  if (config?.tenantsFile != null) {
-    const read = await readTenants(config.tenantsFile, config, role);
-    faults.push(...read.faults.map((fault) => `TENANTS_FILE: ${fault}`));
-  }
-  if (config && faults.length === 0) return config;
-  // All faults are reported together: a port that is taken is one more.
-  if (config) {
-    const { host, port } = role === 'api' ? config.http : config.worker;
-    faults.push(...(await findListenFaults(host, port, role === 'api' ? 'PORT' : 'WORKER_PORT')));
-  }
+  const { config, faults } = await readConfiguration(process.env, role);
+  if (config) return config;
   createLog(role, 'info', stdout).fatal({ faults }, 'the configuration is not usable');
   return process.exit(EXIT_CONFIG);
-}
-
-function tryParse(role: Role): { config: Config | null; faults: string[] } {
-  try {
-    return { config: parseConfig(process.env, role), faults: [] };
-  } catch (error) {
-    if (!(error instanceof ConfigError)) throw error;
-    return { config: null, faults: [...error.faults] };
-  }
-}
-
-/** Node only warns about extra certificates it could not read, and every connection would fail later: better not to start. */
-function extraCertificateFaults(): string[] {
-  const variable = 'NODE_EXTRA_CA_CERTS';
-  const asked = process.env[variable];
-  if (asked === undefined || asked === '' || getCACertificates('extra').length > 0) return [];
-  return [`${variable} names no file with certificates that could be read at the start`];
 }

@@ -1,7 +1,7 @@
 // A laptop that was offline for a week: its results become records once each, with the real agent, processes and a Graph of the sandbox.
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
@@ -12,7 +12,9 @@ import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { until } from '../support/until.ts';
 
 const RESULTS = 50;
-const PER_DAY = 8;
+/** Of these the agent kept so many a day itself. */
+const DAYS = 7;
+const PER_DAY = 2;
 const WEEK_S = 7 * 86_400;
 const NOWHERE = 'http://127.0.0.1:9';
 
@@ -70,17 +72,31 @@ async function startLosingProxy() {
   });
 }
 
+/** A result like another one, an hour after it for each that was kept before. */
+function keepLike(name: string, index: number): void {
+  const atS = Number(/^\d+/.exec(name)?.[0]) + index * 3600;
+  const result = JSON.parse(readFileSync(join(device.spool, name), 'utf8')) as object;
+  const changes = {
+    runId: `run-${index}`,
+    completedAt: new Date(atS * 1000).toISOString(),
+    output: `result ${index}\n`,
+  };
+  writeFileSync(join(device.spool, `${atS}-run-${index}.json`), `${JSON.stringify({ ...result, ...changes })}\n`);
+}
+
 test('fifty results of a week offline · become records · once each', { timeout: 240_000 }, async () => {
   const agoFile = join(device.directory, 'ago');
   device.replace('date', `exec /bin/date -d "@$(($(/bin/date +%s) - $(cat '${agoFile}')))" "$@"`);
   device.replace('sleep', 'exit 0');
   const run = ['--configuration', sandbox.configurationIds[0] ?? '', '--policy-version', '4'];
-  for (let index = 0; index < RESULTS; index += 1) {
-    // Several at about the same time: the first of them tries to send, the others know that it failed.
+  for (let index = 0; index < DAYS * PER_DAY; index += 1) {
+    // Two at about the same time: the first of them tries to send, the other knows that it failed.
     writeFileSync(agoFile, `${WEEK_S - Math.floor(index / PER_DAY) * 86_400 - (index % PER_DAY)}`);
     const { code } = await device.run(['run', ...device.options(NOWHERE), ...run, '--', 'echo', `result ${index}`]);
     expect(code).toBe(75);
   }
+  // The others as it would have kept them: to start it once for each takes a minute.
+  for (let index = DAYS * PER_DAY; index < RESULTS; index += 1) keepLike(device.kept()[0] ?? '', index);
   expect(device.kept()).toHaveLength(RESULTS);
 
   writeFileSync(agoFile, '0');

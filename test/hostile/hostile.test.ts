@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { createCase, runCampaign } from './campaign.ts';
 
-const CASES = 3000;
+const CASES = 2000;
 
 test('thousands of hostile requests · are all refused as documented, or kept as the rules say · and the API serves on', async () => {
   const { violations, played, families, answers, records } = await runCampaign({ cases: CASES, seed: 20_261, slow: 0 });
@@ -16,7 +16,7 @@ test('thousands of hostile requests · are all refused as documented, or kept as
     expect.arrayContaining(['200', '202', '400', '401', '403', '404', '405', '409']),
   );
   expect(Object.keys(answers)).toEqual(expect.arrayContaining(['413', '415', '422', '431']));
-}, 60_000);
+}, 180_000);
 
 test('a case · made again from its seed and number · is the same to the byte', () => {
   for (let number = 0; number < 300; number += 1) {

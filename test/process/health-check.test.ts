@@ -4,11 +4,17 @@ import { once } from 'node:events';
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pino } from 'pino';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { openApi } from '../../src/api/api.ts';
+import { parseConfig } from '../../src/config/config.ts';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
+import { createTelemetry } from '../../src/telemetry/telemetry.ts';
+import { openWorker } from '../../workers/worker.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { GROUP_KEY } from '../support/device.ts';
+import { INHERITED } from '../support/environment.ts';
 import { freePort } from '../support/free-port.ts';
 import { startProcess, type TestProcess } from '../support/process.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
@@ -39,7 +45,10 @@ afterAll(async () => {
 });
 
 async function check(env: Record<string, string>): Promise<number> {
-  const child = spawn(process.execPath, ['src/process/health-check.ts'], { env, stdio: 'ignore' });
+  const child = spawn(process.execPath, ['src/process/health-check.ts'], {
+    env: { ...INHERITED, ...env },
+    stdio: 'ignore',
+  });
   const [code] = (await once(child, 'exit')) as [number];
   return code;
 }
@@ -47,27 +56,25 @@ async function check(env: Record<string, string>): Promise<number> {
 /** A free port for each process, so that nobody else's answers. */
 const ports = async () => ({ PORT: String(await freePort()), WORKER_PORT: String(await freePort()) });
 
+type Changes = Record<string, string> | 'tls';
+
+const environment = async (changes: Changes) => ({
+  ...sandbox.environment(),
+  REDIS_URL: redis.url,
+  DEVICE_GROUP_KEYS: GROUP_KEY,
+  HOST: '127.0.0.1',
+  ...(await ports()),
+  ...(changes === 'tls' ? tls : changes),
+});
+
 test.each([
   ['the API', 'src/main.ts', 'listening', {}],
-  ['the API on all addresses', 'src/main.ts', 'listening', { HOST: '0.0.0.0' }],
-  ['the API on IPv6 alone', 'src/main.ts', 'listening', { HOST: '::1' }],
-  ['the API by name', 'src/main.ts', 'listening', { HOST: 'localhost' }],
-  ['the API with a link of Kubernetes', 'src/main.ts', 'listening', { WORKER_PORT: 'tcp://10.0.0.1:8081' }],
   ['the API over TLS', 'src/main.ts', 'listening', 'tls'],
   ['a worker', 'workers/main.ts', 'working', {}],
-  ['a worker on IPv6 alone', 'workers/main.ts', 'working', { HOST: '::1' }],
-  ['a worker beside files of the API', 'workers/main.ts', 'working', 'tls'],
 ] as const)(
   '%s · lives · and stops living when it is gone',
   async (_what, main, msg, changes) => {
-    const env = {
-      ...sandbox.environment(),
-      REDIS_URL: redis.url,
-      DEVICE_GROUP_KEYS: GROUP_KEY,
-      HOST: '127.0.0.1',
-      ...(await ports()),
-      ...(changes === 'tls' ? tls : changes),
-    };
+    const env = await environment(changes);
     expect(await check(env)).toBe(1);
     const started = startProcess(main, env);
     processes.push(started);
@@ -78,6 +85,25 @@ test.each([
   },
   40_000,
 );
+
+// Opened in this process as theirs open them: only where they listen is in question.
+test.each([
+  ['the API on all addresses', 'api', { HOST: '0.0.0.0' }],
+  ['the API on IPv6 alone', 'api', { HOST: '::1' }],
+  ['the API by name', 'api', { HOST: 'localhost' }],
+  ['the API with a link of Kubernetes', 'api', { WORKER_PORT: 'tcp://10.0.0.1:8081' }],
+  ['a worker on IPv6 alone', 'worker', { HOST: '::1' }],
+  ['a worker beside files of the API', 'worker', 'tls'],
+] as const)('%s · lives', async (_what, role, changes) => {
+  const env = await environment(changes);
+  const open = role === 'api' ? openApi : openWorker;
+  const opened = await open(parseConfig(env, role), { telemetry: createTelemetry(pino({ level: 'silent' })) });
+  try {
+    expect(await check(env)).toBe(0);
+  } finally {
+    await opened.close();
+  }
+});
 
 test.each([503, 404])('who answers %i · does not live', async (status) => {
   await using server = await startServer((_request, response) => response.writeHead(status).end());

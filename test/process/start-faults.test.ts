@@ -1,4 +1,4 @@
-// What is wrong outside of the project, at the start of real processes: 78, by the variable's name, all of it together, no defect.
+// What is wrong outside of the project, at the start: by the variable's name, all of it together; and that real processes end with 78 then.
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { readConfiguration } from '../../src/process/configuration.ts';
 import { createAuthority } from '../support/certificates.ts';
 import { GROUP_KEY } from '../support/device.ts';
 import { startProcess, type TestProcess } from '../support/process.ts';
@@ -52,18 +53,19 @@ afterAll(async () => {
 
 type Role = 'api' | 'worker';
 
+const usable = () => ({
+  HOST: '127.0.0.1',
+  PORT: '0',
+  WORKER_PORT: '0',
+  REDIS_URL: redis.url,
+  DEVICE_GROUP_KEYS: GROUP_KEY,
+  AZURE_TENANT_ID: 'tenant',
+  AZURE_CLIENT_ID: 'client',
+  AZURE_CLIENT_SECRET: 'secret',
+});
+
 function start(role: Role, env: Record<string, string>): TestProcess {
-  const started = startProcess(role === 'api' ? 'src/main.ts' : 'workers/main.ts', {
-    HOST: '127.0.0.1',
-    PORT: '0',
-    WORKER_PORT: '0',
-    REDIS_URL: redis.url,
-    DEVICE_GROUP_KEYS: GROUP_KEY,
-    AZURE_TENANT_ID: 'tenant',
-    AZURE_CLIENT_ID: 'client',
-    AZURE_CLIENT_SECRET: 'secret',
-    ...env,
-  });
+  const started = startProcess(role === 'api' ? 'src/main.ts' : 'workers/main.ts', { ...usable(), ...env });
   processes.push(started);
   return started;
 }
@@ -74,23 +76,46 @@ async function fail(role: Role, env: Record<string, string>) {
   const code = await failed.ended;
   const fatal = failed.lines.find(({ level }) => level === 'fatal');
   const faults = (fatal?.['faults'] ?? [fatal?.['reason']]) as string[];
-  return { code, names: faults.map((fault) => fault.split(' ')[0]), said: failed.stdout() + failed.stderr() };
+  return { code, names: namesIn(faults), said: failed.stdout() + failed.stderr() };
 }
+
+const namesIn = (faults: readonly string[]) => faults.map((fault) => fault.split(' ')[0]);
+
+/** What a process would say, without starting one. */
+const findFaults = async (role: Role, env: Record<string, string>) =>
+  (await readConfiguration({ ...usable(), ...env }, role)).faults ?? [];
 
 const credential = { AZURE_CLIENT_SECRET: '' };
 const directoryApp = { DEVICE_DIRECTORY: 'entra', DIRECTORY_CLIENT_ID: 'directory' };
 
-const BROKEN: [string, Role, () => Record<string, string>, string[]][] = [
-  ['a raw % in an address', 'api', () => ({ REDIS_URL: 'redis://:50%marked@h' }), ['REDIS_URL']],
+/** One of each kind, and those that only a process meets: what it listens on, what Node reads by itself. */
+const ENDS: [string, Role, () => Record<string, string>, string[]][] = [
   ['a port that is taken', 'api', () => ({ PORT: takenPort }), ['PORT']],
   ['a port that is taken', 'worker', () => ({ WORKER_PORT: takenPort }), ['WORKER_PORT']],
   ['an address of another machine', 'api', () => ({ HOST: '192.0.2.77' }), ['HOST']],
   ['an address of another machine', 'worker', () => ({ HOST: '192.0.2.77' }), ['HOST']],
+  ['a data directory nobody can make', 'api', () => ({ REDIS_URL: '', DATA_DIR: '/proc/marked' }), ['DATA_DIR']],
+  ['no authorities', 'api', () => ({ DEVICE_CA_FILE: file('none'), TRUSTED_PROXIES: '10.0.0.1' }), ['DEVICE_CA_FILE']],
+  [
+    'no secret file',
+    'worker',
+    () => ({ ...credential, AZURE_CLIENT_SECRET_FILE: file('none') }),
+    ['AZURE_CLIENT_SECRET_FILE'],
+  ],
+  ['no further authorities', 'worker', () => ({ NODE_EXTRA_CA_CERTS: file('none') }), ['NODE_EXTRA_CA_CERTS']],
   ['a name that is none', 'api', () => ({ HOST: 'marked.invalid' }), ['HOST']],
-  ['a link of Kubernetes for a host', 'api', () => ({ HOST: 'tcp://10.0.0.1:8080' }), ['HOST']],
+];
+
+const BROKEN: [string, Role, () => Record<string, string>, string[]][] = [
+  ['a raw % in an address', 'api', () => ({ REDIS_URL: 'redis://:50%marked@h' }), ['REDIS_URL']],
+  [
+    'a link of Kubernetes for a host, and a file for a data directory',
+    'api',
+    () => ({ HOST: 'tcp://10.0.0.1:8080', REDIS_URL: '', DATA_DIR: file('text') }),
+    ['DATA_DIR', 'HOST'],
+  ],
   ['a file for a data directory', 'api', () => ({ REDIS_URL: '', DATA_DIR: file('text') }), ['DATA_DIR']],
   ['a data directory below a file', 'worker', () => ({ REDIS_URL: '', DATA_DIR: file('text/data') }), ['DATA_DIR']],
-  ['a data directory nobody can make', 'api', () => ({ REDIS_URL: '', DATA_DIR: '/proc/marked' }), ['DATA_DIR']],
   [
     'no certificate file',
     'api',
@@ -127,18 +152,11 @@ const BROKEN: [string, Role, () => Record<string, string>, string[]][] = [
     () => ({ TLS_CERT_FILE: file('cert.pem'), TLS_KEY_FILE: file('other-key.pem') }),
     ['TLS_KEY_FILE'],
   ],
-  ['no authorities', 'api', () => ({ DEVICE_CA_FILE: file('none'), TRUSTED_PROXIES: '10.0.0.1' }), ['DEVICE_CA_FILE']],
   [
     'authorities that are none',
     'api',
     () => ({ DEVICE_CA_FILE: file('cert.pem'), TRUSTED_PROXIES: '10.0.0.1' }),
     ['DEVICE_CA_FILE'],
-  ],
-  [
-    'no secret file',
-    'worker',
-    () => ({ ...credential, AZURE_CLIENT_SECRET_FILE: file('none') }),
-    ['AZURE_CLIENT_SECRET_FILE'],
   ],
   [
     'an empty secret file',
@@ -175,27 +193,34 @@ const BROKEN: [string, Role, () => Record<string, string>, string[]][] = [
     }),
     ['AZURE_CLIENT_SECRET_FILE', 'DIRECTORY_CLIENT_CERTIFICATE_PATH'],
   ],
-  ['no further authorities', 'worker', () => ({ NODE_EXTRA_CA_CERTS: file('none') }), ['NODE_EXTRA_CA_CERTS']],
 ];
 
-test.each(BROKEN)('%s · the %s · ends with 78 · and names its variable', async (_what, role, env, names) => {
+test.each(ENDS)('%s · the %s · ends with 78 · and names its variable', async (_what, role, env, names) => {
   const failed = await fail(role, env());
   expect({ code: failed.code, names: failed.names }).toEqual({ code: 78, names });
   expect(failed.said).not.toMatch(/defect/i);
   expect(failed.said.replaceAll(/^Warning: Ignoring extra certs.*$/gm, '')).not.toMatch(/marked|\/proc|\/dev\/zero/);
 });
 
-const PIPED: [string, Role, Record<string, string>][] = [
-  ['REDIS_PASSWORD_FILE', 'api', {}],
-  ['REDIS_PASSWORD_FILE', 'worker', {}],
-  ['AZURE_CLIENT_SECRET_FILE', 'worker', credential],
-  ['DIRECTORY_FEDERATED_TOKEN_FILE', 'worker', directoryApp],
-  ['DEVICE_CA_FILE', 'api', { TRUSTED_PROXIES: '10.0.0.1' }],
+test.each(BROKEN)('%s · the %s · is a fault · and names its variable', async (_what, role, env, names) => {
+  const faults = await findFaults(role, env());
+  expect(namesIn(faults)).toEqual(names);
+  expect(faults.join()).not.toMatch(/marked|\/proc|\/dev\/zero/);
+});
+
+/** By processes, since one that read such a pipe would wait for ever. */
+const PIPED: [Role, Record<string, string>, string[]][] = [
+  ['api', { TRUSTED_PROXIES: '10.0.0.1' }, ['REDIS_PASSWORD_FILE', 'DEVICE_CA_FILE']],
+  [
+    'worker',
+    { ...credential, ...directoryApp },
+    ['REDIS_PASSWORD_FILE', 'AZURE_CLIENT_SECRET_FILE', 'DIRECTORY_FEDERATED_TOKEN_FILE'],
+  ],
 ];
 
-test.each(PIPED)('%s of the %s · is a pipe nobody writes to · ends with 78', async (name, role, env) => {
-  const failed = await fail(role, { ...env, [name]: file('pipe') });
-  expect({ code: failed.code, names: failed.names }).toEqual({ code: 78, names: [name] });
+test.each(PIPED)('files of the %s · are a pipe nobody writes to · ends with 78', async (role, env, names) => {
+  const failed = await fail(role, { ...env, ...Object.fromEntries(names.map((name) => [name, file('pipe')])) });
+  expect({ code: failed.code, names: failed.names }).toEqual({ code: 78, names });
   expect(failed.said).not.toMatch(/defect|marked/i);
 });
 
@@ -209,8 +234,8 @@ test('all that is wrong · of variables, files and ports · is reported together
     DEVICE_CA_FILE: file('folder'),
   });
   expect([code, names]).toEqual([78, ['LOG_LEVEL', 'TLS_CERT_FILE', 'TLS_KEY_FILE', 'DEVICE_CA_FILE', 'DATA_DIR']]);
-  const also = await fail('api', { PORT: takenPort, TLS_CERT_FILE: file('text'), TLS_KEY_FILE: file('key.pem') });
-  expect([also.code, also.names]).toEqual([78, ['TLS_CERT_FILE', 'PORT']]);
+  const also = { PORT: takenPort, TLS_CERT_FILE: file('text'), TLS_KEY_FILE: file('key.pem') };
+  expect(namesIn(await findFaults('api', also))).toEqual(['TLS_CERT_FILE', 'PORT']);
 });
 
 test('files of the other process · are nobody’s business here · and keep nothing from starting', async () => {
@@ -227,27 +252,21 @@ test('files of the other process · are nobody’s business here · and keep not
 });
 
 test('what was only looked at · leaves nothing behind', async () => {
-  await fail('api', { LOG_LEVEL: 'chatty', TLS_CERT_FILE: file('none'), TLS_KEY_FILE: file('none') });
+  await findFaults('api', { LOG_LEVEL: 'chatty', TLS_CERT_FILE: file('none'), TLS_KEY_FILE: file('none') });
   expect(await readdir(file('folder'))).toEqual([]);
 });
 
 describe('links that Kubernetes makes for a service', () => {
+  const BESIDE = {
+    REDIS_PORT: 'tcp://10.0.0.2:6379',
+    REDIS_SERVICE_HOST: '10.0.0.2',
+    WORKER_PORT_8081_TCP: 'tcp://10.0.0.1:8081',
+    WORKER_SERVICE_HOST: '10.0.0.1',
+  };
+
   test.each([
-    ['api', 'listening', { WORKER_PORT: 'tcp://10.0.0.1:8081' }, ['WORKER_PORT']],
     ['worker', 'working', { WORKER_PORT: 'udp://10.0.0.1:8081', HOST: '127.0.0.1' }, ['WORKER_PORT']],
     ['api', 'listening', { PORT: 'tcp://[fd00::1]:80', WORKER_PORT: 'sctp://10.0.0.1:1' }, ['PORT', 'WORKER_PORT']],
-    // Beside them stand many that no process of ours reads.
-    [
-      'api',
-      'listening',
-      {
-        REDIS_PORT: 'tcp://10.0.0.2:6379',
-        REDIS_SERVICE_HOST: '10.0.0.2',
-        WORKER_PORT_8081_TCP: 'tcp://10.0.0.1:8081',
-        WORKER_SERVICE_HOST: '10.0.0.1',
-      },
-      null,
-    ],
   ] as const)('%s · %s · with %j · and says what it passes over', async (role, msg, links, ignored) => {
     const started = start(role, { ...links });
     // Several test files want the default ports: that one is taken is as good an answer here.
@@ -259,5 +278,13 @@ describe('links that Kubernetes makes for a service', () => {
     }
     const logged = started.lines.find(({ msg: said }) => said.startsWith('ignored: Kubernetes'));
     expect(logged?.['variables'] ?? null).toEqual(ignored);
+  });
+
+  test.each([
+    ['one of the other process', { WORKER_PORT: 'tcp://10.0.0.1:8081' }, ['WORKER_PORT']],
+    ['those beside it, which no process of ours reads', BESIDE, []],
+  ])('%s · is passed over', async (_what, links, ignored) => {
+    const { config } = await readConfiguration({ ...usable(), ...links }, 'api');
+    expect(config).toMatchObject({ ignored, http: { port: 0 } });
   });
 });
