@@ -5,7 +5,7 @@ import { expect, test } from 'vitest';
 
 /** Files and folders side by side. */
 const MOST_IN_A_ROOM = 15;
-const EDGES = ['http', 'queue', 'graph'];
+const EDGES = ['http', 'queue', 'graph', 'webhook'];
 
 const only = (name: string, from: object, allowed: string[]): IForbiddenRuleType => ({
   name,
@@ -41,14 +41,14 @@ const RULES: IForbiddenRuleType[] = [
     ]),
   ),
   only('telemetry implements what edges report', { path: '^src/telemetry/' }, [
-    '^src/(telemetry|domain|config|http|queue|graph)/',
+    '^src/(telemetry|domain|config|http|queue|graph|webhook)/',
     '^node_modules',
   ]),
   {
     name: 'telemetry borrows only types from edges',
     severity: 'error',
     from: { path: '^src/telemetry/' },
-    to: { path: '^src/(http|queue|graph)/', dependencyTypesNot: ['type-only'] },
+    to: { path: '^src/(http|queue|graph|webhook)/', dependencyTypesNot: ['type-only'] },
   },
   only('a process starts before anything of its own is known', { path: '^src/process/' }, [
     '^src/(process|telemetry|domain|config|http|queue)/',
@@ -56,14 +56,14 @@ const RULES: IForbiddenRuleType[] = [
   ]),
   only('a device knows the domain and itself', { path: '^src/device/' }, ['^src/(device|domain)/', '^node_modules']),
   only('the doctor is given facts', { path: '^src/doctor/' }, [
-    '^src/(doctor|domain|config|http|queue|graph)/',
+    '^src/(doctor|domain|config|http|queue|graph|webhook)/',
     '^node_modules',
   ]),
   {
     name: 'the doctor borrows only types from edges',
     severity: 'error',
     from: { path: '^src/doctor/' },
-    to: { path: '^src/(http|queue|graph)/', dependencyTypesNot: ['type-only'] },
+    to: { path: '^src/(http|queue|graph|webhook)/', dependencyTypesNot: ['type-only'] },
   },
   only('the sandbox shares no code with the product', { path: '^src/sandbox/' }, [
     '^src/sandbox/',
@@ -85,6 +85,7 @@ const RULES: IForbiddenRuleType[] = [
   owned('@azure/identity', '^src/graph/'),
   owned('@azure/msal-node', '^src/graph/'),
   owned('undici', '^src/(graph|device)/'),
+  owned('standardwebhooks', '^src/webhook/'),
   owned('prom-client', '^src/telemetry/'),
   owned('pino', '^src/telemetry/'),
   owned('@opentelemetry', '^src/telemetry/'),

@@ -1,4 +1,5 @@
 // A worker: opens Redis and the tenants of a configuration, and listens for health checks and scrapes.
+import { openAnnouncements } from '../src/api/announcements.ts';
 import { createHealth } from '../src/api/health.ts';
 import { untilStopped } from '../src/api/readiness.ts';
 import type { Config } from '../src/config/config.ts';
@@ -40,12 +41,22 @@ export function openWorker(config: Config, options: WorkerOptions): Promise<Work
     parts.opened('redis', redis.close);
     const configured = await watchTenants(config, 'worker', events.tenantsRead);
     parts.opened('tenants file', configured.close, 'at once');
-    const tenants = createOpenTenants({
+    const announcements = await openAnnouncements(config, {
+      tenants: () => tenants.all().map(({ tenant }) => tenant),
+      accepts: false,
+      random: options.random ?? Math.random,
+      events,
+      parts,
+    });
+    const tenants: OpenTenants<WorkerTenant> = createOpenTenants({
       open: (tenant) =>
         openWorkerTenant(tenant, {
           ...options,
           redis,
-          telemetry: { ...options.telemetry, ...options.telemetry.ofTenant(tenant.id) },
+          telemetry: {
+            ...options.telemetry,
+            ...announcements.noticing(tenant.id, options.telemetry.ofTenant(tenant.id)),
+          },
           concurrency,
         }),
       onChanged: () => undefined,

@@ -11,6 +11,7 @@ import { createOpenTenants, type OpenTenants } from '../process/open-tenants.ts'
 import { cannotListen } from '../process/start-checks.ts';
 import { openRedis } from '../queue/redis/open-redis.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
+import { openAnnouncements } from './announcements.ts';
 import { openApiTenant, type ApiTenant } from './api-tenant.ts';
 import { createHealth } from './health.ts';
 import { untilStopped } from './readiness.ts';
@@ -71,12 +72,19 @@ async function openRoutes(config: Config, { telemetry, random = Math.random, ...
   parts.opened('identities', identities.close);
   const { callers, isProxy, verifyOperator, tls } = identities;
 
+  const announcements = await openAnnouncements(config, {
+    tenants: () => tenants.all().map(({ tenant }) => tenant),
+    accepts: true,
+    random,
+    events,
+    parts,
+  });
   const boards = createBoards(() => tenants.all().flatMap(({ dashboard }) => dashboard?.board ?? []));
   const tenants: OpenTenants<ApiTenant> = createOpenTenants({
     open: (tenant) =>
       openApiTenant(tenant, {
         redis,
-        telemetry: telemetry.ofTenant(tenant.id),
+        telemetry: announcements.noticing(tenant.id, telemetry.ofTenant(tenant.id)),
         identities,
         clock: options.clock,
         verifyInDirectory: options.verifyInDirectory,

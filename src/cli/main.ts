@@ -107,6 +107,7 @@ program
     'also: create one marked record under this configuration, and delete it; asks first',
     guid,
   )
+  .option('--alert-test', 'also: send a test to the operators’ webhook (ALERT_WEBHOOK_URL)')
   .option('--yes', 'do not ask')
   .option('--json', 'for scripts')
   .addHelpText(

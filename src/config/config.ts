@@ -2,6 +2,7 @@
 import type { BacklogLimits } from '../domain/operations/backlog.ts';
 import type { Priority } from '../domain/priority.ts';
 import type { Policy } from '../domain/attempt/retry-policy.ts';
+import { contradictingAlerts, toAlerts, type AlertConfig } from './alerts.ts';
 import { missingDirectoryCredential, toDirectory, type DirectoryConfig } from './directory.ts';
 import { missingCredential, toGraph, type GraphConfig } from './graph.ts';
 import { environmentSchema, HOUR_MS, type Environment, type LogLevel } from './environment.ts';
@@ -48,6 +49,8 @@ export type Config = {
     supersede: boolean;
     policy: Policy;
   };
+  /** Null: no operator is told by webhook. */
+  alerts: AlertConfig | null;
   /** For the listeners of both processes. */
   keepAliveTimeoutMs: number;
   drainMs: number;
@@ -105,8 +108,13 @@ export function parseConfig(env: Variables, role: Role): Config {
   });
 }
 
-function contradicting({ DRAIN_MS: drainMs, SHUTDOWN_GRACE_MS: graceMs }: Environment): string[] {
-  return drainMs > 0 && drainMs >= graceMs ? ['DRAIN_MS must be less than SHUTDOWN_GRACE_MS, which counts it'] : [];
+function contradicting(env: Environment): string[] {
+  const { DRAIN_MS: drainMs, SHUTDOWN_GRACE_MS: graceMs } = env;
+  const isLong = drainMs > 0 && drainMs >= graceMs;
+  return [
+    ...(isLong ? ['DRAIN_MS must be less than SHUTDOWN_GRACE_MS, which counts it'] : []),
+    ...contradictingAlerts(env),
+  ];
 }
 
 function missing(env: Record<string, unknown>, role: Role): string[] {
@@ -156,6 +164,7 @@ function toConfig(env: Environment): Omit<Config, 'ignored' | 'unused'> {
         backoff: BACKOFF,
       },
     },
+    alerts: toAlerts(env),
     keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
     drainMs: env.DRAIN_MS,
     shutdownGraceMs: env.SHUTDOWN_GRACE_MS,

@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { DIRECTORY_REQUIREMENTS } from '../domain/directory/judge-device.ts';
 import { parseBasePath } from '../domain/submission/base-path.ts';
 import { PRIORITIES } from '../domain/priority.ts';
+import { alertVariables } from './alerts.ts';
 import { identityVariables } from './identity.ts';
 import { notBlank, redisVariables, type Address } from './redis.ts';
 import { toSecret } from './secret.ts';
@@ -136,6 +137,7 @@ export const environmentSchema = z.object({
     .refine((text) => parseBasePath(text) !== null, 'must be a path such as /bios, of A–Z a–z 0–9 . _ ~ - and slashes')
     .transform((text) => parseBasePath(text) ?? '')
     .optional(),
+  ...alertVariables,
   KEEP_ALIVE_TIMEOUT_MS: whole(65_000, 1, 24 * HOUR_MS),
   DRAIN_MS: whole(0, 0, HOUR_MS),
   SHUTDOWN_GRACE_MS: whole(20_000, 0, 2 * HOUR_MS),

@@ -1,8 +1,9 @@
 // Checks the environment, and finds what can still be examined if parts of it are wrong.
 import { ConfigError, parseConfig, type Config, type Role } from '../config/config.ts';
+import type { AlertConfig } from '../config/alerts.ts';
 import type { RedisConfig } from '../config/redis.ts';
 import type { DirectoryConfig } from '../config/directory.ts';
-import type { GraphConfig } from '../config/graph.ts';
+import type { GraphConfig, ProxyConfig } from '../config/graph.ts';
 import { environmentSchema } from '../config/environment.ts';
 import { readGiven } from '../config/variables.ts';
 import { failed, ok, warning, type Finding } from './finding.ts';
@@ -18,6 +19,9 @@ export type ExaminedConfiguration = {
   redis: RedisConfig | null;
   graph: GraphConfig | null;
   directory: DirectoryConfig | null;
+  /** Null without an address, undefined if its variables are malformed. */
+  alerts: AlertConfig | null | undefined;
+  proxy: ProxyConfig | null;
 };
 
 /** A placeholder in a valid format, for parsing Redis's settings, which need no key. */
@@ -29,13 +33,16 @@ export function examineConfiguration(env: Environment, scope: Scope, extraCertif
   const malformed = malformedIn(env);
   const usable = Object.fromEntries(Object.entries(env).filter(([name]) => !malformed.includes(name)));
   const spoilt = (names: RegExp) => malformed.some((name) => names.test(name));
-  const redis = tryParse({ ...usable, DEVICE_GROUP_KEYS: ANY_GROUP_KEY }, 'api')?.redis ?? null;
+  const any = tryParse({ ...usable, DEVICE_GROUP_KEYS: ANY_GROUP_KEY }, 'api');
+  const redis = any?.redis ?? null;
   const worker = tryParse(usable, 'worker');
   return {
     findings: [judgeFaults(faults), judgeOperatorToken(env, scope), judgeCertificates(env, extraCertificates)].flat(),
     redis: spoilt(/^(REDIS_|DATA_DIR)/) ? null : redis,
     graph: spoilt(/^(AZURE_|GRAPH_|ATTEMPT_)/) ? null : (worker?.graph ?? null),
     directory: spoilt(/^(AZURE_|GRAPH_|ATTEMPT_|DEVICE_DIRECTORY|DIRECTORY_)/) ? null : (worker?.directory ?? null),
+    alerts: spoilt(/^(ALERT_|PUBLIC_)/) ? undefined : any?.alerts,
+    proxy: any?.graph.proxy ?? null,
   };
 }
 

@@ -4,7 +4,15 @@ import type { ProxyConfig } from '../config/graph.ts';
 import { proxyFor } from './proxy.ts';
 import { createAgent, rootCause } from './transport.ts';
 
-export type Fetch = (url: string, options: { signal: AbortSignal }) => Promise<Response>;
+export type FetchOptions = {
+  signal: AbortSignal;
+  method?: 'POST';
+  headers?: Record<string, string>;
+  body?: string;
+  redirect?: 'manual';
+};
+
+export type Fetch = (url: string, options: FetchOptions) => Promise<Response>;
 
 /**
  * Rejects with the reason if there is no response.

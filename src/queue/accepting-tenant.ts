@@ -7,7 +7,7 @@ import { watchBacklog, type BacklogWatch } from './store/backlog.ts';
 import { openTenant, type Tenant, type TenantOptions, type TenantSettings } from './tenant.ts';
 
 export type AcceptingTenant = Tenant &
-  Pick<BacklogWatch, 'accept' | 'backlogFullReason'> & {
+  Pick<BacklogWatch, 'accept' | 'backlogFullReason' | 'judgeBacklog'> & {
     forecast: Forecast;
     revocations: Revocations;
     countDevice: CountDevice;
@@ -32,6 +32,7 @@ export async function openAcceptingTenant(
     ...tenant,
     accept: backlog.accept,
     backlogFullReason: backlog.backlogFullReason,
+    judgeBacklog: backlog.judgeBacklog,
     forecast: createForecast(backlog.latestSnapshot, writesPer20s, clock.now),
     revocations,
     countDevice: createDeviceCounts(redis.connection, keys),

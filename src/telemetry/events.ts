@@ -2,7 +2,9 @@
 import type { Delivery } from '../domain/delivery.ts';
 import type { Hold } from '../domain/hold/hold.ts';
 import { remedyOfHold } from '../domain/hold/hold.ts';
+import type { Message } from '../domain/announcements/announcement.ts';
 import { DIRECTORY_REMEDIES, type DirectoryHold, type DirectoryOutcome } from '../domain/directory/directory-answer.ts';
+import type { AnnouncementEvents, AnnouncementFailed } from '../queue/announcements/announcement-events.ts';
 import type { DirectoryEvents } from '../queue/directory/directory-events.ts';
 import type { RequestEnded } from '../graph/request-ended.ts';
 import type { BatchEntrySummary } from '../http/routes/batch.ts';
@@ -32,6 +34,14 @@ const scopeOf = ({ reason, about, hardwareConfigurationId }: Hold) => ({
   reason,
   about,
   ...(hardwareConfigurationId !== null && { hardwareConfigurationId }),
+});
+
+const nameAnnouncement = ({ id, type, tenant, reason, count }: Message) => ({
+  webhookId: id,
+  type,
+  ...(tenant !== null && { tenantId: tenant }),
+  reason,
+  count,
 });
 
 /** The trace id, second part of a traceparent. */
@@ -208,6 +218,16 @@ export function createEvents(
       resumed: (lines: number) =>
         log.warn({ lines }, 'log lines were dropped: nobody read them in time, or they could not be written'),
     },
+    announced: (message: Message, attempts: number) => {
+      log.info({ ...nameAnnouncement(message), attempts }, 'announced: an operator was told');
+      metrics.announcements.inc({ outcome: 'sent' });
+    },
+    announcementFailed: (message: Message, { attempts, detail, isLast }: AnnouncementFailed) => {
+      const line = { ...nameAnnouncement(message), attempts, detail };
+      metrics.announcements.inc({ outcome: isLast ? 'dropped' : 'failed' });
+      if (isLast) log.error(line, 'not announced: the webhook took it at no attempt, and it is not sent again');
+      else log.warn(line, 'not announced yet: the webhook did not take it, and it is sent again later');
+    },
     tenantsRead: (path: string, faults: readonly string[], tenants: number) =>
       faults.length === 0
         ? log.info({ path, tenants }, 'tenants file read again')
@@ -234,5 +254,5 @@ export function createEvents(
       log.error({ error }, `defect: ${what}`);
       metrics.defects.inc();
     },
-  } satisfies ConsumerEvents & DirectoryEvents & Record<string, unknown>;
+  } satisfies ConsumerEvents & DirectoryEvents & AnnouncementEvents & Record<string, unknown>;
 }

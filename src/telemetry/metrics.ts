@@ -8,6 +8,9 @@ const DELIVERY_BUCKETS_S = [
 ];
 const REQUEST_BUCKETS_S = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 
+/** `failed` is tried again, `dropped` is not. */
+const ANNOUNCEMENT_OUTCOMES = ['sent', 'failed', 'dropped'] as const;
+
 export type Metrics = ReturnType<typeof createMetrics>;
 
 export type MetricsOptions = {
@@ -27,6 +30,13 @@ export function createMetrics({ byTenant }: MetricsOptions = { byTenant: false }
     labelNames: ['outcome', ...tenant],
   });
   if (!byTenant) beginCounters({ directoryQuestions }, {});
+  const announcements = new Counter({
+    registers,
+    name: 'runstate_announcements_total',
+    help: 'Requests to the operators’ webhook by outcome.',
+    labelNames: ['outcome'],
+  });
+  for (const outcome of ANNOUNCEMENT_OUTCOMES) announcements.inc({ outcome }, 0);
   return {
     registry,
     submissions: new Counter({
@@ -164,6 +174,7 @@ export function createMetrics({ byTenant }: MetricsOptions = { byTenant: false }
       help: 'Whether nobody asks the device directory for this reason; absent where it is not used.',
       labelNames: ['reason', ...tenant],
     }),
+    announcements,
     tenantsFileFaults: new Gauge({
       registers,
       name: 'runstate_tenants_file_faults',

@@ -1,7 +1,9 @@
 // The configuration: every variable's default, good and bad values, all faults together, and secrets that do not show.
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { inspect } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { afterAll, describe, expect, test } from 'vitest';
 import { ConfigError, EXIT_CONFIG, parseConfig, type Config, type Role } from '../../src/config/config.ts';
 import { environmentSchema, LOG_LEVELS, parseGroupKeys } from '../../src/config/environment.ts';
 import { parseRedisUrl, readPassword, type RedisAddress } from '../../src/config/redis.ts';
@@ -77,6 +79,13 @@ const toDirectoryCredential = (directory: Config['directory']) =>
     Record<'clientId' | 'secretPath' | 'certificatePath' | 'tokenFilePath', string> & { secret: unknown }
   >;
 const revealed = (secret: unknown): unknown => (secret as { reveal: () => string } | null)?.reveal() ?? null;
+
+const WEBHOOK = { ALERT_WEBHOOK_URL: 'https://hooks.example/' };
+const SIGNING_KEY = `whsec_${Buffer.alloc(24, 7).toString('base64')}`;
+const KEYS = mkdtempSync(join(tmpdir(), 'runstate-signing-keys-'));
+const KEY_FILE = join(KEYS, 'key');
+writeFileSync(KEY_FILE, `${SIGNING_KEY}\n`);
+afterAll(() => rmSync(KEYS, { recursive: true }));
 
 const DIRECTORY = { DEVICE_DIRECTORY: 'entra' };
 const DIRECTORY_APP = { AZURE_TENANT_ID: 'tenant', DIRECTORY_CLIENT_ID: 'reader' };
@@ -452,6 +461,65 @@ const CASES: Record<Name, Case> = {
     good: LOG_LEVELS.map((level) => [level, level]),
     bad: ['INFO', 'verbose'],
   },
+  ALERT_WEBHOOK_URL: {
+    pick: ({ alerts }) => alerts && `${alerts.format} ${alerts.url.reveal()}`,
+    byDefault: null,
+    good: [
+      [
+        'https://hooks.example/a?sp=%2Ftriggers%2Frun&sig=x_Y',
+        'json https://hooks.example/a?sp=%2Ftriggers%2Frun&sig=x_Y',
+      ],
+      ['https://hooks.example/a?format=teams', 'teams https://hooks.example/a'],
+      ['https://hooks.example/a?sp=%2Frun&format=teams', 'teams https://hooks.example/a?sp=%2Frun'],
+      ['https://hooks.example/a?format=teams&sp=%2Frun&sig=1', 'teams https://hooks.example/a?sp=%2Frun&sig=1'],
+      ['https://hooks.example/a?format=json', 'json https://hooks.example/a?format=json'],
+      ...[
+        'http://localhost:9000/',
+        'http://10.1.2.3/',
+        'http://172.31.0.1/',
+        'http://192.168.0.9/',
+        'http://100.64.0.1/',
+        'http://[::1]:80/',
+        'http://[fd00::1]/',
+        'http://alerts/',
+        'http://alerts.ops.svc/',
+        'http://alerts.ops.svc.cluster.local/',
+        'http://alerts.corp.internal./',
+      ].map((url): [string, string] => [url, `json ${url}`]),
+    ],
+    bad: [
+      'hooks.example',
+      'ftp://hooks.example/',
+      'http://hooks.example/',
+      'http://8.8.8.8/',
+      'http://172.32.0.1/',
+      'http://[2001:db8::1]/',
+      'http://localhost.example.com/',
+      'https://user:password@hooks.example/',
+      'https://hooks.example/#top',
+    ],
+  },
+  ALERT_WEBHOOK_SECRET: {
+    pick: ({ alerts }) => (alerts?.secret?.kind === 'given' ? alerts.secret.value.reveal() : null),
+    byDefault: null,
+    good: [SIGNING_KEY, SIGNING_KEY.slice('whsec_'.length), `${SIGNING_KEY},${SIGNING_KEY}`].map((key) => [key, key]),
+    bad: ['secret', 'whsec_', `${SIGNING_KEY}x`, `whsec_${Buffer.alloc(23).toString('base64')}`],
+  },
+  ALERT_WEBHOOK_SECRET_FILE: {
+    pick: ({ alerts }) => (alerts?.secret?.kind === 'file' ? alerts.secret.path : null),
+    byDefault: null,
+    good: [[KEY_FILE, KEY_FILE]],
+    bad: ['/nowhere', 'package.json', import.meta.dirname],
+  },
+  PUBLIC_ORIGIN: {
+    pick: ({ alerts }) => alerts?.linkBase ?? null,
+    byDefault: null,
+    good: [
+      ['https://bridge.example', 'https://bridge.example'],
+      ['http://localhost:8080/', 'http://localhost:8080'],
+    ],
+    bad: ['bridge.example', 'https://bridge.example/bios', 'ftp://bridge.example'],
+  },
   TENANTS_FILE: file(({ tenantsFile }) => tenantsFile ?? undefined),
 };
 
@@ -485,6 +553,9 @@ const COMPANY: Partial<Record<Name, Environment>> = {
   DIRECTORY_FEDERATED_TOKEN_FILE: { ...DIRECTORY, ...DIRECTORY_APP },
   NO_PROXY: { HTTPS_PROXY: 'http://proxy:3128' },
   AZURE_FEDERATED_TOKEN_FILE: { AZURE_TENANT_ID: 'tenant', AZURE_CLIENT_ID: 'client' },
+  ALERT_WEBHOOK_SECRET: WEBHOOK,
+  ALERT_WEBHOOK_SECRET_FILE: WEBHOOK,
+  PUBLIC_ORIGIN: WEBHOOK,
 };
 const names = Object.keys(CASES) as Name[];
 const roleFor = (name: Name): Role => (name === 'DEVICE_GROUP_KEYS' ? 'worker' : 'api');
@@ -673,6 +744,12 @@ describe('what a role cannot do without', () => {
       'a password twice',
       { ...worker, REDIS_PASSWORD: SECRET, REDIS_PASSWORD_FILE: import.meta.filename },
       ['REDIS_PASSWORD and REDIS_PASSWORD_FILE exclude each other'],
+    ],
+    [
+      'worker',
+      'a signing key twice',
+      { ...worker, ...WEBHOOK, ALERT_WEBHOOK_SECRET: SIGNING_KEY, ALERT_WEBHOOK_SECRET_FILE: KEY_FILE },
+      ['ALERT_WEBHOOK_SECRET and ALERT_WEBHOOK_SECRET_FILE exclude each other'],
     ],
   ])('%s · %s · says what is missing', (role, _given, environment, faults) => {
     expect(faultsOf(environment, role)).toEqual(faults);

@@ -18,15 +18,22 @@ import { readGiven } from '../../config/variables.ts';
 import { examineDirectory, examineRedis, tryEmbedded } from '../../queue/redis/inspect.ts';
 import { addKeptFacts, readKeptFacts } from '../../queue/budget/kept-facts.ts';
 import { findFileFaults } from '../../process/start-checks.ts';
+import { examineAlerts } from './alert-checks.ts';
 import { examineDeviceDirectory } from './directory-checks.ts';
 
-export type Round = { scope: Scope; configurationId: string | null; probeConfigurationId: string | null };
+export type Round = {
+  scope: Scope;
+  configurationId: string | null;
+  probeConfigurationId: string | null;
+  /** Whether to send a test to the operators' webhook. */
+  alertTest?: boolean;
+};
 
 const clock = Date.now;
 
 /** Examines everything it can; checks that depend on a failed one are skipped. */
 export async function* examine(env: Environment, round: Round): AsyncGenerator<Finding> {
-  const { findings, redis, graph, directory } = examineConfiguration(
+  const { findings, redis, graph, directory, ...told } = examineConfiguration(
     env,
     round.scope,
     getCACertificates('extra').length,
@@ -34,6 +41,7 @@ export async function* examine(env: Environment, round: Round): AsyncGenerator<F
   yield* findings;
   yield* await examineFiles(env, round.scope);
   if (round.scope !== 'worker') yield judgeDeviceKeys(env['DEVICE_GROUP_KEYS']);
+  yield* examineAlerts({ ...told, isTest: round.alertTest === true });
   if (redis) yield* examineAnyRedis(redis);
   else yield skipped('redis', 'the configuration does not tell where it is');
   if (round.scope === 'api') yield skipped('graph', 'the API does not call Graph');

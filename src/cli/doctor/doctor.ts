@@ -8,7 +8,14 @@ import { EXIT } from '../exit.ts';
 import { OperatorError } from '../operator/operator.ts';
 import { onUnread, print, printJson } from '../out.ts';
 
-export type DoctorFlags = { for: Scope; configuration?: string; writeProbe?: string; yes?: true; json?: true };
+export type DoctorFlags = {
+  for: Scope;
+  configuration?: string;
+  writeProbe?: string;
+  alertTest?: true;
+  yes?: true;
+  json?: true;
+};
 
 const WORDS: Record<Result, string> = { ok: 'ok', warning: 'WARNING', failed: 'FAILED', skipped: 'skipped' };
 const EXIT_OF: Record<Result, number> = {
@@ -35,6 +42,7 @@ export async function runDoctor(flags: DoctorFlags): Promise<void> {
     scope: flags.for,
     configurationId: configuration?.toLowerCase() ?? null,
     probeConfigurationId: writeProbe?.toLowerCase() ?? null,
+    alertTest: flags.alertTest === true,
   };
   for await (const finding of examine(process.env, round)) {
     findings.push(finding);

@@ -64,6 +64,40 @@ export const QUEUE_NAME = 'deliveries';
 /** Questions to the device directory. */
 export const QUESTION_QUEUE_NAME = 'questions';
 
+/** Announcements to operators that are to be sent. */
+export const ANNOUNCEMENT_QUEUE_NAME = 'announcements';
+
+/** The keys of announcements to operators, of all tenants: they may be sent together. */
+export type AnnouncementKeys = {
+  /** Prefix of BullMQ's own keys. */
+  root: string;
+  /** What operators were told, by tenant; about the whole service under ''. */
+  announced: string;
+  /** Announcements that are to be sent, oldest first. */
+  pending: string;
+  /** Since when some wait (`since`), the batch that is being queued (`batch`, `size`), the allowance (`left`, `at`), and how many of a type were not kept (`lost:`). */
+  rounds: string;
+  /** Exists while a process has looked at all tenants lately. */
+  turn: string;
+  /** The same for what only processes that accept submissions know. */
+  backlogTurn: string;
+};
+
+/** No tenant has this id, which has a character that ids do not have. */
+const ANNOUNCEMENT_SLOT = '_announcements';
+
+export function createAnnouncementKeys(prefix: string): AnnouncementKeys {
+  const root = `${prefix}:{${ANNOUNCEMENT_SLOT}}`;
+  return {
+    root,
+    announced: `${root}:announced`,
+    pending: `${root}:pending`,
+    rounds: `${root}:rounds`,
+    turn: `${root}:turn`,
+    backlogTurn: `${root}:backlog-turn`,
+  };
+}
+
 /** A key in the same slot and under the same root as another one. */
 export const besideKey = (key: string, name: string): string => `${key.slice(0, key.indexOf('}') + 1)}:${name}`;
 

@@ -1,6 +1,6 @@
 // Removes all keys of a tenant, for good.
 import type { Cluster } from 'ioredis';
-import { createKeys } from './keys.ts';
+import { createAnnouncementKeys, createKeys } from './keys.ts';
 import type { OpenRedis } from './open-redis.ts';
 
 const SLICE = 1000;
@@ -13,6 +13,7 @@ export async function purgeTenant(
   tenantId: string,
 ): Promise<number> {
   const pattern = `${createKeys(prefix, tenantId).root.replace(/[[\]\\*?]/g, '\\$&')}:*`;
+  await connection.hdel(createAnnouncementKeys(prefix).announced, tenantId);
   let removed = 0;
   for (let pass = 0; pass < PASSES; pass += 1) {
     const found = await removeOnce();

@@ -9,6 +9,11 @@ export type Script = (keys: readonly string[], args: readonly (string | number)[
 
 /** `change`: a call that arrives twice must run only once. `query`: repeating it does no harm. */
 const SCRIPTS = {
+  'announcements/begin-round': 'query',
+  'announcements/end-batch': 'query',
+  'announcements/note-changes': 'change',
+  'announcements/read-facts': 'query',
+  'announcements/take-batch': 'change',
   'budget/acquire-permit': 'change',
   'budget/change-holds': 'change',
   'budget/end-backoff': 'change',

@@ -31,6 +31,11 @@ export type BacklogWatch = {
   latestSnapshot: () => TenantSnapshot | null;
   /** Why nothing new is accepted, for operators; null while there is room. */
   backlogFullReason: () => string | null;
+  /**
+   * The same by the latest reading, for what all processes know together. Undefined before the first.
+   * @param wasFull whether they know it to be full: then it has room again only some way below the limit
+   */
+  judgeBacklog: (wasFull: boolean) => string | null | undefined;
   close: () => void;
 };
 
@@ -133,6 +138,8 @@ export function watchBacklog(tenant: Watched, { limits, writesPer20s, report }: 
     },
     latestSnapshot: () => latest,
     backlogFullReason: () => fullReason,
+    judgeBacklog: (wasFull) =>
+      seen && latest ? findBacklogFullReason({ backlog: seen, limits, wasFull, now: latest.now }) : undefined,
     close: () => clearInterval(ticking),
   };
 }
