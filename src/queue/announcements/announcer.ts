@@ -66,6 +66,8 @@ export function openAnnouncer(parts: AnnouncerParts): Announcer {
   }
 
   async function round(): Promise<void> {
+    // A process that is still opening its tenants leaves the turn to others.
+    if (parts.tenants().length === 0) return;
     const args = [TURN_MS, parts.accepts ? 1 : 0];
     const reply = await beginRound([keys.turn, keys.backlogTurn, keys.pending], args);
     const [turn, backlogTurn, waiting] = reply as [number, number, number];
