@@ -6,7 +6,7 @@ import type { SubmitOutcome } from '../../src/device/outcome.ts';
 import { submitUntilAccepted } from '../../src/device/submit-with-retries.ts';
 import { createRandom } from '../../src/sandbox/random.ts';
 import type { Answer } from './oracle.ts';
-import { isBeyondTolerance, type Submission } from './plan.ts';
+import { isBeyondTolerance, ONLY_TENANT, type Submission } from './plan.ts';
 
 /** The service asks for up to 30 s; in the campaign's short day a device comes back sooner. */
 const LONGEST_WAIT_MS = 800;
@@ -15,43 +15,55 @@ const READ_WITHIN_MS = 20_000;
 
 export type Devices = {
   submit: (submission: Submission, giveUpAfterMs: number) => Promise<Answer[]>;
-  read: (deviceId: string, deliveryId: string) => Promise<ReadOutcome>;
+  read: (device: { tenant: string; deviceId: string }, deliveryId: string) => Promise<ReadOutcome>;
+  /** The same, with the key of another tenant's device of this id. */
+  readAsStranger: (
+    device: { tenant: string; deviceId: string; keyOf: string },
+    deliveryId: string,
+  ) => Promise<ReadOutcome>;
 };
 
 type DevicesSettings = {
   baseUrl: string;
-  groupKey: Uint8Array;
+  /** By tenant; devices of the only one do not name it. */
+  groupKeys: ReadonlyMap<string, Uint8Array>;
+  /** Whether tenants come and go: a device that is refused for its identity comes again. */
+  comesAgain: boolean;
   seed: number;
   /** How far the API's clock is ahead: a device's is right where it agrees with that. */
   apiAheadS: number;
   signal: AbortSignal;
 };
 
-export function createDevices({ baseUrl, groupKey, seed, apiAheadS, signal }: DevicesSettings): Devices {
+export function createDevices({ baseUrl, groupKeys, comesAgain, seed, apiAheadS, signal }: DevicesSettings): Devices {
   const random = createRandom(seed ^ 0x5eed);
-  const agentOf = (deviceId: string, skewS: number): DeviceClientOptions => ({
+  const agentOf = (tenant: string, deviceId: string, { skewS = 0, keyOf = tenant } = {}): DeviceClientOptions => ({
     baseUrl,
     deviceId,
-    deviceKey: deriveDeviceKey(groupKey, deviceId).toString('base64'),
+    ...(tenant !== ONLY_TENANT && { tenant }),
+    deviceKey: deriveDeviceKey(groupKeys.get(keyOf) ?? new Uint8Array(32), deviceId).toString('base64'),
     signal,
     now: () => Date.now() + (apiAheadS + skewS) * 1000,
     requestTimeoutMs: REQUEST_TIMEOUT_MS,
   });
 
   async function submitCopy(submission: Submission, clock: Answer['clock'], giveUpAfterMs: number): Promise<Answer> {
-    const { runResult, clockSkewS } = submission;
-    const { outcome } = await submitUntilAccepted(
-      runResult,
-      agentOf(runResult.deviceId, clock === 'right' && isBeyondTolerance(clockSkewS) ? 0 : clockSkewS),
-      {
+    const { runResult, clockSkewS, tenant } = submission;
+    const isBelieved = clock === 'right' || !isBeyondTolerance(clockSkewS);
+    const skewS = clock === 'right' && isBeyondTolerance(clockSkewS) ? 0 : clockSkewS;
+    const giveUpAt = Date.now() + giveUpAfterMs;
+    for (let refusals = 0; ; refusals += 1) {
+      const { outcome } = await submitUntilAccepted(runResult, agentOf(tenant, runResult.deviceId, { skewS }), {
         random,
         giveUpAfterMs,
         firstBackoffMs: 100,
         longestBackoffMs: LONGEST_WAIT_MS,
         wait: (ms) => delay(Math.min(ms, LONGEST_WAIT_MS), undefined, { signal }),
-      },
-    );
-    return { submission, clock, ...heard(outcome) };
+      });
+      const answer = { submission, clock, refusals, ...heard(outcome) };
+      if (!comesAgain || !isBelieved || answer.httpStatus !== 401 || Date.now() > giveUpAt) return answer;
+      await delay(LONGEST_WAIT_MS / 2, undefined, { signal });
+    }
   }
 
   return {
@@ -64,16 +76,20 @@ export function createDevices({ baseUrl, groupKey, seed, apiAheadS, signal }: De
       });
       return (await Promise.all(copies)).flat();
     },
-    read: async (deviceId, deliveryId) => {
-      const giveUpAt = Date.now() + READ_WITHIN_MS;
-      for (;;) {
-        const read = await readDelivery(deliveryId, agentOf(deviceId, 0));
-        const isFinal = read.kind === 'found' || (read.kind === 'refused' && read.httpStatus < 500);
-        if (isFinal || Date.now() > giveUpAt) return read;
-        await delay(100, undefined, { signal });
-      }
-    },
+    read: ({ tenant, deviceId }, deliveryId) => untilAnswered(deliveryId, agentOf(tenant, deviceId)),
+    readAsStranger: ({ tenant, deviceId, keyOf }, deliveryId) =>
+      untilAnswered(deliveryId, agentOf(tenant, deviceId, { keyOf })),
   };
+
+  async function untilAnswered(deliveryId: string, agent: DeviceClientOptions): Promise<ReadOutcome> {
+    const giveUpAt = Date.now() + READ_WITHIN_MS;
+    for (;;) {
+      const read = await readDelivery(deliveryId, agent);
+      const isFinal = read.kind === 'found' || (read.kind === 'refused' && read.httpStatus < 500);
+      if (isFinal || Date.now() > giveUpAt) return read;
+      await delay(100, undefined, { signal });
+    }
+  }
 }
 
 function heard(outcome: SubmitOutcome): Pick<Answer, 'httpStatus' | 'deliveryId'> {

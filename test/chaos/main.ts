@@ -4,7 +4,16 @@ import { describeRun, describeViolations, isBad, summarise } from './report.ts';
 import { runOnce, type RunReport } from './run.ts';
 
 const MOST_DEFECTS = 5;
-type Flags = { runs: number; seed: number; devices: number; otherGraph?: true; embedded?: true };
+type Flags = {
+  runs: number;
+  seed: number;
+  devices: number;
+  tenants?: number;
+  otherGraph?: true;
+  embedded?: true;
+};
+/** Unless said otherwise, each fourth run has several tenants. */
+const [SEVERAL, EVERY] = [3, 4];
 
 const flags = new Command('chaos')
   .description(
@@ -13,10 +22,20 @@ const flags = new Command('chaos')
   .option('--runs <n>', 'how many runs, each with the next seed', wholeAbove0, 5)
   .option('--seed <n>', 'the first run’s seed', wholeAbove0, 1)
   .option('--devices <n>', 'devices per run', wholeAbove0, 40)
+  .option(
+    '--tenants <n>',
+    `tenants per run; left out: 1, and ${SEVERAL} if the seed is a multiple of ${EVERY}`,
+    wholeAbove0,
+  )
   .option('--other-graph', 'against a Graph that shares nothing with the sandbox')
   .option('--embedded', 'on the Redis that the processes start themselves')
   .parse()
   .opts<Flags>();
+
+if (flags.otherGraph && (flags.tenants ?? 1) > 1) {
+  process.stderr.write('chaos: the other Graph has one tenant\n');
+  process.exit(64);
+}
 
 const stopping = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stopping.abort());
@@ -28,7 +47,9 @@ for (let seed = flags.seed; seed < flags.seed + flags.runs && !isStopping(); see
   try {
     const graph = flags.otherGraph ? 'other' : 'sandbox';
     const redis = flags.embedded ? 'embedded' : 'apart';
-    const report = await runOnce({ seed, devices: flags.devices, graph, redis, signal: stopping.signal });
+    const { devices } = flags;
+    const tenants = tenantsOf(seed);
+    const report = await runOnce({ seed, devices, tenants, graph, redis, signal: stopping.signal });
     reports.push(report);
     print(describeRun(report));
     if (isBad(report)) print(describeViolations(report, replay(seed)));
@@ -42,8 +63,13 @@ print(`\n${summarise(reports, (Date.now() - startedAt) / 1000)}`);
 // Sockets that were reset in mid-connect keep Node alive although they are gone.
 process.exit(reports.some(isBad) || reports.length < flags.runs ? 1 : 0);
 
+function tenantsOf(seed: number): number {
+  if (flags.tenants !== undefined || flags.otherGraph) return flags.tenants ?? 1;
+  return seed % EVERY === 0 ? SEVERAL : 1;
+}
+
 function replay(seed: number): string {
-  return `npm run chaos -- --runs 1 --seed ${seed} --devices ${flags.devices}${flags.otherGraph ? ' --other-graph' : ''}${flags.embedded ? ' --embedded' : ''}`;
+  return `npm run chaos -- --runs 1 --seed ${seed} --devices ${flags.devices} --tenants ${tenantsOf(seed)}${flags.otherGraph ? ' --other-graph' : ''}${flags.embedded ? ' --embedded' : ''}`;
 }
 
 function wholeAbove0(text: string): number {

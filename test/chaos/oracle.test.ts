@@ -8,6 +8,7 @@ const CONFIGURATION = '11111111-1111-4111-8111-111111111111';
 
 const submissionOf = (run: number, changes: Partial<Submission> = {}): Submission => ({
   at: 0,
+  tenant: 'default',
   copies: 1,
   clockSkewS: 0,
   meaning: 'ordinary',
@@ -112,6 +113,26 @@ test.each<[string, Partial<Evidence>, string]>([
     },
     'wrongly-answered',
   ],
+  [
+    'a record of another tenant',
+    { records: [...kept.records, recordOf(9)], elsewhere: [submissionOf(9, { tenant: 'other' })] },
+    'crossed',
+  ],
+  [
+    'a delivery that is shown as another device’s',
+    {
+      views: new Map([
+        delivered(1),
+        ['d2', { status: 'delivered', deviceRunStateId: 'r2', lastFailure: null, deviceId: 'device-9' }],
+      ]),
+    },
+    'crossed',
+  ],
+  [
+    'a device that was nobody for a while',
+    { answers: [answerOf(1), answerOf(2, { refusals: 1 })] },
+    'wrongly-answered',
+  ],
 ])('%s · is noticed', (_, changes, fault) => {
   expect(faultsOf(changes)).toContain(fault);
 });
@@ -126,6 +147,10 @@ test('a poison result · is dead for its own reason · and nothing to blame', ()
     counts: { queued: 0, delivering: 0, waiting: 0, delivered: 1, dead: 1 },
   });
   expect(judgement).toEqual({ obligations: 2, delivered: 1, dead: 1, violations: [] });
+});
+
+test('a device of a tenant that was not in the file for a while · was nobody meanwhile · and nothing to blame', () => {
+  expect(faultsOf({ answers: [answerOf(1), answerOf(2, { refusals: 3 })], wasAbsent: true })).toEqual([]);
 });
 
 test('a rival · refused with 409 · is no violation', () => {

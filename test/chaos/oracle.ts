@@ -6,6 +6,8 @@ import type { SentRunResult } from './run-result.ts';
 /** What a device heard in the end about one copy of a submission. */
 export type Answer = {
   submission: Submission;
+  /** How often it was told that it is nobody of the tenant, which a device takes for something to wait for. */
+  refusals?: number;
   /** A beyond-tolerance clock's first try comes under its own name: it must be refused. */
   clock: 'wrong' | 'right';
   httpStatus: number;
@@ -13,16 +15,27 @@ export type Answer = {
 };
 
 /** A delivery as the service shows it to the device; null where it shows none. */
-export type DeliveryView = { status: string; deviceRunStateId: string | null; lastFailure: unknown } | null;
+export type DeliveryView = {
+  status: string;
+  deviceRunStateId: string | null;
+  lastFailure: unknown;
+  deviceId?: string;
+  runId?: string;
+} | null;
 
 export type Counts = Record<'queued' | 'delivering' | 'waiting' | 'delivered' | 'dead', number>;
 
+/** Of one tenant. */
 export type Evidence = {
   answers: readonly Answer[];
   /** By delivery id. */
   views: ReadonlyMap<string, DeliveryView>;
   records: readonly GraphRecord[];
   counts: Counts | null;
+  /** What other tenants submitted: none of it may be in this one's Graph. */
+  elsewhere?: readonly Submission[];
+  /** Whether the tenant was not in the file for a while, so that its devices were nobody's. */
+  wasAbsent?: boolean;
 };
 
 export const FAULTS = [
@@ -34,6 +47,7 @@ export const FAULTS = [
   'shared-record',
   'duplicate',
   'unknown-record',
+  'crossed',
   'wrong-counts',
 ] as const;
 export type Violation = { fault: (typeof FAULTS)[number]; what: string };
@@ -47,10 +61,14 @@ export type Judgement = {
 
 type Obligation = { deliveryId: string; submission: Submission };
 
-export function judge({ answers, views, records, counts }: Evidence): Judgement {
+export function judge({ answers, views, records, counts, elsewhere = [], wasAbsent = false }: Evidence): Judgement {
   const violations: Violation[] = [];
   const blame = (fault: Violation['fault'], what: string) => void violations.push({ fault, what });
   const obligations = collectObligations(answers, blame);
+  for (const { submission, refusals = 0 } of answers) {
+    const { deviceId, runId } = submission.runResult;
+    if (refusals > 0 && !wasAbsent) blame('wrongly-answered', `${deviceId} ${runId}: 401, ${refusals} times`);
+  }
 
   const byId = new Map(records.map((record) => [record.id, record]));
   const owners = new Map<string, string>();
@@ -58,6 +76,7 @@ export function judge({ answers, views, records, counts }: Evidence): Judgement 
   for (const { deliveryId, submission } of obligations.values()) {
     const view = views.get(deliveryId) ?? null;
     const name = `${deliveryId} (${submission.runResult.deviceId} ${submission.runResult.runId})`;
+    if (view && isOfAnother(view, submission)) blame('crossed', `${name}: shown as ${JSON.stringify(view)}`);
     if (view?.status === 'dead') {
       dead += 1;
       const code = (view.lastFailure as { code?: string } | null)?.code;
@@ -83,10 +102,12 @@ export function judge({ answers, views, records, counts }: Evidence): Judgement 
   }
 
   const known = new Set([...obligations.values()].map(({ submission }) => expectedContent(submission.runResult)));
+  const foreign = new Set(elsewhere.map(({ runResult }) => expectedContent(runResult)));
   for (const record of records) {
     if (owners.has(record.id)) continue;
-    const fault = known.has(contentOf(record)) ? 'duplicate' : 'unknown-record';
-    blame(fault, `${record.id} belongs to no delivery: ${contentOf(record)}`);
+    const content = contentOf(record);
+    const fault = known.has(content) ? 'duplicate' : foreign.has(content) ? 'crossed' : 'unknown-record';
+    blame(fault, `${record.id} belongs to no delivery: ${content}`);
   }
   const open = counts === null ? -1 : counts.queued + counts.delivering + counts.waiting;
   if (open !== obligations.size - delivered - dead || counts?.delivered !== delivered || counts.dead !== dead) {
@@ -94,6 +115,10 @@ export function judge({ answers, views, records, counts }: Evidence): Judgement 
   }
   return { obligations: obligations.size, delivered, dead, violations };
 }
+
+/** What the service says of its device and run, where it says it. */
+const isOfAnother = (view: NonNullable<DeliveryView>, { runResult }: Submission): boolean =>
+  (view.deviceId ?? runResult.deviceId) !== runResult.deviceId || (view.runId ?? runResult.runId) !== runResult.runId;
 
 /** One obligation per delivery id; blames answers that contradict each other or the protocol. */
 function collectObligations(

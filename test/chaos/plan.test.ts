@@ -6,15 +6,23 @@ import {
   GRAPH_KINDS,
   FILTERS,
   isBeyondTolerance,
+  isOfGraph,
   MACHINE_KINDS,
   MACHINERY,
+  TENANT_KINDS,
   TROUBLE_KINDS,
   type Kind,
+  type PlannedKind,
   type Plan,
 } from './plan.ts';
+import { createTenantsPlan, nameTenants } from './tenant-plan.ts';
 
 const KINDS = [...MACHINE_KINDS, ...GRAPH_KINDS];
-const planOf = (seed: number, machinery: keyof typeof MACHINERY = 'apart', kinds: readonly Kind[] = KINDS): Plan =>
+const planOf = (
+  seed: number,
+  machinery: keyof typeof MACHINERY = 'apart',
+  kinds: readonly PlannedKind[] = KINDS,
+): Plan =>
   createPlan({
     seed,
     devices: 30,
@@ -57,6 +65,38 @@ test('plans for the embedded Redis · disturb nothing that needs a proxy before 
   const plans = Array.from({ length: 60 }, (_, seed) => planOf(seed + 1, 'embedded', GRAPH_KINDS));
   const kinds = new Set(plans.flatMap((plan) => plan.disturbances.map(({ kind }) => kind)));
   expect(kinds).toEqual(new Set([...EMBEDDED_KINDS, ...GRAPH_KINDS]));
+});
+
+test('plans of several tenants · have the same devices and runs in each, with other contents · and every kind for each', () => {
+  const TENANTS = nameTenants(3);
+  const planFor = (seed: number) =>
+    createTenantsPlan({
+      seed,
+      devices: 5,
+      configurationIds: ['11111111-1111-4111-8111-111111111111'],
+      unknownConfigurationId: '33333333-3333-4333-8333-333333333333',
+      kinds: KINDS,
+      machinery: MACHINERY.apart,
+      now: Date.UTC(2026, 0, 1),
+      tenants: TENANTS,
+    });
+  expect(planFor(7)).toEqual(planFor(7));
+  const { submissions } = planFor(7);
+  const of = (tenant: string) => submissions.filter((submission) => submission.tenant === tenant);
+  for (const tenant of TENANTS) {
+    expect(new Set(of(tenant).map(({ runResult }) => runResult.deviceId)).size).toBe(5);
+    expect(of(tenant).some(({ runResult }) => runResult.runId === 'run-1')).toBe(true);
+  }
+  const contents = TENANTS.map((tenant) => JSON.stringify(of(tenant).map(({ runResult }) => runResult)));
+  expect(new Set(contents).size).toBe(TENANTS.length);
+
+  const disturbances = Array.from({ length: 100 }, (_, seed) => planFor(seed + 1)).flatMap((plan) => plan.disturbances);
+  for (const tenant of TENANTS) {
+    const met = disturbances.filter((disturbance) => disturbance.tenant === tenant).map(({ kind }) => kind);
+    expect(new Set(met)).toEqual(new Set([...KINDS.filter(isOfGraph), ...TENANT_KINDS]));
+  }
+  expect(disturbances.some(({ tenant, kind }) => tenant === null && kind === 'kill')).toBe(true);
+  for (const { at, forMs } of disturbances) expect(at + forMs).toBeLessThanOrEqual(MACHINERY.apart.lengthMs);
 });
 
 test('every disturbance · ends before everything is repaired', () => {

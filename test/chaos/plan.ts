@@ -55,7 +55,21 @@ export const EMBEDDED_KINDS = [
   'redis-long-pause',
   'kill-all',
 ] as const;
-export type Kind = (typeof MACHINE_KINDS)[number] | (typeof EMBEDDED_KINDS)[number] | (typeof GRAPH_KINDS)[number];
+/** What happens to one tenant's entry in the tenants file, or to the file. */
+export const TENANT_KINDS = [
+  'tenant-paused',
+  'tenant-removed',
+  'tenant-late',
+  'tenant-secret-rotated',
+  'tenants-file-broken',
+] as const;
+/** What a tenant's plan has. */
+export type PlannedKind =
+  (typeof MACHINE_KINDS)[number] | (typeof EMBEDDED_KINDS)[number] | (typeof GRAPH_KINDS)[number];
+export type Kind = PlannedKind | (typeof TENANT_KINDS)[number];
+
+/** The tenant of a run without a tenants file. */
+export const ONLY_TENANT = 'default';
 
 /** `at` counts from the start of the run, in milliseconds. */
 export type Disturbance = {
@@ -63,6 +77,8 @@ export type Disturbance = {
   forMs: number;
   kind: Kind;
   party: Party;
+  /** Whose Graph or entry; null where all tenants are met. */
+  tenant: string | null;
   /** Which one is in trouble; null where all are met. */
   configurationId: string | null;
 };
@@ -73,6 +89,7 @@ export type Filter = (typeof FILTERS)[number];
 
 export type Submission = {
   at: number;
+  tenant: string;
   runResult: SentRunResult;
   /** So many at the same moment, each on its own connection. */
   copies: number;
@@ -101,14 +118,14 @@ export type PlanOptions = {
   configurationIds: readonly string[];
   /** One that Graph does not know. */
   unknownConfigurationId: string;
-  kinds: readonly Kind[];
+  kinds: readonly PlannedKind[];
   machinery: Machinery;
   /** For instants in run results; part of the plan, so a replay is given the same. */
   now: number;
 };
 
 /** Disturbances of the service's own machinery, how many of all are, and for how long everything is disturbed. */
-export type Machinery = { kinds: readonly Kind[]; share: number; lengthMs: number };
+export type Machinery = { kinds: readonly PlannedKind[]; share: number; lengthMs: number };
 export const MACHINERY = {
   apart: { kinds: MACHINE_KINDS, share: 0.35, lengthMs: 11_000 },
   // Processes come and go while Redis stands still, and are not always saved by its being killed.
@@ -135,7 +152,7 @@ const TIMELY_SHARE = 0.7;
 const SKEW = { within: 270, beyond: [330, 5000] } as const;
 
 /** How long each lasts; `graph-stall` must stay well below what three looks cover. */
-const DURATIONS: Record<Kind, readonly [number, number]> = {
+const DURATIONS: Record<PlannedKind, readonly [number, number]> = {
   kill: [100, 1500],
   terminate: [100, 1500],
   pause: [300, 3000],
@@ -175,6 +192,10 @@ const DURATIONS: Record<Kind, readonly [number, number]> = {
   'token-endpoint-down': [500, 3000],
   'token-errors': [500, 3000],
 };
+
+/** Whether it is one tenant's Graph that it disturbs, or a way there. */
+export const isOfGraph = (kind: Kind): boolean =>
+  (GRAPH_KINDS as readonly Kind[]).includes(kind) || /^graph-(cut|stall|lost|refuse)/.test(kind);
 
 const isTrouble = (kind: Kind): boolean => (TROUBLE_KINDS as readonly Kind[]).includes(kind);
 
@@ -216,6 +237,7 @@ function planDisturbance(random: Random, { kinds, machinery, configurationIds }:
     kind,
     forMs: Math.min(wholeNumber(random, shortest, longest), machinery.lengthMs - at),
     party: pick(random, parties),
+    tenant: isOfGraph(kind) ? ONLY_TENANT : null,
     configurationId: isTrouble(kind)
       ? (configurationIds[wholeNumber(random, 0, configurationIds.length - 1)] ?? null)
       : null,
@@ -229,6 +251,7 @@ function planRestart(random: Random, { at }: Disturbance): Disturbance {
     kind: pick(random, ['kill', 'terminate']),
     forMs: wholeNumber(random, 100, 1000),
     party: pick(random, PARTIES),
+    tenant: null,
     configurationId: null,
   };
 }
@@ -256,6 +279,7 @@ function planSubmissions(random: Random, options: PlanOptions, disturbances: rea
     const deviceId = `device-${device}`;
     const ordinary: Submission = {
       at: when(),
+      tenant: ONLY_TENANT,
       runResult: run(deviceId),
       copies: random() < 0.15 ? wholeNumber(random, 2, 5) : 1,
       clockSkewS: planSkew(random),
@@ -298,10 +322,10 @@ function planSkew(random: Random): number {
 export const isBeyondTolerance = (clockSkewS: number): boolean => Math.abs(clockSkewS) >= SKEW.beyond[0];
 
 /** A disturbance in words, for a timeline. */
-export function describeDisturbance({ at, forMs, kind, party, configurationId }: Disturbance): string {
+export function describeDisturbance({ at, forMs, kind, party, tenant, configurationId }: Disturbance): string {
   const aimed = /^(kill|terminate|pause|clock-step|redis-(cut|stall|lost|refuse)|graph-(cut|stall|lost|refuse))/.test(
     kind,
   );
   const lasting = forMs === 0 ? '' : ` for ${forMs} ms`;
-  return `${String(at).padStart(6)} ms  ${kind}${aimed ? ` ${party}` : ''}${configurationId === null ? '' : ` ${configurationId}`}${lasting}`;
+  return `${String(at).padStart(6)} ms  ${kind}${aimed ? ` ${party}` : ''}${tenant === null || tenant === ONLY_TENANT ? '' : ` of ${tenant}`}${configurationId === null ? '' : ` ${configurationId}`}${lasting}`;
 }

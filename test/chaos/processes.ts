@@ -16,6 +16,8 @@ export type Supervised = {
   signal: (signal: NodeJS.Signals) => void;
   /** Kills or asks to stop, and resolves when it is gone. */
   end: (signal: 'SIGKILL' | 'SIGTERM') => Promise<void>;
+  /** Resolves once a process that runs listens. */
+  untilListens: () => Promise<unknown>;
   /** What it did that nobody asked for. */
   surprises: string[];
 };
@@ -73,6 +75,7 @@ export function supervise({ name, entry, portVariable, env, directory }: Process
     start,
     surprises,
     signal: (signal) => void child?.kill(signal),
+    untilListens: () => (child ? listening : Promise.resolve()),
     end: async (signal) => {
       if (!child) return;
       const ending = child;

@@ -5,17 +5,21 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createDevices, type Devices } from './fleet.ts';
+import { submitFresh } from './flow.ts';
 import { judge, type Answer, type Counts, type DeliveryView, type Judgement } from './oracle.ts';
-import { openOtherGraph, openSandbox } from './stand-in-graph.ts';
-import { createPlan, MACHINERY, type Disturbance, type Plan, type Submission } from './plan.ts';
+import { openOtherGraph, openSandbox, openTenantSandbox } from './stand-in-graph.ts';
+import { createPlan, MACHINERY, ONLY_TENANT, type Disturbance, type Plan, type Submission } from './plan.ts';
 import { readProcessLogs } from './process-logs.ts';
-import { planRunResult } from './run-result.ts';
-import { createRandom } from '../../src/sandbox/random.ts';
-import { openStage, type Stage } from './stage.ts';
+import { openStage, type Stage, type StageTenant } from './stage.ts';
+import { createTenantsPlan, nameTenants, seedOf } from './tenant-plan.ts';
+import { trespass } from './trespass.ts';
 
 export type RunOptions = {
   seed: number;
+  /** Of all tenants together. */
   devices: number;
+  /** More than one are described by a tenants file, each with a Graph of its own. */
+  tenants: number;
   graph: 'sandbox' | 'other';
   redis: 'apart' | 'embedded';
   signal: AbortSignal;
@@ -23,6 +27,7 @@ export type RunOptions = {
 
 export type RunReport = Judgement & {
   plan: Plan;
+  tenants: number;
   /** What processes did unasked. */
   surprises: string[];
   defects: string[];
@@ -37,34 +42,27 @@ export type RunReport = Judgement & {
 /** A killed worker's deliveries come back after 40 s; backoff after an outage may be as long again. */
 const QUIET_WITHIN_MS = 150_000;
 const SUBMIT_WITHIN_MS = 60_000;
-const FRESH_WITHIN_MS = 30_000;
 const UNKNOWN_CONFIGURATION = '00000000-dead-4000-8000-000000000000';
 /** Instants in run results count back from here, so that a seed gives the same plan on any day. */
 const NOW = Date.UTC(2026, 5, 1);
 
-export async function runOnce({ seed, devices, graph, redis, signal }: RunOptions): Promise<RunReport> {
+export async function runOnce(options: RunOptions): Promise<RunReport> {
+  const { seed, redis, signal } = options;
   const startedAt = Date.now();
   const directory = await mkdtemp(join(tmpdir(), 'runstate-chaos-'));
-  const standIn = await (graph === 'other' ? openOtherGraph(seed) : openSandbox(seed));
-  const { configurationIds } = standIn;
-  // The embedded Redis has no proxy before it.
-  const kinds = standIn.kinds.filter((kind) => redis === 'apart' || !/^(redis|script)/.test(kind));
-  const plan = createPlan({
-    seed,
-    devices,
-    configurationIds,
-    unknownConfigurationId: UNKNOWN_CONFIGURATION,
-    kinds,
-    machinery: MACHINERY[redis],
-    now: NOW,
-  });
-  const groupKey = createHash('sha256').update(`campaign ${seed}`).digest();
-  const operatorToken = groupKey.toString('hex');
+  const tenants = await openTenants(options, directory);
+  const ids = tenants.map(({ id }) => id);
+  const plan = toPlan(options, tenants);
+  const operatorToken = createHash('sha256').update(`operator ${seed}`).digest('hex');
+  const configurationId = tenants[0]?.standIn.configurationIds[0] ?? '';
   let stage: Stage | null = null;
   let isClean = false;
   try {
-    stage = await openStage({ directory, standIn, redis, groupKey, operatorToken, ...plan });
-    const crew = createDevices({ baseUrl: stage.apiUrl, groupKey, seed, apiAheadS: stage.apiAheadS, signal });
+    stage = await openStage({ directory, tenants, redis, operatorToken, ...plan });
+    const { apiUrl, apiAheadS } = stage;
+    const groupKeys = new Map(tenants.map(({ id, groupKey }) => [id, groupKey]));
+    const comesAgain = tenants.length > 1;
+    const crew = createDevices({ baseUrl: apiUrl, groupKeys, comesAgain, seed, apiAheadS, signal });
     const submitting = Promise.all(plan.submissions.map((submission) => submitAt(crew, submission, signal)));
     submitting.catch(() => undefined);
     await Promise.all([delay(plan.lengthMs, undefined, { signal }), disturb(stage, plan.disturbances, signal)]);
@@ -73,33 +71,112 @@ export async function runOnce({ seed, devices, graph, redis, signal }: RunOption
     const answers = (await submitting).flat();
     await waitForQuiet(stage.apiUrl, operatorToken, answers, signal);
     const quietAfterMs = Date.now() - mendedAt;
-    const fresh = await submitFresh(crew, seed, configurationIds[0] ?? '');
+    const fresh = await submitFresh({ crew, stage, seed, tenants: ids, configurationId, now: NOW });
     answers.push(...fresh.answers);
 
-    const views = await askForAll(crew, answers);
+    const trespasses = tenants.length > 1 ? await trespass(crew, answers, { apiUrl, operatorToken }) : [];
     const status = await readStatus(stage.apiUrl, operatorToken);
-    const judgement = judge({ answers, views, records: standIn.records(), counts: status?.counts ?? null });
+    const judgements = await Promise.all(
+      tenants.map(async ({ id, standIn }) =>
+        nameTenant(
+          id,
+          judge({
+            answers: answers.filter(({ submission }) => submission.tenant === id),
+            views: await askForAll(crew, answers, id),
+            records: standIn.records(),
+            counts: status?.get(id)?.counts ?? null,
+            wasAbsent: plan.disturbances.some(
+              ({ kind, tenant }) => tenant === id && ['tenant-removed', 'tenant-late'].includes(kind),
+            ),
+            elsewhere: answers.flatMap(({ submission }) => (submission.tenant === id ? [] : [submission])),
+          }),
+        ),
+      ),
+    );
+    const judgement = addUp(judgements);
+    judgement.violations.push(...trespasses.map((what) => ({ fault: 'crossed' as const, what })));
     const surprises = [
       ...(await stage.leave()),
       ...fresh.surprises,
-      ...(status?.holds ?? []).map((hold) => `held: ${hold}`),
+      ...Array.from(status ?? [], ([id, { holds }]) => holds.map((hold) => `held: ${hold} of ${id}`)).flat(),
     ];
     isClean = judgement.violations.length === 0 && surprises.length === 0;
     return {
       ...judgement,
       plan,
+      tenants: tenants.length,
       surprises,
       ...(await readProcessLogs(directory)),
-      faults: standIn.faults(),
+      faults: addFaults(tenants.map(({ standIn }) => standIn.faults())),
       seconds: (Date.now() - startedAt) / 1000,
       quietAfterMs,
       directory,
     };
   } finally {
     await stage?.close();
-    await standIn.close();
+    for (const { standIn } of tenants) await standIn.close();
     if (isClean || signal.aborted) await rm(directory, { recursive: true, force: true });
   }
+}
+
+type RunTenant = StageTenant & { standIn: Awaited<ReturnType<typeof openSandbox | typeof openOtherGraph>> };
+
+async function openTenants({ seed, graph, tenants }: RunOptions, directory: string): Promise<RunTenant[]> {
+  if (tenants === 1) {
+    const groupKey = createHash('sha256').update(`campaign ${seed}`).digest();
+    const standIn = await (graph === 'other' ? openOtherGraph(seed) : openSandbox(seed));
+    return [{ id: ONLY_TENANT, groupKey, standIn }];
+  }
+  const opened: RunTenant[] = [];
+  for (const [index, id] of nameTenants(tenants).entries()) {
+    const groupKey = createHash('sha256').update(`campaign ${seed} ${id}`).digest();
+    opened.push({ id, groupKey, standIn: await openTenantSandbox(seedOf(seed, index), join(directory, 'tls')) });
+  }
+  return opened;
+}
+
+function toPlan({ seed, devices, redis }: RunOptions, tenants: readonly RunTenant[]): Plan {
+  const [first] = tenants;
+  if (!first) throw new Error('a run needs a tenant');
+  const options = {
+    seed,
+    devices: Math.ceil(devices / tenants.length),
+    configurationIds: first.standIn.configurationIds,
+    unknownConfigurationId: UNKNOWN_CONFIGURATION,
+    // The embedded Redis has no proxy before it.
+    kinds: first.standIn.kinds.filter((kind) => redis === 'apart' || !/^(redis|script)/.test(kind)),
+    machinery: MACHINERY[redis],
+    now: NOW,
+  };
+  return tenants.length === 1
+    ? createPlan(options)
+    : createTenantsPlan({ ...options, tenants: tenants.map(({ id }) => id) });
+}
+
+function nameTenant(id: string, judgement: Judgement): Judgement {
+  if (id === ONLY_TENANT) return judgement;
+  return {
+    ...judgement,
+    violations: judgement.violations.map(({ fault, what }) => ({ fault, what: `${id}: ${what}` })),
+  };
+}
+
+function addUp(judgements: readonly Judgement[]): Judgement {
+  const sum = (of: (judgement: Judgement) => number) => judgements.reduce((all, one) => all + of(one), 0);
+  return {
+    obligations: sum(({ obligations }) => obligations),
+    delivered: sum(({ delivered }) => delivered),
+    dead: sum(({ dead }) => dead),
+    violations: judgements.flatMap(({ violations }) => violations),
+  };
+}
+
+function addFaults(all: readonly Record<string, number>[]): Record<string, number> {
+  const totals: Record<string, number> = {};
+  for (const [name, times] of all.flatMap((faults) => Object.entries(faults))) {
+    totals[name] = (totals[name] ?? 0) + times;
+  }
+  return totals;
 }
 
 async function submitAt(crew: Devices, submission: Submission, signal: AbortSignal): Promise<Answer[]> {
@@ -119,56 +196,57 @@ async function disturb(stage: Stage, disturbances: readonly Disturbance[], signa
   );
 }
 
-async function waitForQuiet(apiUrl: string, token: string, answers: Answer[], signal: AbortSignal): Promise<void> {
-  const expected = new Set(answers.flatMap(({ deliveryId }) => deliveryId ?? [])).size;
+async function waitForQuiet(
+  apiUrl: string,
+  token: string,
+  answers: readonly Answer[],
+  signal: AbortSignal,
+): Promise<void> {
+  const expected = new Map<string, Set<string>>();
+  for (const { submission, deliveryId } of answers) {
+    if (deliveryId === null) continue;
+    expected.set(submission.tenant, (expected.get(submission.tenant) ?? new Set()).add(deliveryId));
+  }
+  const isQuiet = (counts: Counts | undefined, size: number) =>
+    counts !== undefined &&
+    counts.queued + counts.delivering + counts.waiting === 0 &&
+    counts.delivered + counts.dead >= size;
   const giveUpAt = Date.now() + QUIET_WITHIN_MS;
   while (Date.now() < giveUpAt) {
-    const counts = (await readStatus(apiUrl, token))?.counts;
-    const open = counts ? counts.queued + counts.delivering + counts.waiting : expected;
-    if (open === 0 && counts && counts.delivered + counts.dead >= expected) return;
+    const status = await readStatus(apiUrl, token);
+    if (status && [...expected].every(([tenant, ids]) => isQuiet(status.get(tenant)?.counts, ids.size))) return;
     await delay(250, undefined, { signal });
   }
 }
 
-/** Whether a result sent after all that still comes through. */
-async function submitFresh(crew: Devices, seed: number, configurationId: string) {
-  const runResult = planRunResult({
-    random: createRandom(~seed),
-    number: 1,
-    deviceId: 'fresh-device',
-    hardwareConfigurationId: configurationId,
-    now: NOW,
-  });
-  const submission: Submission = { at: 0, runResult, copies: 1, clockSkewS: 0, meaning: 'ordinary' };
-  const answers = await crew.submit(submission, FRESH_WITHIN_MS);
-  const giveUpAt = Date.now() + FRESH_WITHIN_MS;
-  while (Date.now() < giveUpAt) {
-    const read = await crew.read(runResult.deviceId, answers[0]?.deliveryId ?? '');
-    if (read.kind === 'found' && read.delivery.status === 'delivered') return { answers, surprises: [] };
-    await delay(100);
-  }
-  return { answers, surprises: ['a fresh result does not come through'] };
-}
-
-async function askForAll(crew: Devices, answers: readonly Answer[]): Promise<Map<string, DeliveryView>> {
+/** As the device of each delivery sees it. */
+async function askForAll(
+  crew: Devices,
+  answers: readonly Answer[],
+  tenant: string,
+): Promise<Map<string, DeliveryView>> {
   const views = new Map<string, DeliveryView>();
   for (const { deliveryId, submission } of answers) {
-    if (deliveryId === null || views.has(deliveryId)) continue;
-    const read = await crew.read(submission.runResult.deviceId, deliveryId);
+    if (submission.tenant !== tenant || deliveryId === null || views.has(deliveryId)) continue;
+    const read = await crew.read({ tenant, deviceId: submission.runResult.deviceId }, deliveryId);
     views.set(deliveryId, read.kind === 'found' ? read.delivery : null);
   }
   return views;
 }
 
-async function readStatus(apiUrl: string, token: string): Promise<{ counts: Counts; holds: string[] } | null> {
+type TenantStatus = { counts: Counts; holds: string[] };
+
+/** By tenant. */
+async function readStatus(apiUrl: string, token: string): Promise<Map<string, TenantStatus> | null> {
   try {
     const response = await fetch(`${apiUrl}/v1/status`, {
       headers: { authorization: `Bearer ${token}` },
       signal: AbortSignal.timeout(5000),
     });
-    const { tenants } = (await response.json()) as { tenants: { counts: Counts; holds: { reason: string }[] }[] };
-    const [tenant] = tenants;
-    return tenant ? { counts: tenant.counts, holds: tenant.holds.map(({ reason }) => reason) } : null;
+    const { tenants } = (await response.json()) as {
+      tenants: { id: string; counts: Counts; holds: { reason: string }[] }[];
+    };
+    return new Map(tenants.map(({ id, counts, holds }) => [id, { counts, holds: holds.map(({ reason }) => reason) }]));
   } catch {
     return null;
   }

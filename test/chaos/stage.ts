@@ -1,12 +1,14 @@
-// The environment of a run: Redis, Graph, a proxy on every path, three processes; and how each is disturbed.
-import { connect } from 'node:net';
+// The environment of a run: Redis, a Graph for each tenant, a proxy on every path, three processes; and how each is disturbed.
+import { setTimeout as delay } from 'node:timers/promises';
 import { createFakeClock, MISSING_FAKETIME, type FakeClock } from '../support/fake-clock.ts';
-import { REVOKING, type StandInGraph, type Troubles } from './stand-in-graph.ts';
-import { PARTIES, type Disturbance, type Filter, type Kind, type Party } from './plan.ts';
+import type { StandInGraph } from './stand-in-graph.ts';
+import { ONLY_TENANT, PARTIES, type Disturbance, type Filter, type Kind, type Party } from './plan.ts';
 import { supervise, type Supervised } from './processes.ts';
-import { createProxy, type Proxy } from './proxy.ts';
+import type { Proxy } from './proxy.ts';
 import { openEmbeddedRedis, openRedisApart } from './redis-behind.ts';
 import { INHERITED } from '../support/environment.ts';
+import { openProxies, openTenantGraph, type TenantGraph } from './tenant-graph.ts';
+import { openTenantsFiles, type TenantsFiles } from './tenants-files.ts';
 
 /** The campaign's day is short: looks at 0.7, 2.1 and 4.9 s cover the longest stall and lag of a plan. */
 const SHORT_DAY = {
@@ -17,19 +19,25 @@ const SHORT_DAY = {
   GRAPH_WRITES_PER_20S: '20000',
 };
 
+/** A process that listens has read its tenants file. */
+const READ_WITHIN_MS = 2000;
+
 /** One worker's clock steps back, the other's forth. */
 const CLOCK_STEP_S: Record<Party, number> = { api: 0, 'worker-1': -3600, 'worker-2': 3600 };
 
+export type StageTenant = { id: string; groupKey: Uint8Array; standIn: StandInGraph };
+
 export type StageOptions = {
   directory: string;
-  standIn: StandInGraph;
+  /** One alone is described by the environment, several by a tenants file. */
+  tenants: readonly StageTenant[];
   redis: 'apart' | 'embedded';
-  groupKey: Uint8Array;
   operatorToken: string;
   concurrency: number;
   filter: Filter;
   isRestricted: boolean;
   clockAheadS: Record<Party, number>;
+  disturbances: readonly Disturbance[];
 };
 
 export type Stage = {
@@ -49,8 +57,7 @@ type Way = Partial<Record<'end', Act>> & { begin: Act };
 type Act = (party: Party, disturbance: Disturbance) => unknown;
 
 export async function openStage(options: StageOptions): Promise<Stage> {
-  const { standIn, directory } = options;
-  standIn.begin(options.filter);
+  const { tenants, directory } = options;
   // An embedded Redis has the clock of whoever started it.
   const hasClocks = MISSING_FAKETIME === null && options.redis !== 'embedded';
   const clockAheadS = hasClocks ? options.clockAheadS : { api: 0, 'worker-1': 0, 'worker-2': 0 };
@@ -58,8 +65,29 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const redis = await (options.redis === 'embedded'
     ? openEmbeddedRedis(directory)
     : openRedisApart(options.isRestricted));
-  const toRedis = await openProxies(PARTIES, redis.connect);
-  const toGraph = await openProxies(PARTIES, () => connect(standIn.port, '127.0.0.1'));
+  const toRedis = await openProxies(redis.connect);
+  const graphs = new Map<string, TenantGraph>();
+  for (const { id, standIn } of tenants) graphs.set(id, await openTenantGraph(standIn, options.filter));
+  const graphOf = (tenant: string | null): TenantGraph => {
+    const graph = graphs.get(tenant ?? ONLY_TENANT);
+    if (!graph) throw new Error(`there is no Graph of ${String(tenant)}`);
+    return graph;
+  };
+  const wayOf = (party: Party, { tenant }: Disturbance): Proxy => graphOf(tenant).ways[party];
+  const [only] = tenants;
+  const files = tenants.length > 1 ? openFiles(options, graphOf) : null;
+  const tenantsOf = (party: Party) => {
+    if (files) {
+      return {
+        TENANTS_FILE: files.pathOf(party),
+        NODE_EXTRA_CA_CERTS: only?.standIn.environment(0)['NODE_EXTRA_CA_CERTS'],
+      };
+    }
+    return {
+      ...only?.standIn.environment(graphOf(null).ways[party].port),
+      DEVICE_GROUP_KEYS: Buffer.from(only?.groupKey ?? []).toString('base64'),
+    };
+  };
   const processes = Object.fromEntries(
     PARTIES.map((party) => {
       const [entry, portVariable] =
@@ -67,9 +95,8 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       const env = {
         ...INHERITED,
         ...SHORT_DAY,
-        ...standIn.environment(toGraph[party].port),
+        ...tenantsOf(party),
         ...redis.environment(toRedis[party].port),
-        DEVICE_GROUP_KEYS: Buffer.from(options.groupKey).toString('base64'),
         OPERATOR_TOKEN: options.operatorToken,
         WORKER_CONCURRENCY: String(options.concurrency),
         HOST: '127.0.0.1',
@@ -80,20 +107,39 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   ) as Record<Party, Supervised>;
   const [apiPort] = await Promise.all(PARTIES.map((party) => processes[party].start()));
 
-  const moods = new Map<Kind, number>();
-  const mood = (kind: Kind, change: 1 | -1) => {
-    moods.set(kind, (moods.get(kind) ?? 0) + change);
-    standIn.moods(new Set([...moods].filter(([, count]) => count > 0).map(([name]) => name)));
-  };
-  let inTrouble: Disturbance[] = [];
-  /** The one that began last counts, where several are of one configuration. */
-  const troubled = (now: Disturbance[]) => {
-    inTrouble = now;
-    standIn.troubles(new Map(now.map(({ configurationId, kind }) => [configurationId ?? '', kind])) as Troubles);
-  };
   const troubling: Way = {
-    begin: (_, disturbance) => troubled([...inTrouble, disturbance]),
-    end: (_, disturbance) => troubled(inTrouble.filter((other) => other !== disturbance)),
+    begin: (_, disturbance) => graphOf(disturbance.tenant).trouble(disturbance, 1),
+    end: (_, disturbance) => graphOf(disturbance.tenant).trouble(disturbance, -1),
+  };
+
+  /** No process can start on a tenants file with faults. */
+  let filesBroken = 0;
+  let startable: Promise<unknown> = Promise.resolve();
+  let onRepaired: () => void = () => undefined;
+  const start = (party: Party) => startable.then(() => processes[party].start());
+  const breaking: Way = {
+    begin: async () => {
+      filesBroken += 1;
+      if (filesBroken > 1) return;
+      startable = new Promise<void>((resolve) => (onRepaired = resolve));
+      // One that has just been started may not have read it yet.
+      const listening = Promise.all(PARTIES.map((party) => processes[party].untilListens()));
+      const isIn = await Promise.race([listening.then(() => true), delay(READ_WITHIN_MS).then(() => false)]);
+      if (isIn && filesBroken > 0) files?.break();
+    },
+    end: () => repair(),
+  };
+  function repair(): void {
+    filesBroken = Math.max(0, filesBroken - 1);
+    if (filesBroken > 0) return;
+    files?.repair();
+    onRepaired();
+  }
+
+  const standInOf = (tenant: string | null): StandInGraph => {
+    const found = tenants.find(({ id }) => id === tenant);
+    if (!found) throw new Error(`there is no tenant ${String(tenant)}`);
+    return found.standIn;
   };
 
   let redisDown: Promise<void> = Promise.resolve();
@@ -112,8 +158,8 @@ export async function openStage(options: StageOptions): Promise<Stage> {
 
   /** How each begins and ends; what is not here is a mood of Graph's. */
   const machinery: Partial<Record<Kind, Way>> = {
-    kill: { begin: (party) => processes[party].end('SIGKILL'), end: (party) => processes[party].start() },
-    terminate: { begin: (party) => processes[party].end('SIGTERM'), end: (party) => processes[party].start() },
+    kill: { begin: (party) => processes[party].end('SIGKILL'), end: start },
+    terminate: { begin: (party) => processes[party].end('SIGTERM'), end: start },
     pause: { begin: (party) => processes[party].signal('SIGSTOP'), end: (party) => processes[party].signal('SIGCONT') },
     'clock-step': {
       begin: (party) => clocks?.[party].set(clockAheadS[party] + CLOCK_STEP_S[party]),
@@ -128,7 +174,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     'redis-long-pause': pausing,
     'kill-all': {
       begin: () => Promise.all([redis.kill(), ...PARTIES.map((party) => processes[party].end('SIGKILL'))]),
-      end: () => Promise.all(PARTIES.map((party) => processes[party].start())),
+      end: () => Promise.all(PARTIES.map(start)),
     },
     'configuration-forbidden': troubling,
     'configuration-failing': troubling,
@@ -138,25 +184,39 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     'redis-stall': { begin: (party) => toRedis[party].stall('everything'), end: (party) => toRedis[party].resume() },
     'redis-lost-replies': { begin: (party) => toRedis[party].stall('replies'), end: (party) => lose(toRedis[party]) },
     'redis-refuse': { begin: (party) => refuse(toRedis[party]), end: (party) => toRedis[party].refuse(false) },
-    'graph-cut': { begin: (party) => toGraph[party].cut() },
-    'graph-stall': { begin: (party) => toGraph[party].stall('everything'), end: (party) => toGraph[party].resume() },
-    'graph-lost-replies': { begin: (party) => toGraph[party].stall('replies'), end: (party) => lose(toGraph[party]) },
-    'graph-refuse': { begin: (party) => refuse(toGraph[party]), end: (party) => toGraph[party].refuse(false) },
+    'graph-cut': { begin: (...its) => wayOf(...its).cut() },
+    'graph-stall': { begin: (...its) => wayOf(...its).stall('everything'), end: (...its) => wayOf(...its).resume() },
+    'graph-lost-replies': { begin: (...its) => wayOf(...its).stall('replies'), end: (...its) => lose(wayOf(...its)) },
+    'graph-refuse': { begin: (...its) => refuse(wayOf(...its)), end: (...its) => wayOf(...its).refuse(false) },
+    'tenant-paused': {
+      begin: (_, { tenant }) => files?.pause(tenant ?? '', 1),
+      end: (_, { tenant }) => files?.pause(tenant ?? '', -1),
+    },
+    'tenant-removed': {
+      begin: (_, { tenant }) => files?.remove(tenant ?? '', 1),
+      end: (_, { tenant }) => files?.remove(tenant ?? '', -1),
+    },
+    // Not there since before the processes were started.
+    'tenant-late': { begin: () => undefined, end: (_, { tenant }) => files?.remove(tenant ?? '', -1) },
+    'tenant-secret-rotated': {
+      begin: (_, { tenant }) => standInOf(tenant).rotateSecret(),
+      end: (_, { tenant }) => files?.setSecret(tenant ?? '', standInOf(tenant).secret()),
+    },
+    'tenants-file-broken': breaking,
   };
 
   async function begin(disturbance: Disturbance): Promise<void> {
-    const { kind, party } = disturbance;
+    const { kind, party, tenant } = disturbance;
     const way = machinery[kind];
     if (way) await way.begin(party, disturbance);
-    else mood(kind, 1);
-    if (REVOKING.includes(kind)) standIn.revokeTokens();
+    else graphOf(tenant).mood(kind, 1);
   }
 
   async function end(disturbance: Disturbance): Promise<void> {
-    const { kind, party } = disturbance;
+    const { kind, party, tenant } = disturbance;
     const way = machinery[kind];
     if (way) await way.end?.(party, disturbance);
-    else mood(kind, -1);
+    else graphOf(tenant).mood(kind, -1);
   }
 
   async function endAll(): Promise<void> {
@@ -165,18 +225,21 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     await Promise.all(PARTIES.map((party) => processes[party].end('SIGKILL')));
   }
 
-  const proxies = [...Object.values(toRedis), ...Object.values(toGraph)];
   return {
     apiUrl: `http://127.0.0.1:${apiPort ?? 0}`,
     apiAheadS: clockAheadS.api,
     begin,
     end,
     mend: async () => {
-      moods.clear();
-      standIn.moods(new Set());
-      troubled([]);
+      for (const { id, standIn } of tenants) {
+        graphOf(id).mend();
+        files?.setSecret(id, standIn.secret());
+      }
+      filesBroken = 0;
+      onRepaired();
+      files?.mend();
       redis.signal('SIGCONT');
-      for (const proxy of proxies) {
+      for (const proxy of Object.values(toRedis)) {
         proxy.resume();
         proxy.refuse(false);
       }
@@ -195,7 +258,9 @@ export async function openStage(options: StageOptions): Promise<Stage> {
     },
     close: async () => {
       await endAll();
-      await Promise.all(proxies.map((proxy) => proxy.close()));
+      await Promise.all(Object.values(toRedis).map((proxy) => proxy.close()));
+      await Promise.all(Array.from(graphs.values(), (graph) => graph.close()));
+      files?.close();
       await redis.close();
       if (clocks) await Promise.all(Object.values(clocks).map((clock) => clock.close()));
     },
@@ -207,9 +272,15 @@ async function openClocks(aheadS: Record<Party, number>) {
   return Object.fromEntries(made) as Record<Party, FakeClock>;
 }
 
-async function openProxies(parties: readonly Party[], to: Parameters<typeof createProxy>[0]) {
-  const made = await Promise.all(parties.map(async (party) => [party, await createProxy(to)] as const));
-  return Object.fromEntries(made) as Record<Party, Proxy>;
+function openFiles({ tenants, disturbances }: StageOptions, graphOf: (tenant: string) => TenantGraph): TenantsFiles {
+  const filed = tenants.map(({ id, groupKey, standIn }) => ({
+    id,
+    groupKey,
+    entryFor: (party: Party) => standIn.entry(graphOf(id).ways[party].port),
+    secret: standIn.secret(),
+  }));
+  const late = disturbances.filter(({ kind }) => kind === 'tenant-late').map(({ tenant }) => tenant ?? '');
+  return openTenantsFiles(filed, new Set(late));
 }
 
 /** What was asked was done, and nobody hears of it. */

@@ -1,8 +1,17 @@
 // The Graph of a run: the sandbox with its moods, or the other one; what the campaign needs of either.
-import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
+import { createHash } from 'node:crypto';
+import { createSandbox, type Sandbox, type SandboxOptions } from '../../src/sandbox/sandbox.ts';
 import type { GraphRecord } from '../support/graph-record.ts';
 import { startOtherGraph, TROUBLES } from '../support/other-graph.ts';
-import { COMMON_GRAPH_KINDS, GRAPH_KINDS, MACHINE_KINDS, type Filter, type Kind, type TROUBLE_KINDS } from './plan.ts';
+import {
+  COMMON_GRAPH_KINDS,
+  GRAPH_KINDS,
+  MACHINE_KINDS,
+  type Filter,
+  type Kind,
+  type PlannedKind,
+  type TROUBLE_KINDS,
+} from './plan.ts';
 
 /** Which configurations are in trouble, and in which. */
 export type Troubles = ReadonlyMap<string, (typeof TROUBLE_KINDS)[number]>;
@@ -11,6 +20,8 @@ export type StandInGraph = {
   port: number;
   /** What a worker needs, with its own way to Graph's port. */
   environment: (port: number) => Record<string, string>;
+  /** What a tenant's entry says of it. */
+  entry: (port: number) => { azure: object; graph: object };
   configurationIds: string[];
   records: () => GraphRecord[];
   /** Faults given so far, by their words. */
@@ -22,6 +33,9 @@ export type StandInGraph = {
   /** Takes on exactly these moods. */
   moods: (kinds: ReadonlySet<Kind>) => void;
   revokeTokens: () => void;
+  secret: () => string;
+  /** From now on only another secret is good. @returns it */
+  rotateSecret: () => string;
   close: () => Promise<void>;
 };
 
@@ -89,18 +103,38 @@ const TROUBLE_OF = {
 /** Credential trouble is only met by whoever needs a new token. */
 export const REVOKING: readonly Kind[] = ['tokens-revoked', 'secret-revoked', 'token-endpoint-down', 'token-errors'];
 
-export async function openSandbox(seed: number): Promise<StandInGraph & { kinds: readonly Kind[] }> {
-  const sandbox = await createSandbox({ seed, faults: ALWAYS, mostRequestsRemembered: 10 });
+/** An Entra tenant and app of its own for each seed, behind certificates of one authority. */
+export function openTenantSandbox(seed: number, tlsDirectory: string) {
+  const hash = createHash('sha256').update(`tenant ${seed}`).digest('hex');
+  const toGuid = (hex: string) => hex.replace(/^(.{8})(.{4})(.{3})(.{3})(.{12})$/, '$1-$2-4$3-8$4-$5');
+  const [tenantId, clientId] = [toGuid(hash.slice(0, 30)), toGuid(hash.slice(30, 60))];
+  return openSandbox(seed, { tenantId, clientId, clientSecret: `secret~of~${hash}`, tlsDirectory });
+}
+
+export async function openSandbox(seed: number, options: SandboxOptions = {}) {
+  const sandbox = await createSandbox({ seed, faults: ALWAYS, mostRequestsRemembered: 10, ...options });
   sandbox.set(CALM);
   let calm = CALM;
+  let secret = sandbox.clientSecret;
+  let rotations = 0;
   const faults: Record<string, number> = {};
   sandbox.subscribe(({ fault, operation }) => {
     if (fault !== null) faults[`${operation}: ${fault}`] = (faults[`${operation}: ${fault}`] ?? 0) + 1;
   });
   return {
     kinds: [...MACHINE_KINDS, ...GRAPH_KINDS],
+    entry: (port: number) => ({
+      azure: { tenantId: sandbox.tenantId, clientId: sandbox.clientId },
+      graph: { baseUrl: `https://localhost:${port}/beta`, authorityHost: `https://localhost:${port}` },
+    }),
+    secret: () => secret,
+    rotateSecret: () => {
+      secret = `${sandbox.clientSecret}~${++rotations}`;
+      sandbox.set({ secrets: [secret], tokens: 'revoked' });
+      return secret;
+    },
     port: Number(new URL(sandbox.authorityHost).port),
-    environment: (port) => ({
+    environment: (port: number) => ({
       ...sandbox.environment(),
       AZURE_AUTHORITY_HOST: `https://localhost:${port}`,
       GRAPH_BASE_URL: `https://localhost:${port}/beta`,
@@ -108,15 +142,15 @@ export async function openSandbox(seed: number): Promise<StandInGraph & { kinds:
     configurationIds: sandbox.configurationIds,
     records: () => sandbox.records(),
     faults: () => faults,
-    begin: (filter) => {
+    begin: (filter: Filter) => {
       calm = { ...CALM, filterSupport: filter === 'works' ? 'yes' : filter };
       sandbox.set(calm);
     },
-    troubles: (troubles) =>
+    troubles: (troubles: Troubles) =>
       sandbox.set({
         troubles: Object.fromEntries(Array.from(troubles, ([id, kind]) => [id, TROUBLE_OF[kind]] as const)),
       }),
-    moods: (kinds) => {
+    moods: (kinds: ReadonlySet<Kind>) => {
       const moods = [...kinds].flatMap((kind) => MOODS[kind] ?? []);
       const limiter = Object.assign({}, CALM.limiter, ...moods.map(({ settings }) => settings?.limiter)) as object;
       const settings = Object.assign({}, calm, ...moods.map((mood) => mood.settings)) as Settings;
@@ -124,7 +158,7 @@ export async function openSandbox(seed: number): Promise<StandInGraph & { kinds:
     },
     revokeTokens: () => sandbox.set({ tokens: 'revoked' }),
     close: () => sandbox.close(),
-  };
+  } satisfies StandInGraph & { kinds: readonly PlannedKind[] };
 }
 
 function combine(all: readonly Rates[]): Rates {
@@ -136,7 +170,7 @@ function combine(all: readonly Rates[]): Rates {
 }
 
 /** The Graph that shares nothing with the sandbox: it has its own faults, and few moods. */
-export async function openOtherGraph(seed: number): Promise<StandInGraph & { kinds: readonly Kind[] }> {
+export async function openOtherGraph(seed: number): Promise<StandInGraph & { kinds: readonly PlannedKind[] }> {
   const graph = await startOtherGraph(seed, { configurations: 3 });
   let beginning: Filter = 'works';
   return {
@@ -161,6 +195,10 @@ export async function openOtherGraph(seed: number): Promise<StandInGraph & { kin
       });
     },
     revokeTokens: () => undefined,
+    // It has one tenant, of an environment.
+    entry: () => ({ azure: {}, graph: {} }),
+    secret: () => '',
+    rotateSecret: () => '',
   };
 }
 
