@@ -1,6 +1,6 @@
 // The plan of a run with several tenants: the machinery is disturbed once, each tenant's Graph and entry by themselves; a function of the seed.
 import { createRandom, pick, wholeNumber, type Random } from '../../src/sandbox/random.ts';
-import { createPlan, isOfGraph, TENANT_KINDS, type Disturbance, type Plan, type PlanOptions } from './plan.ts';
+import { createPlan, isOfGraph, type Disturbance, type Plan, type PlanOptions, type TENANT_KINDS } from './plan.ts';
 
 /** Far from the next runs' seeds, so that no two runs have a tenant that is the same. */
 const SEED_STEP = 7_919_000;

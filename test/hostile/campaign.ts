@@ -18,6 +18,7 @@ import { paths } from './paths.ts';
 import { allow, createPlayer, type Promised } from './play.ts';
 import { signatures } from './signatures.ts';
 import { beSlow } from './slow.ts';
+import { tenants } from './tenants.ts';
 import { openStage } from './stage.ts';
 import { checkStored } from './stored.ts';
 import { goodBody, oddInstants, writtenOtherwise, wrongMembers } from './values.ts';
@@ -66,6 +67,7 @@ const FAMILIES = [
   certificates,
   again,
   operators,
+  tenants,
   batches,
   batches,
   batchCodings,

@@ -11,6 +11,8 @@ export type Expected = {
   code?: string;
   /** What a 200 or 202 has stored; null where it must not be either. */
   stores: RunRecord | null;
+  /** Whose that is then, if not `default`’s. */
+  tenant?: string;
   /** The request id that the answer repeats, where the request got so far. */
   requestId?: string;
   /** What a batch that is answered at all holds, one for each entry. */
@@ -36,7 +38,12 @@ export type Step = {
    * more may come · `cut`: the sender hangs up at once, and may not be answered at all.
    */
   then: 'keep' | 'end' | 'cut';
+  /** Sent instead of bytes: it asks for the delivery of the last receipt. */
+  ask?: Ask;
 };
+
+/** A request for a delivery whose id is known only when it is sent. */
+export type Ask = { query: string; headers: readonly HeaderField[]; signing: Signing | null };
 
 export type Case = {
   family: string;

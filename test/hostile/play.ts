@@ -7,20 +7,23 @@ import { hangUp, type Doors } from './hang-ups.ts';
 import { judge, parse } from './judge.ts';
 import { isBusy, readEntries } from './judge-entries.ts';
 import type { RunRecord } from './rules.ts';
+import { toAsk } from './tenants.ts';
 
 /** What the API must hold in the end, and what it may. */
 export type Promised = {
-  /** By delivery id. */
+  /** By delivery id; of other tenants than `default` with their name before it. */
   stored: Map<string, RunRecord>;
   /** Submissions whose answer nobody waited for, or that were promised nothing; by device and run. */
   possible: Map<string, RunRecord[]>;
 };
 
-export const keyOf = ({ deviceId, runId }: Pick<RunRecord, 'deviceId' | 'runId'>): string => `${deviceId} ${runId}`;
+export const keyOf = ({ deviceId, runId }: Pick<RunRecord, 'deviceId' | 'runId'>, tenant?: string): string =>
+  `${prefixOf(tenant)}${deviceId} ${runId}`;
+export const prefixOf = (tenant: string | undefined): string => (tenant === undefined ? '' : `${tenant}/`);
 
 /** Notes that a run may be stored. */
-export function allow({ possible }: Promised, run: RunRecord): void {
-  const key = keyOf(run);
+export function allow({ possible }: Promised, run: RunRecord, tenant?: string): void {
+  const key = keyOf(run, tenant);
   possible.set(key, [...(possible.get(key) ?? []), run]);
 }
 
@@ -38,18 +41,20 @@ const MOST_TIMES = 500;
 export function createPlayer(doors: Doors, promised: Promised): Player {
   const answers = new Map<string, number>();
   let connection: Connection | null = null;
+  let lastReceipt = '';
 
   async function playStep(step: Step, times = 1): Promise<string[]> {
     if (connection?.isOpen() !== true) connection = await openConnection(doors.api);
-    const isHead = step.bytes.subarray(0, 5).toString() === 'HEAD ';
-    connection.write(step.bytes);
+    const bytes = step.ask ? toAsk(step.ask, lastReceipt) : step.bytes;
+    const isHead = bytes.subarray(0, 5).toString() === 'HEAD ';
+    connection.write(bytes);
     if (step.then === 'cut') connection.end();
     const faults: string[] = [];
     for (const expected of step.answers) {
       const answer = await connection.read(isHead);
       if (answer === null) {
         count('hung up');
-        for (const run of storedBy(expected)) allow(promised, run);
+        for (const run of storedBy(expected)) allow(promised, run, expected.tenant);
         if (step.then === 'keep' && expected.statuses.some((status) => status < 400))
           faults.push('hung up without an answer');
         break;
@@ -79,9 +84,9 @@ export function createPlayer(doors: Doors, promised: Promised): Player {
   }
 
   function note(expected: Expected, { status, body }: RawAnswer): string[] {
-    if (status === 503) for (const run of storedBy(expected)) allow(promised, run);
+    if (status === 503) for (const run of storedBy(expected)) allow(promised, run, expected.tenant);
     if (status >= 300) return [];
-    if (!expected.entries) return noteReceipt(expected.stores, parse(body));
+    if (!expected.entries) return noteReceipt(expected.stores, parse(body), expected.tenant);
     const entries = readEntries(body) ?? [];
     return expected.entries.flatMap(({ stores }, at) => {
       const entry = entries[at] ?? {};
@@ -90,9 +95,11 @@ export function createPlayer(doors: Doors, promised: Promised): Player {
     });
   }
 
-  function noteReceipt(stores: RunRecord | null, receipt: Record<string, unknown> | null): string[] {
-    const id = receipt?.['deliveryId'];
-    if (stores === null || typeof id !== 'string') return [];
+  function noteReceipt(stores: RunRecord | null, receipt: Record<string, unknown> | null, tenant?: string): string[] {
+    const told = receipt?.['deliveryId'];
+    if (stores === null || typeof told !== 'string') return [];
+    lastReceipt = told;
+    const id = `${prefixOf(tenant)}${told}`;
     const known = promised.stored.get(id);
     promised.stored.set(id, stores);
     return known === undefined || isDeepStrictEqual(known, stores) ? [] : [`two runs are one delivery: ${id}`];

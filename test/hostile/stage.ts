@@ -11,10 +11,12 @@ import { GROUP_KEY } from '../support/device.ts';
 import { freePort } from '../support/free-port.ts';
 import { startProcess, type TestProcess } from '../support/process.ts';
 import { startTestRedis } from '../support/redis.ts';
+import { AZURE } from '../support/tenants-file.ts';
 import { until } from '../support/until.ts';
 import { MOST_BATCH_BYTES } from './batch.ts';
 import type { Doors } from './hang-ups.ts';
 import { OPERATOR_TOKEN } from './operators.ts';
+import { CONTOSO_AUTHORITY_PEM, OTHERS } from './tenants.ts';
 
 const START_WITHIN_MS = 60_000;
 /** A leak that the memory's size does not show soon enough ends here. */
@@ -60,7 +62,11 @@ export async function openStage() {
     started.push(one);
     return one;
   };
-  const api = start('src/main.ts', { PORT: String(ports.api) });
+  // It serves several tenants; the one that speaks TLS, only the environment's.
+  const api = start('src/main.ts', {
+    PORT: String(ports.api),
+    TENANTS_FILE: await writeTenants(directory, authoritiesFile),
+  });
   const secure = start('src/main.ts', { PORT: String(ports.secure), ...(await makeTlsFiles(directory)) });
   const worker = start('workers/main.ts', { WORKER_PORT: String(ports.health), ...IDLE_WORKER });
   try {
@@ -113,6 +119,28 @@ function startedAt(pid: number): string | null {
   } catch {
     return null;
   }
+}
+
+/** `default`, as the environment describes it, and others. */
+async function writeTenants(directory: string, authoritiesFile: string): Promise<string> {
+  const write = async (name: string, text: string) => {
+    await writeFile(join(directory, name), text);
+    return join(directory, name);
+  };
+  const entryOf = async (id: string, groupKey: string, caFile: string | null) => ({
+    id,
+    azure: { ...AZURE, clientSecretFile: await write(`${id}-secret`, 'never-used') },
+    devices: {
+      groupKeyFiles: [await write(`${id}-devices`, groupKey)],
+      ...(caFile !== null && { caFile, idFromCert: 'cn' }),
+    },
+  });
+  const tenants = [
+    await entryOf('default', GROUP_KEY, authoritiesFile),
+    await entryOf('contoso', OTHERS.contoso, await write('contoso.pem', CONTOSO_AUTHORITY_PEM)),
+    await entryOf('fabrikam', OTHERS.fabrikam, null),
+  ];
+  return write('tenants.json', JSON.stringify({ tenants }));
 }
 
 async function makeTlsFiles(directory: string) {

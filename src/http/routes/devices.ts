@@ -6,7 +6,7 @@ import type { Callers } from '../identity/callers.ts';
 import { createAskQueue, type QueueParts } from '../request/ask-queue.ts';
 import { operatorsOnly } from '../identity/operators-only.ts';
 import { audit, type AuditParts } from '../tenants/audit.ts';
-import { tenantAskedFor, tenantsAskedFor } from '../tenants/tenant-of.ts';
+import { onlyTenantInQuery, tenantAskedFor, tenantsAskedFor } from '../tenants/tenant-of.ts';
 import { Refused } from '../response/problem.ts';
 import type { ServedTenant, ServedTenants } from '../tenants/served-tenant.ts';
 
@@ -45,32 +45,47 @@ export function createDeviceRoutes(parts: DeviceParts): Router {
     };
     res.json(view);
   });
-  router.post('/v1/devices/:deviceId/revoke', only, async (req: Request<{ deviceId: string }>, res) => {
-    const deviceId = parseDeviceId(req.params.deviceId);
-    const { id: tenantId, revocations, now } = tenantAskedFor(req, res, tenants);
-    const changed = await changeAll(deviceId, (one) => revocations.revoke(one, now()));
-    audit(parts, res, { operation: 'revoke', tenantId, deviceId, changed });
-    const view: RevocationView = { deviceId, revoked: true, changed };
-    res.json(view);
-  });
-  router.post('/v1/devices/:deviceId/restore', only, async (req: Request<{ deviceId: string }>, res) => {
-    const deviceId = parseDeviceId(req.params.deviceId);
-    const { id: tenantId, revocations } = tenantAskedFor(req, res, tenants);
-    const changed = await changeAll(deviceId, revocations.restore);
-    audit(parts, res, { operation: 'restore', tenantId, deviceId, changed });
-    const view: RevocationView = { deviceId, revoked: false, changed };
-    res.json(view);
-  });
-  router.post('/v1/devices/:deviceId/forget', only, async (req: Request<{ deviceId: string }>, res) => {
-    const deviceId = parseDeviceId(req.params.deviceId).toLowerCase();
-    const { id: tenantId, forgetInDirectory } = tenantAskedFor(req, res, tenants);
-    // The directory's device ids are GUIDs, so nothing is remembered about others.
-    const forget = GUID.test(deviceId) ? forgetInDirectory : null;
-    const outcome = forget ? await askQueue(forget(deviceId)) : { changed: false, asked: false };
-    audit(parts, res, { operation: 'forget', tenantId, deviceId, changed: outcome.changed });
-    const view: ForgottenView = { deviceId, ...outcome };
-    res.json(view);
-  });
+  router.post(
+    '/v1/devices/:deviceId/revoke',
+    only,
+    onlyTenantInQuery,
+    async (req: Request<{ deviceId: string }>, res) => {
+      const deviceId = parseDeviceId(req.params.deviceId);
+      const { id: tenantId, revocations, now } = tenantAskedFor(req, res, tenants);
+      const changed = await changeAll(deviceId, (one) => revocations.revoke(one, now()));
+      audit(parts, res, { operation: 'revoke', tenantId, deviceId, changed });
+      const view: RevocationView = { deviceId, revoked: true, changed };
+      res.json(view);
+    },
+  );
+  router.post(
+    '/v1/devices/:deviceId/restore',
+    only,
+    onlyTenantInQuery,
+    async (req: Request<{ deviceId: string }>, res) => {
+      const deviceId = parseDeviceId(req.params.deviceId);
+      const { id: tenantId, revocations } = tenantAskedFor(req, res, tenants);
+      const changed = await changeAll(deviceId, revocations.restore);
+      audit(parts, res, { operation: 'restore', tenantId, deviceId, changed });
+      const view: RevocationView = { deviceId, revoked: false, changed };
+      res.json(view);
+    },
+  );
+  router.post(
+    '/v1/devices/:deviceId/forget',
+    only,
+    onlyTenantInQuery,
+    async (req: Request<{ deviceId: string }>, res) => {
+      const deviceId = parseDeviceId(req.params.deviceId).toLowerCase();
+      const { id: tenantId, forgetInDirectory } = tenantAskedFor(req, res, tenants);
+      // The directory's device ids are GUIDs, so nothing is remembered about others.
+      const forget = GUID.test(deviceId) ? forgetInDirectory : null;
+      const outcome = forget ? await askQueue(forget(deviceId)) : { changed: false, asked: false };
+      audit(parts, res, { operation: 'forget', tenantId, deviceId, changed: outcome.changed });
+      const view: ForgottenView = { deviceId, ...outcome };
+      res.json(view);
+    },
+  );
   return router;
 }
 

@@ -9,7 +9,7 @@ import { createAskQueue, type QueueParts } from '../request/ask-queue.ts';
 import { operatorsOnly } from '../identity/operators-only.ts';
 import type { AuditParts } from '../tenants/audit.ts';
 import { changeDeadLetters, countDeadLetters, listDeadLetters, parseTenantsCursor } from '../tenants/dead-letters.ts';
-import { tenantQuerySchema, tenantsAskedFor } from '../tenants/tenant-of.ts';
+import { onlyTenantInQuery, tenantQuerySchema, tenantsAskedFor } from '../tenants/tenant-of.ts';
 import { Refused } from '../response/problem.ts';
 import type { ServedTenants } from '../tenants/served-tenant.ts';
 
@@ -73,11 +73,11 @@ export function createOperatorRoutes(parts: OperatorParts): Router {
     const page = await askQueue(listDeadLetters(asked, { filter, limit, cursor: cursor ?? null }));
     res.json({ deadLetters: page.deadLetters.map(toView), nextCursor: page.nextCursor });
   });
-  router.post('/v1/dead-letters/replay', only, json, async (req, res) => {
+  router.post('/v1/dead-letters/replay', only, onlyTenantInQuery, json, async (req, res) => {
     const { matched, changed } = await change(req, res, 'replay');
     res.json({ matched, replayed: changed });
   });
-  router.post('/v1/dead-letters/purge', only, json, async (req, res) => {
+  router.post('/v1/dead-letters/purge', only, onlyTenantInQuery, json, async (req, res) => {
     const { matched, changed } = await change(req, res, 'purge');
     res.json({ matched, purged: changed });
   });

@@ -5,7 +5,7 @@ import type { Callers } from '../identity/callers.ts';
 import { operatorsOnly } from '../identity/operators-only.ts';
 import { createAskQueue, type QueueParts } from '../request/ask-queue.ts';
 import { contextOf } from '../request/context.ts';
-import { tenantAskedFor } from '../tenants/tenant-of.ts';
+import { onlyTenantInQuery, tenantAskedFor } from '../tenants/tenant-of.ts';
 import type { ServedTenants } from '../tenants/served-tenant.ts';
 
 export type ThrottleParts = QueueParts & {
@@ -18,7 +18,7 @@ export type ThrottleParts = QueueParts & {
 export function createThrottleRoutes(parts: ThrottleParts): Router {
   const router = Router({ caseSensitive: true });
   const askQueue = createAskQueue(parts);
-  router.post('/v1/throttle/end', operatorsOnly(parts.callers), async (req, res) => {
+  router.post('/v1/throttle/end', operatorsOnly(parts.callers), onlyTenantInQuery, async (req, res) => {
     const { id: tenant, endThrottle } = tenantAskedFor(req, res, parts.tenants);
     const endedMs = await askQueue(endThrottle());
     const until = endedMs === null ? null : new Date(endedMs).toISOString();

@@ -1,5 +1,5 @@
 // The tenants a request is about: the caller's own, or those an operator may see and asks for.
-import type { Request, Response } from 'express';
+import type { NextFunction, Request, Response } from 'express';
 import { z } from 'zod';
 import { DEFAULT_TENANT } from '../../config/tenants/tenant.ts';
 import { Refused } from '../response/problem.ts';
@@ -10,6 +10,20 @@ import { callerOf } from '../request/context.ts';
 export const tenantQuerySchema = z.object({
   tenant: z.string().max(40).optional().describe('Only this tenant, where several are served.'),
 });
+
+/**
+ * Before a change: refuses every other query parameter, since with `tenant` misspelt the change would be made in all tenants.
+ * @throws Refused naming each
+ */
+export function onlyTenantInQuery(req: Pick<Request, 'query'>, _res: Response, next: NextFunction): void {
+  const others = Object.keys(req.query).filter((name) => name !== 'tenant');
+  if (others.length === 0) {
+    next();
+    return;
+  }
+  const faults = others.map((name) => ({ pointer: `/${name}`, detail: 'is no query parameter of this route' }));
+  throw new Refused({ code: 'invalid-request', detail: 'see errors', faults });
+}
 
 /** The tenant of a device or relay. @throws Refused if it is no longer served */
 export function tenantOf(res: Response, tenants: ServedTenants): ServedTenant {

@@ -157,6 +157,11 @@ test('dead letters of several tenants · are listed in pages · counted, replaye
     matched: 3,
     replayed: 3,
   });
+  // Not all of them are meant by who misspells the one.
+  for (const query of ['tennant=contoso', 'tenant[]=contoso', 'tenant=contoso&x=1']) {
+    const refused = await change(`/v1/dead-letters/purge?${query}`, { filter: {} });
+    expect([query, refused.status, (refused.body as { code: string }).code]).toEqual([query, 422, 'invalid-request']);
+  }
   expect((await change('/v1/dead-letters/purge', { filter: {} })).body).toEqual({ matched: 3, purged: 3 });
   const audit = api.lines.filter(({ msg }) => msg === 'changed by an operator');
   expect(audit.map(({ operation, tenantId, changed }) => ({ operation, tenantId, changed }))).toEqual(
