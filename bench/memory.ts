@@ -11,8 +11,7 @@ import type { RunResult } from '../src/domain/submission/run-result.ts';
 import { createEvents } from '../src/telemetry/events.ts';
 import { createLog } from '../src/telemetry/log.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
-import { createConsumer } from '../src/queue/worker/consumer.ts';
-import { createPermitQueue } from '../src/queue/budget/permit-queue.ts';
+import { startConsumer } from '../test/support/consume.ts';
 import type { Tenant } from '../src/queue/tenant.ts';
 import { openOwnTenant } from '../test/support/tenant.ts';
 
@@ -69,9 +68,7 @@ async function measure(fate: keyof typeof FATES): Promise<number> {
     }
     const outcome = FATES[fate];
     if (outcome) {
-      const consumer = createConsumer({
-        ...tenant,
-        permits: createPermitQueue(tenant.budget),
+      const consumer = startConsumer(tenant, {
         deliver: () => Promise.resolve(outcome()),
         events: createEvents(createLog('bench', 'silent'), createMetrics()),
         policy: config.delivery.policy,

@@ -12,7 +12,9 @@ import type { Directory } from '../src/queue/directory/directory.ts';
 import type { OpenRedis } from '../src/queue/redis/open-redis.ts';
 import { createClaimable } from '../src/queue/store/claimable.ts';
 import { openTenant, type Tenant, type TenantOptions } from '../src/queue/tenant.ts';
-import { createConsumer } from '../src/queue/worker/consumer.ts';
+import type { Consumer } from '../src/queue/jobs/consumer.ts';
+import type { Slots } from '../src/queue/worker/slots.ts';
+import { createTenantConsumer } from '../src/queue/worker/tenant-consumer.ts';
 import type { Telemetry } from '../src/telemetry/telemetry.ts';
 import { createDeliver } from './deliver.ts';
 import { openDirectoryReader } from './directory.ts';
@@ -22,8 +24,6 @@ export type WorkerTenant = OpenTenant & {
   tenant: Tenant;
   /** Null if the device directory vouches for nobody. */
   directory: Directory | null;
-  /** Whether it makes progress while jobs are waiting. */
-  isAlive: () => boolean;
 };
 
 export type WorkerTenantParts = Pick<TenantOptions, 'clock' | 'toBudget'> & {
@@ -31,17 +31,20 @@ export type WorkerTenantParts = Pick<TenantOptions, 'clock' | 'toBudget'> & {
   /** With the tenant's own events. */
   telemetry: Pick<Telemetry, 'events' | 'tracer'>;
   random?: () => number;
-  concurrency: number;
+  /** The process's, which takes the jobs of all its tenants. */
+  consumer: Consumer;
+  /** The attempts that the process makes at once. */
+  slots: Slots;
 };
 
 export async function openWorkerTenant(
   config: TenantConfig,
-  { redis, telemetry, clock, toBudget, random = Math.random, concurrency }: WorkerTenantParts,
+  { redis, telemetry, clock, toBudget, random = Math.random, consumer, slots }: WorkerTenantParts,
 ): Promise<WorkerTenant> {
   const { events, tracer } = telemetry;
   const parts = createParts(events.closeFailed);
   try {
-    const tenant = await openTenant(redis, config, { redisTrouble: events.redisTrouble, clock, toBudget });
+    const tenant = await openTenant(redis, config, { clock, toBudget });
     parts.opened(`tenant ${tenant.id}`, tenant.close);
     const { now, latest } = tenant.clock;
 
@@ -53,7 +56,7 @@ export async function openWorkerTenant(
       config.directory && openDirectoryReader(config.directory, tenant, { requestEnded, parts, events, random });
     const { id } = tenant;
     const opened = { id, tenant, directory, stop: parts.stop, close: parts.close };
-    if (config.isPaused) return { ...opened, isAlive: () => true };
+    if (config.isPaused) return opened;
 
     const tokens = createTokenSource(config.graph, Date.now, requestEnded);
     const graph = createGraphClient({ config: config.graph, tokens, clock: latest, ended: requestEnded });
@@ -64,7 +67,9 @@ export async function openWorkerTenant(
       onTrouble: events.queueTrouble,
     });
     parts.opened('graph facts', facts.close);
-    const permits = createPermitQueue(tenant.budget);
+    const ownSlots = slots.ofTenant(id);
+    parts.opened('slots', ownSlots.close);
+    const permits = createPermitQueue(tenant.budget, ownSlots.take);
     const find = createLookUp({
       graph,
       takeTurn: permits.furtherPage,
@@ -72,7 +77,7 @@ export async function openWorkerTenant(
       facts: facts.options,
     });
     const deliver = createDeliver({ create: graph.create, find, claimable: createClaimable(tenant) });
-    const consumer = createConsumer({
+    const processor = createTenantConsumer({
       ...tenant,
       permits,
       deliver: async (delivery, run, signal) => {
@@ -82,12 +87,12 @@ export async function openWorkerTenant(
       },
       events,
       policy: config.delivery.policy,
-      concurrency,
       clock: now,
       random,
     });
-    parts.opened('consumer', consumer.close, 'at once');
-    return { ...opened, isAlive: consumer.isAlive };
+    parts.opened('deliveries', processor.close, 'at once');
+    parts.opened('jobs', consumer.serve(id, processor), 'at once');
+    return opened;
   } catch (error) {
     await parts.close();
     throw error;

@@ -9,8 +9,10 @@ import { listen } from '../src/http/server.ts';
 import { createOpenTenants, type OpenTenants } from '../src/process/open-tenants.ts';
 import { openParts, type Parts } from '../src/process/parts.ts';
 import { cannotListen } from '../src/process/start-checks.ts';
+import { createConsumer } from '../src/queue/jobs/consumer.ts';
 import { openRedis } from '../src/queue/redis/open-redis.ts';
 import type { TenantOptions } from '../src/queue/tenant.ts';
+import { createSlots } from '../src/queue/worker/slots.ts';
 import type { Telemetry } from '../src/telemetry/telemetry.ts';
 import { openWorkerTenant, type WorkerTenant } from './worker-tenant.ts';
 
@@ -39,6 +41,9 @@ export function openWorker(config: Config, options: WorkerOptions): Promise<Work
     const { host, port: wanted, concurrency } = config.worker;
     const redis = await openRedis(config.redis, 'work', events);
     parts.opened('redis', redis.close);
+    const consumer = createConsumer({ redis: redis.connection, jobs: redis.jobs, events });
+    parts.opened('consumer', consumer.close);
+    const slots = createSlots(concurrency);
     const configured = await watchTenants(config, 'worker', events.tenantsRead);
     parts.opened('tenants file', configured.close, 'at once');
     const announcements = await openAnnouncements(config, {
@@ -57,13 +62,15 @@ export function openWorker(config: Config, options: WorkerOptions): Promise<Work
             ...options.telemetry,
             ...announcements.noticing(tenant.id, options.telemetry.ofTenant(tenant.id)),
           },
-          concurrency,
+          consumer,
+          slots,
         }),
-      onChanged: () => undefined,
       onFailed: events.tenantFailed,
     });
     parts.opened('tenants', tenants.close);
-    parts.opened('consumers', tenants.stop, 'at once');
+    // The last opened stops first: nothing may be taken again that the tenants give back.
+    parts.opened('deliveries', tenants.stop, 'at once');
+    parts.opened('taking jobs', consumer.stop, 'at once');
     await tenants.open(configured.current());
     configured.onChange(tenants.apply);
     const health = createHealth({
@@ -76,7 +83,7 @@ export function openWorker(config: Config, options: WorkerOptions): Promise<Work
     const app = createHealthApp({
       ...health,
       readiness: untilStopped(health.readiness, parts.signal),
-      isAlive: () => tenants.all().every((tenant) => tenant.isAlive()),
+      isAlive: consumer.isAlive,
       onAnswer: events.answered,
       onDefect: (error) => events.defect(error, 'a route threw'),
     });

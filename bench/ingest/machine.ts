@@ -38,7 +38,10 @@ export async function startService(
   const flags = process.env['BENCH_NODE_FLAGS']?.split(' ') ?? [];
   const command = [...(pinned ? ['taskset', '-c', '0'] : []), process.execPath, ...flags, main];
   const child: ChildProcess = spawn(command[0] ?? '', command.slice(1), {
-    env: { PATH: process.env['PATH'], NODE_ENV: 'production', HOST: '127.0.0.1', PORT: String(port), ...environment },
+    env: {
+      ...{ PATH: process.env['PATH'], NODE_ENV: 'production', HOST: '127.0.0.1' },
+      ...{ PORT: String(port), WORKER_PORT: String(port), ...environment },
+    },
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   const exited = once(child, 'exit');

@@ -1,7 +1,6 @@
 // A tenant in an API: what its routes, its dashboard and its callers' proofs need, opened and closed together.
 import type { TenantConfig } from '../config/tenants/tenant.ts';
 import type { TenantDashboard } from '../http/dashboard/dashboard.ts';
-import type { Board } from '../http/dashboard/board.ts';
 import type { VerifyInDirectory } from '../http/identity/certificate/directory.ts';
 import type { Identities } from '../http/identity/identities.ts';
 import { createDeviceRate } from '../http/request/rate.ts';
@@ -20,7 +19,7 @@ export type ApiTenant = OpenTenant & {
   directory: Directory | null;
   served: ServedTenant;
   /** Null without an operator token. */
-  dashboard: (TenantDashboard & { board: Board }) | null;
+  dashboard: TenantDashboard | null;
 };
 
 export type ApiTenantParts = {
@@ -48,9 +47,9 @@ export async function openApiTenant(config: TenantConfig, parts: ApiTenantParts)
   const dashboard =
     parts.identities.verifyOperator && openDashboard({ ...parts, tenant, readDirectory, ...config.delivery });
   const close = async () => {
-    await dashboard?.close();
+    dashboard?.close();
     await directory?.close();
-    await tenant.close();
+    tenant.close();
   };
   try {
     const verifyInDirectory = parts.verifyInDirectory ?? directory?.verify ?? null;

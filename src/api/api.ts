@@ -4,11 +4,11 @@ import { watchTenants } from '../config/tenants/watch.ts';
 import { createApp } from '../http/app.ts';
 import { openIdentities, type Identities } from '../http/identity/identities.ts';
 import type { VerifyInDirectory } from '../http/identity/certificate/directory.ts';
-import type { Board } from '../http/dashboard/board.ts';
 import { listen, type Listener } from '../http/server.ts';
 import { openParts, type Parts } from '../process/parts.ts';
 import { createOpenTenants, type OpenTenants } from '../process/open-tenants.ts';
 import { cannotListen } from '../process/start-checks.ts';
+import { createBoard } from '../queue/jobs/board.ts';
 import { openRedis } from '../queue/redis/open-redis.ts';
 import type { Telemetry } from '../telemetry/telemetry.ts';
 import { openAnnouncements } from './announcements.ts';
@@ -79,7 +79,6 @@ async function openRoutes(config: Config, { telemetry, random = Math.random, ...
     events,
     parts,
   });
-  const boards = createBoards(() => tenants.all().flatMap(({ dashboard }) => dashboard?.board ?? []));
   const tenants: OpenTenants<ApiTenant> = createOpenTenants({
     open: (tenant) =>
       openApiTenant(tenant, {
@@ -91,7 +90,6 @@ async function openRoutes(config: Config, { telemetry, random = Math.random, ...
         deviceRatePerMin,
         readiness: () => health.readiness(),
       }),
-    onChanged: boards.renew,
     onFailed: events.tenantFailed,
   });
   const health = createHealth({
@@ -120,7 +118,7 @@ async function openRoutes(config: Config, { telemetry, random = Math.random, ...
     isAlive: () => true,
     ...health,
     readiness: untilStopped(health.readiness, parts.signal),
-    dashboard: verifyOperator && { of: (id) => tenants.find(id)?.dashboard ?? null, onBoards: boards.onBoards },
+    dashboard: verifyOperator && { of: (id) => tenants.find(id)?.dashboard ?? null, board: createBoard(redis.jobs) },
     random,
     maxBodyBytes,
     maxBatchBytes,
@@ -131,18 +129,6 @@ async function openRoutes(config: Config, { telemetry, random = Math.random, ...
     onDefect: (error) => events.defect(error, 'a route threw'),
   });
   return { app, tls, tenants };
-}
-
-/** The queues that bull-board shows, renewed when tenants change. */
-function createBoards(read: () => readonly Board[]) {
-  let show: (boards: readonly Board[]) => void = () => undefined;
-  return {
-    renew: () => show(read()),
-    onBoards: (listener: typeof show) => {
-      show = listener;
-      show(read());
-    },
-  };
 }
 
 async function openListener(

@@ -13,14 +13,12 @@ import {
   type TenantSnapshot,
 } from '../domain/operations/tenant-snapshot.ts';
 import { describeOutlook } from '../domain/operations/outlook.ts';
-import type { Board } from '../http/dashboard/board.ts';
 import type { TenantDashboard } from '../http/dashboard/dashboard.ts';
 import type { Readiness } from '../http/response/response-schemas.ts';
 import { toEndedView, type Overview, type TenantSummary } from '../http/dashboard/overview.ts';
 import { createAskRedis } from './ask-redis.ts';
 import { toDirectoryCheck, type ReadDirectory } from './directory-view.ts';
 import { toHoldViews } from './hold-view.ts';
-import { openBoard } from '../queue/board.ts';
 import type { AcceptingTenant } from '../queue/accepting-tenant.ts';
 
 type Parts = {
@@ -45,20 +43,15 @@ const CAUSES_FRESH_FOR_MS = 5000;
 const NOTICED = ['durability', 'memory'];
 
 /** Opens the source of what the dashboard shows of a tenant. */
-export function openDashboard(parts: Parts): TenantDashboard & { board: Board; close: () => Promise<void> } {
+export function openDashboard(parts: Parts): TenantDashboard & { close: () => void } {
   const { tenant } = parts;
   const watch = watchOverview(parts);
-  const { board, close } = openBoard(tenant);
   return {
     overview: watch.overview,
     summary: watch.summary,
     search: tenant.deliveries.search,
     snapshot: tenant.readSnapshot,
-    board,
-    close: async () => {
-      watch.close();
-      await close();
-    },
+    close: watch.close,
   };
 }
 

@@ -5,7 +5,7 @@ import { STATUSES } from '../domain/delivery.ts';
 import { countParked } from '../domain/operations/tenant-snapshot.ts';
 import { describeWeakness, inspectRedis } from '../queue/redis/health.ts';
 import type { Tenant } from '../queue/tenant.ts';
-import type { RedisConnection } from '../queue/redis/connection.ts';
+import type { OpenRedis } from '../queue/redis/open-redis.ts';
 import type { TenantLabels } from '../telemetry/events.ts';
 import { forgetGauges, type Metrics } from '../telemetry/metrics.ts';
 import type { AskRedis } from './ask-redis.ts';
@@ -14,13 +14,13 @@ import { countHeldConfigurations } from './hold-view.ts';
 import { toTenantFigures } from './tenant-figures.ts';
 
 export type GaugesTenant = {
-  tenant: Pick<Tenant, 'readSnapshot' | 'countJobs'>;
+  tenant: Pick<Tenant, 'readSnapshot'>;
   labels: TenantLabels;
   readDirectory: ReadDirectory;
 };
 
 export type GaugesSource = {
-  redis: RedisConnection;
+  redis: Pick<OpenRedis, 'connection' | 'jobs'>;
   tenants: readonly GaugesTenant[];
   metrics: Metrics;
   askRedis: AskRedis;
@@ -36,29 +36,30 @@ export async function setGauges(source: GaugesSource): Promise<void> {
 }
 
 async function readGauges({ redis, tenants, metrics, askRedis }: GaugesSource): Promise<void> {
-  const [inspected, readings] = await Promise.all([
-    askRedis(() => inspectRedis(redis)),
+  const [inspected, jobs, readings] = await Promise.all([
+    askRedis(() => inspectRedis(redis.connection)),
+    askRedis(redis.jobs.count),
     Promise.all(tenants.map((tenant) => readTenant(tenant, askRedis))),
   ]);
   forgetGauges(metrics);
   for (const reading of readings) setTenantGauges(metrics, reading);
+  for (const [state, count] of Object.entries(jobs)) metrics.queueJobs.set({ state }, count);
   if (inspected.memoryUsed !== null) metrics.redisMemory.set(inspected.memoryUsed);
   if (inspected.durability !== 'unknown') metrics.durable.set(describeWeakness(inspected) === null ? 1 : 0);
   metrics.redisUp.set(1);
 }
 
 async function readTenant({ tenant, labels, readDirectory }: GaugesTenant, askRedis: AskRedis) {
-  const [figures, jobs, directory] = await Promise.all([
+  const [figures, directory] = await Promise.all([
     askRedis(tenant.readSnapshot).then(toTenantFigures),
-    askRedis(() => tenant.countJobs()),
     askRedis(readDirectory),
   ]);
-  return { labels, figures, jobs, directory };
+  return { labels, figures, directory };
 }
 
 type Reading = Awaited<ReturnType<typeof readTenant>>;
 
-function setTenantGauges(metrics: Metrics, { labels, figures, jobs, directory }: Reading): void {
+function setTenantGauges(metrics: Metrics, { labels, figures, directory }: Reading): void {
   const { counts, holds, parked, throttle, ...present } = figures;
   for (const status of STATUSES) metrics.deliveries.set({ status, ...labels }, counts[status]);
   metrics.oldestQueuedAge.set(labels, present.oldestQueuedAgeSeconds);
@@ -72,7 +73,6 @@ function setTenantGauges(metrics: Metrics, { labels, figures, jobs, directory }:
   }
   metrics.heldDeliveries.set(labels, countParked(parked));
   metrics.held.set({ reason: 'throttled', ...labels }, throttle === null ? 0 : 1);
-  for (const [state, count] of Object.entries(jobs)) metrics.queueJobs.set({ state, ...labels }, count);
   if (!directory) return;
   metrics.directoryWaiting.set(labels, directory.waiting);
   metrics.directoryKnown.set(labels, directory.known);

@@ -22,7 +22,7 @@ export type HealthTenant = {
 };
 
 export type HealthSource = {
-  redis: Pick<OpenRedis, 'connection' | 'explainSilence'>;
+  redis: Pick<OpenRedis, 'connection' | 'explainSilence' | 'jobs'>;
   tenants: () => readonly HealthTenant[];
   metrics: Metrics;
   /** Labels of a tenant's gauges. */
@@ -59,7 +59,7 @@ export function createHealth({
         askRedis,
       }),
     metrics: async () => {
-      await setGauges({ redis: redis.connection, tenants: read(), metrics, askRedis });
+      await setGauges({ redis, tenants: read(), metrics, askRedis });
       if (tenantsFile) metrics.tenantsFileFaults.set(tenantsFile.faults().length + tenantsFile.unopened().length);
       return { contentType: metrics.registry.contentType, text: await metrics.registry.metrics() };
     },

@@ -29,8 +29,6 @@ export type OpenTenants<T extends OpenTenant> = {
 export type OpenTenantsParts<T> = {
   /** @throws if it cannot be opened; the tenant then stays as it was */
   open: (config: TenantConfig) => Promise<T>;
-  /** Called after each change of the map. */
-  onChanged: () => void;
   onFailed: (error: unknown, tenantId: string) => void;
 };
 
@@ -57,14 +55,6 @@ export function createOpenTenants<T extends OpenTenant>(parts: OpenTenantsParts<
     }
   }
 
-  function changed(id: string): void {
-    try {
-      parts.onChanged();
-    } catch (error) {
-      parts.onFailed(error, id);
-    }
-  }
-
   /** @returns whether it is as configured */
   async function renew(config: TenantConfig): Promise<boolean> {
     const { id } = config;
@@ -81,7 +71,6 @@ export function createOpenTenants<T extends OpenTenant>(parts: OpenTenantsParts<
       parts.onFailed(error, id);
       return false;
     }
-    changed(id);
     if (old) void follow(end(old.tenant));
     return true;
   }
@@ -90,7 +79,6 @@ export function createOpenTenants<T extends OpenTenant>(parts: OpenTenantsParts<
     const old = opened.get(id);
     if (!old || isClosed) return;
     opened.delete(id);
-    changed(id);
     void follow(end(old.tenant));
   }
 
@@ -114,7 +102,6 @@ export function createOpenTenants<T extends OpenTenant>(parts: OpenTenantsParts<
       const tenant = tenants[index];
       if (tenant) opened.set(config.id, { tenant, config });
     });
-    parts.onChanged();
   }
 
   const all = () => Array.from(opened.values(), ({ tenant }) => tenant);

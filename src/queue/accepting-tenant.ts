@@ -14,6 +14,7 @@ export type AcceptingTenant = Tenant &
   };
 
 export type AcceptingOptions = TenantOptions & {
+  redisTrouble: (error: Error) => void;
   /** Called with the reason when the backlog becomes full, and with null when there is room again. */
   onBacklog: (fullReason: string | null) => void;
 };
@@ -36,10 +37,10 @@ export async function openAcceptingTenant(
     forecast: createForecast(backlog.latestSnapshot, writesPer20s, clock.now),
     revocations,
     countDevice: createDeviceCounts(redis.connection, keys),
-    close: async () => {
+    close: () => {
       revocations.close();
       backlog.close();
-      await tenant.close();
+      tenant.close();
     },
   };
 }

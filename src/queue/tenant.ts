@@ -1,28 +1,25 @@
 // A tenant: all its parts in Redis, opened and closed together.
-import { Queue } from 'bullmq';
 import type { Config } from '../config/config.ts';
 import type { Secret } from '../config/secret.ts';
 import type { TenantConfig } from '../config/tenants/tenant.ts';
 import { createBudget, type Budget } from './budget/budget.ts';
 import { createStoredGraphFacts, type StoredGraphFacts } from './budget/stored-graph-facts.ts';
 import { createReadSnapshot, type ReadSnapshot } from './read-snapshot.ts';
-import { openRedisClock, type RedisClock } from './redis/clock.ts';
+import type { RedisClock } from './redis/clock.ts';
 import type { RedisConnection } from './redis/connection.ts';
-import { createKeys, QUEUE_NAME, type Keys } from './redis/keys.ts';
+import { createKeys, type Keys } from './redis/keys.ts';
 import type { OpenRedis } from './redis/open-redis.ts';
-import { openWriteProbe, type WriteProbe } from './redis/write-probe.ts';
+import type { WriteProbe } from './redis/write-probe.ts';
 import { createDeadLetters, type DeadLetters } from './store/dead-letters.ts';
 import { createDeliveries, type Deliveries } from './store/deliveries.ts';
 import { openFingerprintSecrets } from './store/fingerprint-secrets.ts';
 import { createFingerprints } from './store/fingerprints.ts';
 import { createPayloadCipher } from './store/payload-cipher.ts';
-import { countJobs, type JobCounts } from './worker/job-counts.ts';
 
 /** What is configured of a tenant's part in Redis. */
 export type TenantSettings = Pick<TenantConfig, 'id' | 'delivery' | 'backlog' | 'payloadKeys' | 'groupKeys'>;
 
 export type TenantOptions = {
-  redisTrouble: (error: Error) => void;
   /** Replaces Redis's clock, except for decisions made within Redis. */
   clock?: (() => number) | undefined;
   /** Replaces the budget, for example by one on a faster clock. */
@@ -44,39 +41,26 @@ export type Tenant = Pick<OpenRedis, 'explainSilence'> & {
   readSnapshot: ReadSnapshot;
   /** Whether Redis accepts writes. @throws Error if it does not */
   probeWrite: WriteProbe['probe'];
-  /** BullMQ's own job counts, besides the counts of deliveries. */
-  countJobs: () => Promise<JobCounts>;
   /** Leaves the connection open. */
-  close: () => Promise<void>;
+  close: () => void;
 };
 
-/** Length of BullMQ's event stream; our history is in the delivery records. */
-const EVENTS_KEPT = 1000;
-
 export async function openTenant(
-  { connection: redis, prefix, explainSilence }: OpenRedis,
+  { connection: redis, prefix, jobs, explainSilence, ...shared }: OpenRedis,
   settings: TenantSettings,
-  { redisTrouble, ...replaced }: TenantOptions,
+  replaced: TenantOptions,
 ): Promise<Tenant> {
   const { id, delivery } = settings;
   const keys = createKeys(prefix, id);
-  const redisClock = await openRedisClock(redis, keys.counts);
+  const redisClock = await shared.openClock(keys.counts);
   const clock = replaced.clock ? { now: replaced.clock, latest: replaced.clock } : redisClock;
-  const queue = new Queue(QUEUE_NAME, {
-    connection: redis,
-    prefix: keys.root,
-    skipWaitingForReady: true,
-    skipVersionCheck: true,
-    streams: { events: { maxLen: EVENTS_KEPT } },
-  });
-  queue.on('error', redisTrouble);
   const [payloadKeys, groupKeys] = [decode(settings.payloadKeys), decode(settings.groupKeys)];
   const cipher = createPayloadCipher(payloadKeys);
   const secrets = openFingerprintSecrets(redis, keys.fingerprintSecrets, [...payloadKeys, ...groupKeys]);
   const fingerprints = createFingerprints(secrets, cipher);
   const deliveries = createDeliveries({
     redis,
-    queue,
+    jobs: jobs.ofTenant(id),
     keys,
     tenantId: id,
     cipher,
@@ -87,7 +71,7 @@ export async function openTenant(
   const budget =
     replaced.toBudget?.(keys) ??
     createBudget({ redis, keys, settings: toBudgetSettings(delivery), clock: redisClock.now });
-  const writeProbe = openWriteProbe(redis, keys, redisTrouble);
+  const writeProbe = shared.openWriteProbe(keys.root);
   return {
     id,
     keys,
@@ -99,13 +83,11 @@ export async function openTenant(
     facts: createStoredGraphFacts(redis, keys),
     readSnapshot: createReadSnapshot({ deliveries, budget }, clock.now),
     probeWrite: writeProbe.probe,
-    countJobs: () => countJobs(queue),
     explainSilence,
-    close: async () => {
+    close: () => {
       writeProbe.close();
       secrets.close();
       redisClock.close();
-      await queue.close();
     },
   };
 }

@@ -147,7 +147,7 @@ export function createMetrics({ byTenant }: MetricsOptions = { byTenant: false }
       registers,
       name: 'runstate_queue_jobs',
       help: 'BullMQ jobs by state; a job only wakes a worker for a delivery.',
-      labelNames: ['state', ...tenant],
+      labelNames: ['state'],
     }),
     directoryQuestions,
     directoryQuestionsDropped: new Counter({

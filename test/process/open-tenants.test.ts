@@ -28,7 +28,6 @@ function createWorld() {
       live.add(tenant);
       return tenant;
     },
-    onChanged: () => undefined,
     onFailed: (_error, id) => failed.push(id),
   });
   const hold = (what: 'opening' | 'closing') => {

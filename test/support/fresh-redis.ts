@@ -1,8 +1,7 @@
 // What each test of a file starts from: a Redis without a key in it, and a tenant opened on it; both are closed afterwards.
 import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
-import type { Tenant } from '../../src/queue/tenant.ts';
 import { startTestRedis, type TestRedis } from './redis.ts';
-import { openTestTenant } from './tenant.ts';
+import { openTestTenant, type OwnTenant } from './tenant.ts';
 
 /** One server for all tests of the file, emptied before each of them. */
 export function startFreshRedis(use: (redis: TestRedis) => void, ...settings: string[]): void {
@@ -18,9 +17,9 @@ export function startFreshRedis(use: (redis: TestRedis) => void, ...settings: st
 }
 
 /** A tenant of its own for each test, on such a Redis. */
-export function openFreshTenants(use: (opened: { redis: TestRedis; queue: Tenant }) => void): void {
+export function openFreshTenants(use: (opened: { redis: TestRedis; queue: OwnTenant }) => void): void {
   let redis: TestRedis;
-  let queue: Tenant;
+  let queue: OwnTenant;
   startFreshRedis((started) => void (redis = started));
   beforeEach(async () => {
     queue = await openTestTenant(redis);

@@ -4,6 +4,7 @@ import { begin, type Delivery, type Outcome } from '../../src/domain/delivery.ts
 import type { RunResult } from '../../src/domain/submission/run-result.ts';
 import type { Tenant } from '../../src/queue/tenant.ts';
 import { POLICY } from './tenant.ts';
+import { removeJob } from './jobs.ts';
 
 export const created = (deviceRunStateId: string): Outcome => ({
   kind: 'created',
@@ -22,7 +23,7 @@ type Conclusion = { tenant: Tenant; run: RunResult; outcome: Outcome; instants: 
 
 /** Accepts a run result and gives one attempt this outcome; its job is gone, as after a worker's attempt. */
 export async function conclusionOf({
-  tenant: { deliveries, redis, keys },
+  tenant: { deliveries, redis },
   run,
   outcome,
   instants: { acceptedAt, now },
@@ -35,7 +36,6 @@ export async function conclusionOf({
   const { delivery } = conclude({ delivery: begin(stored.delivery, now), outcome, circumstances, policy: POLICY });
   const saved = await deliveries.save(stored, delivery, { now });
   if (saved.kind !== 'saved') throw new Error(saved.kind);
-  await redis.del(`${keys.root}:deliveries:${delivery.id}`);
-  await redis.lrem(`${keys.root}:deliveries:wait`, 0, delivery.id);
+  await removeJob(redis, delivery.id);
   return saved.stored.delivery;
 }

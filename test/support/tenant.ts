@@ -1,6 +1,7 @@
 // A tenant in a test's own Redis, and run results to put into it.
 import type { Config } from '../../src/config/config.ts';
 import type { RunResult } from '../../src/domain/submission/run-result.ts';
+import type { JobQueue } from '../../src/queue/jobs/job-queue.ts';
 import { openRedis } from '../../src/queue/redis/open-redis.ts';
 import { createHealth, type Health } from '../../src/api/health.ts';
 import { DEFAULT_TENANT } from '../../src/config/tenants/tenant.ts';
@@ -23,11 +24,14 @@ type TestTenantSettings = Partial<Config['delivery']> & {
   groupKeys?: Config['http']['groupKeys'];
 };
 
+/** A tenant with a connection and a job queue of its own. */
+export type OwnTenant = Omit<Tenant, 'close'> & { jobs: JobQueue; close: () => Promise<void> };
+
 /** Opens a tenant with its own connection; both are closed together. */
 export async function openTestTenant(
   { config }: Pick<TestRedis, 'config'>,
   { id = DEFAULT_TENANT, purpose = 'work', payloadKeys = [], groupKeys = [], ...settings }: TestTenantSettings = {},
-): Promise<Tenant> {
+): Promise<OwnTenant> {
   const delivery = {
     writesPer20s: 100_000,
     holdProbeMs: 50,
@@ -54,28 +58,29 @@ export async function openOwnTenant(
   }: Omit<TenantSettings, 'id' | 'groupKeys'> &
     Pick<Config, 'redis'> & { id?: string; http: Pick<Config['http'], 'groupKeys'> },
   purpose: Purpose = 'work',
-): Promise<Tenant> {
+): Promise<OwnTenant> {
   const ignore = () => undefined;
   const redis = await openRedis(redisConfig, purpose, {
     redisTrouble: ignore,
     waitingForRedis: ignore,
     durability: ignore,
   });
-  const tenant = await openTenant(redis, { id, groupKeys, delivery, backlog, payloadKeys }, { redisTrouble: ignore });
+  const tenant = await openTenant(redis, { id, groupKeys, delivery, backlog, payloadKeys }, {});
   return {
     ...tenant,
+    jobs: redis.jobs,
     close: async () => {
-      await tenant.close();
+      tenant.close();
       await redis.close();
     },
   };
 }
 
 /** What a process with this tenant alone says about its health. */
-export const healthOf = (tenant: Tenant): Health =>
+export const healthOf = (tenant: OwnTenant): Health =>
   createHealth({
-    redis: { connection: tenant.redis, explainSilence: tenant.explainSilence },
-    tenants: () => [{ tenant, directory: null }],
+    redis: { connection: tenant.redis, jobs: tenant.jobs, explainSilence: tenant.explainSilence },
+    tenants: () => [{ tenant: { ...tenant, close: () => undefined }, directory: null }],
     metrics: createMetrics(),
   });
 

@@ -7,8 +7,9 @@ import { createEvents } from '../../src/telemetry/events.ts';
 import { createLookUp } from '../../src/graph/lookup/look-up.ts';
 import { createLog } from '../../src/telemetry/log.ts';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { createConsumer } from '../../src/queue/worker/consumer.ts';
+import { startConsumer } from '../support/consume.ts';
 import { createPermitQueue } from '../../src/queue/budget/permit-queue.ts';
+import { createSlots } from '../../src/queue/worker/slots.ts';
 import { createDeliver } from '../../workers/deliver.ts';
 import { startGraph } from '../support/graph.ts';
 import { startRawGraph } from '../support/raw-graph.ts';
@@ -49,9 +50,8 @@ async function start(listing: Listing, creates: Creates = () => 'lost') {
   });
   const graph = await startGraph({ config: { baseUrl: `${raw.origin}/beta` } });
   const queue = await openTestTenant(redis);
-  const permits = createPermitQueue(queue.budget);
-  const consumer = createConsumer({
-    ...queue,
+  const permits = createPermitQueue(queue.budget, createSlots(10).ofTenant(queue.id).take);
+  const consumer = startConsumer(queue, {
     permits,
     deliver: createDeliver({
       create: graph.client.create,

@@ -9,21 +9,17 @@ import { notCrossSite } from '../request/same-origin.ts';
 
 export type Board = Parameters<typeof createBullBoard>[0]['queues'][number];
 
-export type BoardParts = {
-  /** One for each tenant's queue. Calls the listener with those there are, now and after each change. */
-  onBoards: (listener: (boards: readonly Board[]) => void) => void;
-};
+export type BoardParts = { board: Board };
 
 const BASE = '/dashboard/queues';
 
-export function createBoardRoutes({ onBoards }: BoardParts): Router {
+export function createBoardRoutes({ board }: BoardParts): Router {
   const adapter = new ExpressAdapter().setBasePath(BASE);
-  const { replaceQueues } = createBullBoard({
-    queues: [],
+  createBullBoard({
+    queues: [board],
     serverAdapter: adapter,
     options: { uiConfig: { boardTitle: 'runstate-bridge', hideRedisDetails: true } },
   });
-  onBoards(replaceQueues);
   const app = adapter.getRouter() as Express;
   app.disable('x-powered-by').disable('etag');
   const router = Router();

@@ -2,7 +2,7 @@
 import { RANKS } from '../../domain/priority.ts';
 
 export type Keys = {
-  /** Prefix of BullMQ's own keys. */
+  /** Prefix of all keys. */
   root: string;
   /** A delivery's record. Ids have 23 characters, so none equals the name of another key. */
   delivery: (id: string) => string;
@@ -60,7 +60,6 @@ export type DirectoryKeys = {
   reader: string;
 };
 
-export const QUEUE_NAME = 'deliveries';
 /** Questions to the device directory. */
 export const QUESTION_QUEUE_NAME = 'questions';
 
@@ -100,6 +99,9 @@ export function createAnnouncementKeys(prefix: string): AnnouncementKeys {
 
 /** A key in the same slot and under the same root as another one. */
 export const besideKey = (key: string, name: string): string => `${key.slice(0, key.indexOf('}') + 1)}:${name}`;
+
+/** Prefix of the keys of the queue that all tenants share. No tenant's id has an underscore. */
+export const createJobsRoot = (prefix: string): string => `${prefix}:{_jobs}`;
 
 /** The braces keep all keys in one slot of a Redis Cluster, as required by scripts with several keys. */
 export function createKeys(prefix: string, tenantId: string): Keys {

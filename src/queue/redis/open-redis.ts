@@ -1,8 +1,11 @@
-// The Redis of a process: one connection for all its tenants, and our own server if none is configured.
+// The Redis of a process: what all its tenants share, and our own server if none is configured.
 import type { RedisConfig } from '../../config/redis.ts';
 import { connect, disconnect, waitUntilReady, type Purpose, type RedisConnection } from './connection.ts';
 import { startEmbeddedRedis, type OnWait } from './embedded/embedded.ts';
+import { openClocks, type OpenClock } from './clocks.ts';
 import { watchDurability, type OnDurability } from './health.ts';
+import { openJobQueue, type JobQueue } from '../jobs/job-queue.ts';
+import { openWriteProbes, type OpenWriteProbe } from './write-probe.ts';
 
 /** Events of a process's Redis; telemetry implements them. */
 export type RedisEvents = {
@@ -17,6 +20,10 @@ export type OpenRedis = {
   connection: RedisConnection;
   /** The prefix of all keys. */
   prefix: string;
+  /** The jobs of all tenants. */
+  jobs: JobQueue;
+  openClock: OpenClock;
+  openWriteProbe: OpenWriteProbe;
   /** What our own server's answer is waiting for; null if it answers, or the server is not ours. */
   explainSilence: () => Promise<string | null>;
   close: () => Promise<void>;
@@ -31,11 +38,20 @@ export async function openRedis(config: RedisConfig, purpose: Purpose, events: R
   connection.on('close', revive);
   await waitUntilReady(connection);
   watchDurability(connection, durability);
+  const jobs = openJobQueue(connection, config.prefix, redisTrouble);
+  const clocks = await openClocks(connection, jobs.root);
+  const writeProbes = openWriteProbes(connection, jobs.root, redisTrouble);
   return {
     connection,
     prefix: config.prefix,
+    jobs,
+    openClock: clocks.open,
+    openWriteProbe: writeProbes.open,
     explainSilence: async () => (await embedded?.explain()) ?? null,
     close: async () => {
+      writeProbes.close();
+      clocks.close();
+      await jobs.close();
       connection.off('close', revive);
       await disconnect(connection);
       await embedded?.close();

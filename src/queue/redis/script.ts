@@ -29,6 +29,7 @@ const SCRIPTS = {
   'directory/fail-probe': 'change',
   'directory/note-use': 'query',
   'directory/save-device': 'query',
+  'jobs/shorten-locks': 'query',
   'redis/read-memory': 'query',
   'redis/read-time': 'query',
   'redis/try-write': 'query',

@@ -1,11 +1,10 @@
 // The deliveries of one tenant: acceptance, waiting list, records and search.
-import type { Queue } from 'bullmq';
 import { LONGEST_PROBE_INTERVAL } from '../../domain/hold/judge.ts';
 import { toPerSecond } from '../../domain/pace/per-window.ts';
-import { longestWaitMs, type Policy } from '../../domain/attempt/retry-policy.ts';
+import type { Policy } from '../../domain/attempt/retry-policy.ts';
 import { createAcceptance, type Accept, type AcceptanceSettings } from './acceptance.ts';
-import { createTakeOver } from './delayed-jobs.ts';
 import type { Fingerprints } from './fingerprints.ts';
+import type { TenantJobs } from '../jobs/job-queue.ts';
 import type { Keys } from '../redis/keys.ts';
 import { createWaitingList, type WaitingList } from './waiting-list.ts';
 import { createRecords, type Records, type RecordSettings } from './records.ts';
@@ -18,8 +17,6 @@ export type Deliveries = Records &
     /** Stores a run result once; it is promoted when its turn comes. */
     accept: Accept;
     search: Search;
-    /** Jobs a worker could fetch now. */
-    countFetchable: () => Promise<number>;
   };
 
 export type DeliverySettings = AcceptanceSettings &
@@ -31,7 +28,7 @@ const TAKEN_AHEAD = { least: 10, most: 1000 };
 
 export type DeliveriesParts = {
   redis: RedisConnection;
-  queue: Queue;
+  jobs: TenantJobs;
   keys: Keys;
   tenantId: string;
   cipher: PayloadCipher;
@@ -41,14 +38,12 @@ export type DeliveriesParts = {
 };
 
 export function createDeliveries(parts: DeliveriesParts): Deliveries {
-  const { redis, queue, keys, settings, clock } = parts;
+  const { redis, jobs, keys, settings, clock } = parts;
   const ahead = Math.ceil(toPerSecond(settings.writesPer20s) * TAKEN_AHEAD_S);
   const window = Math.min(TAKEN_AHEAD.most, Math.max(TAKEN_AHEAD.least, ahead));
   const probeLostMs = settings.policy.attemptTimeoutMs + settings.holdProbeMs * LONGEST_PROBE_INTERVAL;
-  const waitingList = createWaitingList({ redis, queue, keys, window, probeLostMs });
+  const waitingList = createWaitingList({ redis, jobs, keys, window, probeLostMs });
   const records = createRecords({ ...parts, waitingList });
-  const waitMs = longestWaitMs(settings.policy);
-  const takeOver = createTakeOver({ redis, queue, waitingList, find: records.find, longestWaitMs: waitMs });
   // If this fails, the worker notices before creating the older one.
   const onSuperseded = (older: string, newer: string) =>
     void records.replace(older, newer, clock()).catch(() => undefined);
@@ -56,16 +51,12 @@ export function createDeliveries(parts: DeliveriesParts): Deliveries {
     ...records,
     promote: waitingList.promote,
     enqueueIfDue: waitingList.enqueueIfDue,
-    sweep: async (now) => {
-      await takeOver();
-      return waitingList.sweep(now);
-    },
+    sweep: waitingList.sweep,
     putOff: waitingList.putOff,
     waitMs: waitingList.waitMs,
     park: waitingList.park,
     oldestOpen: waitingList.oldestOpen,
     accept: createAcceptance({ ...parts, waitingList, onSuperseded }),
     search: createSearch(redis, keys, records),
-    countFetchable: () => queue.getWaitingCount(),
   };
 }

@@ -1,6 +1,6 @@
 // The waiting list: decides which delivery goes next. Only a few at a time are promoted, that is, have a BullMQ job.
-import type { Queue } from 'bullmq';
 import type { HoldKey } from '../../domain/hold/hold.ts';
+import type { TenantJobs } from '../jobs/job-queue.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { scriptOf, type Script, type ScriptName } from '../redis/script.ts';
@@ -48,7 +48,7 @@ const SWEEP_AGE_MS = 15_000;
 
 export type WaitingListParts = {
   redis: RedisConnection;
-  queue: Queue;
+  jobs: TenantJobs;
   keys: Keys;
   /** How many new deliveries may be promoted and due without an attempt in progress. */
   window: number;
@@ -57,7 +57,7 @@ export type WaitingListParts = {
 };
 
 /** The waiting list of one tenant. */
-export function createWaitingList({ redis, queue, keys, window, probeLostMs }: WaitingListParts): WaitingList {
+export function createWaitingList({ redis, jobs, keys, window, probeLostMs }: WaitingListParts): WaitingList {
   const { counts, promoted, putOff, retrying, holds, probes, released, parkedSets } = keys;
   const script = {
     keys: [...[counts, promoted, putOff, ...keys.waitingLists], ...[retrying, holds, probes, released, parkedSets]],
@@ -70,27 +70,22 @@ export function createWaitingList({ redis, queue, keys, window, probeLostMs }: W
   const oldestScript = scriptOnList(redis, script, 'store/oldest-open');
   let swept = 0;
 
-  async function enqueue(ids: readonly string[]): Promise<void> {
-    await Promise.all(ids.map((id) => queue.add('deliver', {}, { jobId: id })));
-  }
-
   /** Whether it has a job or will get one when it is due. */
-  const isExpected = async (id: string) =>
-    (await redis.exists(queue.toKey(id))) === 1 || (await redis.zscore(keys.putOff, id)) !== null;
+  const isExpected = async (id: string) => (await jobs.has(id)) || (await redis.zscore(keys.putOff, id)) !== null;
 
   async function promote(): Promise<Promoted> {
     const [ids, nextInMs] = (await promoteScript([], [PROMOTED_AT_ONCE])) as [string[], number];
-    await enqueue(ids);
+    await jobs.enqueue(ids);
     return { count: ids.length, nextInMs: nextInMs < 0 ? null : nextInMs };
   }
 
   return {
     ...script,
-    enqueue,
+    enqueue: jobs.enqueue,
     promote,
     enqueueIfDue: async (id) => {
       const [[promotedAt], [putOffUntil]] = await Promise.all([redis.zmscore(promoted, id), redis.zmscore(putOff, id)]);
-      if (promotedAt != null && putOffUntil == null) await enqueue([id]);
+      if (promotedAt != null && putOffUntil == null) await jobs.enqueue([id]);
     },
     putOff: async (id, waitMs) => {
       await putOffScript([], [id, waitMs]);
@@ -110,7 +105,7 @@ export function createWaitingList({ redis, queue, keys, window, probeLostMs }: W
       });
       const present = await Promise.all(ids.map(isExpected));
       const missed = ids.filter((_, index) => !present[index]);
-      await enqueue(missed);
+      await jobs.enqueue(missed);
       return missed.length;
     },
     oldestOpen: async () => {

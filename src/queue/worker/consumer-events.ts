@@ -31,8 +31,6 @@ export type ConsumerEvents = DeliveryEvents &
   TenantEvents & {
     /** Open deliveries had no job and were given one. */
     woken: (deliveries: number) => void;
-    /** Jobs are waiting, but the worker fetches none. */
-    starved: (starvedMs: number) => void;
     redisTrouble: (error: Error) => void;
     defect: (error: unknown, what: string) => void;
   };

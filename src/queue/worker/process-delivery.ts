@@ -5,8 +5,7 @@ import type { Delivery, Outcome } from '../../domain/delivery.ts';
 import type { RunResult } from '../../domain/submission/run-result.ts';
 import type { HoldKey } from '../../domain/hold/hold.ts';
 import type { Budget } from '../budget/budget.ts';
-import type { Permit } from '../budget/budget.ts';
-import type { PermitQueue } from '../budget/permit-queue.ts';
+import type { AttemptPermit, PermitQueue } from '../budget/permit-queue.ts';
 import type { Stored } from '../store/record.ts';
 import { createPersist, type Persist } from './persist.ts';
 import { createSettle, type SettleParts } from './settle.ts';
@@ -63,6 +62,7 @@ export function createDeliveryProcessor(parts: ProcessingParts): ProcessDelivery
       try {
         isJudged = await attempt(stored, permit, { signal, lockLost: signals.lockLost, persist });
       } finally {
+        permit.release();
         if (!isJudged && permit.probes.length > 0) await parts.giveBack(id).catch(() => undefined);
       }
     }
@@ -75,7 +75,11 @@ export function createDeliveryProcessor(parts: ProcessingParts): ProcessDelivery
   }
 
   /** @returns whether the outcome says something about Graph or the connection to it */
-  async function attempt(stored: Stored, permit: Permit, { signal, lockLost, persist }: Leash): Promise<boolean> {
+  async function attempt(
+    stored: Stored,
+    permit: AttemptPermit,
+    { signal, lockLost, persist }: Leash,
+  ): Promise<boolean> {
     const startedAt = clock();
     const announced = await deliveries.save(stored, begin(stored.delivery, startedAt), { now: startedAt });
     if (announced.kind !== 'saved') return false;

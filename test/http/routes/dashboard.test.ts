@@ -11,6 +11,7 @@ import { conclusionOf, created, rejected } from '../../support/outcomes.ts';
 import { startFreshRedis } from '../../support/fresh-redis.ts';
 import type { TestRedis } from '../../support/redis.ts';
 import { aRun } from '../../support/tenant.ts';
+import { JOBS } from '../../support/jobs.ts';
 
 const NOW = Date.parse('2026-11-23T12:00:00.000Z');
 const BEARER = { Authorization: `Bearer ${OPERATOR_TOKEN}` };
@@ -355,17 +356,11 @@ describe('the raw view', () => {
     const [queue] = body.queues;
     expect(queue?.readOnlyMode).toBe(true);
     expect(queue?.jobs).toMatchObject([
-      { id: expect.stringMatching(/^d[\w-]{22}$/) as string, name: 'deliver', data: {} },
+      { id: expect.stringMatching(/^default\.d[\w-]{22}$/) as string, name: 'deliver', data: {} },
     ]);
     expect(JSON.stringify(body)).not.toContain('SECRET-OUTPUT');
     const job = queue?.jobs[0]?.id ?? '';
-    await redis.client.hset(
-      `${world.tenant.keys.root}:deliveries:${job}`,
-      'data',
-      '{"output":"SECRET-OUTPUT"}',
-      'returnvalue',
-      '"SECRET-OUTPUT"',
-    );
+    await redis.client.hset(`${JOBS}:${job}`, 'data', '{"output":"SECRET-OUTPUT"}', 'returnvalue', '"SECRET-OUTPUT"');
     expect((await ask(`/dashboard/queues/api/queues/deliveries/${job}`)).text).not.toContain('SECRET-OUTPUT');
   });
 

@@ -11,6 +11,7 @@ import { DEVICE_ID, OLD_GROUP_KEY, runResult, sign } from '../../support/device.
 import { FIRST_RECORDS } from '../../support/first-version.ts';
 import { readRecord } from '../../support/stored.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
+import { waitingJobs, WAITING_JOBS } from '../../support/jobs.ts';
 
 let redis: TestRedis;
 let world: TestApp;
@@ -90,7 +91,7 @@ test.each<[string, string]>([
   expect(answer.headers['location']).toBe(`/v1/deliveries/${accepted.deliveryId}`);
   expectHeaders(answer, ['location']);
   expect(await redis.client.hget('runstate:{default}:counts', 'queued')).toBe('1');
-  expect(await redis.client.lrange('runstate:{default}:deliveries:wait', 0, -1)).toEqual([accepted.deliveryId]);
+  expect(await waitingJobs(redis.client)).toEqual([accepted.deliveryId]);
   expect(await world.told(answer.headers['x-request-id'])).toMatchObject({
     msg: 'submission',
     status: 200,
@@ -186,14 +187,14 @@ test.each<[string, Record<string, unknown>]>([
 test('a run that was delivered · is still known · by its content', async () => {
   const accepted = receiptOf(await submit(first));
   await deliver(accepted.deliveryId, { kind: 'created', deviceRunStateId: 'record-1', graph: GRAPH });
-  const jobs = await redis.client.lrange('runstate:{default}:deliveries:wait', 0, -1);
+  const jobs = await waitingJobs(redis.client);
 
   const answer = await submit(first);
   expect(answer.status).toBe(200);
   expect(receiptOf(answer)).toEqual({ ...accepted, status: 'delivered', duplicate: true });
   await expectReused(JSON.stringify(runResult({ exitCode: 1 })), accepted.deliveryId);
   expect(await redis.client.hget('runstate:{default}:counts', 'delivered')).toBe('1');
-  expect(await redis.client.lrange('runstate:{default}:deliveries:wait', 0, -1)).toEqual(jobs);
+  expect(await waitingJobs(redis.client)).toEqual(jobs);
 });
 
 test('a run that is dead · is still known · and says so', async () => {
@@ -224,7 +225,7 @@ test('a thousand copies in a race · are one delivery · accepted once and known
     expect(new Set(receipts.map(({ deliveryId, acceptedAt }) => `${deliveryId} ${acceptedAt}`)).size).toBe(1);
     expect(receipts.filter(({ duplicate }) => !duplicate)).toHaveLength(1);
     expect(await redis.client.hget('runstate:{default}:counts', 'queued')).toBe('1');
-    expect(await redis.client.llen('runstate:{default}:deliveries:wait')).toBe(1);
+    expect(await redis.client.llen(WAITING_JOBS)).toBe(1);
     expect(await world.counted('accepted')).toBe(before.accepted + 1);
     expect(await world.counted('duplicate')).toBe(before.duplicate + 999);
   } finally {

@@ -13,6 +13,7 @@ import { exchange, openSocket, send } from '../../support/raw-http.ts';
 import { readRecord } from '../../support/stored.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { submitTo } from '../../support/submit.ts';
+import { waitingJobs } from '../../support/jobs.ts';
 
 let redis: TestRedis;
 let world: TestApp;
@@ -96,7 +97,7 @@ test('an acceptable run result · is answered with its receipt · and is stored,
   });
   expect(await redis.client.zscore('runstate:{default}:in-work', deliveryId)).toBe(String(NOW));
   expect(await redis.client.hget('runstate:{default}:counts', 'queued')).toBe('1');
-  expect(await redis.client.lrange('runstate:{default}:deliveries:wait', 0, -1)).toEqual([deliveryId]);
+  expect(await waitingJobs(redis.client)).toEqual([deliveryId]);
 
   const logged = await world.told(answer.headers['x-request-id']);
   expect(logged).toMatchObject({

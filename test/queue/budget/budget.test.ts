@@ -9,6 +9,8 @@ import type { TestRedis } from '../../support/redis.ts';
 import { POLICY } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
+const takeSlot = () => Promise.resolve({ release: () => undefined });
+
 let redis: TestRedis;
 let budgets: TestBudget[];
 
@@ -49,7 +51,7 @@ describe('slots', () => {
 
   test('a waiting line · goes first come first served · and an aborted one leaves it', async () => {
     const budget = openBudget({ writesPer20s: 1000 });
-    const permits = createPermitQueue(budget);
+    const permits = createPermitQueue(budget, takeSlot);
     const order: number[] = [];
     const leaving = new AbortController();
     const answers = [1, 2, 3, 4].map((number) =>

@@ -11,6 +11,7 @@ import { startFreshRedis } from '../../support/fresh-redis.ts';
 import type { TestRedis } from '../../support/redis.ts';
 import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
+import { removeJob, takeJob, waitingJobs, WAITING_JOBS } from '../../support/jobs.ts';
 
 const HELD = keyOfHold('create', ONE);
 /** Probes are due at once, and none counts as lost while a test runs, however slow the machine is. */
@@ -41,19 +42,18 @@ async function holdOne(): Promise<void> {
 }
 const release = () => judge(queue.budget, works, { probes: [HELD] });
 
-const jobs = () => redis.client.lrange(`${queue.keys.root}:deliveries:wait`, 0, -1).then((ids) => ids.toReversed());
+const jobs = async () => (await waitingJobs(redis.client)).toReversed();
 const parked = () => redis.client.zrange(queue.keys.parked(HELD), '0', '-1');
 /** As a worker does when a job is done. */
-async function takeJob(): Promise<string> {
-  const id = await redis.client.rpop(`${queue.keys.root}:deliveries:wait`);
+async function takeOne(): Promise<string> {
+  const id = await takeJob(redis.client);
   if (id === null) throw new Error('no job');
-  await redis.client.del(`${queue.keys.root}:deliveries:${id}`);
   return id;
 }
 /** So many are created. */
 async function takeAll(count: number): Promise<void> {
   for (let taken = 0; taken < count; taken += 1) {
-    const id = await takeJob();
+    const id = await takeOne();
     const stored = await queue.deliveries.load(id);
     const done = { status: 'delivered' as const, deliveredAt: 5, deviceRunStateId: `record of ${id}` };
     if (stored) await queue.deliveries.save(stored, { ...stored.delivery, ...done }, { now: 5 });
@@ -94,7 +94,7 @@ describe('while one configuration is held', () => {
 
   test('its probe · is another of its deliveries each time · one at a time', async () => {
     const ids = await Promise.all([1, 2, 3].map((number) => accept(number)));
-    for (const id of ids) expect(await takeJob()).toBe(id);
+    for (const id of ids) expect(await takeOne()).toBe(id);
     await holdOne();
     for (const id of ids) await queue.deliveries.park(id, HELD);
     const probed: string[] = [];
@@ -102,7 +102,7 @@ describe('while one configuration is held', () => {
       await until('a probe is chosen', async () => (await queue.deliveries.promote()).count > 0);
       expect(await jobs()).toHaveLength(1);
       expect((await queue.deliveries.promote()).count).toBe(0);
-      const id = await takeJob();
+      const id = await takeOne();
       probed.push(id);
       const permit = await until('its turn', async () => {
         const turned = await queue.budget.acquire('write', asking(id));
@@ -120,7 +120,7 @@ describe('while one configuration is held', () => {
     await holdOne();
     const id = await accept(1);
     await until('it is chosen', async () => (await queue.deliveries.promote()).count > 0);
-    await takeJob();
+    await takeOne();
     expect(await parked()).toEqual([]);
     expect(await queue.deliveries.sweep(Date.now() + 60_000)).toBe(1);
     expect(await jobs()).toEqual([id]);
@@ -136,7 +136,7 @@ describe('while one configuration is held', () => {
       await judge(queue.budget, works, { configuration: OTHER });
     };
     const ids = await Promise.all([1, 2].map((number) => accept(number)));
-    for (const id of ids) expect(await takeJob()).toBe(id);
+    for (const id of ids) expect(await takeOne()).toBe(id);
     await holdOne();
     for (const id of ids) await queue.deliveries.park(id, HELD);
     await overdue();
@@ -156,7 +156,7 @@ describe('while one configuration is held', () => {
 
   test('one whose attempt is under way elsewhere · is not parked by the worker that lost it', async () => {
     const id = await accept(1);
-    await takeJob();
+    await takeOne();
     await holdOne();
     await announce(id);
     await queue.deliveries.park(id, HELD);
@@ -183,7 +183,7 @@ describe('while one configuration is held', () => {
 
   test('one that was to be parked as the hold ended · is tried again at once', async () => {
     const id = await accept(1);
-    await takeJob();
+    await takeOne();
     await holdOne();
     await release();
     await queue.deliveries.park(id, HELD);
@@ -201,7 +201,7 @@ describe('once the hold has ended', () => {
     await Promise.all(Array.from({ length: 20 }, (_, number) => accept(900 + number, OTHER)));
     await release();
     await feedAll();
-    await redis.client.del(`${queue.keys.root}:deliveries:wait`);
+    await redis.client.del(WAITING_JOBS);
     const [, , line = ''] = queue.keys.waitingLists;
     const waiting = await redis.client.lrange(line, 0, -1);
     const inFront = waiting.filter((id) => early.includes(id));
@@ -220,7 +220,7 @@ describe('once the hold has ended', () => {
 
   test('one that was tried before · comes back among those put off · and is tried again', async () => {
     const id = await accept(1);
-    await takeJob();
+    await takeOne();
     await tryOnce(id, -1);
     await holdOne();
     await queue.deliveries.park(id, HELD);
@@ -256,7 +256,7 @@ describe('with sealed run results', () => {
 
   test('one that was tried before · is parked and comes back · though its record changed', async () => {
     const id = await accept(1);
-    await takeJob();
+    await takeOne();
     await tryOnce(id, -1);
     await holdOne();
     await queue.deliveries.park(id, HELD);
@@ -312,12 +312,11 @@ describe('with failures first', () => {
 test('retries that are due in crowds · have a share of the room · and new ones get theirs', async () => {
   for (let number = 0; number < 100; number += 1) {
     const id = await accept(number, OTHER);
-    await redis.client.lrem(`${queue.keys.root}:deliveries:wait`, 0, id);
-    await redis.client.del(`${queue.keys.root}:deliveries:${id}`);
+    await removeJob(redis.client, id);
     await tryOnce(id, 1);
     await queue.deliveries.promote();
   }
-  await redis.client.del(`${queue.keys.root}:deliveries:wait`);
+  await redis.client.del(WAITING_JOBS);
   const fresh = await Promise.all(Array.from({ length: 30 }, (_, number) => accept(500 + number, OTHER)));
   await until(
     'all retries are due',

@@ -5,22 +5,24 @@ import type { Denied, Held, Permit } from '../../../src/queue/budget/budget.ts';
 import { asking } from '../../support/hold.ts';
 import pTimeout from 'p-timeout';
 
+const takeSlot = () => Promise.resolve({ release: () => undefined });
+
 const PERMIT: Permit = { granted: true, probes: [], hadFailures: false };
 const never = new AbortController().signal;
 
 test.each(Array.from({ length: 8 }, (_, ticks) => [ticks]))(
   'one who joins %i moments after the last was served · is served · though nobody comes after',
   async (ticks) => {
-    const permits = createPermitQueue({ acquire: () => Promise.resolve(PERMIT) });
+    const permits = createPermitQueue({ acquire: () => Promise.resolve(PERMIT) }, takeSlot);
     await permits.acquire('write', asking(), never);
     for (let tick = 0; tick < ticks; tick += 1) await Promise.resolve();
-    expect(await pTimeout(permits.acquire('write', asking(), never), { milliseconds: 1000 })).toEqual(PERMIT);
+    expect(await pTimeout(permits.acquire('write', asking(), never), { milliseconds: 1000 })).toMatchObject(PERMIT);
   },
 );
 
 test('those who wait · are served in the order they came · and one that gives up is passed over', async () => {
   const answers: (Permit | Denied | Held)[] = [{ granted: false, waitMs: 1, reason: 'pace' }];
-  const permits = createPermitQueue({ acquire: () => Promise.resolve(answers.shift() ?? PERMIT) });
+  const permits = createPermitQueue({ acquire: () => Promise.resolve(answers.shift() ?? PERMIT) }, takeSlot);
   const giveUp = new AbortController();
   const served: number[] = [];
   const waiting = [1, 2, 3].map((number) =>
@@ -34,20 +36,19 @@ test('those who wait · are served in the order they came · and one that gives 
 
 test('one whose configuration is held · makes room at once · for those behind it', async () => {
   const answers: (Permit | Denied | Held)[] = [{ granted: false, heldBy: 'create:x' }];
-  const permits = createPermitQueue({ acquire: () => Promise.resolve(answers.shift() ?? PERMIT) });
+  const permits = createPermitQueue({ acquire: () => Promise.resolve(answers.shift() ?? PERMIT) }, takeSlot);
   const turns = [1, 2].map((number) => permits.acquire('write', asking(`d${number}`), never));
-  expect(await Promise.all(turns)).toEqual([{ granted: false, heldBy: 'create:x' }, PERMIT]);
+  expect(await Promise.all(turns)).toMatchObject([{ granted: false, heldBy: 'create:x' }, PERMIT]);
 });
 
 test('a further page · waits apart from those whose attempt has not begun · and belongs to no delivery', async () => {
   const asked: unknown[] = [];
   const held = Promise.withResolvers<Permit | Denied | Held>();
-  const permits = createPermitQueue({
-    acquire: (_, of) => {
-      asked.push(of);
-      return of === null ? Promise.resolve(PERMIT) : held.promise;
-    },
-  });
+  const acquire = (_: unknown, of: unknown) => {
+    asked.push(of);
+    return of === null ? Promise.resolve(PERMIT) : held.promise;
+  };
+  const permits = createPermitQueue({ acquire }, takeSlot);
   const look = permits.acquire('read', asking(), never);
   await permits.furtherPage(never);
   expect(asked).toEqual([asking(), null]);

@@ -6,12 +6,11 @@ import { Redis } from 'ioredis';
 import { createSandbox } from '../../../src/sandbox/sandbox.ts';
 import { toSecret } from '../../../src/config/secret.ts';
 import type { RedisConfig } from '../../../src/config/redis.ts';
-import type { Tenant } from '../../../src/queue/tenant.ts';
 import { OPERATOR_TOKEN } from '../../support/app.ts';
 import { GROUP_KEY, runResult, sign } from '../../support/device.ts';
 import { startApi, startProcess } from '../../support/process.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestTenant, healthOf } from '../../support/tenant.ts';
+import { aRun, openTestTenant, healthOf, type OwnTenant } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 let redis: TestRedis;
@@ -25,15 +24,15 @@ afterEach(async () => {
   await redis.close();
 });
 
-async function open(config: Partial<RedisConfig> & { kind: 'single' }, purpose: 'answer' | 'work'): Promise<Tenant> {
+async function open(config: Partial<RedisConfig> & { kind: 'single' }, purpose: 'answer' | 'work'): Promise<OwnTenant> {
   const queue = await openTestTenant({ config: { ...redis.config, ...config } as RedisConfig }, { purpose });
   closing.push(queue.close);
   return queue;
 }
 
 const at = (suffix: string) => ({ kind: 'single' as const, url: toSecret(`${redis.url}${suffix}`) });
-const readinessOf = (queue: Tenant) => healthOf(queue).readiness();
-const trouble = async (queue: Tenant) => {
+const readinessOf = (queue: OwnTenant) => healthOf(queue).readiness();
+const trouble = async (queue: OwnTenant) => {
   const { status, checks } = await readinessOf(queue);
   return `${status}: ${checks['redis']?.detail ?? ''}`;
 };

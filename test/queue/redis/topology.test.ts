@@ -5,25 +5,21 @@ import { keyOfHold } from '../../../src/domain/hold/hold.ts';
 import { createEvents } from '../../../src/telemetry/events.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import { createConsumer } from '../../../src/queue/worker/consumer.ts';
-import { createPermitQueue } from '../../../src/queue/budget/permit-queue.ts';
-import type { Tenant } from '../../../src/queue/tenant.ts';
+import { startConsumer } from '../../support/consume.ts';
 import { GROUP_KEY } from '../../support/device.ts';
 import { failed, judge, ONE, OTHER, works } from '../../support/hold.ts';
 import { documentedBeside, documentedRules } from '../../support/redis-rights.ts';
 import { createRedisServers, freeRedisPort, type RedisServers } from '../../support/redis-servers.ts';
-import { aRun, openTestTenant, POLICY, healthOf } from '../../support/tenant.ts';
+import { aRun, openTestTenant, POLICY, healthOf, type OwnTenant } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 let servers: RedisServers;
 
 afterEach(() => servers.close());
 
-async function deliverAll(queue: Tenant, ids: string[]): Promise<void> {
+async function deliverAll(queue: OwnTenant, ids: string[]): Promise<void> {
   let number = 0;
-  const consumer = createConsumer({
-    ...queue,
-    permits: createPermitQueue(queue.budget),
+  const consumer = startConsumer(queue, {
     deliver: () =>
       Promise.resolve({
         kind: 'created',
@@ -45,13 +41,13 @@ async function deliverAll(queue: Tenant, ids: string[]): Promise<void> {
   await consumer.close();
 }
 
-async function acceptAll(queue: Tenant, numbers: number[]): Promise<string[]> {
+async function acceptAll(queue: OwnTenant, numbers: number[]): Promise<string[]> {
   const answers = await Promise.all(numbers.map((number) => queue.deliveries.accept(aRun(number), 1)));
   return answers.map((answer) => (answer.kind === 'conflict' ? '' : answer.delivery.id));
 }
 
 /** One configuration is held: its deliveries are parked, one probes, and all are delivered. */
-async function parkAndRelease(queue: Tenant): Promise<void> {
+async function parkAndRelease(queue: OwnTenant): Promise<void> {
   await judge(queue.budget, works, { configuration: OTHER });
   await judge(queue.budget, failed('forbidden', '403'), { id: 'another' });
   const ids = await acceptAll(queue, [11, 12, 13, 14, 15]);

@@ -6,6 +6,7 @@ import type { Tenant } from '../../../src/queue/tenant.ts';
 import { openFreshTenants } from '../../support/fresh-redis.ts';
 import type { TestRedis } from '../../support/redis.ts';
 import { aRun, POLICY } from '../../support/tenant.ts';
+import { removeJob, waitingJobs } from '../../support/jobs.ts';
 
 let redis: TestRedis;
 let queue: Tenant;
@@ -30,8 +31,7 @@ async function buryAll(count: number, diedAt: (number: number) => number): Promi
       policy: POLICY,
     });
     expect((await queue.deliveries.save(stored, delivery, { now })).kind).toBe('saved');
-    await redis.client.del(`${queue.keys.root}:deliveries:${delivery.id}`);
-    await redis.client.lrem(`${queue.keys.root}:deliveries:wait`, 0, delivery.id);
+    await removeJob(redis.client, delivery.id);
     ids.push(delivery.id);
   }
   return ids;
@@ -86,7 +86,7 @@ test('a replay · puts it back under the same id with its history · a second on
   expect(await queue.deadLetters.replay({ deliveryId: id }, 9000)).toBe(1);
   expect(await queue.deadLetters.replay({ deliveryId: id }, 9001)).toBe(0);
   expect(await queue.deliveries.find(id)).toMatchObject({ status: 'queued', attemptsMade: 1, failingSince: null });
-  expect(await redis.client.lrange(`${queue.keys.root}:deliveries:wait`, 0, -1)).toEqual([id]);
+  expect(await waitingJobs(redis.client)).toEqual([id]);
   expect(await queue.deliveries.counts()).toMatchObject({ queued: 1, dead: 2 });
   expect((await queue.deliveries.oldestOpen()).at).toBe(1);
 });

@@ -4,14 +4,14 @@ import { conclude } from '../../support/conclude.ts';
 import { begin, type Outcome } from '../../../src/domain/delivery.ts';
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
 import type { Stored } from '../../../src/queue/store/record.ts';
-import type { Tenant } from '../../../src/queue/tenant.ts';
 import { toSecret, type Secret } from '../../../src/config/secret.ts';
 import { openFreshTenants } from '../../support/fresh-redis.ts';
 import type { TestRedis } from '../../support/redis.ts';
-import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
+import { aRun, openTestTenant, POLICY, type OwnTenant } from '../../support/tenant.ts';
+import { jobKey, removeJob, waitingJobs, WAITING_JOBS } from '../../support/jobs.ts';
 
 let redis: TestRedis;
-let queue: Tenant;
+let queue: OwnTenant;
 
 openFreshTenants((opened) => void ({ redis, queue } = opened));
 
@@ -49,7 +49,7 @@ describe('accepting', () => {
   test('a run · is stored with a job to wake a worker · and counted', async () => {
     const { delivery, run } = await accepted(1);
     expect(run).toEqual(aRun(1));
-    expect(await redis.client.exists(`${queue.keys.root}:deliveries:${delivery.id}`)).toBe(1);
+    expect(await redis.client.exists(jobKey(delivery.id))).toBe(1);
     expect(await queue.deliveries.counts()).toMatchObject({ queued: 1, delivering: 0 });
     expect((await queue.deliveries.oldestOpen()).at).toBe(1000);
   });
@@ -90,7 +90,7 @@ describe('accepting', () => {
     const answers = await Promise.all(Array.from({ length: 1000 }, (_, at) => queue.deliveries.accept(aRun(1), at)));
     expect(answers.filter(({ kind }) => kind === 'accepted')).toHaveLength(1);
     expect(answers.filter(({ kind }) => kind === 'duplicate')).toHaveLength(999);
-    expect(await redis.client.llen(`${queue.keys.root}:deliveries:wait`)).toBe(1);
+    expect(await redis.client.llen(WAITING_JOBS)).toBe(1);
   });
 
   test('ids that are names of the queue’s own keys · are accepted · and brick nothing', async () => {
@@ -109,7 +109,7 @@ describe('accepting', () => {
     ]) {
       expect((await queue.deliveries.accept(aRun(name, { runId: name, deviceId: name }), 1)).kind).toBe('accepted');
     }
-    expect(await queue.deliveries.countFetchable()).toBe(11);
+    expect(await queue.jobs.countWaiting()).toBe(11);
   });
 });
 
@@ -148,12 +148,11 @@ describe('saving', () => {
 describe('sweeping', () => {
   test('an open delivery without a job · is woken · one with a job is left alone', async () => {
     const [lost, waiting] = [await accepted(1), await accepted(2)];
-    await redis.client.del(`${queue.keys.root}:deliveries:${lost.delivery.id}`);
-    await redis.client.lrem(`${queue.keys.root}:deliveries:wait`, 0, lost.delivery.id);
+    await removeJob(redis.client, lost.delivery.id);
     expect(await queue.deliveries.sweep(2000)).toBe(0);
     expect(await queue.deliveries.sweep(60_000)).toBe(1);
     expect(await queue.deliveries.sweep(60_000)).toBe(0);
-    const jobs = await redis.client.lrange(`${queue.keys.root}:deliveries:wait`, 0, -1);
+    const jobs = await waitingJobs(redis.client);
     expect(jobs.toSorted()).toEqual([lost.delivery.id, waiting.delivery.id].toSorted());
   });
 });

@@ -5,18 +5,16 @@ import { createEvents } from '../../../src/telemetry/events.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createClaimable } from '../../../src/queue/store/claimable.ts';
-import { createConsumer, type Consumer } from '../../../src/queue/worker/consumer.ts';
-import { createPermitQueue } from '../../../src/queue/budget/permit-queue.ts';
-import type { Tenant } from '../../../src/queue/tenant.ts';
+import { startConsumer, type TestConsumer } from '../../support/consume.ts';
 import { createDeliver } from '../../../workers/deliver.ts';
 import { openFreshTenants } from '../../support/fresh-redis.ts';
 import type { TestRedis } from '../../support/redis.ts';
-import { aRun, POLICY } from '../../support/tenant.ts';
+import { aRun, POLICY, type OwnTenant } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 let redis: TestRedis;
-let queue: Tenant;
-let consumer: Consumer;
+let queue: OwnTenant;
+let consumer: TestConsumer;
 /** By device name: what its row says. */
 let rows: Map<string, string>;
 let creates: number;
@@ -26,9 +24,7 @@ let lost: Set<string>;
 openFreshTenants((opened) => void ({ redis, queue } = opened));
 beforeEach(() => {
   [rows, creates, lost] = [new Map<string, string>(), 0, new Set()];
-  consumer = createConsumer({
-    ...queue,
-    permits: createPermitQueue(queue.budget),
+  consumer = startConsumer(queue, {
     deliver: createDeliver({
       create: ({ deviceName, configurationOutput = '' }) => {
         creates += 1;

@@ -1,17 +1,18 @@
 // Waiting for the next attempt: by Redis's clock alone, no longer than was meant when that steps, whatever earlier versions left.
-import { Queue } from 'bullmq';
+import { openJobQueue, type JobQueue } from '../../../src/queue/jobs/job-queue.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { begin, type Delivery } from '../../../src/domain/delivery.ts';
 import { createDeliveries, type Deliveries } from '../../../src/queue/store/deliveries.ts';
 import { openFingerprintSecrets } from '../../../src/queue/store/fingerprint-secrets.ts';
 import { createFingerprints } from '../../../src/queue/store/fingerprints.ts';
-import { createKeys, QUEUE_NAME } from '../../../src/queue/redis/keys.ts';
+import { createKeys } from '../../../src/queue/redis/keys.ts';
 import { connect, disconnect, waitUntilReady, type RedisConnection } from '../../../src/queue/redis/connection.ts';
 import { createPayloadCipher } from '../../../src/queue/store/payload-cipher.ts';
 import { scriptClock, setTime } from '../../support/redis-clock.ts';
 import { startFreshRedis } from '../../support/fresh-redis.ts';
 import type { TestRedis } from '../../support/redis.ts';
 import { aRun, POLICY } from '../../support/tenant.ts';
+import { removeJob, waitingJobs } from '../../support/jobs.ts';
 
 const T = Date.UTC(2026, 10, 23, 10);
 const HOUR_MS = 3_600_000;
@@ -21,7 +22,7 @@ const policy = { ...POLICY, backoff: { baseMs: 1000, capMs: 300_000 } };
 
 let redis: TestRedis;
 let connection: RedisConnection;
-let queue: Queue;
+let jobQueue: JobQueue;
 let deliveries: Deliveries;
 let now: number;
 
@@ -30,7 +31,7 @@ beforeEach(async () => {
   connection = connect(redis.config, 'work', () => undefined);
   await waitUntilReady(connection);
   scriptClock(connection);
-  queue = new Queue(QUEUE_NAME, { connection, prefix: keys.root, skipVersionCheck: true });
+  jobQueue = openJobQueue(connection, 'runstate', () => undefined);
   const settings = {
     priority: 'fifo' as const,
     supersede: false,
@@ -43,7 +44,7 @@ beforeEach(async () => {
   const prints = createFingerprints(openFingerprintSecrets(connection, keys.fingerprintSecrets, []), seal);
   deliveries = createDeliveries({
     redis: connection,
-    queue,
+    jobs: jobQueue.ofTenant('default'),
     keys,
     tenantId: 'default',
     cipher: seal,
@@ -54,7 +55,7 @@ beforeEach(async () => {
   await clockShows(T);
 });
 afterEach(async () => {
-  await queue.close();
+  await jobQueue.close();
   await disconnect(connection);
 });
 
@@ -73,7 +74,7 @@ async function accept(number: number, at = now): Promise<Delivery> {
 /** A worker takes its job, tries, and puts it off. */
 async function tryInVain(number: number, waitMs: number): Promise<string> {
   const { id } = await accept(number);
-  await queue.remove(id);
+  await removeJob(redis.client, id);
   const stored = await deliveries.load(id);
   const announced = stored && (await deliveries.save(stored, begin(stored.delivery, now), { now }));
   if (announced?.kind !== 'saved') throw new Error('not announced');
@@ -82,7 +83,7 @@ async function tryInVain(number: number, waitMs: number): Promise<string> {
   return id;
 }
 
-const jobs = async () => (await queue.getJobs(['waiting'])).map(({ id }) => id);
+const jobs = () => waitingJobs(redis.client);
 
 describe('a delivery put off', () => {
   test('gets its job when its time has come · and not before', async () => {
@@ -147,7 +148,7 @@ describe('a delivery put off', () => {
 
   test('for trouble that is not its own · gets its job after that', async () => {
     const { id } = await accept(1);
-    await queue.remove(id);
+    await removeJob(redis.client, id);
     await deliveries.putOff(id, 5000);
     expect(await deliveries.sweep(now + HOUR_MS)).toBe(0);
     await pass(5000);
@@ -156,56 +157,9 @@ describe('a delivery put off', () => {
   });
 });
 
-describe('what an earlier version left', () => {
-  /** As it put jobs off: by its own wall clock. */
-  async function delayJob(id: string, aheadMs: number): Promise<void> {
-    await queue.remove(id);
-    await queue.add('deliver', {}, { jobId: id, delay: aheadMs });
-  }
-
-  test('a run accepted by a clock a day ahead, its job put off for that long · is created at once', async () => {
-    const { id } = await accept(1, T + DAY_MS);
-    await delayJob(id, DAY_MS);
-    await deliveries.sweep(now);
-    await pass(1);
-    expect((await deliveries.promote()).count).toBe(1);
-    expect(await deliveries.waitMs(id)).toBe(0);
-    expect(await jobs()).toEqual([id]);
-  });
-
-  test('a run accepted by a clock four minutes ahead · is created at once', async () => {
-    const { id } = await accept(1, T + 240_000);
-    await delayJob(id, 240_000);
-    await deliveries.sweep(now);
-    await pass(1);
-    expect((await deliveries.promote()).count).toBe(1);
-  });
-
-  test('an attempt put off for as long as it may be · waits for what is left', async () => {
-    const id = await tryInVain(1, 200_000);
-    await connection.del(keys.putOff);
-    await delayJob(id, 200_000);
-    await deliveries.sweep(now);
-    const left = await deliveries.waitMs(id);
-    expect(left).toBeGreaterThan(190_000);
-    expect(left).toBeLessThanOrEqual(200_000);
-    expect(await connection.zcard(queue.toKey('delayed'))).toBe(0);
-  });
-
-  test('an attempt put off for longer than any may be · was put off by a wrong clock · and is due', async () => {
-    const id = await tryInVain(1, DAY_MS);
-    await connection.del(keys.putOff);
-    await delayJob(id, DAY_MS);
-    await deliveries.sweep(now);
-    await pass(1);
-    expect((await deliveries.promote()).count).toBe(1);
-    expect(await jobs()).toEqual([id]);
-  });
-
-  test('a run from the future without a job · is swept as any other', async () => {
-    const { id } = await accept(1, T + DAY_MS);
-    await queue.remove(id);
-    expect(await deliveries.sweep(now)).toBe(1);
-    expect(await jobs()).toEqual([id]);
-  });
+test('a run from the future without a job · is swept as any other', async () => {
+  const { id } = await accept(1, T + DAY_MS);
+  await removeJob(redis.client, id);
+  expect(await deliveries.sweep(now)).toBe(1);
+  expect(await jobs()).toEqual([id]);
 });

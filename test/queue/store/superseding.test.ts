@@ -1,12 +1,12 @@
 // SUPERSEDE=on: the newest that stands is enough, a dead one stands for nothing, a clock that is wrong takes no part; held to a model.
-import { Queue } from 'bullmq';
+import { openJobQueue, type JobQueue } from '../../../src/queue/jobs/job-queue.ts';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { begin, isReplaceable, replay, type Delivery, type Status } from '../../../src/domain/delivery.ts';
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
 import { createAcceptance, type Accept } from '../../../src/queue/store/acceptance.ts';
 import { openFingerprintSecrets } from '../../../src/queue/store/fingerprint-secrets.ts';
 import { createFingerprints } from '../../../src/queue/store/fingerprints.ts';
-import { createKeys, QUEUE_NAME } from '../../../src/queue/redis/keys.ts';
+import { createKeys } from '../../../src/queue/redis/keys.ts';
 import { createWaitingList, type WaitingList } from '../../../src/queue/store/waiting-list.ts';
 import { createRecords, type Records } from '../../../src/queue/store/records.ts';
 import { connect, disconnect, waitUntilReady, type RedisConnection } from '../../../src/queue/redis/connection.ts';
@@ -25,7 +25,7 @@ const seal = createPayloadCipher([Buffer.alloc(32, 'superseding')]);
 
 let redis: TestRedis;
 let connection: RedisConnection;
-let queue: Queue;
+let jobs: JobQueue;
 let waitingList: WaitingList;
 let records: Records;
 let accept: Accept;
@@ -37,8 +37,14 @@ startFreshRedis((started) => void (redis = started), '--appendonly', 'no');
 beforeEach(async () => {
   connection = connect(redis.config, 'work', () => undefined);
   await waitUntilReady(connection);
-  queue = new Queue(QUEUE_NAME, { connection, prefix: keys.root, skipVersionCheck: true });
-  waitingList = createWaitingList({ redis: connection, queue, keys, window: 10, probeLostMs: 60_000 });
+  jobs = openJobQueue(connection, 'runstate', () => undefined);
+  waitingList = createWaitingList({
+    redis: connection,
+    jobs: jobs.ofTenant('default'),
+    keys,
+    window: 10,
+    probeLostMs: 60_000,
+  });
   const parts = { redis: connection, waitingList, keys, tenantId: 'default', cipher: seal };
   records = createRecords({ ...parts, settings: { dedupeWindowMs: WINDOW_MS, supersede: true } });
   [isKilled, underWay] = [false, []];
@@ -52,7 +58,7 @@ beforeEach(async () => {
   });
 });
 afterEach(async () => {
-  await queue.close();
+  await jobs.close();
   await disconnect(connection);
 });
 

@@ -4,8 +4,7 @@ import type { Delivery, Outcome } from '../../../src/domain/delivery.ts';
 import { createEvents } from '../../../src/telemetry/events.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import { createConsumer } from '../../../src/queue/worker/consumer.ts';
-import { createPermitQueue } from '../../../src/queue/budget/permit-queue.ts';
+import { startConsumer } from '../../support/consume.ts';
 import { createDeliver } from '../../../workers/deliver.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
@@ -38,9 +37,7 @@ test.each([
     return { kind: 'created', deviceRunStateId: `record-${turn}`, graph: { status: 201, requestId: 'q' } };
   };
   let turns = 0;
-  const consumer = createConsumer({
-    ...queue,
-    permits: createPermitQueue(queue.budget),
+  const consumer = startConsumer(queue, {
     deliver: createDeliver({
       create,
       find: () => Promise.resolve({ kind: 'records', ids: [...records], requestId: 'q' }),

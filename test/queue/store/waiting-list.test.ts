@@ -3,14 +3,14 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { begin, type Delivery } from '../../../src/domain/delivery.ts';
 import { conclude } from '../../support/conclude.ts';
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
-import type { Tenant } from '../../../src/queue/tenant.ts';
 import { startFreshRedis } from '../../support/fresh-redis.ts';
 import type { TestRedis } from '../../support/redis.ts';
-import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
+import { aRun, openTestTenant, POLICY, type OwnTenant } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
+import { jobKey, takeJob, waitingJobs, WAITING_JOBS } from '../../support/jobs.ts';
 
 let redis: TestRedis;
-let queue: Tenant;
+let queue: OwnTenant;
 
 startFreshRedis((started) => void (redis = started));
 afterEach(() => queue.close());
@@ -27,9 +27,8 @@ async function accept(run: RunResult, now: number) {
 
 /** Takes the next job as a worker would, creates its record, and lets the line move on. @returns its run id */
 async function createNext(): Promise<string | null> {
-  const id = await redis.client.rpop(`${queue.keys.root}:deliveries:wait`);
+  const id = await takeJob(redis.client);
   if (id === null) return null;
-  await redis.client.del(`${queue.keys.root}:deliveries:${id}`);
   const stored = await queue.deliveries.load(id);
   if (!stored || stored.delivery.status === 'superseded') return createNext();
   const announced = await queue.deliveries.save(stored, begin(stored.delivery, 5), { now: 5 });
@@ -61,7 +60,7 @@ describe('first come first served', () => {
 
   test('a backlog · has few jobs · and is created in the order it came', async () => {
     for (let number = 0; number < 50; number += 1) await accept(aRun(number), 1000 + number);
-    expect(await queue.deliveries.countFetchable()).toBe(AHEAD);
+    expect(await queue.jobs.countWaiting()).toBe(AHEAD);
     expect(numbers(await createAll())).toEqual(Array.from({ length: 50 }, (_, number) => number));
     expect(await queue.deliveries.counts()).toMatchObject({ queued: 0, delivering: 0, delivered: 50 });
     expect(await queue.deliveries.openBytes()).toBe(0);
@@ -87,18 +86,18 @@ describe('first come first served', () => {
   test('one under way or put off · leaves room for the next in line · since it does not wait for a turn', async () => {
     for (let number = 0; number < 30; number += 1) await accept(aRun(number), 1000 + number);
     expect((await queue.deliveries.promote()).count).toBe(0);
-    const [first] = await redis.client.lrange(`${queue.keys.root}:deliveries:wait`, -1, -1);
+    const first = (await waitingJobs(redis.client)).at(-1);
     const stored = await queue.deliveries.load(first ?? '');
     if (!stored) throw new Error('not stored');
     expect((await queue.deliveries.save(stored, begin(stored.delivery, 5), { now: 5 })).kind).toBe('saved');
     expect((await queue.deliveries.promote()).count).toBe(1);
-    expect(await queue.deliveries.countFetchable()).toBe(AHEAD + 1);
+    expect(await queue.jobs.countWaiting()).toBe(AHEAD + 1);
   });
 
   test('records that somebody removed · are forgotten when their turn comes · and the list moves on', async () => {
     for (let number = 0; number < 15; number += 1) await accept(aRun(number), 1000 + number);
     const promoted = await redis.client.zrange(queue.keys.promoted, '0', '-1');
-    await redis.client.del([...promoted.map((id) => queue.keys.delivery(id)), `${queue.keys.root}:deliveries:wait`]);
+    await redis.client.del([...promoted.map((id) => queue.keys.delivery(id)), WAITING_JOBS]);
     expect((await queue.deliveries.promote()).count).toBe(0);
     await Promise.all(promoted.map((id) => queue.deliveries.forget(id)));
     expect((await queue.deliveries.promote()).count).toBe(5);
@@ -125,7 +124,7 @@ describe('first come first served', () => {
     const { delivery } = await accept(aRun(0), 1);
     const stored = await queue.deliveries.load(delivery.id);
     if (!stored) throw new Error('not stored');
-    await redis.client.del(`${queue.keys.root}:deliveries:wait`, `${queue.keys.root}:deliveries:${delivery.id}`);
+    await redis.client.del(WAITING_JOBS, jobKey(delivery.id));
     expect((await queue.deliveries.save(stored, { ...delivery, status: 'dead' }, { now: 2 })).kind).toBe('saved');
     for (let number = 1; number < 20; number += 1) await accept(aRun(number), 1000 + number);
     expect(await queue.deadLetters.replay({ filter: {} }, 3)).toBe(1);
@@ -241,7 +240,7 @@ describe('superseding', () => {
     const newer = await accept(run(3, 3), T + 1);
     const stored = await queue.deliveries.load(newer.delivery.id);
     if (!stored) throw new Error('not stored');
-    await redis.client.del(`${queue.keys.root}:deliveries:wait`, `${queue.keys.root}:deliveries:${newer.delivery.id}`);
+    await redis.client.del(WAITING_JOBS, jobKey(newer.delivery.id));
     expect((await queue.deliveries.save(stored, { ...newer.delivery, status: 'dead' }, { now: 2 })).kind).toBe('saved');
     const older = await accept(run(1, 1), T + 2);
     expect(await queue.deliveries.findNewer(older.delivery, run(1, 1))).toBeNull();

@@ -1,19 +1,17 @@
 // The watchdog: progress is what counts, Redis away is no fault of the worker's, one rebuild before giving up.
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { createWatchdog, type Watchdog } from '../../../src/queue/worker/watchdog.ts';
+import { createWatchdog, type Watchdog } from '../../../src/queue/jobs/watchdog.ts';
 
 let now: number;
 let waiting: number | 'redis is away';
-let room: boolean;
 let begun: number;
 let rebuilds: number;
 let watchdog: Watchdog;
 
 beforeEach(() => {
-  [now, waiting, room, begun, rebuilds] = [0, 5, true, 7, 0];
+  [now, waiting, begun, rebuilds] = [0, 5, 7, 0];
   watchdog = createWatchdog({
     countWaiting: () => (waiting === 'redis is away' ? Promise.reject(new Error('away')) : Promise.resolve(waiting)),
-    hasRoom: () => room,
     countBegun: () => begun,
     rebuild: () => {
       rebuilds += 1;
@@ -56,7 +54,6 @@ test('a worker that begins something · is not starved · and is watched from th
 
 test.each([
   ['nothing waits', () => (waiting = 0)],
-  ['the worker is full', () => (room = false)],
   ['Redis is away', () => (waiting = 'redis is away')],
 ])('%s · that is no starving · however long', async (_, arrange) => {
   arrange();

@@ -4,20 +4,19 @@ import { begin, type Delivery, type Outcome } from '../../../src/domain/delivery
 import { createEvents } from '../../../src/telemetry/events.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics, type Metrics } from '../../../src/telemetry/metrics.ts';
-import { createConsumer, type Consumer } from '../../../src/queue/worker/consumer.ts';
-import { createPermitQueue } from '../../../src/queue/budget/permit-queue.ts';
-import type { Tenant } from '../../../src/queue/tenant.ts';
+import { startConsumer, type TestConsumer } from '../../support/consume.ts';
 import { openFreshTenants } from '../../support/fresh-redis.ts';
 import type { TestRedis } from '../../support/redis.ts';
-import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
+import { aRun, openTestTenant, POLICY, type OwnTenant } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
+import { jobKey, JOBS, WAITING_JOBS } from '../../support/jobs.ts';
 
 type Attempt = (delivery: Delivery, signal: AbortSignal) => Promise<Outcome> | Outcome;
 
 let redis: TestRedis;
-let queue: Tenant;
+let queue: OwnTenant;
 let metrics: Metrics;
-let consumers: Consumer[];
+let consumers: TestConsumer[];
 let tried: { runId: string; sends: 'create' | 'look' | undefined }[];
 
 openFreshTenants((opened) => void ({ redis, queue } = opened));
@@ -44,10 +43,8 @@ const notSent: Outcome = { kind: 'not-sent', upstream: 'graph', detail: 'ECONNRE
 const rejected: Outcome = { kind: 'rejected', status: 404, detail: '404', graph };
 
 /** Starts a worker whose attempts come to these outcomes in turn, then to creations. */
-function consume(...script: (Outcome | Attempt)[]): Consumer {
-  const consumer = createConsumer({
-    ...queue,
-    permits: createPermitQueue(queue.budget),
+function consume(...script: (Outcome | Attempt)[]): TestConsumer {
+  const consumer = startConsumer(queue, {
     deliver: async (delivery, run, signal) => {
       tried.push({ runId: run.runId, sends: delivery.intent?.sends });
       const next = script.shift() ?? created();
@@ -86,10 +83,7 @@ describe('outcomes', () => {
     const id = await accept(1);
     const delivery = await ends(id);
     expect(delivery).toMatchObject({ status: 'delivered', deviceRunStateId: 'record-1', attemptsMade: 1 });
-    await until(
-      'the job is gone',
-      async () => (await redis.client.exists(`${queue.keys.root}:deliveries:${id}`)) === 0,
-    );
+    await until('the job is gone', async () => (await redis.client.exists(jobKey(id))) === 0);
   });
 
   test('a throttled attempt · waits as long as Graph asks · is not counted', async () => {
@@ -318,20 +312,17 @@ describe('Redis refuses just as a record was created', () => {
 
 test('Redis’s clock steps back an hour as a worker is killed · its locks last no longer · than they were set for', async () => {
   const id = await accept(1);
-  const bullmq = `${queue.keys.root}:deliveries`;
+  const jobId = await redis.client.rpoplpush(WAITING_JOBS, `${JOBS}:active`);
+  const [lock, check] = [`${JOBS}:${jobId}:lock`, `${JOBS}:stalled-check`];
   // As a clock that stepped back leaves them: the time that was left, and an hour.
-  await redis.client.lrem(`${bullmq}:wait`, 0, id);
-  await redis.client.lpush(`${bullmq}:active`, id);
-  await redis.client.set(`${bullmq}:${id}:lock`, 'of a worker that is gone', 'PX', 3_600_000 + 20_000);
-  await redis.client.set(`${bullmq}:stalled-check`, '1', 'PX', 3_600_000 + 10_000);
+  await redis.client.set(lock, 'of a worker that is gone', 'PX', 3_600_000 + 20_000);
+  await redis.client.set(check, '1', 'PX', 3_600_000 + 10_000);
   consume();
   await until(
     'both expire in time',
     async () => {
-      const [lock, check] = await Promise.all(
-        [`${bullmq}:${id}:lock`, `${bullmq}:stalled-check`].map((key) => redis.client.pttl(key)),
-      );
-      return Number(lock) <= 20_000 && Number(check) <= 10_000;
+      const [lockMs, checkMs] = await Promise.all([lock, check].map((key) => redis.client.pttl(key)));
+      return Number(lockMs) <= 20_000 && Number(checkMs) <= 10_000;
     },
     12_000,
   );
@@ -376,13 +367,13 @@ describe('workers that go away', () => {
     await until('the attempt is in hand', () => tried.length === 1);
     await queue.budget.throttle({ kind: 'write', isProbe: false, retryAfterMs: 60_000, random: 0 });
     const second = await accept(2);
-    await until('the second is fetched', async () => (await queue.deliveries.countFetchable()) === 0);
+    await until('the second is fetched', async () => (await queue.jobs.countWaiting()) === 0);
     const closed = consumer.close();
     inHand.resolve(created());
     await closed;
     expect((await queue.deliveries.find(first))?.status).toBe('delivered');
     expect((await queue.deliveries.find(second))?.status).toBe('queued');
-    expect(await queue.deliveries.countFetchable()).toBe(1);
+    expect(await queue.jobs.countWaiting()).toBe(1);
   });
 
   test('an answer that comes after the delivery was given to another · still counts · since the record is there', async () => {

@@ -1,9 +1,13 @@
 // Shortens the expiry of BullMQ's locks after Redis's clock stepped back: they expire by the wall clock and would last too long.
-import { QUEUE_NAME, type Keys } from '../redis/keys.ts';
 import type { RedisConnection } from '../redis/connection.ts';
+import { scriptOf } from '../redis/script.ts';
+import { QUEUE_NAME, type JobQueue } from './job-queue.ts';
 
 /** The lifetimes BullMQ sets for these keys. */
 export type Lifetimes = { lockMs: number; stalledCheckMs: number };
+
+/** Active jobs looked at in one script, which blocks Redis. */
+const SLICE = 1000;
 
 /**
  * Otherwise a killed worker would keep its deliveries for as long as the clock stepped back: its locks would not expire,
@@ -11,17 +15,13 @@ export type Lifetimes = { lockMs: number; stalledCheckMs: number };
  */
 export async function shortenLocks(
   redis: RedisConnection,
-  { root }: Pick<Keys, 'root'>,
+  { root }: Pick<JobQueue, 'root'>,
   { lockMs, stalledCheckMs }: Lifetimes,
 ): Promise<void> {
   const queue = `${root}:${QUEUE_NAME}`;
-  const shorten = async (key: string, longestMs: number) => {
-    if ((await redis.pttl(key)) > longestMs) await redis.pexpire(key, longestMs);
-  };
-  // At most as long as the concurrency of all workers together.
-  const active = await redis.lrange(`${queue}:active`, 0, -1);
-  await Promise.all([
-    shorten(`${queue}:stalled-check`, stalledCheckMs),
-    ...active.map((id) => shorten(`${queue}:${id}:lock`, lockMs)),
-  ]);
+  const shortenScript = scriptOf(redis, 'jobs/shorten-locks');
+  for (let first = 0, active = SLICE; first < active; first += SLICE) {
+    const args = [`${queue}:`, lockMs, stalledCheckMs, first, first + SLICE - 1];
+    active = Number(await shortenScript([`${queue}:active`, `${queue}:stalled-check`], args));
+  }
 }

@@ -1,7 +1,7 @@
 // The count of BullMQ's jobs: each state by its own number.
 import { Queue, Worker } from 'bullmq';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { countJobs } from '../../../src/queue/worker/job-counts.ts';
+import { countJobs } from '../../../src/queue/jobs/job-counts.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 
 let redis: TestRedis;

@@ -1,6 +1,6 @@
 // Locks of jobs in hand: prolonged by a timer whatever the wall clock does, and told where they are lost.
 import { afterEach, expect, test } from 'vitest';
-import { createLocks, type Locks } from '../../../src/queue/worker/job-locks.ts';
+import { createLocks, type Locks } from '../../../src/queue/jobs/job-locks.ts';
 import { until } from '../../support/until.ts';
 
 const LOCK_MS = 80;
