@@ -12,9 +12,10 @@ import type { StoredGraphFacts } from '../src/queue/budget/stored-graph-facts.ts
 export type WorkerFacts = {
   /** The query options lookups use. */
   options: QueryOptionFacts;
+  /** Called before every attempt: reads what other workers learned, if it was not read lately. */
+  attempting: () => void;
   /** Called after every attempt; the first with a record in Graph proves that creates work. */
   attempted: (outcome: Outcome) => void;
-  close: () => void;
 };
 
 const READ_EVERY_MS = 5000;
@@ -35,6 +36,7 @@ export function openGraphFacts(
   let concerned: Promise<void> | null = null;
   let isProven = false;
   let reading = false;
+  let readAt = -Infinity;
   const options = createQueryOptionFacts(clock, ({ option, taken }, at) => {
     keep(FACT_OF[option], { holds: taken, at }).catch(onTrouble);
   });
@@ -61,7 +63,7 @@ export function openGraphFacts(
 
   async function readBack(): Promise<void> {
     if (reading) return;
-    reading = true;
+    [reading, readAt] = [true, clock()];
     try {
       await concern();
       recall(stillKnown(await stored.read(), clock()));
@@ -70,11 +72,13 @@ export function openGraphFacts(
     }
   }
 
-  const readsAgain = setInterval(() => void readBack().catch(onTrouble), READ_EVERY_MS);
   void readBack().catch(onTrouble);
 
   return {
     options,
+    attempting: () => {
+      if (Math.abs(clock() - readAt) >= READ_EVERY_MS) readBack().catch(onTrouble);
+    },
     attempted: ({ kind }) => {
       if (isProven || (kind !== 'created' && kind !== 'found')) return;
       isProven = true;
@@ -83,6 +87,5 @@ export function openGraphFacts(
         onTrouble(error);
       });
     },
-    close: () => clearInterval(readsAgain),
   };
 }

@@ -66,7 +66,6 @@ export async function openWorkerTenant(
       clock: now,
       onTrouble: events.queueTrouble,
     });
-    parts.opened('graph facts', facts.close);
     const ownSlots = slots.ofTenant(id);
     parts.opened('slots', ownSlots.close);
     const permits = createPermitQueue(tenant.budget, ownSlots.take);
@@ -81,6 +80,7 @@ export async function openWorkerTenant(
       ...tenant,
       permits,
       deliver: async (delivery, run, signal) => {
+        facts.attempting();
         const outcome = await tracer.attempt(delivery, () => deliver(delivery, run, signal));
         facts.attempted(outcome);
         return outcome;

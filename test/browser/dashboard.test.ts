@@ -232,7 +232,7 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
     await world.tenant.deliveries.accept(aRun('1'), Date.now());
     await world.tenant.deliveries.promote();
     const page = await open({}, '/dashboard/queues');
-    await page.getByText('deliveries of default').click();
+    await page.getByText('jobs of deliveries').click();
     await page
       .getByText(/^d[\w-]{22}/)
       .first()

@@ -99,17 +99,14 @@ test('a worker learns what Graph takes · the API shows it with its time · and 
   expect(asked()).toBe(before);
 }, 60_000);
 
-const open = (subject: string, clock = queue.clock.now) => {
-  const facts = openGraphFacts(queue.facts, {
+const open = (subject: string, clock = queue.clock.now) =>
+  openGraphFacts(queue.facts, {
     subject,
     clock,
     onTrouble: (error) => {
       throw error;
     },
   });
-  opened.push(facts);
-  return facts;
-};
 const known = (fact: 'filterTaken' | 'createProven') =>
   until(`${fact} is kept`, async () => (await queue.facts.read())[fact]);
 

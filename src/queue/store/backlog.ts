@@ -1,4 +1,5 @@
-// Watches the backlog, every second and more often under load, so that submissions never fill Redis.
+// Watches the backlog, every second while results arrive and more often under load, so that submissions never fill Redis.
+import pTimeout from 'p-timeout';
 import {
   findBacklogFullReason,
   isFull,
@@ -27,7 +28,7 @@ export type BacklogWatch = {
    * that it is safe. Rejects if Redis itself is almost full.
    */
   accept: (...submission: Parameters<Accept>) => Promise<Accepted | BacklogFull>;
-  /** The latest reading, about a second old at most; null before the first. While Redis is unavailable it gets older. */
+  /** The latest reading: two seconds old at most when a run was just accepted; null before the first. While Redis is unavailable it gets older. */
   latestSnapshot: () => TenantSnapshot | null;
   /** Why nothing new is accepted, for operators; null while there is room. */
   backlogFullReason: () => string | null;
@@ -40,6 +41,10 @@ export type BacklogWatch = {
 };
 
 const LOOK_EVERY_MS = 1000;
+/** While nobody needs a reading: other processes may fill the backlog. */
+const LOOK_WHILE_IDLE_EVERY_MS = 10_000;
+/** How long a submission waits for a reading. */
+const AWAITED_FOR_MS = 250;
 /** How many times a submission waits for a new reading before it is refused. */
 const READS_FOR_ROOM = 5;
 /** Maximum memory a delivery uses in Redis besides its texts. */
@@ -73,6 +78,10 @@ export function watchBacklog(tenant: Watched, { limits, writesPer20s, report }: 
   let unseenBytes = 0;
   let newest: Promise<unknown> | null = null;
   let looking: Promise<void> | null = null;
+  let next: NodeJS.Timeout | undefined;
+  let isClosed = false;
+  /** On a monotonic clock: when it was read, and when somebody needed a reading. */
+  let [readAt, neededAt] = [-Infinity, -Infinity];
 
   async function look(): Promise<void> {
     const unseenBefore = unseenBytes;
@@ -84,7 +93,7 @@ export function watchBacklog(tenant: Watched, { limits, writesPer20s, report }: 
     const backlog = { ...memory, oldestOpenAt, openBytes, openCount: countOpen(counts) };
     const found = findBacklogFullReason({ backlog, limits, wasFull: fullReason !== null, now });
     if ((found === null) !== (fullReason === null)) report(found);
-    [seen, fullReason] = [backlog, found];
+    [seen, fullReason, readAt] = [backlog, found, performance.now()];
     unseenBytes -= unseenBefore;
   }
 
@@ -118,12 +127,33 @@ export function watchBacklog(tenant: Watched, { limits, writesPer20s, report }: 
     }
   }
 
-  const ticking = setInterval(() => void lookAgain(), LOOK_EVERY_MS);
-  void lookAgain();
+  const isNeeded = () =>
+    seen === null || fullReason !== null || performance.now() - neededAt < LOOK_WHILE_IDLE_EVERY_MS;
+
+  function schedule(): void {
+    clearTimeout(next);
+    if (!isClosed) next = setTimeout(() => void tick(), isNeeded() ? LOOK_EVERY_MS : LOOK_WHILE_IDLE_EVERY_MS);
+  }
+
+  async function tick(): Promise<void> {
+    await lookAgain();
+    schedule();
+  }
+
+  /** Waits for a reading, for a limited time, if the latest is old because nobody needed one. */
+  async function refresh(): Promise<void> {
+    neededAt = performance.now();
+    if (neededAt - readAt < 2 * LOOK_EVERY_MS) return;
+    schedule();
+    await pTimeout(lookAgain(), { milliseconds: AWAITED_FOR_MS }).catch(() => undefined);
+  }
+
+  void tick();
 
   return {
     accept: async (...submission) => {
       const [run] = submission;
+      await refresh();
       if (seen && isFull(toShare(seen))) throw new Error('Redis is nearly full');
       // No await between the last check and storing: submissions waiting together would all claim the same room.
       for (let reads = 0; reads < READS_FOR_ROOM && fullReason === null && isCrowded(1); reads += 1)
@@ -140,7 +170,10 @@ export function watchBacklog(tenant: Watched, { limits, writesPer20s, report }: 
     backlogFullReason: () => fullReason,
     judgeBacklog: (wasFull) =>
       seen && latest ? findBacklogFullReason({ backlog: seen, limits, wasFull, now: latest.now }) : undefined,
-    close: () => clearInterval(ticking),
+    close: () => {
+      isClosed = true;
+      clearTimeout(next);
+    },
   };
 }
 

@@ -65,14 +65,11 @@ test.each(['/v1/devices/LAPTOP-1/revoke', '/v1/throttle/end', '/v1/dead-letters/
   },
 );
 
-test('the raw view · shows the queue of every tenant · to who sees them all', async () => {
+test('the raw view · shows the queue of all tenants · to who sees them all', async () => {
   const { body } = (await ask('/dashboard/queues/api/queues', OPERATOR_TOKEN)) as {
     body: { queues: { displayName: string }[] };
   };
-  expect(body.queues.map(({ displayName }) => displayName).sort()).toEqual([
-    'deliveries of contoso',
-    'deliveries of fabrikam',
-  ]);
+  expect(body.queues.map(({ displayName }) => displayName)).toEqual(['jobs of deliveries']);
 });
 
 test('a relay · submits to the tenant whose Entra tenant issued its token', async () => {
