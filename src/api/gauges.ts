@@ -1,13 +1,13 @@
-// Gauges: the state of tenants and of Redis, read for each scrape.
+// A scrape: the process's own metrics, and the gauges read from Redis.
 import { DIRECTORY_HOLD_REASONS } from '../domain/directory/directory-answer.ts';
 import { HOLD_REASONS } from '../domain/hold/hold.ts';
-import { STATUSES } from '../domain/delivery.ts';
 import { countParked } from '../domain/operations/tenant-snapshot.ts';
 import { describeWeakness, inspectRedis } from '../queue/redis/health.ts';
-import type { Tenant } from '../queue/tenant.ts';
 import type { OpenRedis } from '../queue/redis/open-redis.ts';
+import type { Tenant } from '../queue/tenant.ts';
 import type { TenantLabels } from '../telemetry/events.ts';
 import { forgetGauges, type Metrics } from '../telemetry/metrics.ts';
+import { renderTenantGauges, type TenantGauges, type TenantReading } from '../telemetry/tenant-gauges.ts';
 import type { AskRedis } from './ask-redis.ts';
 import type { ReadDirectory } from './directory-view.ts';
 import { countHeldConfigurations } from './hold-view.ts';
@@ -26,57 +26,54 @@ export type GaugesSource = {
   askRedis: AskRedis;
 };
 
-/** Without Redis, the gauges that are read from it are absent; the process's own metrics are still served. */
-export async function setGauges(source: GaugesSource): Promise<void> {
-  const { metrics } = source;
-  await readGauges(source).catch(() => {
+/**
+ * Sets the process's gauges that are read from Redis. Without Redis they are absent.
+ * @returns the tenants' gauges as Prometheus text, empty without Redis
+ */
+export async function readGauges(source: GaugesSource): Promise<string> {
+  const { redis, tenants, metrics, askRedis } = source;
+  try {
+    const [inspected, jobs, readings] = await Promise.all([
+      askRedis(() => inspectRedis(redis.connection)),
+      askRedis(redis.jobs.count),
+      askRedis(() => Promise.all(tenants.map(readTenant))),
+    ]);
+    forgetGauges(metrics);
+    for (const [state, count] of Object.entries(jobs)) metrics.queueJobs.set({ state }, count);
+    if (inspected.memoryUsed !== null) metrics.redisMemory.set(inspected.memoryUsed);
+    if (inspected.durability !== 'unknown') metrics.durable.set(describeWeakness(inspected) === null ? 1 : 0);
+    metrics.redisUp.set(1);
+    return renderTenantGauges(readings);
+  } catch {
     forgetGauges(metrics);
     metrics.redisUp.set(0);
-  });
+    return '';
+  }
 }
 
-async function readGauges({ redis, tenants, metrics, askRedis }: GaugesSource): Promise<void> {
-  const [inspected, jobs, readings] = await Promise.all([
-    askRedis(() => inspectRedis(redis.connection)),
-    askRedis(redis.jobs.count),
-    Promise.all(tenants.map((tenant) => readTenant(tenant, askRedis))),
-  ]);
-  forgetGauges(metrics);
-  for (const reading of readings) setTenantGauges(metrics, reading);
-  for (const [state, count] of Object.entries(jobs)) metrics.queueJobs.set({ state }, count);
-  if (inspected.memoryUsed !== null) metrics.redisMemory.set(inspected.memoryUsed);
-  if (inspected.durability !== 'unknown') metrics.durable.set(describeWeakness(inspected) === null ? 1 : 0);
-  metrics.redisUp.set(1);
-}
-
-async function readTenant({ tenant, labels, readDirectory }: GaugesTenant, askRedis: AskRedis) {
-  const [figures, directory] = await Promise.all([
-    askRedis(tenant.readSnapshot).then(toTenantFigures),
-    askRedis(readDirectory),
-  ]);
-  return { labels, figures, directory };
-}
-
-type Reading = Awaited<ReturnType<typeof readTenant>>;
-
-function setTenantGauges(metrics: Metrics, { labels, figures, directory }: Reading): void {
-  const { counts, holds, parked, throttle, ...present } = figures;
-  for (const status of STATUSES) metrics.deliveries.set({ status, ...labels }, counts[status]);
-  metrics.oldestQueuedAge.set(labels, present.oldestQueuedAgeSeconds);
-  metrics.budgetWritesPerSecond.set(labels, present.budgetWritesPerSecond);
-  metrics.drainSeconds.set(labels, present.drainSeconds);
+async function readTenant({ tenant, labels, readDirectory }: GaugesTenant): Promise<TenantReading> {
+  const [snapshot, directory] = await Promise.all([tenant.readSnapshot(), readDirectory()]);
+  const { counts, holds, parked, throttle, ...present } = toTenantFigures(snapshot);
+  const held = new Set(holds.flatMap(({ hardwareConfigurationId: one, reason }) => (one === null ? reason : [])));
   const heldConfigurations = countHeldConfigurations(holds);
-  for (const reason of HOLD_REASONS) {
-    const isHeld = holds.some((hold) => hold.hardwareConfigurationId === null && hold.reason === reason);
-    metrics.held.set({ reason, ...labels }, isHeld ? 1 : 0);
-    metrics.heldConfigurations.set({ reason, ...labels }, heldConfigurations.get(reason) ?? 0);
-  }
-  metrics.heldDeliveries.set(labels, countParked(parked));
-  metrics.held.set({ reason: 'throttled', ...labels }, throttle === null ? 0 : 1);
-  if (!directory) return;
-  metrics.directoryWaiting.set(labels, directory.waiting);
-  metrics.directoryKnown.set(labels, directory.known);
-  for (const reason of DIRECTORY_HOLD_REASONS) {
-    metrics.directoryHeld.set({ reason, ...labels }, directory.hold?.reason === reason ? 1 : 0);
-  }
+  const gauges: TenantGauges = {
+    deliveries: counts,
+    oldestQueuedAgeSeconds: present.oldestQueuedAgeSeconds,
+    budgetWritesPerSecond: present.budgetWritesPerSecond,
+    drainSeconds: present.drainSeconds,
+    held: { ...byReason(HOLD_REASONS, (reason) => (held.has(reason) ? 1 : 0)), throttled: throttle === null ? 0 : 1 },
+    heldConfigurations: byReason(HOLD_REASONS, (reason) => heldConfigurations.get(reason) ?? 0),
+    heldDeliveries: countParked(parked),
+    directoryWaiting: directory && directory.waiting,
+    directoryKnown: directory && directory.known,
+    directoryHeld:
+      directory && byReason(DIRECTORY_HOLD_REASONS, (reason) => (directory.hold?.reason === reason ? 1 : 0)),
+  };
+  return { labels, gauges };
+}
+
+function byReason<T extends string>(reasons: readonly T[], read: (reason: T) => number): Record<T, number> {
+  const values: Partial<Record<T, number>> = {};
+  for (const reason of reasons) values[reason] = read(reason);
+  return values as Record<T, number>;
 }

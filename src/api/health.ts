@@ -8,7 +8,7 @@ import type { Tenant } from '../queue/tenant.ts';
 import type { TenantLabels } from '../telemetry/events.ts';
 import type { Metrics } from '../telemetry/metrics.ts';
 import { createAskRedis } from './ask-redis.ts';
-import { setGauges } from './gauges.ts';
+import { readGauges } from './gauges.ts';
 import { createReadiness, type TenantsFileState } from './readiness.ts';
 import { readStatus } from './status.ts';
 
@@ -59,9 +59,9 @@ export function createHealth({
         askRedis,
       }),
     metrics: async () => {
-      await setGauges({ redis, tenants: read(), metrics, askRedis });
+      const ofTenants = await readGauges({ redis, tenants: read(), metrics, askRedis });
       if (tenantsFile) metrics.tenantsFileFaults.set(tenantsFile.faults().length + tenantsFile.unopened().length);
-      return { contentType: metrics.registry.contentType, text: await metrics.registry.metrics() };
+      return { contentType: metrics.registry.contentType, text: (await metrics.registry.metrics()) + ofTenants };
     },
   };
 }

@@ -24,7 +24,7 @@ const MEMORY_WARNING = 0.9;
 const EXPLAIN_WITHIN_MS = 1500;
 
 export type ReadinessTenant = {
-  tenant: Pick<Tenant, 'id' | 'budget' | 'probeWrite'> & Partial<Pick<AcceptingTenant, 'backlogFullReason'>>;
+  tenant: Pick<Tenant, 'id' | 'readSnapshot' | 'probeWrite'> & Partial<Pick<AcceptingTenant, 'backlogFullReason'>>;
   readDirectory: ReadDirectory;
 };
 
@@ -84,8 +84,8 @@ export function createReadiness(source: ReadinessSource): () => Promise<Readines
 type TenantChecks = { id: string; checks: Record<string, Check> };
 
 async function checkTenant({ tenant, readDirectory }: ReadinessTenant): Promise<TenantChecks> {
-  const { id, budget, backlogFullReason } = tenant;
-  const [{ holds, throttle }, directory] = await Promise.all([budget.state(), readDirectory(), tenant.probeWrite()]);
+  const { id, readSnapshot, backlogFullReason } = tenant;
+  const [{ holds, throttle }, directory] = await Promise.all([readSnapshot(), readDirectory(), tenant.probeWrite()]);
   const checks = {
     ...(backlogFullReason && { backlog: toBacklogCheck(backlogFullReason()) }),
     graph: toGraphCheck(holds, throttle),

@@ -81,7 +81,13 @@ export async function openTenant(
     deadLetters: createDeadLetters(redis, keys, deliveries),
     budget,
     facts: createStoredGraphFacts(redis, keys),
-    readSnapshot: createReadSnapshot({ deliveries, budget }, clock.now),
+    readSnapshot: createReadSnapshot({
+      redis,
+      keys,
+      waitingList: deliveries.waitingList,
+      writesPer20s: delivery.writesPer20s,
+      clock: clock.now,
+    }),
     probeWrite: writeProbe.probe,
     explainSilence,
     close: () => {

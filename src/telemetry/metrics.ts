@@ -101,48 +101,6 @@ export function createMetrics({ byTenant }: MetricsOptions = { byTenant: false }
       help: 'Duration of requests to this service.',
       buckets: REQUEST_BUCKETS_S,
     }),
-    deliveries: new Gauge({
-      registers,
-      name: 'runstate_deliveries',
-      help: 'Deliveries by status; delivered ones are counted for ever.',
-      labelNames: ['status', ...tenant],
-    }),
-    oldestQueuedAge: new Gauge({
-      registers,
-      name: 'runstate_oldest_queued_age_seconds',
-      help: 'Age of the oldest delivery that has not ended.',
-      labelNames: tenant,
-    }),
-    budgetWritesPerSecond: new Gauge({
-      registers,
-      name: 'runstate_budget_writes_per_second',
-      help: 'The pace allowed at present, over all workers.',
-      labelNames: tenant,
-    }),
-    drainSeconds: new Gauge({
-      registers,
-      name: 'runstate_drain_seconds',
-      help: 'When the backlog will be created at the present pace.',
-      labelNames: tenant,
-    }),
-    held: new Gauge({
-      registers,
-      name: 'runstate_held',
-      help: 'Whether nobody calls Graph for this reason.',
-      labelNames: ['reason', ...tenant],
-    }),
-    heldConfigurations: new Gauge({
-      registers,
-      name: 'runstate_held_configurations',
-      help: 'Hardware configurations whose deliveries are kept back for this reason.',
-      labelNames: ['reason', ...tenant],
-    }),
-    heldDeliveries: new Gauge({
-      registers,
-      name: 'runstate_held_deliveries',
-      help: 'Deliveries kept back since their hardware configuration is held; they also count in their status.',
-      labelNames: tenant,
-    }),
     queueJobs: new Gauge({
       registers,
       name: 'runstate_queue_jobs',
@@ -155,24 +113,6 @@ export function createMetrics({ byTenant }: MetricsOptions = { byTenant: false }
       name: 'runstate_directory_questions_dropped_total',
       help: 'Questions about devices that failed each time they were put.',
       labelNames: tenant,
-    }),
-    directoryWaiting: new Gauge({
-      registers,
-      name: 'runstate_directory_waiting',
-      help: 'Questions that wait for the device directory; absent where it is not used.',
-      labelNames: tenant,
-    }),
-    directoryKnown: new Gauge({
-      registers,
-      name: 'runstate_directory_known',
-      help: 'Devices whose answer from the directory is remembered; absent where it is not used.',
-      labelNames: tenant,
-    }),
-    directoryHeld: new Gauge({
-      registers,
-      name: 'runstate_directory_held',
-      help: 'Whether nobody asks the device directory for this reason; absent where it is not used.',
-      labelNames: ['reason', ...tenant],
     }),
     announcements,
     tenantsFileFaults: new Gauge({
@@ -203,28 +143,8 @@ export function beginCounters(
 }
 
 /** Clears the gauges read from Redis: a stale value would pass for a current one. */
-export function forgetGauges(metrics: Metrics): void {
-  const {
-    deliveries,
-    oldestQueuedAge,
-    budgetWritesPerSecond,
-    drainSeconds,
-    held,
-    heldConfigurations,
-    heldDeliveries,
-    queueJobs,
-  } = metrics;
-  const gauges = [
-    ...[deliveries, oldestQueuedAge, budgetWritesPerSecond, drainSeconds, held, heldConfigurations, heldDeliveries],
-    ...[queueJobs, metrics.directoryHeld, metrics.directoryWaiting, metrics.directoryKnown],
-  ];
-  gauges.forEach(clear);
-  for (const single of [metrics.redisMemory, metrics.durable, metrics.tenantsFileFaults]) single.remove();
-}
-
-/** Without labels, a reset would set it to 0. */
-function clear(gauge: Pick<Gauge, 'reset' | 'remove'>): void {
-  const { labelNames } = gauge as unknown as { labelNames: readonly string[] };
-  if (labelNames.length > 0) gauge.reset();
-  else gauge.remove();
+export function forgetGauges({ queueJobs, redisMemory, durable, tenantsFileFaults }: Metrics): void {
+  queueJobs.reset();
+  // Without labels, a reset would set it to 0.
+  for (const single of [redisMemory, durable, tenantsFileFaults]) single.remove();
 }

@@ -117,19 +117,33 @@ export function createBudget({ redis, keys, settings, clock }: BudgetParts): Bud
       await endBackoffScript([keys.budget], []);
     },
     state: async () => {
-      const [list, parked, [throttledAt, throttledUntil, ...pace]] = await Promise.all([
+      const [list, parked, fields] = await Promise.all([
         holds.list(),
         holds.countParked(),
         redis.hmget(keys.budget, 'throttledAt', 'throttledUntil', ...PACE_FIELDS),
       ]);
-      const until = Math.min(Number(throttledUntil ?? 0) / 1000, LAST_INSTANT_MS);
       return {
         holds: list,
         parked: list.length === 0 ? {} : parked,
-        throttle: until > clock() ? { since: Number(throttledAt) / 1000, until } : null,
-        writesPer20s: rate(toPace(pace, settings.writesPer20s, clock()), clock()),
+        ...toBudgetState(fields, settings.writesPer20s, clock()),
       };
     },
+  };
+}
+
+/**
+ * @param fields `throttledAt`, `throttledUntil` and PACE_FIELDS
+ * @param startPer20s the pace until one is stored
+ */
+export function toBudgetState(
+  [throttledAt, throttledUntil, ...pace]: readonly (string | null)[],
+  startPer20s: number,
+  now: number,
+): Pick<BudgetState, 'throttle' | 'writesPer20s'> {
+  const until = Math.min(Number(throttledUntil ?? 0) / 1000, LAST_INSTANT_MS);
+  return {
+    throttle: until > now ? { since: Number(throttledAt) / 1000, until } : null,
+    writesPer20s: rate(toPace(pace, startPer20s, now), now),
   };
 }
 

@@ -36,15 +36,8 @@ export function createHolds(redis: RedisConnection, keys: Keys, holdProbeMs: num
       string[],
       string[],
     ];
-    const knowledge: Knowledge = { holds: {}, suspicions: {}, worked: {}, parked };
-    let version = '0';
-    for (let index = 0; index < flat.length; index += 2) {
-      const [field = '', value = ''] = [flat[index], flat[index + 1]];
-      const member = MEMBERS[field[0] as keyof typeof MEMBERS] as Member | undefined;
-      if (field === 'v') version = value;
-      else if (member) knowledge[member][field.slice(2)] = JSON.parse(value) as never;
-    }
-    return { knowledge, version, now };
+    const { knowledge, version } = toKnowledge(flat);
+    return { knowledge: { ...knowledge, parked }, version, now };
   }
 
   /** Changes run one at a time within a process, so only other processes can conflict. */
@@ -79,6 +72,19 @@ export function createHolds(redis: RedisConnection, keys: Keys, holdProbeMs: num
       return Object.fromEntries(sets.map((set, index) => [set, counts[index] ?? 0]));
     },
   };
+}
+
+/** What the hash of holds says, which does not say what is parked. */
+export function toKnowledge(flat: readonly string[]): Omit<Read, 'now'> {
+  const knowledge: Knowledge = { holds: {}, suspicions: {}, worked: {}, parked: [] };
+  let version = '0';
+  for (let index = 0; index < flat.length; index += 2) {
+    const [field = '', value = ''] = [flat[index], flat[index + 1]];
+    const member = MEMBERS[field[0] as keyof typeof MEMBERS] as Member | undefined;
+    if (field === 'v') version = value;
+    else if (member) knowledge[member][field.slice(2)] = JSON.parse(value) as never;
+  }
+  return { knowledge, version };
 }
 
 /** Fields that differ, with their new values; an empty value deletes the field. */

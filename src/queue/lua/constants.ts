@@ -1,5 +1,5 @@
 // Constants that Lua shares with TypeScript: one prologue, generated from the values TypeScript uses.
-import type { Status } from '../../domain/delivery.ts';
+import { STATUSES, type Status } from '../../domain/delivery.ts';
 import { PASSED_OVER_AT_MOST, RANKS } from '../../domain/priority.ts';
 import { QUESTION_UNDER_WAY_MS } from '../../domain/directory/freshness.ts';
 import { NEVER_REFUSED } from '../../domain/pace/evidence.ts';
@@ -34,6 +34,7 @@ type LuaValue = string | number | readonly string[] | Readonly<Record<string, st
 const CONSTANTS: Readonly<Record<string, LuaValue>> = {
   ...Object.fromEntries(Object.entries(STATUS_CODES).map(([status, code]) => [status.toUpperCase(), code])),
   STATUS_NAMES: Object.fromEntries(Object.entries(STATUS_CODES).map(([status, code]) => [code, status])),
+  STATUSES,
   HEADER_BYTES,
   REVISION_FIELD,
   SUBJECT_FIELD,

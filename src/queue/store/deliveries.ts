@@ -13,10 +13,12 @@ import { createSearch, type Search } from './search.ts';
 import type { PayloadCipher } from './payload-cipher.ts';
 
 export type Deliveries = Records &
-  Pick<WaitingList, 'promote' | 'enqueueIfDue' | 'sweep' | 'putOff' | 'waitMs' | 'park' | 'oldestOpen'> & {
+  Pick<WaitingList, 'promote' | 'enqueueIfDue' | 'sweep' | 'putOff' | 'waitMs' | 'park'> & {
     /** Stores a run result once; it is promoted when its turn comes. */
     accept: Accept;
     search: Search;
+    /** For scripts on the waiting list. */
+    waitingList: Pick<WaitingList, 'keys' | 'args'>;
   };
 
 export type DeliverySettings = AcceptanceSettings &
@@ -55,7 +57,7 @@ export function createDeliveries(parts: DeliveriesParts): Deliveries {
     putOff: waitingList.putOff,
     waitMs: waitingList.waitMs,
     park: waitingList.park,
-    oldestOpen: waitingList.oldestOpen,
+    waitingList,
     accept: createAcceptance({ ...parts, waitingList, onSuperseded }),
     search: createSearch(redis, keys, records),
   };

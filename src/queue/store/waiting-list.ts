@@ -26,8 +26,6 @@ export type WaitingList = {
   park: (id: string, heldBy: HoldKey) => Promise<void>;
   /** Adds jobs for promoted deliveries that lost theirs, one slice per call. @returns how many had none */
   sweep: (now: number) => Promise<number>;
-  /** When the oldest open delivery was accepted, with and without the parked ones; null if there is none. */
-  oldestOpen: () => Promise<{ at: number | null; notParkedAt: number | null }>;
 };
 
 /** A script that works on the waiting list: the list's keys and arguments are prepended to the given ones. */
@@ -67,7 +65,6 @@ export function createWaitingList({ redis, jobs, keys, window, probeLostMs }: Wa
   const putOffScript = scriptOnList(redis, script, 'store/put-off');
   const waitScript = scriptOnList(redis, script, 'store/read-wait');
   const parkScript = scriptOnList(redis, script, 'store/park-delivery');
-  const oldestScript = scriptOnList(redis, script, 'store/oldest-open');
   let swept = 0;
 
   /** Whether it has a job or will get one when it is due. */
@@ -107,10 +104,6 @@ export function createWaitingList({ redis, jobs, keys, window, probeLostMs }: Wa
       const missed = ids.filter((_, index) => !present[index]);
       await jobs.enqueue(missed);
       return missed.length;
-    },
-    oldestOpen: async () => {
-      const [at, notParkedAt] = (await oldestScript([], [])) as (string | null)[];
-      return { at: at == null ? null : Number(at), notParkedAt: notParkedAt == null ? null : Number(notParkedAt) };
     },
   };
 }

@@ -89,7 +89,7 @@ describe('while one configuration is held', () => {
     const { parked: counted } = await queue.budget.state();
     expect(counted[HELD]).toBe((await parked()).length);
     expect(await queue.deliveries.counts()).toMatchObject({ queued: 2040, dead: 0 });
-    expect(await queue.deliveries.oldestOpen()).toMatchObject({ at: 1000 });
+    expect((await queue.readSnapshot()).oldestOpen).toMatchObject({ at: 1000 });
   });
 
   test('its probe · is another of its deliveries each time · one at a time', async () => {

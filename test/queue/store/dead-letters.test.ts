@@ -88,7 +88,7 @@ test('a replay · puts it back under the same id with its history · a second on
   expect(await queue.deliveries.find(id)).toMatchObject({ status: 'queued', attemptsMade: 1, failingSince: null });
   expect(await waitingJobs(redis.client)).toEqual([id]);
   expect(await queue.deliveries.counts()).toMatchObject({ queued: 1, dead: 2 });
-  expect((await queue.deliveries.oldestOpen()).at).toBe(1);
+  expect((await queue.readSnapshot()).oldestOpen.at).toBe(1);
 });
 
 test('a replay by filter · counts what matches · and replays just that', async () => {

@@ -51,7 +51,7 @@ describe('accepting', () => {
     expect(run).toEqual(aRun(1));
     expect(await redis.client.exists(jobKey(delivery.id))).toBe(1);
     expect(await queue.deliveries.counts()).toMatchObject({ queued: 1, delivering: 0 });
-    expect((await queue.deliveries.oldestOpen()).at).toBe(1000);
+    expect((await queue.readSnapshot()).oldestOpen.at).toBe(1000);
   });
 
   test('the same run again · is a duplicate · with the first acceptance', async () => {
@@ -127,7 +127,7 @@ describe('saving', () => {
     const key = queue.keys.delivery(stored.delivery.id);
     expect(await redis.client.get(key)).not.toMatch(/output|exitCode|deviceName/);
     expect(await redis.client.pttl(key)).toBeGreaterThan(3_590_000);
-    expect((await queue.deliveries.oldestOpen()).at).toBeNull();
+    expect((await queue.readSnapshot()).oldestOpen.at).toBeNull();
     expect(await queue.deliveries.counts()).toMatchObject({ queued: 0, delivering: 0, delivered: 1 });
     expect(await queue.deliveries.accept(aRun(1), 9000)).toMatchObject({
       kind: 'duplicate',

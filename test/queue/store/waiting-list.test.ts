@@ -115,9 +115,9 @@ describe('first come first served', () => {
 
   test('the oldest that has not ended · is known · in line or in work', async () => {
     for (let number = 0; number < 12; number += 1) await accept(aRun(number), 1000 + number);
-    expect((await queue.deliveries.oldestOpen()).at).toBe(1000);
+    expect((await queue.readSnapshot()).oldestOpen.at).toBe(1000);
     for (let created = 0; created < 11; created += 1) await createNext();
-    expect((await queue.deliveries.oldestOpen()).at).toBe(1011);
+    expect((await queue.readSnapshot()).oldestOpen.at).toBe(1011);
   });
 
   test('a dead letter replayed into a backlog · goes to its end · and is created', async () => {
