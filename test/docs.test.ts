@@ -13,6 +13,7 @@ import { REFUSALS } from '../src/domain/submission/refusal.ts';
 import { runResultSchema } from '../src/domain/submission/run-result.ts';
 import { createOpenApi } from '../src/http/openapi/document.ts';
 import { createMetrics } from '../src/telemetry/metrics.ts';
+import { TENANT_GAUGES } from '../src/telemetry/tenant-gauges.ts';
 import { defaultIdentity } from '../src/sandbox/graph/default-tenant.ts';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -109,11 +110,17 @@ describe('docs/metrics.md', () => {
     const rows = table('docs/metrics.md', 'Metrics').map(({ metric, type }) => `${codes(metric).join()} ${type ?? ''}`);
     const expected = Object.values(createMetrics()).flatMap((metric) => {
       if (!('labelNames' in metric)) return [];
-      const { name, labelNames } = metric as unknown as { name: string; labelNames: string[] };
+      const { name, labelNames, constructor } = metric as unknown as {
+        name: string;
+        labelNames: string[];
+        constructor: { name: string };
+      };
       const labels = labelNames.length === 0 ? '' : `{${labelNames.join()}}`;
-      return [`${name}${labels} ${metric.constructor.name.toLowerCase()}`];
+      return [`${name}${labels} ${'render' in metric ? 'counter' : constructor.name.toLowerCase()}`];
     });
-    expect(expected.length).toBeGreaterThan(10);
+    for (const { name, label } of Object.values(TENANT_GAUGES))
+      expected.push(`${name}${label ? `{${label}}` : ''} gauge`);
+    expect(expected.length).toBeGreaterThan(20);
     expect(rows.sort()).toEqual(expected.sort());
   });
 });

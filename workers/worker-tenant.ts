@@ -42,6 +42,8 @@ export async function openWorkerTenant(
   { redis, telemetry, clock, toBudget, random = Math.random, consumer, slots }: WorkerTenantParts,
 ): Promise<WorkerTenant> {
   const { events, tracer } = telemetry;
+  events.beginAttempts();
+  if (config.directory) events.beginDirectory();
   const parts = createParts(events.closeFailed);
   try {
     const tenant = await openTenant(redis, config, { clock, toBudget });

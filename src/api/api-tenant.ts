@@ -37,6 +37,7 @@ export type ApiTenantParts = {
 /** @throws CannotStart if a certificate cannot be used */
 export async function openApiTenant(config: TenantConfig, parts: ApiTenantParts): Promise<ApiTenant> {
   const { events } = parts.telemetry;
+  events.beginSubmissions();
   const tenant = await openAcceptingTenant(parts.redis, config, {
     redisTrouble: events.redisTrouble,
     onBacklog: events.backlog,

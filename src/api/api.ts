@@ -51,6 +51,7 @@ export function openApi(config: Config, options: ApiOptions): Promise<Api> {
 
 async function openRoutes(config: Config, { telemetry, random = Math.random, ...options }: ApiOptions, parts: Parts) {
   const { events, metrics, tracer } = telemetry;
+  events.beginSubmissions();
   const { maxBodyBytes, maxBatchBytes, maxRequestsInFlight, deviceRatePerMin, basePath } = config.http;
 
   const redis = await openRedis(config.redis, 'answer', events);

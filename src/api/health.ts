@@ -61,7 +61,7 @@ export function createHealth({
     metrics: async () => {
       const ofTenants = await readGauges({ redis, tenants: read(), metrics, askRedis });
       if (tenantsFile) metrics.tenantsFileFaults.set(tenantsFile.faults().length + tenantsFile.unopened().length);
-      return { contentType: metrics.registry.contentType, text: (await metrics.registry.metrics()) + ofTenants };
+      return { contentType: metrics.registry.contentType, text: (await metrics.text()) + ofTenants };
     },
   };
 }

@@ -1,9 +1,17 @@
 // The closed list of events the service reports: one helper each, with its log line and its counter.
-import type { Delivery } from '../domain/delivery.ts';
+import { DEAD_CODES } from '../domain/attempt/decide.ts';
+import { FAILURE_KINDS } from '../domain/attempt/failure.ts';
+import type { Delivery, Outcome } from '../domain/delivery.ts';
 import type { Hold } from '../domain/hold/hold.ts';
 import { remedyOfHold } from '../domain/hold/hold.ts';
 import type { Message } from '../domain/announcements/announcement.ts';
-import { DIRECTORY_REMEDIES, type DirectoryHold, type DirectoryOutcome } from '../domain/directory/directory-answer.ts';
+import {
+  DIRECTORY_OUTCOMES,
+  DIRECTORY_REMEDIES,
+  type DirectoryHold,
+  type DirectoryOutcome,
+} from '../domain/directory/directory-answer.ts';
+import { REFUSALS } from '../domain/submission/refusal.ts';
 import type { AnnouncementEvents, AnnouncementFailed } from '../queue/announcements/announcement-events.ts';
 import type { DirectoryEvents } from '../queue/directory/directory-events.ts';
 import type { RequestEnded } from '../graph/request-ended.ts';
@@ -20,6 +28,8 @@ export type Events = ReturnType<typeof createEvents>;
 
 /** A finished request to Graph or its token endpoint; status is null without a response. */
 type GraphRequest = Parameters<RequestEnded>[0];
+
+const OUTCOME_KINDS: readonly Outcome['kind'][] = ['created', 'found', 'absent', ...FAILURE_KINDS];
 
 const TROUBLE_LOGGED_EVERY_MS = 1000;
 const TROUBLES_REMEMBERED = 100;
@@ -87,6 +97,22 @@ export function createEvents(
   }
 
   return {
+    /** Begins, at 0, the series of all answers that are known. */
+    beginSubmissions: () => {
+      for (const outcome of ['accepted', 'duplicate'])
+        metrics.submissions.inc({ outcome, code: outcome, ...labels }, 0);
+      for (const code of Object.keys(REFUSALS)) metrics.submissions.inc({ outcome: 'refused', code, ...labels }, 0);
+    },
+    /** Begins, at 0, the series of all outcomes that are known. */
+    beginAttempts: () => {
+      for (const outcome of OUTCOME_KINDS) metrics.attempts.inc({ outcome, ...labels }, 0);
+      for (const resolution of ['found', 'recreated']) metrics.uncertain.inc({ resolution, ...labels }, 0);
+      for (const code of DEAD_CODES) metrics.dead.inc({ code, ...labels }, 0);
+    },
+    beginDirectory: () => {
+      for (const outcome of DIRECTORY_OUTCOMES) metrics.directoryQuestions.inc({ outcome, ...labels }, 0);
+      metrics.directoryQuestionsDropped.inc(labels, 0);
+    },
     /** One line per request, one count per submission. Health checks and scrapes are logged only at debug. */
     answered: (summary: RequestSummary) => {
       metrics.httpSeconds.observe(summary.durationMs / 1000);

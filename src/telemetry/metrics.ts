@@ -1,6 +1,6 @@
 // The Prometheus metrics of a process: stable names, low cardinality, no device or user in a label.
-import { DIRECTORY_OUTCOMES } from '../domain/directory/directory-answer.ts';
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { createLabelledCounter } from './labelled-counter.ts';
 
 /** From a millisecond to the age at which a delivery gives up. */
 const DELIVERY_BUCKETS_S = [
@@ -23,52 +23,62 @@ export function createMetrics({ byTenant }: MetricsOptions = { byTenant: false }
   const registry = new Registry();
   const registers = [registry];
   collectDefaultMetrics({ register: registry });
-  const directoryQuestions = new Counter({
-    registers,
-    name: 'runstate_directory_questions_total',
-    help: 'Questions put to the device directory, by outcome.',
-    labelNames: ['outcome', ...tenant],
-  });
-  if (!byTenant) beginCounters({ directoryQuestions }, {});
-  const announcements = new Counter({
-    registers,
-    name: 'runstate_announcements_total',
-    help: 'Requests to the operators’ webhook by outcome.',
-    labelNames: ['outcome'],
-  });
-  for (const outcome of ANNOUNCEMENT_OUTCOMES) announcements.inc({ outcome }, 0);
-  return {
-    registry,
-    submissions: new Counter({
-      registers,
+  const counters = {
+    submissions: createLabelledCounter({
       name: 'runstate_submissions_total',
       help: 'Submissions by what the device was told.',
       labelNames: ['outcome', 'code', ...tenant],
     }),
-    connectionsRefused: new Counter({
-      registers,
+    connectionsRefused: createLabelledCounter({
       name: 'runstate_connections_refused_total',
       help: 'What was refused before it was a request, by why.',
       labelNames: ['code'],
     }),
-    attempts: new Counter({
-      registers,
+    attempts: createLabelledCounter({
       name: 'runstate_attempts_total',
       help: 'Attempts by outcome.',
       labelNames: ['outcome', ...tenant],
     }),
-    uncertain: new Counter({
-      registers,
+    uncertain: createLabelledCounter({
       name: 'runstate_uncertain_total',
       help: 'Uncertain creates by how they were resolved.',
       labelNames: ['resolution', ...tenant],
     }),
-    dead: new Counter({
-      registers,
+    dead: createLabelledCounter({
       name: 'runstate_dead_total',
       help: 'Dead letters by code.',
       labelNames: ['code', ...tenant],
     }),
+    graphRequests: createLabelledCounter({
+      name: 'runstate_graph_requests_total',
+      help: 'Requests to Graph and its token endpoint; status none where nothing was answered.',
+      labelNames: ['operation', 'status', ...tenant],
+    }),
+    directoryQuestions: createLabelledCounter({
+      name: 'runstate_directory_questions_total',
+      help: 'Questions put to the device directory, by outcome.',
+      labelNames: ['outcome', ...tenant],
+    }),
+    directoryQuestionsDropped: createLabelledCounter({
+      name: 'runstate_directory_questions_dropped_total',
+      help: 'Questions about devices that failed each time they were put.',
+      labelNames: tenant,
+    }),
+    announcements: createLabelledCounter({
+      name: 'runstate_announcements_total',
+      help: 'Requests to the operators’ webhook by outcome.',
+      labelNames: ['outcome'],
+    }),
+  };
+  for (const outcome of ANNOUNCEMENT_OUTCOMES) counters.announcements.inc({ outcome }, 0);
+  return {
+    ...counters,
+    registry,
+    /** All but the tenants' gauges, as Prometheus text. */
+    text: async () => {
+      const labelled = Object.values(counters).map((counter) => counter.render());
+      return [await registry.metrics(), ...labelled].join('');
+    },
     defects: new Counter({ registers, name: 'runstate_defects_total', help: 'Bugs that showed; the log has each.' }),
     logLinesDropped: new Counter({
       registers,
@@ -81,12 +91,6 @@ export function createMetrics({ byTenant }: MetricsOptions = { byTenant: false }
       help: 'From acceptance to creation in Graph.',
       labelNames: tenant,
       buckets: DELIVERY_BUCKETS_S,
-    }),
-    graphRequests: new Counter({
-      registers,
-      name: 'runstate_graph_requests_total',
-      help: 'Requests to Graph and its token endpoint; status none where nothing was answered.',
-      labelNames: ['operation', 'status', ...tenant],
     }),
     graphSeconds: new Histogram({
       registers,
@@ -107,14 +111,6 @@ export function createMetrics({ byTenant }: MetricsOptions = { byTenant: false }
       help: 'BullMQ jobs by state; a job only wakes a worker for a delivery.',
       labelNames: ['state'],
     }),
-    directoryQuestions,
-    directoryQuestionsDropped: new Counter({
-      registers,
-      name: 'runstate_directory_questions_dropped_total',
-      help: 'Questions about devices that failed each time they were put.',
-      labelNames: tenant,
-    }),
-    announcements,
     tenantsFileFaults: new Gauge({
       registers,
       name: 'runstate_tenants_file_faults',
@@ -132,14 +128,6 @@ export function createMetrics({ byTenant }: MetricsOptions = { byTenant: false }
       help: 'Whether a 202 means fsynced and never evicted; absent where Redis does not say.',
     }),
   };
-}
-
-/** A counter exists from the start, at 0, for each value of its labels that is known then. */
-export function beginCounters(
-  { directoryQuestions }: Pick<Metrics, 'directoryQuestions'>,
-  labels: { tenant?: string },
-): void {
-  for (const outcome of DIRECTORY_OUTCOMES) directoryQuestions.inc({ outcome, ...labels }, 0);
 }
 
 /** Clears the gauges read from Redis: a stale value would pass for a current one. */

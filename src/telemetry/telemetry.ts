@@ -1,7 +1,7 @@
 // All telemetry of a process: its log, its metrics, its events and its tracer.
 import { createEvents, type Events, type TenantLabels } from './events.ts';
 import type { Logger } from './log.ts';
-import { beginCounters, createMetrics, type Metrics, type MetricsOptions } from './metrics.ts';
+import { createMetrics, type Metrics, type MetricsOptions } from './metrics.ts';
 import { NO_TRACER, type Tracer } from './tracer.ts';
 
 export type TenantTelemetry = { events: Events; labels: TenantLabels };
@@ -25,7 +25,6 @@ export function createTelemetry(log: Logger, options: MetricsOptions = { byTenan
   function openTenant(tenantId: string): TenantTelemetry {
     if (!options.byTenant) return { events, labels: {} };
     const labels = toLabels(tenantId);
-    beginCounters(metrics, labels);
     return { events: createEvents(log.child({ tenantId }), metrics, { labels, toLabels }), labels };
   }
 

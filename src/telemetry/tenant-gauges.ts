@@ -20,7 +20,7 @@ export type TenantGauges = {
 
 type Definition = { name: string; help: string; label?: string };
 
-const DEFINITIONS: Record<keyof TenantGauges, Definition> = {
+export const TENANT_GAUGES: Record<keyof TenantGauges, Definition> = {
   deliveries: {
     name: 'runstate_deliveries',
     help: 'Deliveries by status; delivered ones are counted for ever.',
@@ -63,13 +63,11 @@ const DEFINITIONS: Record<keyof TenantGauges, Definition> = {
   },
 };
 
-export const TENANT_GAUGE_NAMES: readonly string[] = Object.values(DEFINITIONS).map(({ name }) => name);
-
 export type TenantReading = { labels: TenantLabels; gauges: TenantGauges };
 
 /** Neither tenants' ids nor statuses and reasons have characters that would need an escape. */
 export function renderTenantGauges(readings: readonly TenantReading[]): string {
-  return Object.entries(DEFINITIONS)
+  return Object.entries(TENANT_GAUGES)
     .map(([gauge, definition]) => render(definition, gauge as keyof TenantGauges, readings))
     .join('');
 }

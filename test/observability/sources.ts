@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createMetrics } from '../../src/telemetry/metrics.ts';
-import { TENANT_GAUGE_NAMES } from '../../src/telemetry/tenant-gauges.ts';
+import { TENANT_GAUGES } from '../../src/telemetry/tenant-gauges.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const PROMETHEUS = join(ROOT, 'observability/prometheus');
@@ -39,11 +39,11 @@ export function readPanelQueries(): PanelQuery[] {
 
 /** The names a scrape shows; a histogram has three. */
 export async function readMetricNames(): Promise<string[]> {
-  const metrics = await createMetrics().registry.getMetricsAsJSON();
-  const own = metrics.flatMap(({ name, type }) =>
-    String(type) === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
+  const text = await createMetrics().text();
+  const own = Array.from(text.matchAll(/^# TYPE (\w+) (\w+)$/gm), ([, name = '', type]) => ({ name, type })).flatMap(
+    ({ name, type }) => (type === 'histogram' ? [`${name}_bucket`, `${name}_sum`, `${name}_count`] : [name]),
   );
-  return [...own, ...TENANT_GAUGE_NAMES];
+  return [...own, ...Object.values(TENANT_GAUGES).map(({ name }) => name)];
 }
 
 /** The selectors in a query, with their labels: `runstate_held{reason="throttled"}`. */

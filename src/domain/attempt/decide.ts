@@ -38,6 +38,8 @@ const CONFLICT = 'graph-409';
 /** The dead-letter codes besides `graph-<status>`. */
 const EXPIRED = 'expired';
 const EXPIRED_UNCERTAIN = 'expired-uncertain';
+/** The dead-letter codes that are known without Graph. */
+export const DEAD_CODES: readonly string[] = [EXPIRED, EXPIRED_UNCERTAIN, CONFLICT];
 
 type DecisionInput = { outcome: Outcome; delivery: Delivery; chance: Chance; policy: Policy };
 
