@@ -4,7 +4,7 @@ import type { Message } from '../../domain/announcements/announcement.ts';
 import { retryDelayMs, TRIED_FOR_MS } from '../../domain/announcements/retry.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { ANNOUNCEMENT_QUEUE_NAME, type AnnouncementKeys } from '../redis/keys.ts';
-import { createWatchdog } from '../worker/watchdog.ts';
+import { createWatchdog } from '../jobs/watchdog.ts';
 import type { AnnouncementEvents } from './announcement-events.ts';
 
 /** What came of a request; the detail has no part of the address. */

@@ -99,6 +99,7 @@ export function createConsumer({ redis, jobs, events }: ConsumerParts): Consumer
   const locks = createLocks((...asked) => worker.extendJobLocks(...asked), LOCK_MS, events.redisTrouble);
   const watchdog = createWatchdog({
     countWaiting: () => (redis.status === 'ready' ? jobs.countWaiting() : Promise.resolve(0)),
+    hasRoom: () => true,
     countBegun: () => begun,
     onStarved: events.starved,
     clock: () => performance.now(),

@@ -4,6 +4,8 @@ import pTimeout from 'p-timeout';
 export type Watched = {
   /** Jobs that a worker could fetch now. */
   countWaiting: () => Promise<number>;
+  /** Whether this worker has room for another job. */
+  hasRoom: () => boolean;
   /** How many jobs this worker has started since it was created. */
   countBegun: () => number;
   /** Closes its connections and opens new ones. */
@@ -27,7 +29,7 @@ const GIVE_UP_AFTER_MS = 60_000;
 
 /**
  * Watches one worker. After an outage a wedged BullMQ worker still looks healthy (isRunning() is true, pings are
- * answered), so only progress counts: jobs are waiting, and none was started.
+ * answered), so only progress counts: jobs are waiting, there is room, and none was started.
  */
 export function createWatchdog(watched: Watched): Watchdog {
   let starvedSince: number | null = null;
@@ -37,7 +39,7 @@ export function createWatchdog(watched: Watched): Watchdog {
   async function look(): Promise<void> {
     const waiting = await pTimeout(watched.countWaiting(), { milliseconds: LOOK_EVERY_MS }).catch(() => null);
     // If Redis is unreachable, the worker is not at fault: a new one could not fetch either.
-    const starved = waiting !== null && waiting > 0 && watched.countBegun() === begun;
+    const starved = waiting !== null && waiting > 0 && watched.hasRoom() && watched.countBegun() === begun;
     begun = watched.countBegun();
     if (!starved) {
       starvedSince = null;

@@ -4,14 +4,16 @@ import { createWatchdog, type Watchdog } from '../../../src/queue/jobs/watchdog.
 
 let now: number;
 let waiting: number | 'redis is away';
+let room: boolean;
 let begun: number;
 let rebuilds: number;
 let watchdog: Watchdog;
 
 beforeEach(() => {
-  [now, waiting, begun, rebuilds] = [0, 5, 7, 0];
+  [now, waiting, room, begun, rebuilds] = [0, 5, true, 7, 0];
   watchdog = createWatchdog({
     countWaiting: () => (waiting === 'redis is away' ? Promise.reject(new Error('away')) : Promise.resolve(waiting)),
+    hasRoom: () => room,
     countBegun: () => begun,
     rebuild: () => {
       rebuilds += 1;
@@ -54,6 +56,7 @@ test('a worker that begins something · is not starved · and is watched from th
 
 test.each([
   ['nothing waits', () => (waiting = 0)],
+  ['the worker is full', () => (room = false)],
   ['Redis is away', () => (waiting = 'redis is away')],
 ])('%s · that is no starving · however long', async (_, arrange) => {
   arrange();
