@@ -9,6 +9,7 @@ import { OPERATOR_TOKEN } from '../../support/app.ts';
 import { runCli } from '../../support/cli.ts';
 import { GROUP_KEY } from '../../support/device.ts';
 import { startApi, startProcess, type TestProcess } from '../../support/process.ts';
+import { startReceiver, type Receiver } from '../../support/receiver.ts';
 import { documentedRules } from '../../support/redis-rights.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
 import { aRun } from '../../support/tenant.ts';
@@ -19,16 +20,19 @@ const DIAGNOSIS = ['+info', '+config|get'];
 
 let redis: TestRedis;
 let sandbox: Sandbox;
+let receiver: Receiver;
 let processes: TestProcess[];
 
 beforeEach(async () => {
   redis = await startTestRedis();
   sandbox = await createSandbox();
+  receiver = await startReceiver();
   processes = [];
 });
 afterEach(async () => {
   await Promise.all(processes.map((process) => process.close()));
   await sandbox.close();
+  await receiver.close();
   await redis.close();
 });
 
@@ -47,6 +51,7 @@ async function start(rules: readonly string[]) {
     UNCERTAIN_LOOK_AFTER_MS: '50',
     MAX_BACKLOG_BYTES: '1000000000',
     ...sandbox.environment(),
+    ...receiver.environment(),
   };
   const worker = startProcess('workers/main.ts', env);
   const { api, url } = await startApi(env);
@@ -107,6 +112,7 @@ async function useEverything(world: World): Promise<void> {
   sandbox.script('next create: 504 after the write');
   const created = await Promise.all([1, 2, 3].map((number) => accept(world, number, KNOWN)));
   const dead = await Promise.all([11, 12].map((number) => accept(world, number, UNKNOWN)));
+  await receiver.untilTaken('dead-letters.rising', 15_000);
   await accept(world, 1, KNOWN);
   await Promise.all(created.map((id, index) => untilStatus(world, index + 1, id, 'delivered')));
   await Promise.all(dead.map((id, index) => untilStatus(world, index + 11, id, 'dead')));
