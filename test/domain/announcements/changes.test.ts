@@ -109,10 +109,14 @@ describe('a hold', () => {
   test.each<[string, Partial<Hold>]>([
     ['whose detail or probes change', { detail: 'Graph said 403 again', probes: 4, since: NOW + 5 }],
     ['of another operation', { about: 'look' }],
-  ])('%s · is the same one', (_what, members) => {
-    expect(typesOf(look([stored({ holds: [hold()] }), NOW], [stored({ holds: [hold(members)] }), NOW + 9]))[1]).toEqual(
-      [],
+  ])('%s · is the same one · since its beginning', (_what, members) => {
+    const looks = look(
+      [stored({ holds: [hold()] }), NOW],
+      [stored({ holds: [hold(members)] }), NOW + 9],
+      [stored(), NOW + 10],
     );
+    expect(typesOf(looks)).toEqual([['hold.began forbidden'], [], ['hold.ended forbidden']]);
+    expect(looks[2]?.[0]?.since).toBe(NOW - 1000);
   });
 
   test('for another reason · is another one', () => {
