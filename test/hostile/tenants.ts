@@ -103,7 +103,7 @@ const KEY_IDS: readonly ((deviceId: string) => string)[] = [
   (id) => `__proto__/${id}`,
   (id) => `constructor/${id}`,
   () => 'contoso/',
-  () => 'contoso',
+  () => '/contoso',
 ];
 
 /** Key ids that name no tenant here, or none at all, signed with whichever key would be good. */
