@@ -1,11 +1,11 @@
 // A backlog over five configurations of which three are poison, before a stand-in for Graph that is not our sandbox: two flow on, nothing dies, and once it is well again everything is there once.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import type { Tenant } from '../src/queue/tenant.ts';
 import { startOtherGraph, TROUBLES } from './support/other-graph.ts';
 import { startProcess, type TestProcess } from './support/process.ts';
 import { startTestRedis, type TestRedis } from './support/redis.ts';
 import { aRun, openTestTenant } from './support/tenant.ts';
 import { until } from './support/until.ts';
+import type { OwnTenant } from './support/tenant.ts';
 
 const WRITES_PER_20S = 400;
 const OF_EACH = 160;
@@ -16,7 +16,7 @@ type Hold = { reason: string; hardwareConfigurationId?: string; deliveries?: num
 
 let graph: Awaited<ReturnType<typeof startOtherGraph>>;
 let redis: TestRedis;
-let queue: Tenant;
+let queue: OwnTenant;
 let worker: TestProcess;
 let api: TestProcess;
 let url: string;

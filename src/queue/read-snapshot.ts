@@ -47,5 +47,5 @@ export function createReadSnapshot({ redis, keys, waitingList, writesPer20s, clo
 
 function toParked(flat: readonly (string | number)[]): Parked {
   const entries = flat.flatMap((hold, index) => (index % 2 === 0 ? [[hold, Number(flat[index + 1])] as const] : []));
-  return Object.fromEntries(entries) as Parked;
+  return Object.fromEntries(entries);
 }

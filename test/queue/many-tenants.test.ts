@@ -25,7 +25,7 @@ test('tenants that are opened and closed · leave no listener on the connection'
       { ...config, id: `${DEFAULT_TENANT}-${opening}` },
       { redisTrouble: ignore, onBacklog: ignore },
     );
-    await tenant.close();
+    tenant.close();
   }
   expect(count()).toEqual(before);
   // More than a thousand tenants need, or Node would warn of a leak.

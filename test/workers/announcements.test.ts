@@ -1,18 +1,17 @@
 // An operator is told of a hold within 5 s, once, although two of three processes are killed in between.
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Tenant } from '../../src/queue/tenant.ts';
 import { startOtherGraph, TROUBLES } from '../support/other-graph.ts';
 import { startProcess, type TestProcess } from '../support/process.ts';
 import { startReceiver, verifySignature, type Receiver } from '../support/receiver.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
-import { aRun, openTestTenant } from '../support/tenant.ts';
+import { aRun, openTestTenant, type OwnTenant } from '../support/tenant.ts';
 import { until } from '../support/until.ts';
 
 const TOLD_WITHIN_MS = 5000;
 
 let graph: Awaited<ReturnType<typeof startOtherGraph>>;
 let redis: TestRedis;
-let queue: Tenant;
+let queue: OwnTenant;
 let receiver: Receiver;
 let workers: TestProcess[];
 

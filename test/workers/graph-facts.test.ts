@@ -2,20 +2,19 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { REFUSAL_REMEMBERED_MS } from '../../src/domain/operations/graph-facts.ts';
 import { statusSchema } from '../../src/http/response/response-schemas.ts';
-import type { Tenant } from '../../src/queue/tenant.ts';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { openGraphFacts } from '../../workers/graph-facts.ts';
 import { GROUP_KEY } from '../support/device.ts';
 import { startApi, startProcess, type TestProcess } from '../support/process.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
-import { aRun, openTestTenant } from '../support/tenant.ts';
+import { aRun, openTestTenant, type OwnTenant } from '../support/tenant.ts';
 import { until } from '../support/until.ts';
 
 const OPERATOR_TOKEN = 'operators-of-the-test-of-what-graph-takes';
 
 let redis: TestRedis;
 let sandbox: Sandbox;
-let queue: Tenant;
+let queue: OwnTenant;
 let opened: { close: () => unknown }[];
 beforeAll(async () => {
   redis = await startTestRedis();

@@ -1,10 +1,9 @@
 // A worker killed while a hold's probe is on its way: the next probe goes within a bounded time, and nothing is lost or created twice.
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import type { Tenant } from '../../src/queue/tenant.ts';
 import { startOtherGraph, TROUBLES, type Trouble } from '../support/other-graph.ts';
 import { startProcess, type TestProcess } from '../support/process.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
-import { aRun, openTestTenant } from '../support/tenant.ts';
+import { aRun, openTestTenant, type OwnTenant } from '../support/tenant.ts';
 import { until } from '../support/until.ts';
 
 const ATTEMPT_TIMEOUT_MS = 2000;
@@ -15,7 +14,7 @@ const OF_EACH = 6;
 
 let graph: Awaited<ReturnType<typeof startOtherGraph>>;
 let redis: TestRedis;
-let queue: Tenant;
+let queue: OwnTenant;
 const workers: TestProcess[] = [];
 
 beforeEach(async () => {

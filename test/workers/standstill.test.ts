@@ -3,11 +3,10 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
-import type { Tenant } from '../../src/queue/tenant.ts';
 import { createProxy, type Proxy } from '../chaos/proxy.ts';
 import { startProcess, type TestProcess } from '../support/process.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
-import { aRun, openTestTenant } from '../support/tenant.ts';
+import { aRun, openTestTenant, type OwnTenant } from '../support/tenant.ts';
 import { until } from '../support/until.ts';
 
 /** An attempt announced 10 s ago is not sent any more. */
@@ -19,7 +18,7 @@ let redis: TestRedis;
 let proxy: Proxy;
 let sandbox: Sandbox;
 let worker: TestProcess;
-let queue: Tenant;
+let queue: OwnTenant;
 let onAnnounced: (() => void) | null;
 
 /** Tells when the worker announces a create. */

@@ -1,10 +1,9 @@
 // The operator's commands against a bridge with several tenants: for all of them, or for the one that --tenant names.
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { deriveDeviceKey } from '../../../src/domain/submission/device-key.ts';
-import type { Tenant } from '../../../src/queue/tenant.ts';
 import { startTestBridge, type TestBridge } from '../../support/bridge.ts';
 import { runCli } from '../../support/cli.ts';
-import { openTestTenant, aRun } from '../../support/tenant.ts';
+import { openTestTenant, aRun, type OwnTenant } from '../../support/tenant.ts';
 import { createTenantsFile, type TenantsFile } from '../../support/tenants-file.ts';
 
 const OPERATOR_TOKEN = 'an-operator-token-of-32-characters-or-more';
@@ -13,7 +12,7 @@ const keyOf = (id: string) => Buffer.alloc(32, 1 + IDS.indexOf(id));
 
 let file: TenantsFile;
 let bridge: TestBridge;
-const tenants = new Map<string, Tenant>();
+const tenants = new Map<string, OwnTenant>();
 
 beforeAll(async () => {
   file = createTenantsFile();
@@ -28,7 +27,7 @@ afterAll(async () => {
   file.close();
 });
 
-function of(id: string): Tenant {
+function of(id: string): OwnTenant {
   const tenant = tenants.get(id);
   if (!tenant) throw new Error(`there is no tenant ${id}`);
   return tenant;

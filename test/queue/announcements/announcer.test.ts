@@ -11,11 +11,10 @@ import { createReporter } from '../../../src/queue/announcements/reporter.ts';
 import { connect, disconnect, type RedisConnection } from '../../../src/queue/redis/connection.ts';
 import { createAnnouncementKeys } from '../../../src/queue/redis/keys.ts';
 import { purgeTenant } from '../../../src/queue/redis/purge-tenant.ts';
-import type { Tenant } from '../../../src/queue/tenant.ts';
 import { failed, holdAll, judge, release } from '../../support/hold.ts';
 import { startReceiver, verifySignature, type Receiver } from '../../support/receiver.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { openTestTenant } from '../../support/tenant.ts';
+import { openTestTenant, type OwnTenant } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 const KEYS = createAnnouncementKeys('runstate');
@@ -23,7 +22,7 @@ const TOLD_WITHIN_MS = 5000;
 
 let redis: TestRedis;
 let receiver: Receiver;
-let tenant: Tenant;
+let tenant: OwnTenant;
 let connection: RedisConnection;
 let troubles: Error[];
 const announcers: (Announcer & { stop: () => Promise<void> })[] = [];

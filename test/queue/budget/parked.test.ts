@@ -5,11 +5,10 @@ import { FORGOTTEN_AFTER_MS, keyOfHold } from '../../../src/domain/hold/hold.ts'
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
 import { toSecret } from '../../../src/config/secret.ts';
 import type { Stored } from '../../../src/queue/store/record.ts';
-import type { Tenant } from '../../../src/queue/tenant.ts';
 import { asking, failed, judge, ONE, OTHER, works } from '../../support/hold.ts';
 import { startFreshRedis } from '../../support/fresh-redis.ts';
 import type { TestRedis } from '../../support/redis.ts';
-import { aRun, openTestTenant, POLICY } from '../../support/tenant.ts';
+import { aRun, openTestTenant, POLICY, type OwnTenant } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 import { removeJob, takeJob, waitingJobs, WAITING_JOBS } from '../../support/jobs.ts';
 
@@ -18,7 +17,7 @@ const HELD = keyOfHold('create', ONE);
 const SETTINGS = { writesPer20s: 100, holdProbeMs: 50, policy: { ...POLICY, attemptTimeoutMs: 600_000 } };
 
 let redis: TestRedis;
-let queue: Tenant;
+let queue: OwnTenant;
 
 startFreshRedis((started) => void (redis = started));
 beforeEach(async () => {

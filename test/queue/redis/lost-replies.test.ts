@@ -4,18 +4,17 @@ import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { begin } from '../../../src/domain/delivery.ts';
 import { createDeviceCounts } from '../../../src/queue/devices/device-counts.ts';
 import { openRevocations, type Revocations } from '../../../src/queue/devices/revocations.ts';
-import type { Tenant } from '../../../src/queue/tenant.ts';
 import { toSecret } from '../../../src/config/secret.ts';
 import { keyOfHold } from '../../../src/domain/hold/hold.ts';
 import { asking, failed, judge, notSent, ONE, works } from '../../support/hold.ts';
 import { createProxy, type Proxy } from '../../chaos/proxy.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';
-import { aRun, openTestTenant } from '../../support/tenant.ts';
+import { aRun, openTestTenant, type OwnTenant } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 let redis: TestRedis;
 let proxy: Proxy;
-let queue: Tenant;
+let queue: OwnTenant;
 let revocations: Revocations;
 /** From the next script on, replies are held back. */
 let isArmed = false;
