@@ -21,14 +21,16 @@ beforeEach(async () => {
     startTestRedis(),
     startReceiver(),
   ]);
-  queue = await openTestTenant(redis, { holdProbeMs: 200 });
+  queue = await openTestTenant(redis, { holdProbeMs: 500 });
   const env = {
     ...graph.environment(graph.port),
     ...receiver.environment(),
     REDIS_URL: redis.url,
     HOST: '127.0.0.1',
     WORKER_PORT: '0',
-    HOLD_PROBE_MS: '200',
+    // A probe that is lost with its process counts as lost after some seconds.
+    HOLD_PROBE_MS: '500',
+    ATTEMPT_TIMEOUT_MS: '2000',
   };
   workers = Array.from({ length: 3 }, () => startProcess('workers/main.ts', env));
   const isWorking = ({ lines }: TestProcess) => lines.some(({ msg }) => msg === 'working');
@@ -68,7 +70,7 @@ test('a hold whose finder is killed, and another process with it · is told by t
   // The killed process's own delivery comes back later: another one proves that creates work.
   graph.trouble(hardwareConfigurationId, null);
   await queue.deliveries.accept(aRun(2, { hardwareConfigurationId }), Date.now());
-  await receiver.untilTaken('hold.ended', 20_000);
+  await receiver.untilTaken('hold.ended', 30_000);
   expect(receiver.received.map(({ body }) => body.type)).toEqual(['hold.began', 'hold.ended']);
   for (const worker of workers) expect(worker.stdout()).not.toContain('not-for-logs');
-}, 60_000);
+}, 90_000);
