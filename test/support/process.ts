@@ -62,6 +62,10 @@ export function startProcess(main: string, env: Record<string, string>, ...args:
 /** Starts the API on a free port. @returns the process, and where it listens */
 export async function startApi(env: Record<string, string>): Promise<{ api: TestProcess; port: number; url: string }> {
   const api = startProcess('src/main.ts', { HOST: '127.0.0.1', PORT: '0', ...env });
-  const { port } = await api.line('listening');
+  // Nobody could close one that never listens.
+  const { port } = await api.line('listening').catch(async (error: unknown) => {
+    await api.close();
+    throw error;
+  });
   return { api, port: Number(port), url: `http://127.0.0.1:${Number(port)}` };
 }
