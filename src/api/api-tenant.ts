@@ -82,6 +82,7 @@ function toServed(tenant: AcceptingTenant, directory: Directory | null, ratePerM
     accept: revocations.whenKnown(tenant.accept),
     forecast,
     find: revocations.whenKnown(tenant.deliveries.find),
+    list: tenant.deliveries.list,
     deadLetters,
     revocations,
     forgetInDirectory: directory && directory.forget,

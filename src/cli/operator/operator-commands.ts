@@ -1,10 +1,14 @@
 // Registers the operator commands, which call a running bridge with the operator token.
 import type { Command } from 'commander';
 import { url, whole } from '../arguments.ts';
+import { Option } from 'commander';
+import { STATUSES } from '../../domain/delivery.ts';
 import type { DeadLettersFlags, ReplayFlags } from './dead-letters.ts';
+import type { DeliveriesFlags } from './deliveries.ts';
 import type { DeviceFlags } from './device.ts';
 import { EXIT } from '../exit.ts';
 import type { ExplainFlags } from './explain.ts';
+import type { IndexFlags } from './index-deliveries.ts';
 import { withOperatorErrors } from './operator.ts';
 import type { StatusFlags } from './status.ts';
 import type { ThrottleFlags } from './throttle.ts';
@@ -76,6 +80,30 @@ export function addOperatorCommands(program: Command): void {
       withOperatorErrors(async (deliveryId: string | undefined, flags: ReplayFlags) =>
         (await import('./dead-letters.ts')).replay(deliveryId, flags),
       ),
+    );
+
+  const deliveries = ofTheBridge(program.command('deliveries'))
+    .description('list deliveries by device or status, newest first')
+    .option('--device <id>', 'only this device’s')
+    .addOption(new Option('--status <status>', 'only those with this status').choices(STATUSES))
+    .option('--configuration <guid>', 'of those only this hardwareConfigurationId')
+    .option('--after <instant>', 'accepted at this instant or later, such as 2026-11-23T10:00:00Z')
+    .option('--before <instant>', 'accepted earlier than this instant')
+    .option('--limit <n>', 'how many at most; without it 50, in an export all', whole(1, 1_000_000))
+    .addOption(new Option('--format <format>', 'an export, as the bridge streams it').choices(['csv', 'ndjson']))
+    .option('--json', 'for scripts')
+    .action(
+      withOperatorErrors(async (flags: DeliveriesFlags) => (await import('./deliveries.ts')).listDeliveries(flags)),
+    );
+
+  deliveries
+    .command('index')
+    .description(
+      'add what an earlier version stored to the index, beside live traffic; needs the service’s environment',
+    )
+    .option('--tenant <id>', 'only this tenant')
+    .action(
+      withOperatorErrors(async (flags: IndexFlags) => (await import('./index-deliveries.ts')).indexDeliveries(flags)),
     );
 
   const throttle = program.command('throttle').description('Graph’s “not before”, which stops every worker');

@@ -1,4 +1,6 @@
 // Calls the bridge's operator routes: address, token, and a checked response or a clear error.
+import { Readable } from 'node:stream';
+import type { ReadableStream } from 'node:stream/web';
 import { z } from 'zod';
 import { problemSchema } from '../../http/response/response-schemas.ts';
 import { isLater } from '../../device/outcome.ts';
@@ -59,12 +61,29 @@ export function routeOf(base: string, path: string): URL {
  * @throws OperatorError with the exit code: 64 no token, 65 refused, 69 not the bridge, 75 unreachable or unavailable
  */
 export async function operate<T>(flags: OperatorFlags, path: string, options: CallOptions<T>): Promise<T> {
-  const token = process.env['OPERATOR_TOKEN'];
-  if (token === undefined || token === '') throw new OperatorError('OPERATOR_TOKEN is not set', EXIT.usage);
   return callBridge(flags, ofTenant(path, flags.tenant), {
     ...options,
-    headers: { Authorization: `Bearer ${token}` },
+    headers: { Authorization: `Bearer ${readToken()}` },
   });
+}
+
+function readToken(): string {
+  const token = process.env['OPERATOR_TOKEN'];
+  if (token === undefined || token === '') throw new OperatorError('OPERATOR_TOKEN is not set', EXIT.usage);
+  return token;
+}
+
+/**
+ * The body of an operators' route as it arrives, however long it is.
+ * @throws OperatorError as `operate` does
+ */
+export async function callForStream(flags: OperatorFlags, path: string, mediaType: string): Promise<Readable> {
+  const url = routeOf(flags.url, ofTenant(path, flags.tenant));
+  const headers = { Authorization: `Bearer ${readToken()}`, Accept: mediaType };
+  const response = await fetch(url, { headers, redirect: 'manual' }).catch(unreachable(flags.url));
+  const isIt = response.ok && response.headers.get('content-type')?.startsWith(mediaType) === true;
+  if (isIt && response.body) return Readable.fromWeb(response.body as ReadableStream<Uint8Array>);
+  throw await toRefusal(flags.url, response);
 }
 
 function ofTenant(path: string, tenant: string | undefined): string {
@@ -79,28 +98,33 @@ function ofTenant(path: string, tenant: string | undefined): string {
  */
 export async function callBridge<T>({ url }: OperatorFlags, path: string, options: CallOptions<T>): Promise<T> {
   const { schema, body, headers, withinMs = ANSWER_WITHIN_MS, alsoWith = [] } = options;
-  const unreachable = (error: unknown): never => {
-    const reason = reasonOf(error);
-    throw new OperatorError(`${url} is not reachable: ${reason}`, EXIT.later, { reason });
-  };
   const response = await fetch(routeOf(url, path), {
     method: body ? 'POST' : 'GET',
     headers: { ...headers, ...(body && { 'Content-Type': 'application/json' }) },
     ...(body && { body: JSON.stringify(body) }),
     redirect: 'manual',
     signal: AbortSignal.timeout(withinMs),
-  }).catch(unreachable);
-  const json = parseJson(await readText(response, MOST_CHARACTERS).catch(unreachable));
+  }).catch(unreachable(url));
+  const json = parseJson(await readText(response, MOST_CHARACTERS).catch(unreachable(url)));
   if (response.ok || alsoWith.includes(response.status)) {
     const checked = schema.safeParse(json);
     // Returned unparsed: members unknown to this version are kept for the reader.
     if (checked.success) return json as T;
     if (response.ok) throw notTheBridge(url, response, json === undefined ? null : checked.error);
   }
+  throw toError(url, response, json);
+}
+
+async function toRefusal(url: string, response: Response): Promise<OperatorError> {
+  const text = await readText(response, MOST_CHARACTERS).catch(unreachable(url));
+  return toError(url, response, parseJson(text));
+}
+
+function toError(url: string, response: Response, json: unknown): OperatorError {
   const refusal = refusalSchema.safeParse(json);
   if (refusal.success) {
     const { code, detail } = refusal.data;
-    throw new OperatorError(
+    return new OperatorError(
       `refused: ${response.status} ${code} ${detail}`.trim(),
       isLater(response.status) ? EXIT.later : EXIT.refused,
       { httpStatus: response.status },
@@ -108,10 +132,17 @@ export async function callBridge<T>({ url }: OperatorFlags, path: string, option
   }
   if (isLater(response.status)) {
     const reason = `answers ${response.status}, and not in the bridge’s words`;
-    throw new OperatorError(`${url} ${reason}`, EXIT.later, { reason });
+    return new OperatorError(`${url} ${reason}`, EXIT.later, { reason });
   }
-  throw notTheBridge(url, response, null);
+  return notTheBridge(url, response, null);
 }
+
+const unreachable =
+  (url: string) =>
+  (error: unknown): never => {
+    const reason = reasonOf(error);
+    throw new OperatorError(`${url} is not reachable: ${reason}`, EXIT.later, { reason });
+  };
 
 function notTheBridge(url: string, { status, headers }: Response, error: z.ZodError | null): OperatorError {
   const [issue] = error?.issues ?? [];

@@ -4,6 +4,7 @@ import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-opena
 import { deviceIdSchema } from '../../domain/submission/run-result.ts';
 import {
   deadLettersSchema,
+  deliveryListSchema,
   forgottenSchema,
   purgedSchema,
   replayedSchema,
@@ -12,8 +13,9 @@ import {
   statusSchema,
   throttleEndSchema,
 } from '../response/response-schemas.ts';
-import { answers, answersText, refusals } from './responses.ts';
+import { alsoAs, answers, answersText, refusals } from './responses.ts';
 import * as examples from './examples.ts';
+import { listQuerySchema } from '../routes/delivery-list.ts';
 import { querySchema, selectionSchema } from '../routes/operators.ts';
 import { tenantQuerySchema } from '../tenants/tenant-of.ts';
 
@@ -51,6 +53,30 @@ export const operatorPaths: ZodOpenApiPathsObject = {
       responses: {
         200: answers({ description: 'As it is now.', schema: statusSchema, example: examples.status }),
         ...refusals(always),
+      },
+    },
+  },
+  '/v1/deliveries': {
+    get: {
+      ...operators,
+      operationId: 'listDeliveries',
+      summary: 'Deliveries of a device or with a status, newest first',
+      description:
+        'At least one of `deviceId` and `status` is needed. With `Accept: text/csv` or `application/x-ndjson` the answer is a stream of all that match, or of `limit`.',
+      requestParams: { query: listQuerySchema },
+      responses: {
+        200: alsoAs(
+          answers({
+            description: 'A page.',
+            schema: deliveryListSchema,
+            example: { deliveries: [examples.delivered], nextCursor: null },
+          }),
+          {
+            'text/csv': 'A line of names, and one for each delivery. No cell begins as a formula does.',
+            'application/x-ndjson': 'One delivery a line.',
+          },
+        ),
+        ...refusals(['invalid-request', ...always]),
       },
     },
   },

@@ -38,6 +38,15 @@ export function answers<T>({ description, schema, example, headers = {} }: JsonR
   return { description, headers: always.extend(headers), content: { 'application/json': { schema, example } } };
 }
 
+/** The same response in other media types, each with what its text is. */
+export function alsoAs(
+  response: ZodOpenApiResponseObject,
+  texts: Readonly<Record<string, string>>,
+): ZodOpenApiResponseObject {
+  const others = Object.entries(texts).map(([mediaType, what]) => [mediaType, { schema: z.string().describe(what) }]);
+  return { ...response, content: { ...response.content, ...(Object.fromEntries(others) as typeof response.content) } };
+}
+
 /** A response that is not JSON. */
 export function answersText(description: string, mediaType: string): ZodOpenApiResponseObject {
   return { description, headers: always, content: { [mediaType]: { schema: z.string() } } };

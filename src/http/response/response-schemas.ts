@@ -81,6 +81,14 @@ export const deadLettersSchema = z
   .object({ deadLetters: z.array(deliverySchema), nextCursor: z.string().nullable() })
   .meta({ id: 'DeadLetters', description: 'A page of dead letters, newest first; `nextCursor` is null on the last.' });
 
+export const deliveryListSchema = z
+  .object({ deliveries: z.array(deliverySchema), nextCursor: z.string().nullable() })
+  .meta({
+    id: 'Deliveries',
+    description:
+      'A page of deliveries, newest first; `nextCursor` is null on the last. A page may have fewer than `limit` although more follow.',
+  });
+
 export const replayedSchema = z.object({ matched: count, replayed: count }).meta({ id: 'Replayed' });
 export const purgedSchema = z.object({ matched: count, purged: count }).meta({ id: 'Purged' });
 
@@ -227,6 +235,7 @@ export const batchSchema = z
 export type BatchAnswer = z.infer<typeof batchSchema>;
 export type Receipt = z.infer<typeof receiptSchema>;
 export type DeliveryView = z.infer<typeof deliverySchema>;
+export type DeliveryListView = z.infer<typeof deliveryListSchema>;
 export type Status = z.infer<typeof statusSchema>;
 export type Check = z.infer<typeof checkSchema>;
 export type Replayed = z.infer<typeof replayedSchema>;

@@ -26,13 +26,16 @@ const MAX_LIMIT = 500;
 
 const isLimit = (text: string) => /^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_LIMIT;
 
+/** How many a page has at most. */
+export const limitSchema = z
+  .string()
+  .refine(isLimit, `must be a whole number from 1 to ${MAX_LIMIT}`)
+  .transform(Number)
+  .default(DEFAULT_LIMIT)
+  .meta({ type: 'integer', minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT });
+
 export const querySchema = deadLetterFilterSchema.extend({
-  limit: z
-    .string()
-    .refine(isLimit, `must be a whole number from 1 to ${MAX_LIMIT}`)
-    .transform(Number)
-    .default(DEFAULT_LIMIT)
-    .meta({ type: 'integer', minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT }),
+  limit: limitSchema,
   cursor: z
     .string()
     .max(256)

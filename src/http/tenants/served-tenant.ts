@@ -1,5 +1,6 @@
 // What the routes ask of a tenant. The API opens tenants; routes know no other way to one.
 import type { Delivery } from '../../domain/delivery.ts';
+import type { DeliveryFilter, DeliveryPage, ListedAt } from '../../domain/operations/delivery-list.ts';
 import type { DeadLetterFilter } from '../../domain/operations/dead-letter.ts';
 import type { Said } from '../../domain/submission/fingerprinted-text.ts';
 import type { RunResult } from '../../domain/submission/run-result.ts';
@@ -45,6 +46,8 @@ export type ServedTenant = {
   /** When a delivery will be created at the current budget; null if unknown or ended. */
   forecast: (delivery: Delivery, ahead: number | null) => number | null;
   find: (id: string) => Promise<Delivery | null>;
+  /** @param after null for the first page */
+  list: (filter: DeliveryFilter, limit: number, after: ListedAt | null) => Promise<DeliveryPage>;
   deadLetters: DeadLetters;
   revocations: {
     isRevoked: (deviceId: string) => boolean;

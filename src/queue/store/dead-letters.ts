@@ -87,7 +87,8 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
     return done;
   }
 
-  const purge = async (id: string) => (await purgeScript([keys.delivery(id), keys.dead, keys.counts], [id])) === 1;
+  const purge = async (id: string) =>
+    (await purgeScript([keys.delivery(id), keys.dead, keys.counts], [id, keys.root])) === 1;
 
   return {
     list: async (filter, limit, cursor) => {

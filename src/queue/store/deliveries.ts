@@ -1,22 +1,25 @@
-// The deliveries of one tenant: acceptance, waiting list, records and search.
+// The deliveries of one tenant: acceptance, waiting list, records and index.
 import { LONGEST_PROBE_INTERVAL } from '../../domain/hold/judge.ts';
 import { toPerSecond } from '../../domain/pace/per-window.ts';
 import type { Policy } from '../../domain/attempt/retry-policy.ts';
 import { createAcceptance, type Accept, type AcceptanceSettings } from './acceptance.ts';
+import { createDeliveryIndex, type DeliveryIndex } from '../index/delivery-index.ts';
+import { rebuildIndex, type Rebuilt } from '../index/rebuild.ts';
 import type { Fingerprints } from './fingerprints.ts';
 import type { TenantJobs } from '../jobs/job-queue.ts';
 import type { Keys } from '../redis/keys.ts';
 import { createWaitingList, type WaitingList } from './waiting-list.ts';
 import { createRecords, type Records, type RecordSettings } from './records.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import { createSearch, type Search } from './search.ts';
 import type { PayloadCipher } from './payload-cipher.ts';
 
 export type Deliveries = Records &
+  Pick<DeliveryIndex, 'list' | 'search' | 'sweepIndex'> &
   Pick<WaitingList, 'promote' | 'enqueueIfDue' | 'sweep' | 'putOff' | 'waitMs' | 'park'> & {
     /** Stores a run result once; it is promoted when its turn comes. */
     accept: Accept;
-    search: Search;
+    /** Adds what an earlier version stored to the index. @param onProgress how many are done, of how many */
+    rebuildIndex: (onProgress: (done: number, all: number) => void) => Promise<Rebuilt>;
     /** For scripts on the waiting list. */
     waitingList: Pick<WaitingList, 'keys' | 'args'>;
   };
@@ -27,6 +30,9 @@ export type DeliverySettings = AcceptanceSettings &
 /** Promote two seconds of budget ahead; this bounds how long a higher-ranked newcomer waits. */
 const TAKEN_AHEAD_S = 2;
 const TAKEN_AHEAD = { least: 10, most: 1000 };
+
+/** A few records that are gone may stay in the index for so long: lists pass over them. */
+const INDEX_SWEPT_EVERY_MS = 60_000;
 
 export type DeliveriesParts = {
   redis: RedisConnection;
@@ -46,6 +52,8 @@ export function createDeliveries(parts: DeliveriesParts): Deliveries {
   const probeLostMs = settings.policy.attemptTimeoutMs + settings.holdProbeMs * LONGEST_PROBE_INTERVAL;
   const waitingList = createWaitingList({ redis, jobs, keys, window, probeLostMs });
   const records = createRecords({ ...parts, waitingList });
+  const index = createDeliveryIndex({ redis, keys, records });
+  const sweepIndex = every(INDEX_SWEPT_EVERY_MS, index.sweepIndex);
   // If this fails, the worker notices before creating the older one.
   const onSuperseded = (older: string, newer: string) =>
     void records.replace(older, newer, clock()).catch(() => undefined);
@@ -53,12 +61,28 @@ export function createDeliveries(parts: DeliveriesParts): Deliveries {
     ...records,
     promote: waitingList.promote,
     enqueueIfDue: waitingList.enqueueIfDue,
-    sweep: waitingList.sweep,
+    sweep: async (now) => {
+      await sweepIndex();
+      return waitingList.sweep(now);
+    },
     putOff: waitingList.putOff,
     waitMs: waitingList.waitMs,
     park: waitingList.park,
     waitingList,
     accept: createAcceptance({ ...parts, waitingList, onSuperseded }),
-    search: createSearch(redis, keys, records),
+    list: index.list,
+    search: index.search,
+    sweepIndex: index.sweepIndex,
+    rebuildIndex: (onProgress) => rebuildIndex({ ...parts, records }, onProgress),
+  };
+}
+
+/** Skips calls that come sooner after one than this. */
+function every(ms: number, act: () => Promise<void>): () => Promise<void> {
+  let lastAt = -Infinity;
+  return async () => {
+    if (performance.now() - lastAt < ms) return;
+    lastAt = performance.now();
+    await act();
   };
 }

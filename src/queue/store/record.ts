@@ -148,6 +148,12 @@ export function fingerprintOf(record: string): string {
   return record.slice(0, HEADER_BYTES).split(' ')[5] ?? '';
 }
 
+/** The key of its configuration, from a record's header; '' in those of the first versions. */
+export function configurationOf(record: string): string {
+  const [header = ''] = record.slice(0, HEADER_BYTES).split('\n', 1);
+  return header.split(' ')[8] ?? '';
+}
+
 /** Compared by searches instead of a device or run id; reveals nothing about the id to readers of Redis. */
 export function searchHash(text: string): string {
   return hash('sha256', text, 'base64url').slice(0, 6);

@@ -27,6 +27,8 @@ type Change = {
 
 export type Records = {
   find: (id: string) => Promise<Delivery | null>;
+  /** In the order of the ids; null for one that is gone or sealed with an unknown key. */
+  findAll: (ids: readonly string[]) => Promise<(Delivery | null)[]>;
   load: (id: string) => Promise<Stored | null>;
   save: (stored: Stored, next: Delivery, change: Change) => Promise<Saved>;
   /** Supersedes the older of two by the newer, unless the older may already be in Graph. */
@@ -131,11 +133,15 @@ export function createRecords({ redis, waitingList, keys, tenantId, cipher, sett
     }
   }
 
-  async function latest(limit: number): Promise<Delivery[]> {
-    const ids = await redis.lrange(keys.ended, 0, limit - 1);
+  async function findAll(ids: readonly string[]): Promise<(Delivery | null)[]> {
     if (ids.length === 0) return [];
     const records = await redis.mget(ids.map(keys.delivery));
-    const ended = ids.flatMap((id, index) => parseReadable(id, records[index] ?? null)?.delivery ?? []);
+    return ids.map((id, index) => parseReadable(id, records[index] ?? null)?.delivery ?? null);
+  }
+
+  async function latest(limit: number): Promise<Delivery[]> {
+    const ids = await redis.lrange(keys.ended, 0, limit - 1);
+    const ended = (await findAll(ids)).filter((delivery) => delivery !== null);
     // One that came back may have ended twice, or may not have ended again yet.
     return ended.filter(({ id, status }, index) => isTerminal(status) && ids.indexOf(id) === index);
   }
@@ -144,6 +150,7 @@ export function createRecords({ redis, waitingList, keys, tenantId, cipher, sett
     load,
     save,
     latest,
+    findAll,
     find: async (id) => (await load(id))?.delivery ?? null,
     replace: async (older, newer, now) => {
       const stored = await load(older);

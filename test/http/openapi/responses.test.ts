@@ -228,6 +228,8 @@ const PROVOCATIONS: Record<string, () => Promise<Answer>> = {
   'findDelivery 503 overloaded': () => whileBusy(() => find({}, 'busy')),
   'findDelivery 503 queue-unavailable': () => find({}, 'away'),
   ...ofOperators('readStatus', (to, headers) => operate('/v1/status', to, headers)),
+  ...ofOperators('listDeliveries', (to, headers) => operate('/v1/deliveries?status=dead', to, headers)),
+  'listDeliveries 422 invalid-request': () => operate('/v1/deliveries'),
   ...ofOperators('listDeadLetters', (to, headers) => operate('/v1/dead-letters', to, headers)),
   'listDeadLetters 422 invalid-request': () => operate('/v1/dead-letters?limit=501'),
   ...ofSelections('replayDeadLetters', '/v1/dead-letters/replay'),

@@ -5,7 +5,7 @@ import { CONSTANT_NAMES } from '../../../src/queue/lua/constants.ts';
 import { SCRIPT_NAMES, scriptText } from '../../../src/queue/redis/script.ts';
 
 /** What Redis gives a script: its own objects, and the part of Lua's library that we use. */
-const GLOBALS = ['KEYS', 'ARGV', 'redis', 'cjson', 'cmsgpack', 'math', 'string', 'table'].concat([
+const GLOBALS = ['KEYS', 'ARGV', 'redis', 'cjson', 'cmsgpack', 'math', 'string', 'struct', 'table'].concat([
   'ipairs',
   'next',
   'pairs',

@@ -22,11 +22,13 @@
 --- @include "waiting-list/promote"
 --- @include "supersession/results"
 --- @include "supersession/join"
+--- @include "index/add-row"
 
 local ARGS_EACH = 8
 
 local entries = tonumber(ARGV[OWN_ARGS + 1])
 local answers, joined, joinedBytes, accepted, known = {}, {}, 0, 0, {}
+local filling = readFilling('ix:new')
 local position = {}
 for rank = 0, RANK_COUNT - 1 do
   position[rank], joined[rank] = tonumber(redis.call('HGET', COUNTS, 'joined:' .. rank) or 0), {}
@@ -47,12 +49,14 @@ for entry = 1, entries do
   rank = tonumber(rank)
   local key = ROOT .. ':' .. id
   local nextPosition = position[rank] + 1
-  local fields = {0, QUEUED, at, rank, nextPosition, identity, configuration}
+  local chunk = chunkFor(filling, tonumber(at))
+  local fields = {0, QUEUED, at, rank, nextPosition, withPlace(identity, chunk, filling.rows), configuration}
   local record = table.concat(fields, ' ') .. '\n' .. body
   if redis.call('SET', key, record, 'NX') then
     position[rank] = nextPosition
     joined[rank][#joined[rank] + 1] = id
     accepted, joinedBytes = accepted + 1, joinedBytes + #record
+    addRow(filling, id, at, identity, QUEUED, configuration)
     answers[entry] = nextPosition
     if supersessionKey ~= '' then
       local older, newer = compare(ROOT .. ':c:' .. supersessionKey, instant, id)
@@ -61,10 +65,11 @@ for entry = 1, entries do
   else
     local found = redis.call('GET', key)
     local _, _, _, _, _, foundIdentity = parseHeader(found)
-    answers[entry] = {foundIdentity == identity and 'duplicate' or 'other', found}
+    answers[entry] = {withoutPlace(foundIdentity) == identity and 'duplicate' or 'other', found}
     known[#known + 1] = entry
   end
 end
+saveFilling(filling)
 if accepted > 0 then
   for rank = 0, RANK_COUNT - 1 do
     if #joined[rank] > 0 then

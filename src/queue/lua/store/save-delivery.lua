@@ -1,6 +1,6 @@
 --[[
   Saves the next state of a delivery unless it was changed since it was read, with all that follows from its status:
-  counts, waiting lists, dead letters, and the other results of its device and configuration.
+  counts, waiting lists, dead letters, index, and the other results of its device and configuration.
 
   KEYS[1..11]  the waiting list's, see includes/waiting-list/keys.lua
   KEYS[12]     the delivery's record
@@ -29,6 +29,7 @@
 --- @include "supersession/results"
 --- @include "supersession/join"
 --- @include "supersession/ended"
+--- @include "index/change-status"
 
 -- How many of the deliveries that ended are remembered by id.
 local ENDED_REMEMBERED = 100
@@ -85,6 +86,7 @@ end
 if not isNewStatus then return 'saved' end
 redis.call('HINCRBY', COUNTS, STATUS_NAMES[from], -1)
 redis.call('HINCRBY', COUNTS, STATUS_NAMES[to], 1)
+changeStatus(identity, id, to)
 if isOpen(to) then return 'saved' end
 leave(id, configuration)
 redis.call('LPUSH', ENDED, id)

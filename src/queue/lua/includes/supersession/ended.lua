@@ -4,6 +4,7 @@
 --- @include "record-header"
 --- @include "waiting-list/keys"
 --- @include "supersession/results"
+--- @include "index/change-status"
 
 -- How many superseded deliveries keep their run result: each returns to its waiting list if all newer ones die.
 local KEPT_WHOLE = 8
@@ -59,6 +60,7 @@ local function comeBack(id)
   redis.call('RPUSH', waitingList(rank), id)
   redis.call('HINCRBY', COUNTS, 'superseded', -1)
   redis.call('HINCRBY', COUNTS, 'queued', 1)
+  changeStatus(identity, id, QUEUED)
 end
 
 -- The newest that is left takes the place of one that died, and comes back if it was superseded. Returns its id.
