@@ -136,7 +136,7 @@ async function time(what: string, act: () => Promise<unknown>): Promise<void> {
 async function weigh(count: number): Promise<void> {
   const { redis, keys } = tenant;
   const before = await usedMemory(tenant);
-  let [cursor, references] = ['0', 0];
+  let cursor = '0';
   do {
     const [next, found] = await redis.scan(cursor, 'MATCH', `${keys.root}:ix:*`, 'COUNT', 1000);
     cursor = next;
@@ -144,7 +144,7 @@ async function weigh(count: number): Promise<void> {
   } while (cursor !== '0');
   const [first] = (await tenant.deliveries.list({ status: 'dead' }, 1, null)).deliveries;
   if (first) throw new Error('the index was not removed');
-  references = (await redis.hget(keys.counts, 'ix:last'))?.length ?? 0;
+  const references = (await redis.hget(keys.counts, 'ix:last'))?.length ?? 0;
   const bytes = (before - (await usedMemory(tenant))) / count;
   say(`The index takes ${bytes.toFixed(1)} bytes a delivery, and ${references + 1} in its record.`);
 }

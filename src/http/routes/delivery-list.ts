@@ -44,7 +44,7 @@ export const listQuerySchema = membersSchema.refine(
 );
 
 /** The forms of the list besides JSON: media type, what comes first, and a delivery's line. */
-export const EXPORTS = {
+const EXPORTS = {
   'text/csv': { head: CSV_HEAD, toLine: toCsvLine },
   'application/x-ndjson': {
     head: '',

@@ -66,7 +66,7 @@ async function end(deviceId: string, number: number, toEnd: (delivery: Delivery)
   await world.tenant.deliveries.save(stored, toEnd(stored.delivery), { now: T });
 }
 
-const list = (query: Record<string, string>, accepts = 'application/json') =>
+const list = (query: object, accepts = 'application/json') =>
   request(world.app)
     .get('/v1/deliveries')
     .query(query)
@@ -77,10 +77,10 @@ const runs = ({ deliveries }: DeliveryListView) => deliveries.map(({ runId }) =>
 
 describe('a list', () => {
   test('of a device · is the newest first · whole deliveries with their tenant', async () => {
-    const { status, body, headers } = await list({ deviceId: 'LAPTOP-1', limit: '3' });
-    expect(status).toBe(200);
-    expect(headers['vary']).toContain('Accept');
-    const page = body as DeliveryListView;
+    const answer = await list({ deviceId: 'LAPTOP-1', limit: '3' });
+    expect(answer.status).toBe(200);
+    expect(answer.headers['vary']).toContain('Accept');
+    const page = answer.body as DeliveryListView;
     expect(runs(page)).toEqual(['run-6', 'run-5', 'run-4']);
     expect(page.deliveries[1]).toMatchObject({
       deviceId: 'LAPTOP-1',
@@ -121,8 +121,8 @@ describe('a list', () => {
     ],
     ['a device nobody knows', { deviceId: 'LAPTOP-9' }, []],
   ])('by %s · has what matches · and nothing else', async (_what, query, expected) => {
-    const { body } = await list(query as Record<string, string>);
-    expect(runs(body as DeliveryListView)).toEqual(expected);
+    const answer = await list(query);
+    expect(runs(answer.body as DeliveryListView)).toEqual(expected);
   });
 
   test.each([
@@ -132,9 +132,9 @@ describe('a list', () => {
     ['a limit of 0', { status: 'dead', limit: '0' }, '/limit'],
     ['another list’s cursor', { status: 'dead', cursor: 'WzEsImQxIl0' }, '/cursor'],
   ])('%s · is refused · by the name of the member', async (_what, query, pointer) => {
-    const { status, body } = await list(query as Record<string, string>);
-    expect(status).toBe(422);
-    expect(body).toMatchObject({ code: 'invalid-request', errors: [{ pointer }] });
+    const answer = await list(query);
+    expect(answer.status).toBe(422);
+    expect(answer.body).toMatchObject({ code: 'invalid-request', errors: [{ pointer }] });
   });
 
   test('without the operator token · is refused · and other methods are not allowed', async () => {
@@ -209,11 +209,8 @@ describe('several tenants', () => {
   });
 
   const listOf = async (query: Record<string, string>) => {
-    const { body } = await request(api.app)
-      .get('/v1/deliveries')
-      .query(query)
-      .set('Authorization', `Bearer ${OPERATOR_TOKEN}`);
-    return body as DeliveryListView;
+    const asked = request(api.app).get('/v1/deliveries').query(query);
+    return (await asked.set('Authorization', `Bearer ${OPERATOR_TOKEN}`)).body as DeliveryListView;
   };
   const named = ({ deliveries }: DeliveryListView) => deliveries.map(({ tenant, runId }) => `${tenant} ${runId}`);
 

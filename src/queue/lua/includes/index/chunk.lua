@@ -41,8 +41,9 @@ local function withoutPlace(identity) return (string.gsub(identity, '%.%x+%.%x+$
 
 -- Two bytes of a hash: keys of similar configuration ids are similar.
 local function configurationTag(configuration)
-  local digest = redis.sha1hex(configuration)
-  return string.char(tonumber(string.sub(digest, 1, 2), 16), tonumber(string.sub(digest, 3, 4), 16))
+  local digest = 0
+  for at = 1, #configuration do digest = (digest * 31 + string.byte(configuration, at)) % 65521 end
+  return struct.pack('>I2', digest * 40503 % 65536)
 end
 
 local function packHead(earliest, latest, room) return struct.pack('>I6I6I2', earliest, latest, room) end

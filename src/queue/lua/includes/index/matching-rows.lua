@@ -22,6 +22,7 @@ local function rowsWithStatus(number, status, tag)
   if #columns < HEAD_BYTES then return matching end
   local earliest, _, room, rowsAt = parseHead(columns)
   local marksAt = HEAD_BYTES + room
+  if tag and not string.find(columns, tag, marksAt + 1, true) then return matching end
   if tag then
     local column = {at = marksAt, untilAt = rowsAt, width = MARK_BYTES, offset = 0}
     eachInColumn(columns, column, tag, function(row)
