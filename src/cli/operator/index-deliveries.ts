@@ -25,12 +25,12 @@ export async function indexDeliveries({ tenant: only }: IndexFlags): Promise<voi
   try {
     if (redis.connection.status !== 'ready') throw new OperatorError('Redis does not answer', EXIT.later);
     for (const settings of tenants) {
-      const tenant = await openTenant(redis, settings, { redisTrouble: ignore });
+      const tenant = await openTenant(redis, settings, {});
       try {
         const { records, added } = await tenant.deliveries.rebuildIndex(createProgress(settings.id));
         print(`${settings.id}: ${records} deliveries, of which ${added} were added to the index`);
       } finally {
-        await tenant.close();
+        tenant.close();
       }
     }
   } finally {

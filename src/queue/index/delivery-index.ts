@@ -27,8 +27,8 @@ const EXAMINED_AT_MOST = 5000;
 const CALLS_AT_MOST = 200;
 const FOUND_AT_MOST = 50;
 const CHUNKS_PER_CALL = 300;
-/** A chunk takes about a third of a millisecond. */
-const SWEEP = { chunks: 3, hashes: 64, calls: 100 };
+/** A chunk takes about a third of a millisecond; the hashes of devices are all looked through in about ten sweeps. */
+const SWEEP = { chunks: 3, hashes: 820, calls: 1000 };
 
 export type DeliveryIndexParts = {
   redis: RedisConnection;
@@ -88,9 +88,11 @@ export function createDeliveryIndex({ redis, keys, records }: DeliveryIndexParts
       return { deliveries: distinct.slice(0, FOUND_AT_MOST), complete };
     },
     sweepIndex: async () => {
+      let hashes = SWEEP.hashes;
       for (let calls = 0; calls < SWEEP.calls; calls += 1) {
-        const due = await sweepScript([keys.counts], [keys.root, SWEEP.chunks, calls === 0 ? SWEEP.hashes : 0]);
-        if (Number(due) < SWEEP.chunks) return;
+        const [due, looked] = (await sweepScript([keys.counts], [keys.root, SWEEP.chunks, hashes])) as [number, number];
+        hashes -= looked;
+        if (due < SWEEP.chunks && hashes === 0) return;
       }
     },
   };

@@ -20,6 +20,8 @@ export type Deliveries = Records &
     accept: Accept;
     /** Adds what an earlier version stored to the index. @param onProgress how many are done, of how many */
     rebuildIndex: (onProgress: (done: number, all: number) => void) => Promise<Rebuilt>;
+    /** Sweeps the index if that was not done for a while. */
+    tidyIndex: () => Promise<void>;
     /** For scripts on the waiting list. */
     waitingList: Pick<WaitingList, 'keys' | 'args'>;
   };
@@ -32,7 +34,7 @@ const TAKEN_AHEAD_S = 2;
 const TAKEN_AHEAD = { least: 10, most: 1000 };
 
 /** A few records that are gone may stay in the index for so long: lists pass over them. */
-const INDEX_SWEPT_EVERY_MS = 60_000;
+const INDEX_TIDIED_EVERY_MS = 600_000;
 
 export type DeliveriesParts = {
   redis: RedisConnection;
@@ -53,7 +55,6 @@ export function createDeliveries(parts: DeliveriesParts): Deliveries {
   const waitingList = createWaitingList({ redis, jobs, keys, window, probeLostMs });
   const records = createRecords({ ...parts, waitingList });
   const index = createDeliveryIndex({ redis, keys, records });
-  const sweepIndex = every(INDEX_SWEPT_EVERY_MS, index.sweepIndex);
   // If this fails, the worker notices before creating the older one.
   const onSuperseded = (older: string, newer: string) =>
     void records.replace(older, newer, clock()).catch(() => undefined);
@@ -61,10 +62,8 @@ export function createDeliveries(parts: DeliveriesParts): Deliveries {
     ...records,
     promote: waitingList.promote,
     enqueueIfDue: waitingList.enqueueIfDue,
-    sweep: async (now) => {
-      await sweepIndex();
-      return waitingList.sweep(now);
-    },
+    sweep: waitingList.sweep,
+    tidyIndex: every(INDEX_TIDIED_EVERY_MS, index.sweepIndex),
     putOff: waitingList.putOff,
     waitMs: waitingList.waitMs,
     park: waitingList.park,
@@ -79,7 +78,7 @@ export function createDeliveries(parts: DeliveriesParts): Deliveries {
 
 /** Skips calls that come sooner after one than this. */
 function every(ms: number, act: () => Promise<void>): () => Promise<void> {
-  let lastAt = -Infinity;
+  let lastAt = performance.now();
   return async () => {
     if (performance.now() - lastAt < ms) return;
     lastAt = performance.now();

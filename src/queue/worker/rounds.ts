@@ -11,6 +11,8 @@ export type RoundParts = {
   promote: () => Promise<void>;
   /** Gives jobs to promoted deliveries that lost theirs. */
   sweep: () => Promise<void>;
+  /** Removes what is about deliveries that are gone; also while nothing is open. */
+  tidy: () => Promise<void>;
   /** 0 ≤ random < 1. */
   random: () => number;
 };
@@ -22,7 +24,7 @@ const PROMOTIONS_PER_SWEEP = 10;
 const LOOK_EVERY_MS = PROMOTE_EVERY_MS * PROMOTIONS_PER_SWEEP;
 
 /** Never throws: the parts report their own trouble. */
-export function startRounds({ countOpen, promote, sweep, random }: RoundParts): Rounds {
+export function startRounds({ countOpen, promote, sweep, tidy, random }: RoundParts): Rounds {
   let isOpen = false;
   let promotions = 0;
   let wakes = 0;
@@ -41,6 +43,7 @@ export function startRounds({ countOpen, promote, sweep, random }: RoundParts): 
       const wakesBefore = wakes;
       isOpen = (await countOpen()) > 0 || wakes > wakesBefore;
       if (isOpen) await sweep();
+      await tidy();
     }
     if (isOpen) await promote();
     promotions = isOpen ? (promotions + 1) % PROMOTIONS_PER_SWEEP : 0;

@@ -111,6 +111,7 @@ export function createTenantConsumer(parts: TenantConsumerParts): TenantConsumer
         () => deliveries.sweep(clock()),
         (woken) => woken > 0 && events.woken(woken),
       ),
+    tidy: () => upkeep(deliveries.tidyIndex),
     random: parts.random,
   });
 

@@ -6,15 +6,17 @@ let open: number;
 let counted: number;
 let promoted: number;
 let swept: number;
+let tidied: number;
 let rounds: Rounds;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  [open, counted, promoted, swept] = [0, 0, 0, 0];
+  [open, counted, promoted, swept, tidied] = [0, 0, 0, 0, 0];
   rounds = startRounds({
     countOpen: () => Promise.resolve((counted += 1)).then(() => open),
     promote: () => Promise.resolve(void (promoted += 1)),
     sweep: () => Promise.resolve(void (swept += 1)),
+    tidy: () => Promise.resolve(void (tidied += 1)),
     random: () => 0.5,
   });
 });
@@ -25,11 +27,12 @@ afterEach(() => {
 
 const pass = (ms: number) => vi.advanceTimersByTimeAsync(ms);
 
-test('nothing is open · a look every five seconds · and nothing else', async () => {
+test('nothing is open · a look every five seconds · which also tidies up', async () => {
   await pass(60_000);
   expect(counted).toBeGreaterThanOrEqual(12);
   expect(counted).toBeLessThanOrEqual(13);
   expect([promoted, swept]).toEqual([0, 0]);
+  expect(tidied).toBe(counted);
 });
 
 test('something is open · is promoted twice a second · and swept every five seconds', async () => {

@@ -5,9 +5,9 @@
   KEYS[1]  counts
   ARGV[1]  prefix of the tenant's keys
   ARGV[2]  how many chunks
-  ARGV[3]  how many hashes of devices
+  ARGV[3]  how many hashes of devices at most; fewer if they have many devices
 
-  Reply: how many chunks were due
+  Reply: {how many chunks were due, how many hashes were looked through}
 ]]
 local COUNTS, ROOT = KEYS[1], ARGV[1]
 --- @include "record-header"
@@ -15,6 +15,8 @@ local COUNTS, ROOT = KEYS[1], ARGV[1]
 
 -- Records without an expiry are looked for again after a day; those that expire, once they have.
 local AGAIN_AFTER_MS = 86400000
+-- So many devices are looked through in one script, which must not block Redis.
+local DEVICES_AT_ONCE = 40
 
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -62,6 +64,7 @@ local function sweepChunk(number)
   end
 end
 
+-- Returns how many devices it had.
 local function sweepDevices(number)
   local key = deviceHashKey(number)
   local all = redis.call('HGETALL', key)
@@ -78,6 +81,7 @@ local function sweepDevices(number)
     if kept == '' and not hasOlder then redis.call('HDEL', key, field)
     elseif kept ~= list then redis.call('HSET', key, field, kept) end
   end
+  return #all / 2
 end
 
 for _, field in ipairs({'ix:new', 'ix:added'}) do
@@ -89,7 +93,10 @@ for _, field in ipairs({'ix:new', 'ix:added'}) do
 end
 local due = redis.call('ZRANGEBYSCORE', DUE, '-inf', string.format('%.0f', now), 'LIMIT', 0, ARGV[2])
 for _, number in ipairs(due) do sweepChunk(tonumber(number)) end
-local hashes = tonumber(ARGV[3])
-local first = redis.call('HINCRBY', COUNTS, 'ix:swept', hashes) - hashes
-for index = first, first + hashes - 1 do sweepDevices(index % DEVICE_HASHES) end
-return #due
+local first, looked, devices = tonumber(redis.call('HGET', COUNTS, 'ix:swept') or 0), 0, 0
+while looked < tonumber(ARGV[3]) and devices < DEVICES_AT_ONCE do
+  devices = devices + sweepDevices((first + looked) % DEVICE_HASHES)
+  looked = looked + 1
+end
+redis.call('HSET', COUNTS, 'ix:swept', (first + looked) % DEVICE_HASHES)
+return {#due, looked}
