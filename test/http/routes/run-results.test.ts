@@ -394,7 +394,7 @@ test.each(['post', 'put', 'delete', 'patch'] as const)(
   },
 );
 
-test.each(['/', '/v1', '/v1/run-result', '/V1/run-results', '/v1/run-results/1', '/v1/deliveries', '/.env'])(
+test.each(['/', '/v1', '/v1/run-result', '/V1/run-results', '/v1/run-results/1', '/v1/delivery', '/.env'])(
   'the path %s · is nowhere · and refused as not-found',
   async (path) => {
     expectProblem(await request(world.app).get(path), {
