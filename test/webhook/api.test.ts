@@ -24,7 +24,7 @@ test('a backlog that fills and empties · is told · without any worker', async 
   const { tenant } = app;
   const accepted = await tenant.accept(aRun(1, { output: 'x'.repeat(2000) }), Date.now());
   if (accepted.kind === 'backlog-full') throw new Error('it was full already');
-  const { body } = await receiver.untilTaken('backlog.full');
+  const { body } = await receiver.untilTaken('backlog.full', 12_000);
   expect(body).toMatchObject({
     tenant: 'default',
     reason: 'backlog-full',
@@ -32,7 +32,7 @@ test('a backlog that fills and empties · is told · without any worker', async 
     link: '/bios/dashboard?tenant=default',
   });
   await redis.client.hset(tenant.keys.counts, 'bytes', 0);
-  await receiver.untilTaken('backlog.room');
+  await receiver.untilTaken('backlog.room', 12_000);
   expect(receiver.received.map((one) => one.body.type)).toEqual(['backlog.full', 'backlog.room']);
   const told = () => app.lines.filter(({ msg }) => msg === 'announced: an operator was told');
   await until('both are logged', () => told().length === 2);

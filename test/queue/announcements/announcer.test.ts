@@ -19,6 +19,8 @@ import { until } from '../../support/until.ts';
 
 const KEYS = createAnnouncementKeys('runstate');
 const TOLD_WITHIN_MS = 5000;
+/** Where the time is not what is tested: on a busy machine everything takes longer. */
+const WAITED_FOR_MS = 15_000;
 
 let redis: TestRedis;
 let receiver: Receiver;
@@ -80,7 +82,7 @@ test('a hold that begins and ends · is told once each, soon · by one of three 
   await Promise.all([start(), start(), start()]);
   const begunAt = performance.now();
   await holdAll(tenant.budget, 'credential-refused', 'the secret expired');
-  const began = await receiver.untilTaken('hold.began', TOLD_WITHIN_MS);
+  const began = await receiver.untilTaken('hold.began', WAITED_FOR_MS);
   expect(began.at - begunAt).toBeLessThan(TOLD_WITHIN_MS);
   expect(verifySignature(began)).toMatchObject({
     tenant: 'default',
@@ -89,7 +91,7 @@ test('a hold that begins and ends · is told once each, soon · by one of three 
     link: '/dashboard?tenant=default',
   });
   await release(tenant.budget);
-  await receiver.untilTaken('hold.ended', TOLD_WITHIN_MS);
+  await receiver.untilTaken('hold.ended', WAITED_FOR_MS);
   expect(typesTaken()).toEqual(['hold.began', 'hold.ended']);
 });
 
@@ -98,7 +100,7 @@ test('a change that a process noticed · is told · without its turn to look at 
   const announcer = await start();
   await holdAll(tenant.budget, 'credential-refused', 'the secret expired');
   announcer.notice('default');
-  await receiver.untilTaken('hold.began', TOLD_WITHIN_MS);
+  await receiver.untilTaken('hold.began', WAITED_FOR_MS);
   expect(typesTaken()).toEqual(['hold.began']);
 });
 
@@ -155,7 +157,7 @@ test('a process that died with a batch in its hands · another queues it, and ea
   );
   expect(await redis.client.hexists(KEYS.rounds, 'batch')).toBe(1);
   await start();
-  await receiver.untilTaken('hold.began', TOLD_WITHIN_MS);
+  await receiver.untilTaken('hold.began', WAITED_FOR_MS);
   await until('the batch ended', async () => (await redis.client.hexists(KEYS.rounds, 'batch')) === 0);
   expect(typesTaken()).toEqual(['hold.began']);
   await outbox.close();
@@ -172,7 +174,7 @@ test('hundreds of configurations and tenants held at once · are one message wit
   for (const configuration of configurations) await judge(tenant.budget, failed('forbidden', '403'), { configuration });
   const tenants = Array.from({ length: 10 }, (_, number) => named(`tenant-${number}`));
   await start({ tenants: () => tenants });
-  const { body } = await receiver.untilTaken('hold.began', TOLD_WITHIN_MS);
+  const { body } = await receiver.untilTaken('hold.began', WAITED_FOR_MS);
   expect(body).toMatchObject({ count: 400, tenant: null, reason: 'forbidden' });
   expect(body.detail).toMatch(/^400 × hold\.began\. 10 tenants: /);
   expect(receiver.taken()).toHaveLength(1);
@@ -214,13 +216,13 @@ test('a receiver that fails · gets the message again, with the same id · until
     },
   });
   await holdAll(tenant.budget, 'credential-refused', 'the secret expired');
-  await until('it failed', () => failures.length === 1, TOLD_WITHIN_MS);
+  await until('it failed', () => failures.length === 1, WAITED_FOR_MS);
   receiver.answer = null;
   const outbox = openOutbox(connection, KEYS, redisTrouble);
   await until('it waits', async () => (await outbox.queue.getJobCounts('delayed'))['delayed'] === 1);
   await outbox.queue.promoteJobs();
   await outbox.close();
-  await receiver.untilTaken('hold.began', TOLD_WITHIN_MS);
+  await receiver.untilTaken('hold.began', WAITED_FOR_MS);
   expect(failures).toEqual(['1 answered 503 false']);
   expect(new Set(receiver.received.map(({ id }) => id)).size).toBe(1);
   expect(receiver.received).toHaveLength(2);
@@ -246,7 +248,7 @@ test('a message that nobody takes for a day · is given up · and that is report
   await until(
     'it was given up',
     async () => (await outbox.queue.getJobCounts('failed'))['failed'] === 1,
-    TOLD_WITHIN_MS,
+    WAITED_FOR_MS,
   );
   await outbox.close();
   expect(failures).toEqual([true]);
@@ -255,7 +257,7 @@ test('a message that nobody takes for a day · is given up · and that is report
 test('durability that is weak · is told · of no tenant', async () => {
   await redis.client.config('SET', 'appendfsync', 'everysec');
   await start();
-  const { body } = await receiver.untilTaken('durability.weak', TOLD_WITHIN_MS);
+  const { body } = await receiver.untilTaken('durability.weak', WAITED_FOR_MS);
   expect(body).toMatchObject({ tenant: null, reason: 'everysec', link: '/dashboard' });
 });
 
@@ -264,13 +266,13 @@ test('a backlog that is full, and has room again · is told by what processes kn
   const accepting = { ...tenant, judgeBacklog: (wasFull: boolean) => fullReason(wasFull) };
   await Promise.all([start({ tenants: () => [accepting], accepts: true }), start()]);
   fullReason = () => '12 MiB wait';
-  await receiver.untilTaken('backlog.full', TOLD_WITHIN_MS);
+  await receiver.untilTaken('backlog.full', WAITED_FOR_MS);
   // In between, only what was full stays full.
   fullReason = (wasFull) => (wasFull ? '11 MiB wait' : null);
   await reporter().look([accepting], 'backlog');
   expect(await countPending()).toBe(0);
   fullReason = () => null;
-  await receiver.untilTaken('backlog.room', TOLD_WITHIN_MS);
+  await receiver.untilTaken('backlog.room', WAITED_FOR_MS);
   expect(typesTaken()).toEqual(['backlog.full', 'backlog.room']);
 });
 
