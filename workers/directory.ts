@@ -11,9 +11,9 @@ type Options = Omit<StartReader, 'find'> & { requestEnded: RequestEnded; parts: 
 
 export function openDirectoryReader(
   config: DirectoryConfig,
-  tenant: Pick<Tenant, 'redis' | 'keys' | 'clock'>,
+  tenant: Pick<Tenant, 'redis' | 'keys' | 'clock' | 'wakeReader'>,
   { requestEnded, parts, events, random }: Options,
-): Directory {
+): { directory: Directory; wake: () => void } {
   const directory = openDirectory(tenant, config, events.redisTrouble);
   parts.opened('device directory', directory.close);
   const tokens = createTokenSource(config.graph, Date.now, requestEnded);
@@ -21,5 +21,5 @@ export function openDirectoryReader(
   parts.opened('devices in graph', devices.close);
   const reader = directory.startReader({ find: devices.find, events, random });
   parts.opened('directory reader', reader.close, 'at once');
-  return directory;
+  return { directory, wake: reader.wake };
 }

@@ -12,7 +12,8 @@ import type { Directory } from '../src/queue/directory/directory.ts';
 import type { OpenRedis } from '../src/queue/redis/open-redis.ts';
 import { createClaimable } from '../src/queue/store/claimable.ts';
 import { openTenant, type Tenant, type TenantOptions } from '../src/queue/tenant.ts';
-import type { Consumer } from '../src/queue/jobs/consumer.ts';
+import type { Consumer, TenantJobProcessor } from '../src/queue/jobs/consumer.ts';
+import { READER_JOB } from '../src/queue/jobs/job-queue.ts';
 import type { Slots } from '../src/queue/worker/slots.ts';
 import { createTenantConsumer } from '../src/queue/worker/tenant-consumer.ts';
 import type { Telemetry } from '../src/telemetry/telemetry.ts';
@@ -54,11 +55,16 @@ export async function openWorkerTenant(
       events.graphRequest(request);
       tracer.request(request);
     };
-    const directory =
+    const reader =
       config.directory && openDirectoryReader(config.directory, tenant, { requestEnded, parts, events, random });
     const { id } = tenant;
-    const opened = { id, tenant, directory, stop: parts.stop, close: parts.close };
-    if (config.isPaused) return opened;
+    const serve = (processor: TenantJobProcessor) =>
+      void parts.opened('jobs', consumer.serve(id, reader ? waking(reader.wake, processor) : processor), 'at once');
+    const opened = { id, tenant, directory: reader && reader.directory, stop: parts.stop, close: parts.close };
+    if (config.isPaused) {
+      serve(NO_DELIVERIES);
+      return opened;
+    }
 
     const tokens = createTokenSource(config.graph, Date.now, requestEnded);
     const graph = createGraphClient({ config: config.graph, tokens, clock: latest, ended: requestEnded });
@@ -93,10 +99,23 @@ export async function openWorkerTenant(
       random,
     });
     parts.opened('deliveries', processor.close, 'at once');
-    parts.opened('jobs', consumer.serve(id, processor), 'at once');
+    serve(processor);
     return opened;
   } catch (error) {
     await parts.close();
     throw error;
   }
 }
+
+/** A paused tenant's: they get jobs again once it goes on. */
+const NO_DELIVERIES: TenantJobProcessor = { process: () => Promise.resolve('ended'), leftJobGone: () => undefined };
+
+/** Jobs of the directory reader wake it, all others are of deliveries. */
+const waking = (wake: () => void, processor: TenantJobProcessor): TenantJobProcessor => ({
+  ...processor,
+  process: (deliveryId, lockLost) => {
+    if (deliveryId !== READER_JOB) return processor.process(deliveryId, lockLost);
+    wake();
+    return Promise.resolve('ended');
+  },
+});

@@ -5,6 +5,7 @@ import type { TenantConfig } from '../config/tenants/tenant.ts';
 import { createBudget, type Budget } from './budget/budget.ts';
 import { createStoredGraphFacts, type StoredGraphFacts } from './budget/stored-graph-facts.ts';
 import { createReadSnapshot, type ReadSnapshot } from './read-snapshot.ts';
+import { READER_JOB } from './jobs/job-queue.ts';
 import type { RedisClock } from './redis/clock.ts';
 import type { RedisConnection } from './redis/connection.ts';
 import { createKeys, type Keys } from './redis/keys.ts';
@@ -41,6 +42,8 @@ export type Tenant = Pick<OpenRedis, 'explainSilence'> & {
   readSnapshot: ReadSnapshot;
   /** Whether Redis accepts writes. @throws Error if it does not */
   probeWrite: WriteProbe['probe'];
+  /** Wakes a worker that puts this tenant's questions to the device directory. */
+  wakeReader: () => Promise<void>;
   /** Leaves the connection open. */
   close: () => void;
 };
@@ -52,6 +55,7 @@ export async function openTenant(
 ): Promise<Tenant> {
   const { id, delivery } = settings;
   const keys = createKeys(prefix, id);
+  const ownJobs = jobs.ofTenant(id);
   const redisClock = await shared.openClock(keys.counts);
   const clock = replaced.clock ? { now: replaced.clock, latest: replaced.clock } : redisClock;
   const [payloadKeys, groupKeys] = [decode(settings.payloadKeys), decode(settings.groupKeys)];
@@ -60,7 +64,7 @@ export async function openTenant(
   const fingerprints = createFingerprints(secrets, cipher);
   const deliveries = createDeliveries({
     redis,
-    jobs: jobs.ofTenant(id),
+    jobs: ownJobs,
     keys,
     tenantId: id,
     cipher,
@@ -90,6 +94,7 @@ export async function openTenant(
     }),
     probeWrite: writeProbe.probe,
     explainSilence,
+    wakeReader: () => ownJobs.enqueue([READER_JOB]),
     close: () => {
       writeProbe.close();
       secrets.close();

@@ -30,7 +30,12 @@ export async function openTestDirectory(
   const ignore = () => undefined;
   const redis = await openRedis(config, 'work', { redisTrouble: ignore, waitingForRedis: ignore, durability: ignore });
   const keys = createKeys(redis.prefix, 'default');
-  const tenant = { redis: redis.connection, keys, clock: { now: clock, latest: clock } };
+  const tenant = {
+    redis: redis.connection,
+    keys,
+    clock: { now: clock, latest: clock },
+    wakeReader: () => Promise.resolve(),
+  };
   const directory = openDirectory(tenant, { requirement, maxAgeMs }, ignore);
   const reported: string[] = [];
   const asked = new Map<string, number>();
@@ -62,6 +67,7 @@ export async function openTestDirectory(
         events,
         random: Math.random,
       });
+      reader.wake();
       closing.push(reader.close);
     },
     close: async () => {

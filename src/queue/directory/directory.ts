@@ -5,8 +5,8 @@ import type { Tenant } from '../tenant.ts';
 import { createAnswers } from './answers.ts';
 import type { DirectoryEvents } from './directory-events.ts';
 import { createMirror } from './mirror.ts';
-import { openQuestions } from './questions.ts';
-import { createReader } from './reader.ts';
+import { openQuestions, type Questions } from './questions.ts';
+import { createReader, type Reader } from './reader.ts';
 import { createTroubleStore } from './trouble.ts';
 import { startUpkeep } from './upkeep.ts';
 import { createVerifyInDirectory, type VerifyInDirectory } from './verify.ts';
@@ -31,9 +31,12 @@ export type Directory = {
   /** Forgets what is remembered about a device and asks again. */
   forget: (deviceId: string) => Promise<Forgotten>;
   /** Starts to answer questions. */
-  startReader: (parts: StartReader) => { close: () => Promise<void> };
+  startReader: (parts: StartReader) => DirectoryReader;
   close: () => Promise<void>;
 };
+
+/** A worker's part. */
+export type DirectoryReader = Pick<Reader, 'wake' | 'close'>;
 
 export type StartReader = {
   /** Asks the directory about one device. Never throws. */
@@ -42,14 +45,18 @@ export type StartReader = {
   random: () => number;
 };
 
+/** A reader stays awake for longer. */
+const WAKE_EVERY_MS = 1000;
+
 export function openDirectory(
-  { redis, keys, clock }: Pick<Tenant, 'redis' | 'keys' | 'clock'>,
+  { redis, keys, clock, wakeReader }: Pick<Tenant, 'redis' | 'keys' | 'clock' | 'wakeReader'>,
   { requirement, maxAgeMs }: Pick<DirectoryConfig, 'requirement' | 'maxAgeMs'>,
   redisTrouble: (error: Error) => void,
 ): Directory {
   const mirror = createMirror(redis, keys);
   const trouble = createTroubleStore(redis, keys);
-  const questions = openQuestions(redis, keys, redisTrouble);
+  const opened = openQuestions(redis, keys, redisTrouble);
+  const questions = { ...opened, ask: wakingAsk(opened.ask) };
   const shared = { redis, keys, mirror, trouble, questions, maxAgeMs, clock: clock.now };
 
   return {
@@ -74,8 +81,10 @@ export function openDirectory(
       return { changed, asked: await questions.ask(deviceId, 'refresh') };
     },
     startReader: (parts) => {
-      const [reader, upkeep] = [createReader({ ...shared, ...parts }), startUpkeep({ ...shared, ...parts })];
+      const reader = createReader({ ...shared, ...parts });
+      const upkeep = startUpkeep({ ...shared, ...parts, wake: reader.wake });
       return {
+        wake: reader.wake,
         close: async () => {
           await Promise.all([reader.close(), upkeep.close()]);
         },
@@ -83,4 +92,17 @@ export function openDirectory(
     },
     close: questions.close,
   };
+
+  /** Wakes a worker that reads them, unless one was woken just now. */
+  function wakingAsk(ask: Questions['ask']): Questions['ask'] {
+    let wokenAt = -Infinity;
+    return async (deviceId, kind) => {
+      const isAsked = await ask(deviceId, kind);
+      if (isAsked && performance.now() - wokenAt >= WAKE_EVERY_MS) {
+        wokenAt = performance.now();
+        await wakeReader();
+      }
+      return isAsked;
+    };
+  }
 }

@@ -12,7 +12,7 @@ export type ReaderParts = {
   redis: RedisConnection;
   keys: Pick<Keys, 'root'>;
   mirror: Mirror;
-  questions: Pick<Questions, 'queue'>;
+  questions: Pick<Questions, 'queue' | 'waiting'>;
   trouble: TroubleStore;
   /** Asks the directory about one device. Never throws. */
   find: (deviceId: string, signal: AbortSignal) => Promise<DirectoryAnswer>;
@@ -22,6 +22,8 @@ export type ReaderParts = {
 };
 
 export type Reader = {
+  /** Questions may be waiting. It has a connection to wait for them only until there were none for a while. */
+  wake: () => void;
   /** Stops taking questions and aborts those that are asked now; they stay in the queue. */
   close: () => Promise<void>;
 };
@@ -33,14 +35,21 @@ const LOOK_AGAIN_MS = 2000;
 /** Devices whose questions fail in a row until the directory itself counts as the cause. */
 const SUSPECTS = 3;
 const NEVER = 1_000_000_000;
+/** Time without questions after which the connection is given up, and how often that is looked at. */
+const REST_AFTER_MS = 30_000;
+const REST_LOOK_EVERY_MS = 5000;
 
 export function createReader(parts: ReaderParts): Reader {
   const { mirror, trouble, events, clock, random } = parts;
   const { queue } = parts.questions;
   const stopping = new AbortController();
   let throttledInARow = 0;
+  let worker: Worker | null = null;
+  let resting: NodeJS.Timeout | undefined;
+  let busyAt = 0;
 
   async function process(job: Job, token = ''): Promise<void> {
+    busyAt = performance.now();
     const deviceId = job.id ?? '';
     const { hold, throttledMs } = await trouble.read();
     if (hold) return pause(LOOK_AGAIN_MS);
@@ -98,25 +107,43 @@ export function createReader(parts: ReaderParts): Reader {
     throw new RateLimitError();
   }
 
-  const worker = new Worker(QUESTION_QUEUE_NAME, process, {
-    connection: parts.redis,
-    prefix: parts.keys.root,
-    concurrency: CONCURRENCY,
-    limiter: { max: QUESTIONS_PER_SECOND, duration: 1000 },
-    maxStalledCount: NEVER,
-    skipVersionCheck: true,
-  });
-  worker.on('error', events.redisTrouble);
-  worker.on('failed', (job, error) => {
-    if (job?.id !== undefined && job.attemptsMade >= (job.opts.attempts ?? 1)) {
-      events.directoryQuestionDropped(job.id, error.message);
-    }
-  });
+  function startWorker(): Worker {
+    const started = new Worker(QUESTION_QUEUE_NAME, process, {
+      connection: parts.redis,
+      prefix: parts.keys.root,
+      concurrency: CONCURRENCY,
+      limiter: { max: QUESTIONS_PER_SECOND, duration: 1000 },
+      maxStalledCount: NEVER,
+      skipVersionCheck: true,
+    });
+    started.on('error', events.redisTrouble);
+    started.on('failed', (job, error) => {
+      if (job?.id !== undefined && job.attemptsMade >= (job.opts.attempts ?? 1)) {
+        events.directoryQuestionDropped(job.id, error.message);
+      }
+    });
+    return started;
+  }
+
+  async function rest(): Promise<void> {
+    if (!worker || performance.now() - busyAt < REST_AFTER_MS || (await parts.questions.waiting()).all > 0) return;
+    const old = worker;
+    worker = null;
+    clearInterval(resting);
+    await old.close();
+  }
 
   return {
+    wake: () => {
+      busyAt = performance.now();
+      if (worker || stopping.signal.aborted) return;
+      worker = startWorker();
+      resting = setInterval(() => void rest().catch(() => undefined), REST_LOOK_EVERY_MS);
+    },
     close: async () => {
       stopping.abort();
-      await worker.close();
+      clearInterval(resting);
+      await worker?.close();
     },
   };
 }

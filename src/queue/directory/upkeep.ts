@@ -6,6 +6,8 @@ import type { Questions } from './questions.ts';
 import type { ReaderParts } from './reader.ts';
 
 export type UpkeepParts = Omit<ReaderParts, 'questions'> & {
+  /** Questions are waiting. */
+  wake: () => void;
   questions: Pick<Questions, 'queue' | 'ask' | 'waiting'>;
   maxAgeMs: number;
 };
@@ -15,6 +17,8 @@ export type Upkeep = { close: () => Promise<void> };
 /** Of one part of the mirror after the other: a fleet of 100,000 devices is gone through in 17 minutes. */
 const LOOK_EVERY_MS = 5000;
 const PROBE_LOOK_EVERY_MS = 250;
+/** While nothing holds the questions. */
+const HOLD_LOOK_EVERY_MS = 2500;
 /** Refreshes of our own that may wait: others' come first, and the pace is shared. */
 const MOST_REFRESHES = 500;
 /** A probe without a result by then was lost with its worker. */
@@ -24,10 +28,13 @@ export function startUpkeep(parts: UpkeepParts): Upkeep {
   const { redis, mirror, questions, trouble, events, clock, random, maxAgeMs } = parts;
   const stopping = new AbortController();
   let cursor = '0';
+  let isHeld = false;
 
   async function refresh(): Promise<void> {
     await trouble.readerIsThere();
-    let room = MOST_REFRESHES - (await questions.waiting()).ahead('refresh');
+    const waiting = await questions.waiting();
+    if (waiting.all > 0) parts.wake();
+    let room = MOST_REFRESHES - waiting.ahead('refresh');
     const { next, devices } = await mirror.scan(cursor);
     for (const { deviceId, device } of devices) {
       const now = clock();
@@ -45,6 +52,7 @@ export function startUpkeep(parts: UpkeepParts): Upkeep {
   /** Asks about a device that does not exist: whatever holds the others, it is no fault of this one. */
   async function probe(): Promise<void> {
     const { hold } = await trouble.read();
+    isHeld = hold !== null;
     const now = clock();
     if (!hold || hold.probeAt > now || !(await trouble.claimProbe(now, now + PROBE_LOST_MS))) return;
     const answer = await parts.find(randomUUID(), stopping.signal);
@@ -71,24 +79,27 @@ export function startUpkeep(parts: UpkeepParts): Upkeep {
   }
 
   const rounds = [
-    every(refresh, Math.min(LOOK_EVERY_MS, Math.max(100, maxAgeMs / 20))),
-    every(probe, PROBE_LOOK_EVERY_MS),
+    every(refresh, () => Math.min(LOOK_EVERY_MS, Math.max(100, maxAgeMs / 20))),
+    every(probe, () => (isHeld ? PROBE_LOOK_EVERY_MS : HOLD_LOOK_EVERY_MS)),
   ];
 
   /** Runs again and again, one at a time, while Redis is connected. */
-  function every(work: () => Promise<void>, ms: number): { close: () => Promise<void> } {
-    let running: Promise<void> | null = null;
-    const run = () => {
-      if (running || redis.status !== 'ready') return;
-      running = work()
-        .catch((error: unknown) => events.redisTrouble(error instanceof Error ? error : new Error('upkeep failed')))
-        .finally(() => (running = null));
-    };
-    const timer = setInterval(run, ms);
-    run();
+  function every(work: () => Promise<void>, toMs: () => number): { close: () => Promise<void> } {
+    let timer: NodeJS.Timeout | undefined;
+    let running = run();
+
+    async function run(): Promise<void> {
+      if (redis.status === 'ready') {
+        await work().catch((error: unknown) =>
+          events.redisTrouble(error instanceof Error ? error : new Error('upkeep failed')),
+        );
+      }
+      if (!stopping.signal.aborted) timer = setTimeout(() => (running = run()), toMs());
+    }
+
     return {
       close: async () => {
-        clearInterval(timer);
+        clearTimeout(timer);
         await running;
       },
     };

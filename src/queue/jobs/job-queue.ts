@@ -25,6 +25,9 @@ export type TenantJobs = {
   has: (deliveryId: string) => Promise<boolean>;
 };
 
+/** In place of a delivery's id: wakes the tenant's directory reader. No delivery has this id. */
+export const READER_JOB = 'questions';
+
 /** Length of BullMQ's event stream; our history is in the delivery records. */
 const EVENTS_KEPT = 1000;
 /** Neither a tenant's id nor a delivery's contains it, and it needs no escape in a URL. */
