@@ -16,7 +16,7 @@ const BODY = JSON.stringify(runResult());
 let redis: TestRedis;
 let world: ListeningApp;
 let port: number;
-let nowMs: number;
+let nowMs = NOW_S * 1000;
 
 beforeAll(async () => {
   redis = await startTestRedis();
