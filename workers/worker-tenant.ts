@@ -58,8 +58,9 @@ export async function openWorkerTenant(
     const reader =
       config.directory && openDirectoryReader(config.directory, tenant, { requestEnded, parts, events, random });
     const { id } = tenant;
-    const serve = (processor: TenantJobProcessor) =>
-      void parts.opened('jobs', consumer.serve(id, reader ? waking(reader.wake, processor) : processor), 'at once');
+    const serve = (processor: TenantJobProcessor) => {
+      parts.opened('jobs', consumer.serve(id, reader ? waking(reader.wake, processor) : processor), 'at once');
+    };
     const opened = { id, tenant, directory: reader && reader.directory, stop: parts.stop, close: parts.close };
     if (config.isPaused) {
       serve(NO_DELIVERIES);

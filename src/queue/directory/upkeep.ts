@@ -94,7 +94,10 @@ export function startUpkeep(parts: UpkeepParts): Upkeep {
           events.redisTrouble(error instanceof Error ? error : new Error('upkeep failed')),
         );
       }
-      if (!stopping.signal.aborted) timer = setTimeout(() => (running = run()), toMs());
+      if (!stopping.signal.aborted)
+        timer = setTimeout(() => {
+          running = run();
+        }, toMs());
     }
 
     return {
