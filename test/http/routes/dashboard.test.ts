@@ -216,7 +216,8 @@ describe('the overview', () => {
     const all = await Promise.all(Array.from({ length: 20 }, overview));
     const spent = (await commandsServed()) - before;
     expect(new Set(all.map((one) => JSON.stringify(one))).size).toBe(1);
-    expect(spent).toBeLessThan(30);
+    // One reading takes about thirty, those within scripts among them; twenty would take hundreds.
+    expect(spent).toBeLessThan(60);
   });
 
   test('a weak durability · is a notice · beside the headline', async () => {
