@@ -1,4 +1,5 @@
 // The Prometheus metrics of a process: stable names, low cardinality, no device or user in a label.
+// Help is in ASCII: a scrape of hundreds of tenants is long, and other characters double the time that encoding it takes.
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { createLabelledCounter } from './labelled-counter.ts';
 
@@ -66,7 +67,7 @@ export function createMetrics({ byTenant }: MetricsOptions = { byTenant: false }
     }),
     announcements: createLabelledCounter({
       name: 'runstate_announcements_total',
-      help: 'Requests to the operators’ webhook by outcome.',
+      help: 'Requests to the webhook of the operators by outcome.',
       labelNames: ['outcome'],
     }),
   };
@@ -120,7 +121,7 @@ export function createMetrics({ byTenant }: MetricsOptions = { byTenant: false }
     redisMemory: new Gauge({
       registers,
       name: 'runstate_redis_memory_used_ratio',
-      help: 'Share of Redis’s maxmemory in use; absent where it has no limit.',
+      help: 'Share of the maxmemory of Redis in use; absent where it has no limit.',
     }),
     durable: new Gauge({
       registers,

@@ -84,8 +84,8 @@ function render(
     if (value === null) continue;
     if (typeof value === 'number') lines += `${name}${tenant === '' ? '' : `{${tenant}}`} ${value}\n`;
     else {
-      const more = tenant === '' ? '' : `,${tenant}`;
-      for (const key of Object.keys(value)) lines += `${name}{${label}="${key}"${more}} ${value[key]}\n`;
+      const [begins, ends] = [`${name}{${label}="`, tenant === '' ? '"} ' : `",${tenant}} `];
+      for (const key in value) lines += begins + key + ends + String(value[key]) + '\n';
     }
   }
   return lines === '' ? '' : `\n# HELP ${name} ${help}\n# TYPE ${name} gauge\n${lines}`;
