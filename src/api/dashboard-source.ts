@@ -86,7 +86,7 @@ function watchOverview({ tenant, writesPer20s: startPer20s, readiness, readDirec
     describeOutlook(snapshot, {
       flow: flowAt(seen),
       stillSince: stillSince(seen),
-      backlogFullReason: tenant.backlogFullReason(),
+      backlog: tenant.backlogState(),
     });
 
   async function read(): Promise<Overview> {

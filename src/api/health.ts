@@ -16,7 +16,7 @@ import { readStatus } from './status.ts';
 const CHECK_WITHIN_MS = 1500;
 
 export type HealthTenant = {
-  tenant: Tenant & Partial<Pick<AcceptingTenant, 'backlogFullReason'>>;
+  tenant: Tenant & Partial<Pick<AcceptingTenant, 'backlogState'>>;
   /** Null if the device directory vouches for nobody. */
   directory: Pick<Directory, 'readState'> | null;
 };

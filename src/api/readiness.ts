@@ -2,7 +2,7 @@
 import pTimeout from 'p-timeout';
 import { partialHolds, REMEDIES, remedyOfHold, summariseHolds, tenantHold, type Hold } from '../domain/hold/hold.ts';
 import type { WatchedTenants } from '../config/tenants/watch.ts';
-import { isFull } from '../domain/operations/backlog.ts';
+import { isFull, WHO_IS_REFUSED, type BacklogState } from '../domain/operations/backlog.ts';
 import type { Check, Readiness } from '../http/response/response-schemas.ts';
 import type { AcceptingTenant } from '../queue/accepting-tenant.ts';
 import { redisErrorsOf } from '../queue/redis/connection.ts';
@@ -24,7 +24,7 @@ const MEMORY_WARNING = 0.9;
 const EXPLAIN_WITHIN_MS = 1500;
 
 export type ReadinessTenant = {
-  tenant: Pick<Tenant, 'id' | 'readSnapshot' | 'probeWrite'> & Partial<Pick<AcceptingTenant, 'backlogFullReason'>>;
+  tenant: Pick<Tenant, 'id' | 'readSnapshot' | 'probeWrite'> & Partial<Pick<AcceptingTenant, 'backlogState'>>;
   readDirectory: ReadDirectory;
 };
 
@@ -84,10 +84,10 @@ export function createReadiness(source: ReadinessSource): () => Promise<Readines
 type TenantChecks = { id: string; checks: Record<string, Check> };
 
 async function checkTenant({ tenant, readDirectory }: ReadinessTenant): Promise<TenantChecks> {
-  const { id, readSnapshot, backlogFullReason } = tenant;
+  const { id, readSnapshot, backlogState } = tenant;
   const [{ holds, throttle }, directory] = await Promise.all([readSnapshot(), readDirectory(), tenant.probeWrite()]);
   const checks = {
-    ...(backlogFullReason && { backlog: toBacklogCheck(backlogFullReason()) }),
+    ...(backlogState && { backlog: toBacklogCheck(backlogState()) }),
     graph: toGraphCheck(holds, throttle),
     ...(directory && { directory: toDirectoryCheck(directory) }),
   };
@@ -160,9 +160,9 @@ function toMemoryCheck(used: number | null): Check {
   };
 }
 
-function toBacklogCheck(fullReason: string | null): Check {
-  if (fullReason === null) return { ok: true, detail: 'has room' };
-  return { ok: false, detail: `${fullReason}; submissions are refused with 429 until there is room` };
+function toBacklogCheck({ room, reason }: BacklogState): Check {
+  if (room === 'all') return { ok: true, detail: 'has room' };
+  return { ok: false, detail: `${reason}; ${WHO_IS_REFUSED[room]} until there is room` };
 }
 
 const toIso = (at: number) => new Date(at).toISOString();

@@ -1,6 +1,8 @@
 // Status: the deliveries, pace, holds and Graph facts of tenants, for operators.
+import { WHO_IS_REFUSED, type BacklogState } from '../domain/operations/backlog.ts';
 import { stillKnown } from '../domain/operations/graph-facts.ts';
 import type { Status } from '../http/response/response-schemas.ts';
+import type { AcceptingTenant } from '../queue/accepting-tenant.ts';
 import { inspectRedis } from '../queue/redis/health.ts';
 import type { RedisConnection } from '../queue/redis/connection.ts';
 import type { Tenant } from '../queue/tenant.ts';
@@ -16,7 +18,7 @@ const THROTTLE_REMEDY =
   'Nothing to do: it passes by itself. Where Graph asked for an absurd time, end it with npx runstate-bridge throttle end.';
 
 export type StatusTenant = {
-  tenant: Pick<Tenant, 'id' | 'facts' | 'readSnapshot'>;
+  tenant: Pick<Tenant, 'id' | 'facts' | 'readSnapshot'> & Partial<Pick<AcceptingTenant, 'backlogState'>>;
   readDirectory: ReadDirectory;
 };
 
@@ -56,9 +58,15 @@ async function readTenant({ tenant, readDirectory }: StatusTenant, askRedis: Ask
             },
           ]),
     ],
+    ...(tenant.backlogState && { backlog: toBacklogView(tenant.backlogState()) }),
     graph: toGraphFactsView(stillKnown(facts, present.now)),
     ...(directory && { directory: toDirectoryStatus(directory) }),
   };
 }
+
+const toBacklogView = ({ room, reason }: BacklogState) => ({
+  accepts: room,
+  detail: room === 'all' ? 'has room' : `${reason}; ${WHO_IS_REFUSED[room]}`,
+});
 
 const toIso = (at: number) => new Date(at).toISOString();

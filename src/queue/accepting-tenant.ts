@@ -1,4 +1,5 @@
 // A tenant in a process that accepts submissions: adds revocations, device rate limits, the backlog watch and forecasts.
+import type { BacklogState } from '../domain/operations/backlog.ts';
 import { createForecast, type Forecast } from './budget/forecast.ts';
 import { createDeviceCounts, type CountDevice } from './devices/device-counts.ts';
 import { openRevocations, type Revocations } from './devices/revocations.ts';
@@ -7,7 +8,7 @@ import { watchBacklog, type BacklogWatch } from './store/backlog.ts';
 import { openTenant, type Tenant, type TenantOptions, type TenantSettings } from './tenant.ts';
 
 export type AcceptingTenant = Tenant &
-  Pick<BacklogWatch, 'accept' | 'backlogFullReason' | 'judgeBacklog'> & {
+  Pick<BacklogWatch, 'accept' | 'backlogState' | 'judgeBacklog'> & {
     forecast: Forecast;
     revocations: Revocations;
     countDevice: CountDevice;
@@ -15,8 +16,8 @@ export type AcceptingTenant = Tenant &
 
 export type AcceptingOptions = TenantOptions & {
   redisTrouble: (error: Error) => void;
-  /** Called with the reason when the backlog becomes full, and with null when there is room again. */
-  onBacklog: (fullReason: string | null) => void;
+  /** Called when the backlog has room for fewer or for more run results than before. */
+  onBacklog: (state: BacklogState) => void;
 };
 
 export async function openAcceptingTenant(
@@ -32,7 +33,7 @@ export async function openAcceptingTenant(
   return {
     ...tenant,
     accept: backlog.accept,
-    backlogFullReason: backlog.backlogFullReason,
+    backlogState: backlog.backlogState,
     judgeBacklog: backlog.judgeBacklog,
     forecast: createForecast(backlog.latestSnapshot, writesPer20s, clock.now),
     revocations,

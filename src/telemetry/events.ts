@@ -4,6 +4,7 @@ import { FAILURE_KINDS } from '../domain/attempt/failure.ts';
 import type { Delivery, Outcome } from '../domain/delivery.ts';
 import type { Hold } from '../domain/hold/hold.ts';
 import { remedyOfHold } from '../domain/hold/hold.ts';
+import type { BacklogState } from '../domain/operations/backlog.ts';
 import type { Message } from '../domain/announcements/announcement.ts';
 import {
   DIRECTORY_OUTCOMES,
@@ -130,9 +131,10 @@ export function createEvents(
       metrics.connectionsRefused.inc({ code: refused.code });
       if (refused.requestId !== null || isNews(refused.code)) log.info(refused, 'connection refused');
     },
-    backlog: (fullReason: string | null) => {
-      if (fullReason === null) log.info('there is room again: submissions are accepted');
-      else log.warn({ fullness: fullReason }, 'backlog full: submissions are refused');
+    backlog: ({ room, reason }: BacklogState) => {
+      if (room === 'all') log.info('there is room again: submissions are accepted');
+      else if (room === 'none') log.warn({ fullness: reason }, 'backlog full: submissions are refused');
+      else log.warn({ fullness: reason }, 'backlog nearly full: only failed runs (fail, scriptError) are accepted');
     },
     queueTrouble: (error: unknown) =>
       log.warn({ trouble: describeBriefly(error) }, 'the queue did not answer a request'),

@@ -2,6 +2,7 @@
 import type { Flow } from './flow.ts';
 import { WINDOW_MS } from '../pace/per-window.ts';
 import { partialHolds, REMEDIES, remedyOfHold, summariseHolds, tenantHold, type Hold } from '../hold/hold.ts';
+import type { BacklogState } from './backlog.ts';
 import { drainSeconds } from './forecast.ts';
 import { countKeptBack, countOpen, type TenantSnapshot } from './tenant-snapshot.ts';
 
@@ -15,10 +16,18 @@ export type Observations = {
   flow: Flow;
   /** Since when nothing was tried although deliveries were waiting; null if something was tried. */
   stillSince: number | null;
-  /** Why nothing new is accepted; null while there is room. */
-  backlogFullReason: string | null;
+  backlog: BacklogState;
 };
 
+const HEADLINES_OF_FULL = {
+  failures: 'Nearly full: only failed runs are accepted',
+  none: 'Full: new run results are refused',
+};
+const WHO_WAITS = {
+  failures:
+    'The last room is kept for failed runs (fail, scriptError). All other devices hear 429 and have to send again later.',
+  none: 'Devices hear 429 and have to send again later.',
+};
 const NOTHING = 'Nothing.';
 /** Throttling this short is normal while the pace is being learned. */
 const SHORT_MS = 10_000;
@@ -27,7 +36,7 @@ const STILL_AFTER_MS = 30_000;
 /** Describes the state of the bridge by its most severe problem. */
 export function describeOutlook(snapshot: TenantSnapshot, observations: Observations): Outlook {
   const { now, counts, holds, throttle } = snapshot;
-  const { flow, stillSince, backlogFullReason } = observations;
+  const { flow, stillSince, backlog } = observations;
   const { dead } = counts;
   const open = countOpen(counts);
   const hold = tenantHold(holds);
@@ -39,11 +48,11 @@ export function describeOutlook(snapshot: TenantSnapshot, observations: Observat
       todo: `${REMEDIES[hold.reason]} ${probing(hold.probeAt, now)}`,
     };
   }
-  if (backlogFullReason !== null) {
+  if (backlog.room !== 'all') {
     return {
       kind: 'full',
-      headline: 'Full: new run results are refused',
-      why: `${sentence(backlogFullReason)} Devices hear 429 and have to send again later. What was accepted is kept.`,
+      headline: HEADLINES_OF_FULL[backlog.room],
+      why: `${sentence(backlog.reason)} ${WHO_WAITS[backlog.room]} What was accepted is kept.`,
       todo: 'Let the backlog drain, or give Redis more memory or MAX_BACKLOG_… more room.',
     };
   }

@@ -65,7 +65,7 @@ export function beginSubmissions(parts: SubmissionParts, res: Response): Submiss
     keepRate,
     store: async ({ run, said }) => {
       const accepted = await queue(accept(run, now, { said, traceparent }));
-      if (accepted.kind === 'backlog-full') throw backlogFull(accepted.drainS, random);
+      if (accepted.kind === 'backlog-full') throw backlogFull(accepted, random);
       if (accepted.kind === 'conflict') {
         throw new Refused({ code: 'run-id-reused', detail: 'this device already used this runId for another result' });
       }
@@ -95,12 +95,17 @@ function tooFast(resetMs: number, random: () => number): Refused {
   });
 }
 
-function backlogFull(drainS: number, random: () => number): Refused {
+const BACKLOG_FULL_DETAILS = {
+  failures: 'the last room is kept for failed runs (fail, scriptError); send it again later',
+  none: 'as much waits as this service may hold; send it again later',
+};
+
+function backlogFull({ room, drainS }: { room: 'failures' | 'none'; drainS: number }, random: () => number): Refused {
   const { minS, minJitterS, maxJitterS, shareOfDrain } = BACKLOG_FULL_S;
   const jitterS = Math.min(maxJitterS, Math.max(minJitterS, drainS * shareOfDrain));
   return new Refused({
     code: 'backlog-full',
-    detail: 'as much waits as this service may hold; send it again later',
+    detail: BACKLOG_FULL_DETAILS[room],
     retryAfterS: jitter({ minS, jitterS }, random),
   });
 }

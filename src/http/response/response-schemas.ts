@@ -148,6 +148,13 @@ const tenantStatusSchema = z.object({
   budgetWritesPerSecond: seconds,
   drainSeconds: seconds.describe('How long the backlog takes at the allowed pace.'),
   holds: z.array(holdSchema),
+  backlog: z
+    .object({
+      accepts: z.enum(['all', 'failures', 'none']).describe('`failures`: only `fail` and `scriptError`.'),
+      detail: z.string(),
+    })
+    .optional()
+    .describe('Which new run results there is room for; the others hear 429 `backlog-full`.'),
   graph: graphFactsSchema,
   directory: directoryStatusSchema.optional(),
 });

@@ -18,8 +18,8 @@ export type Accept = (
 ) => Promise<
   | { kind: 'accepted' | 'duplicate'; delivery: Delivery; ahead: number | null }
   | { kind: 'conflict' }
-  /** Too much is waiting; it takes `drainS` seconds at the current pace. */
-  | { kind: 'backlog-full'; drainS: number }
+  /** Too much is waiting, though failed runs may still have room; it takes `drainS` seconds at the current pace. */
+  | { kind: 'backlog-full'; room: 'failures' | 'none'; drainS: number }
 >;
 
 /** One dead letter, or all that match. */

@@ -2,6 +2,7 @@
 import { DIRECTORY_HOLD_REASONS } from '../../domain/directory/directory-answer.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { Announced, TenantFacts } from '../../domain/announcements/changes.ts';
+import type { BacklogState, Room } from '../../domain/operations/backlog.ts';
 import { hasDied, QUIET_MS } from '../../domain/announcements/deaths.ts';
 import type { HoldFacts } from '../../domain/announcements/held.ts';
 import type { Hold } from '../../domain/hold/hold.ts';
@@ -14,8 +15,8 @@ export type ReportedTenant = {
   id: string;
   keys: Keys;
   deliveries: { find: (id: string) => Promise<Pick<Delivery, 'lastFailure'> | null> };
-  /** Only in a process that accepts submissions. @param wasFull whether it was announced to be full */
-  judgeBacklog?: (wasFull: boolean) => string | null | undefined;
+  /** Only in a process that accepts submissions. @param known the room that was announced */
+  judgeBacklog?: (known: Room) => BacklogState | undefined;
 };
 
 export type ReadFacts = (

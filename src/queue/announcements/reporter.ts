@@ -1,6 +1,6 @@
 // Looks at tenants, notes what changed since operators were last told, and leaves it to be announced.
 import { isDeepStrictEqual } from 'node:util';
-import { decideChanges, type Announced } from '../../domain/announcements/changes.ts';
+import { announcedRoom, decideChanges, isBacklogNews, type Announced } from '../../domain/announcements/changes.ts';
 import { announceDurability } from '../../domain/announcements/durability.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { describeWeakness, inspectRedis } from '../redis/health.ts';
@@ -29,10 +29,11 @@ export function createReporter({ redis, announced, readFacts, clock }: ReporterP
   async function lookAt(tenant: ReportedTenant, before: Noted<Announced>, extent: Extent): Promise<void> {
     const { id, judgeBacklog } = tenant;
     const read = extent === 'stored' ? await readFacts(tenant, before.value) : null;
-    const backlogFullReason = judgeBacklog?.(before.value.backlogFull !== null);
-    if (!read && (backlogFullReason === undefined || isAnnounced(before.value, backlogFullReason))) return;
+    const known = announcedRoom(before.value);
+    const backlog = judgeBacklog?.(known);
+    if (!read && (backlog === undefined || !isBacklogNews(known, backlog.room))) return;
     const now = read?.now ?? clock();
-    const facts = { stored: read?.stored ?? null, backlogFullReason };
+    const facts = { stored: read?.stored ?? null, backlog };
     const { announced: after, announcements } = decideChanges(before.value, facts, { tenant: id, now });
     if (announcements.length === 0 && isDeepStrictEqual(after, before.value)) return;
     // If another process was faster, it announces; the next look finds whatever it did not see.
@@ -64,6 +65,3 @@ export function createReporter({ redis, announced, readFacts, clock }: ReporterP
     },
   };
 }
-
-const isAnnounced = ({ backlogFull }: Announced, fullReason: string | null) =>
-  (backlogFull === null) === (fullReason === null);

@@ -1,11 +1,16 @@
 // Watches the backlog, every second while results arrive and more often under load, so that submissions never fill Redis.
 import pTimeout from 'p-timeout';
 import {
-  findBacklogFullReason,
+  decideBacklogState,
+  hasRoomFor,
+  isFailedRun,
   isFull,
+  ROOM_FOR_ALL,
   roomBytes,
   type Backlog,
   type BacklogLimits,
+  type BacklogState,
+  type Room,
 } from '../../domain/operations/backlog.ts';
 import { identify } from '../../domain/delivery.ts';
 import { tenantHold } from '../../domain/hold/hold.ts';
@@ -19,24 +24,30 @@ import type { RedisConnection } from '../redis/connection.ts';
 import type { Keys } from '../redis/keys.ts';
 import { createMemoryReader } from '../redis/health.ts';
 
-/** Nothing was stored; `drainS` is how long the backlog takes to drain at the current pace. */
-export type BacklogFull = { kind: 'backlog-full'; drainS: number };
+/** Nothing was stored. */
+export type BacklogFull = {
+  kind: 'backlog-full';
+  /** What there still was room for. */
+  room: 'failures' | 'none';
+  /** How long the backlog takes to drain at the current pace. */
+  drainS: number;
+};
 
 export type BacklogWatch = {
   /**
-   * Stores a run if there is room. A known run needs none and is acknowledged anyway, so a device that repeats it learns
+   * Stores a run if there is room for it; the last of it is kept for failed runs. A known run needs none and is acknowledged anyway, so a device that repeats it learns
    * that it is safe. Rejects if Redis itself is almost full.
    */
   accept: (...submission: Parameters<Accept>) => Promise<Accepted | BacklogFull>;
   /** The latest reading: two seconds old at most when a run was just accepted; null before the first. While Redis is unavailable it gets older. */
   latestSnapshot: () => TenantSnapshot | null;
-  /** Why nothing new is accepted, for operators; null while there is room. */
-  backlogFullReason: () => string | null;
+  /** What there is room for, and why not for all. */
+  backlogState: () => BacklogState;
   /**
    * The same by the latest reading, for what all processes know together. Undefined before the first.
-   * @param wasFull whether they know it to be full: then it has room again only some way below the limit
+   * @param known the room they know of: once a limit is reached, it opens again only some way below
    */
-  judgeBacklog: (wasFull: boolean) => string | null | undefined;
+  judgeBacklog: (known: Room) => BacklogState | undefined;
   close: () => void;
 };
 
@@ -63,8 +74,8 @@ export type BacklogWatchOptions = {
   limits: BacklogLimits;
   /** The configured pace. */
   writesPer20s: number;
-  /** Called with the reason when it becomes full, and with null when there is room again. */
-  report: (fullReason: string | null) => void;
+  /** Called when there is room for fewer or for more run results than before. */
+  report: (state: BacklogState) => void;
 };
 
 export function watchBacklog(tenant: Watched, { limits, writesPer20s, report }: BacklogWatchOptions): BacklogWatch {
@@ -72,7 +83,7 @@ export function watchBacklog(tenant: Watched, { limits, writesPer20s, report }: 
   const readMemory = createMemoryReader(redis, keys);
   let seen: Backlog | null = null;
   let latest: TenantSnapshot | null = null;
-  let fullReason: string | null = null;
+  let state = ROOM_FOR_ALL;
   /** Stored here since the last reading. What other processes store meanwhile has to fit into the reserve. */
   let underWayBytes = 0;
   let unseenBytes = 0;
@@ -91,9 +102,9 @@ export function watchBacklog(tenant: Watched, { limits, writesPer20s, report }: 
     // A held configuration must not cause the results of all others to be refused because of its age.
     const oldestOpenAt = tenantHold(holds) ? oldestOpen.at : oldestOpen.notParkedAt;
     const backlog = { ...memory, oldestOpenAt, openBytes, openCount: countOpen(counts) };
-    const found = findBacklogFullReason({ backlog, limits, wasFull: fullReason !== null, now });
-    if ((found === null) !== (fullReason === null)) report(found);
-    [seen, fullReason, readAt] = [backlog, found, performance.now()];
+    const found = decideBacklogState({ backlog, limits, known: state.room, now });
+    if (found.room !== state.room) report(found);
+    [seen, state, readAt] = [backlog, found, performance.now()];
     unseenBytes -= unseenBefore;
   }
 
@@ -106,7 +117,8 @@ export function watchBacklog(tenant: Watched, { limits, writesPer20s, report }: 
     return looking;
   }
 
-  const isCrowded = (share: number) => seen !== null && underWayBytes + unseenBytes > roomBytes(seen, limits) * share;
+  const isCrowded = (run: RunResult, share: number) =>
+    seen !== null && underWayBytes + unseenBytes > roomBytes(seen, limits, run) * share;
 
   /** Sizes in progress are estimated high: once they are stored and measured, there may be room after all. */
   async function lookClosely(): Promise<void> {
@@ -118,7 +130,7 @@ export function watchBacklog(tenant: Watched, { limits, writesPer20s, report }: 
   async function store(submission: Parameters<Accept>): Promise<Accepted> {
     const bytes = estimateBytes(submission[0]);
     underWayBytes += bytes;
-    if (isCrowded(0.5)) void lookAgain();
+    if (isCrowded(submission[0], 0.5)) void lookAgain();
     try {
       return await deliveries.accept(...submission);
     } finally {
@@ -128,7 +140,7 @@ export function watchBacklog(tenant: Watched, { limits, writesPer20s, report }: 
   }
 
   const isNeeded = () =>
-    seen === null || fullReason !== null || performance.now() - neededAt < LOOK_WHILE_IDLE_EVERY_MS;
+    seen === null || state.room !== 'all' || performance.now() - neededAt < LOOK_WHILE_IDLE_EVERY_MS;
 
   function schedule(): void {
     clearTimeout(next);
@@ -156,20 +168,23 @@ export function watchBacklog(tenant: Watched, { limits, writesPer20s, report }: 
       await refresh();
       if (seen && isFull(toShare(seen))) throw new Error('Redis is nearly full');
       // No await between the last check and storing: submissions waiting together would all claim the same room.
-      for (let reads = 0; reads < READS_FOR_ROOM && fullReason === null && isCrowded(1); reads += 1)
+      for (let reads = 0; reads < READS_FOR_ROOM && hasRoomFor(state.room, run) && isCrowded(run, 1); reads += 1)
         await lookClosely();
-      if (fullReason !== null || isCrowded(1)) {
+      if (!hasRoomFor(state.room, run) || isCrowded(run, 1)) {
         const known = await deliveries.find(identify(tenant.id, run.deviceId, run.runId));
-        if (!known) return { kind: 'backlog-full', drainS: (seen?.openCount ?? 0) / toPerSecond(writesPer20s) };
+        if (!known) {
+          const room = state.room === 'none' || isFailedRun(run) ? 'none' : 'failures';
+          return { kind: 'backlog-full', room, drainS: (seen?.openCount ?? 0) / toPerSecond(writesPer20s) };
+        }
       }
       const stored = store(submission);
       newest = stored;
       return stored;
     },
     latestSnapshot: () => latest,
-    backlogFullReason: () => fullReason,
-    judgeBacklog: (wasFull) =>
-      seen && latest ? findBacklogFullReason({ backlog: seen, limits, wasFull, now: latest.now }) : undefined,
+    backlogState: () => state,
+    judgeBacklog: (known) =>
+      seen && latest ? decideBacklogState({ backlog: seen, limits, known, now: latest.now }) : undefined,
     close: () => {
       isClosed = true;
       clearTimeout(next);

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Announcement } from '../../../src/domain/announcements/announcement.ts';
 import {
+  announcedRoom,
   decideChanges,
   NOTHING_ANNOUNCED,
   type Announced,
@@ -9,6 +10,7 @@ import {
 } from '../../../src/domain/announcements/changes.ts';
 import { announceDurability } from '../../../src/domain/announcements/durability.ts';
 import { remedyOfHold, type Hold } from '../../../src/domain/hold/hold.ts';
+import { ROOM_FOR_ALL, type BacklogState } from '../../../src/domain/operations/backlog.ts';
 import { ONE, OTHER } from '../../support/hold.ts';
 
 const NOW = 1_764_000_000_000;
@@ -35,11 +37,11 @@ const stored = (members: Partial<Stored> = {}): TenantFacts => ({
     deaths: { latestAt: null, latestCode: null, recent: 0, kept: 0 },
     ...members,
   },
-  backlogFullReason: undefined,
+  backlog: undefined,
 });
-const backlog = (backlogFullReason: TenantFacts['backlogFullReason']): TenantFacts => ({
+const backlog = (state: TenantFacts['backlog']): TenantFacts => ({
   stored: null,
-  backlogFullReason,
+  backlog: state,
 });
 
 /** Looks at one set of facts after the other. @returns what was announced at each look */
@@ -186,18 +188,47 @@ describe('dead letters', () => {
 });
 
 describe('the backlog', () => {
+  const full = (reason: string): BacklogState => ({ room: 'none', reason });
+  const nearlyFull: BacklogState = { room: 'failures', reason: '11 MiB wait' };
+
   test('full and with room again · is announced once each · and by those that know', () => {
     const looks = look(
-      [backlog(null), NOW],
-      [backlog('12 MiB wait'), NOW + 1],
-      [backlog('13 MiB wait'), NOW + 2],
+      [backlog(ROOM_FOR_ALL), NOW],
+      [backlog(full('12 MiB wait')), NOW + 1],
+      [backlog(full('13 MiB wait')), NOW + 2],
       [backlog(undefined), NOW + 3],
       [stored(), NOW + 4],
-      [backlog(null), NOW + 5],
+      [backlog(ROOM_FOR_ALL), NOW + 5],
     );
     expect(typesOf(looks)).toEqual([[], ['backlog.full backlog-full'], [], [], [], ['backlog.room backlog-full']]);
     expect(looks[1]?.[0]).toMatchObject({ detail: 'Submissions are refused with 429: 12 MiB wait', since: NOW + 1 });
     expect(looks[5]?.[0]).toMatchObject({ since: NOW + 1, at: NOW + 5 });
+  });
+
+  test('room for failed runs alone · is announced with who is refused · and again only when all are', () => {
+    const looks = look(
+      [backlog(nearlyFull), NOW],
+      [backlog(nearlyFull), NOW + 1],
+      [backlog(full('12 MiB wait')), NOW + 2],
+      [backlog(nearlyFull), NOW + 3],
+      [backlog(full('12 MiB wait')), NOW + 4],
+      [backlog(ROOM_FOR_ALL), NOW + 5],
+    );
+    const announced = 'backlog.full backlog-full';
+    expect(typesOf(looks)).toEqual([[announced], [], [announced], [], [], ['backlog.room backlog-full']]);
+    expect(looks.flat().map(({ detail, since }) => [detail, since])).toEqual([
+      ['Submissions are refused with 429, except those of failed runs (fail, scriptError): 11 MiB wait', NOW],
+      ['Submissions are refused with 429: 12 MiB wait', NOW],
+      ['There is room again: submissions are accepted', NOW],
+    ]);
+  });
+
+  test('what an earlier version announced · counts as full · until there is room', () => {
+    const before = { ...NOTHING_ANNOUNCED, backlogFull: { since: NOW } };
+    expect(announcedRoom(before)).toBe('none');
+    const of = { tenant: 'contoso', now: NOW + 1 };
+    expect(decideChanges(before, backlog(full('12 MiB wait')), of).announcements).toEqual([]);
+    expect(decideChanges(before, backlog(ROOM_FOR_ALL), of).announcements).toMatchObject([{ type: 'backlog.room' }]);
   });
 });
 

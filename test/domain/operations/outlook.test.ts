@@ -1,13 +1,14 @@
 // The outlook: the worst that is the matter is the headline, and says what to do.
 import { describe, expect, test } from 'vitest';
 import { REMEDIES, remedyOfHold } from '../../../src/domain/hold/hold.ts';
+import { ROOM_FOR_ALL } from '../../../src/domain/operations/backlog.ts';
 import { describeOutlook, duration, type Observations } from '../../../src/domain/operations/outlook.ts';
 import type { Counts, TenantSnapshot } from '../../../src/domain/operations/tenant-snapshot.ts';
 import { aHold, aSnapshot } from '../sample.ts';
 
 const NOW = 1_000_000_000;
 type Seen = Partial<Omit<TenantSnapshot, 'counts'>> & { counts?: Partial<Counts>; observed?: Partial<Observations> };
-const CALM: Observations = { flow: { inPerSecond: 0, outPerSecond: 0 }, stillSince: null, backlogFullReason: null };
+const CALM: Observations = { flow: { inPerSecond: 0, outPerSecond: 0 }, stillSince: null, backlog: ROOM_FOR_ALL };
 const outlookOf = ({ counts, observed, ...members }: Seen = {}) => {
   const snapshot = aSnapshot({ now: NOW, ...members });
   return describeOutlook({ ...snapshot, counts: { ...snapshot.counts, ...counts } }, { ...CALM, ...observed });
@@ -39,7 +40,16 @@ describe('what the headline is', () => {
       { ...waiting, writesPer20s: 1, observed: { stillSince: NOW - 59_999 } },
       'flowing',
     ],
-    ['full', { ...waiting, observed: { backlogFullReason: 'Redis holds 9 MiB', stillSince: NOW - 90_000 } }, 'full'],
+    [
+      'full',
+      { ...waiting, observed: { backlog: { room: 'none', reason: 'Redis holds 9 MiB' }, stillSince: NOW - 90_000 } },
+      'full',
+    ],
+    [
+      'room for failed runs alone',
+      { ...waiting, observed: { ...draining, backlog: { room: 'failures', reason: '9 MiB wait' } } },
+      'full',
+    ],
     ['one configuration held', { ...waiting, holds: [ofOne], parked: { 'create:one': 10 } }, 'partly-held'],
     [
       'all that waits is of one configuration that is held',
@@ -52,7 +62,7 @@ describe('what the headline is', () => {
         ...waiting,
         holds: [ofOne, hold],
         throttle: throttledFor(1),
-        observed: { backlogFullReason: 'x', stillSince: 0 },
+        observed: { backlog: { room: 'none', reason: 'x' }, stillSince: 0 },
       },
       'held',
     ],
@@ -83,6 +93,14 @@ describe('what the headline is', () => {
     const two = outlookOf({ counts: { queued: 1 }, holds: [ofOne, other], parked: { 'create:one': 1 } });
     expect(two.headline).toBe('2 hardware configurations are held; all others flow');
     expect(two.why).toContain('1 run result is kept back for it. Everything else is in Graph.');
+  });
+
+  test('room for failed runs alone · says who is refused · and who is not', () => {
+    const { headline, why } = outlookOf({ observed: { backlog: { room: 'failures', reason: '9 MiB wait' } } });
+    expect(headline).toBe('Nearly full: only failed runs are accepted');
+    expect(why).toBe(
+      '9 MiB wait. The last room is kept for failed runs (fail, scriptError). All other devices hear 429 and have to send again later. What was accepted is kept.',
+    );
   });
 
   test('a backlog that drains · is shown completely · with nothing to do', () => {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import { openSend } from '../../../src/api/announcements.ts';
 import { toAlerts } from '../../../src/config/alerts.ts';
 import { environmentSchema } from '../../../src/config/environment.ts';
+import { ROOM_FOR_ALL, type BacklogState, type Room } from '../../../src/domain/operations/backlog.ts';
 import { createAnnouncedStore } from '../../../src/queue/announcements/announced.ts';
 import { openAnnouncer, type Announcer, type AnnouncerParts } from '../../../src/queue/announcements/announcer.ts';
 import { createReadFacts, type ReportedTenant } from '../../../src/queue/announcements/facts.ts';
@@ -262,16 +263,16 @@ test('durability that is weak · is told · of no tenant', async () => {
 });
 
 test('a backlog that is full, and has room again · is told by what processes know together', async () => {
-  let fullReason: (wasFull: boolean) => string | null = () => null;
-  const accepting = { ...tenant, judgeBacklog: (wasFull: boolean) => fullReason(wasFull) };
+  let decide: (known: Room) => BacklogState = () => ROOM_FOR_ALL;
+  const accepting = { ...tenant, judgeBacklog: (known: Room) => decide(known) };
   await Promise.all([start({ tenants: () => [accepting], accepts: true }), start()]);
-  fullReason = () => '12 MiB wait';
+  decide = () => ({ room: 'none', reason: '12 MiB wait' });
   await receiver.untilTaken('backlog.full', WAITED_FOR_MS);
   // In between, only what was full stays full.
-  fullReason = (wasFull) => (wasFull ? '11 MiB wait' : null);
+  decide = (known) => (known === 'all' ? ROOM_FOR_ALL : { room: 'failures', reason: '11 MiB wait' });
   await reporter().look([accepting], 'backlog');
   expect(await countPending()).toBe(0);
-  fullReason = () => null;
+  decide = () => ROOM_FOR_ALL;
   await receiver.untilTaken('backlog.room', WAITED_FOR_MS);
   expect(typesTaken()).toEqual(['backlog.full', 'backlog.room']);
 });
