@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parseConfig } from '../src/config/config.ts';
 import type { Delivery, Status } from '../src/domain/delivery.ts';
-import type { DeliveryFilter } from '../src/domain/operations/delivery-list.ts';
+import type { DeliveryFilter } from '../src/domain/lists/delivery-list.ts';
 import type { RunResult } from '../src/domain/submission/run-result.ts';
 import type { Tenant } from '../src/queue/tenant.ts';
 import { openOwnTenant } from '../test/support/tenant.ts';

@@ -84,6 +84,7 @@ function toServed(tenant: AcceptingTenant, directory: Directory | null, ratePerM
     find: revocations.whenKnown(tenant.deliveries.find),
     list: tenant.deliveries.list,
     deadLetters,
+    reports: tenant.reports,
     revocations,
     forgetInDirectory: directory && directory.forget,
     endThrottle: tenant.budget.endThrottle,

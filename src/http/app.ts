@@ -7,6 +7,7 @@ import { BATCH, postBatch, type BatchParts } from './routes/batch.ts';
 import { getDelivery, identifyAsker, type DeliveryParts } from './routes/deliveries.ts';
 import { createDeliveryListRoutes } from './routes/delivery-list.ts';
 import { createDashboardRoutes, type DashboardParts } from './dashboard/dashboard.ts';
+import { createDeviceListRoutes } from './routes/device-list.ts';
 import { createDeviceRoutes, type DeviceParts } from './routes/devices.ts';
 import { createDocsRoutes } from './openapi/docs.ts';
 import { createHealthRoutes, HEALTH_ROUTES, type HealthParts } from './routes/health.ts';
@@ -66,6 +67,7 @@ export function createApp(parts: AppParts): Express {
     .get(identifyAsker(parts.callers), inFlight, getDelivery(parts))
     .all(only('GET, HEAD'));
   app.use(createDeliveryListRoutes(parts));
+  app.use(createDeviceListRoutes(parts));
   app.use(createOperatorRoutes(parts));
   app.use(createThrottleRoutes(parts));
   app.use(createDeviceRoutes(parts));
@@ -74,8 +76,14 @@ export function createApp(parts: AppParts): Express {
   app.use(createDashboardRoutes(parts));
   app.all(['/openapi.json', '/docs', ...HEALTH_ROUTES], only('GET, HEAD'));
   if (parts.callers.haveOperators) {
-    app.all(['/v1/deliveries', '/v1/dead-letters', '/v1/status', '/v1/devices/revoked'], only('GET, HEAD'));
-    app.all(['/v1/dead-letters/replay', '/v1/dead-letters/purge', '/v1/throttle/end'], only('POST'));
+    app.all(
+      ['/v1/deliveries', '/v1/devices', '/v1/devices/revoked', '/v1/dead-letters', '/v1/status'],
+      only('GET, HEAD'),
+    );
+    app.all(
+      ['/v1/devices/expected', '/v1/dead-letters/replay', '/v1/dead-letters/purge', '/v1/throttle/end'],
+      only('POST'),
+    );
     app.all(
       ['/v1/devices/:deviceId/revoke', '/v1/devices/:deviceId/restore', '/v1/devices/:deviceId/forget'],
       only('POST'),

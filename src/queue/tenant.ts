@@ -4,6 +4,7 @@ import type { Secret } from '../config/secret.ts';
 import type { TenantConfig } from '../config/tenants/tenant.ts';
 import { createBudget, type Budget } from './budget/budget.ts';
 import { createStoredGraphFacts, type StoredGraphFacts } from './budget/stored-graph-facts.ts';
+import { createDeviceReports, type DeviceReports } from './devices/device-reports.ts';
 import { createReadSnapshot, type ReadSnapshot } from './read-snapshot.ts';
 import { READER_JOB } from './jobs/job-queue.ts';
 import type { RedisClock } from './redis/clock.ts';
@@ -36,6 +37,8 @@ export type Tenant = Pick<OpenRedis, 'explainSilence'> & {
   clock: Pick<RedisClock, 'now' | 'latest'>;
   deliveries: Deliveries;
   deadLetters: DeadLetters;
+  /** What devices reported last. */
+  reports: DeviceReports;
   /** The pace and the holds. */
   budget: Budget;
   facts: StoredGraphFacts;
@@ -62,6 +65,7 @@ export async function openTenant(
   const cipher = createPayloadCipher(payloadKeys);
   const secrets = openFingerprintSecrets(redis, keys.fingerprintSecrets, [...payloadKeys, ...groupKeys]);
   const fingerprints = createFingerprints(secrets, cipher);
+  const reports = createDeviceReports({ redis, keys, tenantId: id, cipher });
   const deliveries = createDeliveries({
     redis,
     jobs: ownJobs,
@@ -69,6 +73,7 @@ export async function openTenant(
     tenantId: id,
     cipher,
     fingerprints,
+    reports,
     settings: delivery,
     clock: redisClock.now,
   });
@@ -83,6 +88,7 @@ export async function openTenant(
     clock,
     deliveries,
     deadLetters: createDeadLetters(redis, keys, deliveries),
+    reports,
     budget,
     facts: createStoredGraphFacts(redis, keys),
     readSnapshot: createReadSnapshot({

@@ -54,6 +54,12 @@ export function configurationKey(hardwareConfigurationId: string): string {
     : hash('sha256', hardwareConfigurationId, 'base64url').slice(0, 22);
 }
 
+/** The configuration id, in lower case, of a key that was made from a GUID. */
+export const toConfigurationId = (key: string): string =>
+  Buffer.from(key, 'base64url')
+    .toString('hex')
+    .replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-');
+
 /** What an operator can do about each reason. */
 export const REMEDIES: Record<HoldReason, string> = {
   unauthenticated:

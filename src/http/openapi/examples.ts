@@ -140,3 +140,15 @@ export const revoked = { deviceId: runResult.deviceId, revokedAt: '2026-11-23T09
 
 export const forgotten = { deviceId: '5f1d2c3b-7a90-4e58-b6c1-0d9e8f7a6b54', changed: true, asked: true };
 export const revocation = { deviceId: runResult.deviceId, changed: true };
+
+export const deviceReport = {
+  deviceId: runResult.deviceId,
+  deviceName: runResult.deviceName,
+  tenant: 'default',
+  hardwareConfigurationId: runResult.hardwareConfigurationId,
+  reportedAt: '2026-11-23T09:30:00.000Z',
+  state: 'fail' as const,
+  failuresInARow: 3,
+  deliveryId: delivered.deliveryId,
+  status: 'delivered' as const,
+};

@@ -5,6 +5,8 @@ import { deviceIdSchema } from '../../domain/submission/run-result.ts';
 import {
   deadLettersSchema,
   deliveryListSchema,
+  deviceListSchema,
+  expectedDevicesSchema,
   forgottenSchema,
   purgedSchema,
   replayedSchema,
@@ -16,6 +18,7 @@ import {
 import { alsoAs, answers, answersText, refusals } from './responses.ts';
 import * as examples from './examples.ts';
 import { listQuerySchema } from '../routes/delivery-list.ts';
+import { deviceQuerySchema, expectedSchema } from '../routes/device-list.ts';
 import { querySchema, selectionSchema } from '../routes/operators.ts';
 import { tenantQuerySchema } from '../tenants/tenant-of.ts';
 
@@ -135,6 +138,55 @@ export const operatorPaths: ZodOpenApiPathsObject = {
           example: { ended: true, until: '2083-10-05T00:00:00.000Z' },
         }),
         ...refusals(['invalid-request', ...always]),
+      },
+    },
+  },
+  '/v1/devices': {
+    get: {
+      ...operators,
+      operationId: 'listDevices',
+      summary: 'What each device reported last; who has been silent, who fails again and again',
+      description:
+        'Newest first, with `failuresInARow` most failures first. With `Accept: text/csv` or `application/x-ndjson` the answer is a stream of all that match, or of `limit`.',
+      requestParams: { query: deviceQuerySchema },
+      responses: {
+        200: alsoAs(
+          answers({
+            description: 'A page.',
+            schema: deviceListSchema,
+            example: { devices: [examples.deviceReport], nextCursor: null },
+          }),
+          {
+            'text/csv': 'A line of names, and one for each device. No cell begins as a formula does.',
+            'application/x-ndjson': 'One device a line.',
+          },
+        ),
+        ...refusals(['invalid-request', ...always]),
+      },
+    },
+  },
+  '/v1/devices/expected': {
+    post: {
+      ...operators,
+      operationId: 'compareExpectedDevices',
+      summary: 'Which of these devices never reported, and which have been silent',
+      requestParams: ofTenant,
+      requestBody: {
+        required: true,
+        content: {
+          'application/json': {
+            schema: expectedSchema,
+            example: { deviceIds: ['LAPTOP-0042', 'LAPTOP-0043'], silentForH: 48 },
+          },
+        },
+      },
+      responses: {
+        200: answers({
+          description: 'Those that are missing.',
+          schema: expectedDevicesSchema,
+          example: { neverReported: ['LAPTOP-0043'], silent: [] },
+        }),
+        ...refusals([...unreadable, ...always]),
       },
     },
   },

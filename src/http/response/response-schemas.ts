@@ -6,7 +6,7 @@ import { FAILURE_KINDS } from '../../domain/attempt/failure.ts';
 import { HOLD_REASONS } from '../../domain/hold/hold.ts';
 import { NOTE_CODES } from '../../domain/attempt/note.ts';
 import { REFUSALS } from '../../domain/submission/refusal.ts';
-import { deviceIdSchema } from '../../domain/submission/run-result.ts';
+import { deviceIdSchema, RUN_STATES } from '../../domain/submission/run-result.ts';
 
 const instant = z.iso.datetime({ precision: 3 });
 const count = z.int().min(0);
@@ -88,6 +88,36 @@ export const deliveryListSchema = z
     description:
       'A page of deliveries, newest first; `nextCursor` is null on the last. A page may have fewer than `limit` although more follow.',
   });
+
+const deviceReportSchema = z
+  .object({
+    deviceId: deviceIdSchema,
+    deviceName: z
+      .string()
+      .nullable()
+      .describe('Null if only the delivery of an earlier version is known; so is `state`.'),
+    tenant: z.string(),
+    hardwareConfigurationId: z.string(),
+    reportedAt: instant.describe('When its last run result was accepted.'),
+    state: z.enum(RUN_STATES).nullable(),
+    failuresInARow: count.describe('How many run results in a row failed (`fail`, `scriptError`), this one included.'),
+    deliveryId: z.string(),
+    status: z.enum(STATUSES).nullable().describe('Of the delivery; null once that is no longer stored.'),
+  })
+  .meta({ id: 'DeviceReport', description: 'The last run result of a device for a hardware configuration.' });
+
+export const deviceListSchema = z
+  .object({ devices: z.array(deviceReportSchema), nextCursor: z.string().nullable() })
+  .meta({ id: 'Devices', description: 'A page of devices; `nextCursor` is null on the last.' });
+
+export const expectedDevicesSchema = z
+  .object({
+    neverReported: z.array(deviceIdSchema).describe('In the order they were given.'),
+    silent: z
+      .array(z.object({ deviceId: deviceIdSchema, reportedAt: instant }))
+      .describe('Those that reported, but not within `silentForH`.'),
+  })
+  .meta({ id: 'ExpectedDevices' });
 
 export const replayedSchema = z.object({ matched: count, replayed: count }).meta({ id: 'Replayed' });
 export const purgedSchema = z.object({ matched: count, purged: count }).meta({ id: 'Purged' });
@@ -243,6 +273,9 @@ export type BatchAnswer = z.infer<typeof batchSchema>;
 export type Receipt = z.infer<typeof receiptSchema>;
 export type DeliveryView = z.infer<typeof deliverySchema>;
 export type DeliveryListView = z.infer<typeof deliveryListSchema>;
+export type DeviceReportView = z.infer<typeof deviceReportSchema>;
+export type DeviceListView = z.infer<typeof deviceListSchema>;
+export type ExpectedDevicesView = z.infer<typeof expectedDevicesSchema>;
 export type Status = z.infer<typeof statusSchema>;
 export type Check = z.infer<typeof checkSchema>;
 export type Replayed = z.infer<typeof replayedSchema>;

@@ -1,10 +1,5 @@
 // Deliveries of several tenants as one list, newest first.
-import {
-  mergePages,
-  type DeliveryFilter,
-  type DeliveryPage,
-  type ListedAt,
-} from '../../domain/operations/delivery-list.ts';
+import { mergePages, type DeliveryFilter, type DeliveryPage, type ListedAt } from '../../domain/lists/delivery-list.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { ServedTenant } from './served-tenant.ts';
 

@@ -1,6 +1,7 @@
 // What the routes ask of a tenant. The API opens tenants; routes know no other way to one.
 import type { Delivery } from '../../domain/delivery.ts';
-import type { DeliveryFilter, DeliveryPage, ListedAt } from '../../domain/operations/delivery-list.ts';
+import type { DeliveryFilter, DeliveryPage, ListedAt } from '../../domain/lists/delivery-list.ts';
+import type { DeviceFilter, DevicePage, DevicePosition } from '../../domain/lists/device-list.ts';
 import type { DeadLetterFilter } from '../../domain/operations/dead-letter.ts';
 import type { Said } from '../../domain/submission/fingerprinted-text.ts';
 import type { RunResult } from '../../domain/submission/run-result.ts';
@@ -49,6 +50,12 @@ export type ServedTenant = {
   /** @param after null for the first page */
   list: (filter: DeliveryFilter, limit: number, after: ListedAt | null) => Promise<DeliveryPage>;
   deadLetters: DeadLetters;
+  reports: {
+    /** @param after null for the first page */
+    list: (filter: DeviceFilter, limit: number, after: DevicePosition | null) => Promise<DevicePage>;
+    /** When each of these devices reported last; null for one that never did. */
+    reportedAt: (deviceIds: readonly string[], hardwareConfigurationId?: string) => Promise<(number | null)[]>;
+  };
   revocations: {
     isRevoked: (deviceId: string) => boolean;
     list: () => Promise<{ deviceId: string; revokedAt: number }[]>;

@@ -1,7 +1,7 @@
 // The index of deliveries: pages by device, status, configuration and time, and the search of one text. Records have the last word.
 import { isDeliveryId, type Delivery } from '../../domain/delivery.ts';
-import { isListed, newestFirst, toListedAt } from '../../domain/operations/delivery-list.ts';
-import type { DeliveryFilter, DeliveryPage, ListedAt } from '../../domain/operations/delivery-list.ts';
+import { isListed, newestFirst, toListedAt } from '../../domain/lists/delivery-list.ts';
+import type { DeliveryFilter, DeliveryPage, ListedAt } from '../../domain/lists/delivery-list.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import type { Keys } from '../redis/keys.ts';
 import { scriptOf } from '../redis/script.ts';

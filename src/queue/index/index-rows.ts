@@ -1,6 +1,6 @@
 // Rows of the index: lists the ids of deliveries by device, status, configuration and time without reading records.
 import { configurationKey } from '../../domain/hold/hold.ts';
-import type { DeliveryFilter, ListedAt } from '../../domain/operations/delivery-list.ts';
+import type { DeliveryFilter, ListedAt } from '../../domain/lists/delivery-list.ts';
 import { STATUS_CODES } from '../lua/constants.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import type { Keys } from '../redis/keys.ts';

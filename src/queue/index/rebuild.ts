@@ -1,19 +1,30 @@
-// Rebuilds the index beside live traffic: adds the records that are not in it, and corrects the rows of those that are.
+// Rebuilds the index and what is known of devices beside live traffic: adds what is missing, corrects what is there.
 import type { Cluster } from 'ioredis';
 import { configurationKey } from '../../domain/hold/hold.ts';
 import { HEADER_BYTES } from '../lua/constants.ts';
 import type { RedisConnection } from '../redis/connection.ts';
+import { toReportArgs, toReportArgsWithoutRun } from '../devices/report.ts';
 import type { Keys } from '../redis/keys.ts';
 import { scriptOf } from '../redis/script.ts';
-import { configurationOf, parseHeader } from '../store/record.ts';
+import { DecryptionFailed, type PayloadCipher } from '../store/payload-cipher.ts';
+import { configurationOf, parseHeader, type Stored } from '../store/record.ts';
 import type { Records } from '../store/records.ts';
 
-/** How many records were looked at, and how many of them were not in the index. */
-export type Rebuilt = { records: number; added: number };
+/** How many records were looked at, how many of them were not in the index, and how many were news of their device. */
+export type Rebuilt = { records: number; added: number; reports: number };
 
-export type RebuildParts = { redis: RedisConnection; keys: Keys; tenantId: string; records: Pick<Records, 'findAll'> };
+export type RebuildParts = {
+  redis: RedisConnection;
+  keys: Keys;
+  tenantId: string;
+  cipher: PayloadCipher;
+  records: Pick<Records, 'load'>;
+};
 
 type Found = { id: string; acceptedAt: number; configuration: string };
+
+/** With what the record says, unless it is gone or sealed with an unknown key. */
+type Loaded = Found & { stored: Stored | null };
 
 /** One slice blocks Redis for about a millisecond. */
 const SLICE = 1000;
@@ -21,21 +32,24 @@ const ADDED_AT_ONCE = 50;
 
 /** Reads the headers of all records, then adds from the oldest to the newest. @param onProgress how many are done, of how many */
 export async function rebuildIndex(
-  { redis, keys, tenantId, records }: RebuildParts,
+  { redis, keys, tenantId, cipher, records }: RebuildParts,
   onProgress: (done: number, all: number) => void,
 ): Promise<Rebuilt> {
   const addScript = scriptOf(redis, 'index/add-missing');
   const found: Found[] = [];
   for await (const slice of scanKeys(redis, keys)) found.push(...(await readHeaders(slice)));
   found.sort((a, b) => a.acceptedAt - b.acceptedAt);
-  let added = 0;
+  const reportsScript = scriptOf(redis, 'devices/add-reports');
+  let [added, reports] = [0, 0];
   for (let from = 0; from < found.length; from += ADDED_AT_ONCE) {
-    const slice = await withConfigurations(found.slice(from, from + ADDED_AT_ONCE));
+    const slice = await Promise.all(found.slice(from, from + ADDED_AT_ONCE).map(load));
     const args = slice.flatMap(({ id, configuration }) => [id, configuration]);
     added += Number(await addScript([keys.counts], [keys.root, slice.length, ...args]));
+    const about = slice.flatMap(({ stored, ...one }) => (stored ? [toReport(one, stored)] : []));
+    reports += Number(await reportsScript([keys.counts], [keys.root, about.length, ...about.flat()]));
     onProgress(Math.min(from + ADDED_AT_ONCE, found.length), found.length);
   }
-  return { records: found.length, added };
+  return { records: found.length, added, reports };
 
   async function readHeaders(slice: readonly string[]): Promise<Found[]> {
     const headers = await Promise.all(slice.map((key) => redis.getrange(key, 0, HEADER_BYTES)));
@@ -49,15 +63,24 @@ export async function rebuildIndex(
   }
 
   /** Records of the first versions have no configuration key in their header. */
-  async function withConfigurations(slice: readonly Found[]): Promise<Found[]> {
-    const lacking = slice.filter(({ configuration }) => configuration === '').map(({ id }) => id);
-    const deliveries = await records.findAll(lacking);
-    const known = new Map(deliveries.flatMap((delivery) => (delivery ? [[delivery.id, delivery]] : [])));
-    return slice.map((one) => {
-      const delivery = known.get(one.id);
-      return delivery ? { ...one, configuration: configurationKey(delivery.hardwareConfigurationId) } : one;
-    });
+  async function load(one: Found): Promise<Loaded> {
+    const stored = await records.load(one.id).catch(unlessSealed);
+    if (!stored || one.configuration !== '') return { ...one, stored };
+    return { ...one, stored, configuration: configurationKey(stored.delivery.hardwareConfigurationId) };
   }
+
+  function toReport({ id, acceptedAt, configuration }: Found, { delivery, run }: Stored): (string | number)[] {
+    const [key, name, state] = run
+      ? toReportArgs(tenantId, run, cipher)
+      : toReportArgsWithoutRun(tenantId, delivery.deviceId, cipher);
+    return [key, name, configuration, state, acceptedAt, id];
+  }
+}
+
+/** One sealed with an unknown key is in the index all the same. */
+function unlessSealed(error: unknown): null {
+  if (error instanceof DecryptionFailed) return null;
+  throw error;
 }
 
 /** In a cluster all keys of a tenant are on one node, but only the cluster knows which, so all masters are scanned. */

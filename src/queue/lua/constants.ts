@@ -1,5 +1,6 @@
 // Constants that Lua shares with TypeScript: one prologue, generated from the values TypeScript uses.
 import { STATUSES, type Status } from '../../domain/delivery.ts';
+import { LEAST_FAILURES_IN_A_ROW } from '../../domain/lists/device-list.ts';
 import { PASSED_OVER_AT_MOST, RANKS } from '../../domain/priority.ts';
 import { QUESTION_UNDER_WAY_MS } from '../../domain/directory/freshness.ts';
 import { NEVER_REFUSED } from '../../domain/pace/evidence.ts';
@@ -43,6 +44,7 @@ const CONSTANTS: Readonly<Record<string, LuaValue>> = {
   ...tuning,
   NEVER_REFUSED,
   QUESTION_UNDER_WAY_MS,
+  LEAST_FAILURES_IN_A_ROW,
   REQUESTS_PER_20S,
   WRITE_SHARE,
   PACE_MEMBERS,

@@ -34,6 +34,8 @@ export type Keys = {
   supersession: (supersessionKey: string) => string;
   /** The delivery that owns a record in Graph. */
   record: (deviceRunStateId: string) => string;
+  /** Devices by when they reported last, for one configuration if its key is given; `lua/includes/devices/reports.lua` has the rest. */
+  reported: (configuration?: string) => string;
   /** Facts about the tenant's Graph with their times, and which Graph and tenant they concern. */
   facts: string;
   budget: string;
@@ -123,6 +125,7 @@ export function createKeys(prefix: string, tenantId: string): Keys {
     counts: `${root}:counts`,
     supersession: (supersessionKey) => `${root}:c:${supersessionKey}`,
     record: (deviceRunStateId) => `${root}:r:${deviceRunStateId}`,
+    reported: (configuration) => `${root}:dv:reported${configuration === undefined ? '' : `:${configuration}`}`,
     facts: `${root}:facts`,
     budget: `${root}:budget`,
     fingerprintSecrets: `${root}:fingerprint-secrets`,

@@ -7,6 +7,7 @@ import { isCompletedAhead, toSupersessionOrder } from '../../domain/supersession
 import { toText, type RunResult } from '../../domain/submission/run-result.ts';
 import { toSaid, type Said } from '../../domain/submission/fingerprinted-text.ts';
 import type { Fingerprints, MakeFingerprint } from './fingerprints.ts';
+import { toReportArgs } from '../devices/report.ts';
 import type { Keys } from '../redis/keys.ts';
 import { scriptOnList, type WaitingList } from './waiting-list.ts';
 import { fingerprintOf, parseHeader, parseRecord, searchHash, toBody, type ListPosition } from './record.ts';
@@ -91,6 +92,7 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
       toBody(delivery, text, cipher),
       ...place,
       configurationKey(run.hardwareConfigurationId),
+      ...toReportArgs(tenantId, run, cipher),
     ];
   }
 

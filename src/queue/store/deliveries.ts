@@ -3,6 +3,7 @@ import { LONGEST_PROBE_INTERVAL } from '../../domain/hold/judge.ts';
 import { toPerSecond } from '../../domain/pace/per-window.ts';
 import type { Policy } from '../../domain/attempt/retry-policy.ts';
 import { createAcceptance, type Accept, type AcceptanceSettings } from './acceptance.ts';
+import type { DeviceReports } from '../devices/device-reports.ts';
 import { createDeliveryIndex, type DeliveryIndex } from '../index/delivery-index.ts';
 import { rebuildIndex, type Rebuilt } from '../index/rebuild.ts';
 import type { Fingerprints } from './fingerprints.ts';
@@ -20,8 +21,8 @@ export type Deliveries = Records &
     accept: Accept;
     /** Adds what an earlier version stored to the index. @param onProgress how many are done, of how many */
     rebuildIndex: (onProgress: (done: number, all: number) => void) => Promise<Rebuilt>;
-    /** Sweeps the index if that was not done for a while. */
-    tidyIndex: () => Promise<void>;
+    /** Sweeps the index and what is known of devices, if that was not done for a while. */
+    tidy: () => Promise<void>;
     /** For scripts on the waiting list. */
     waitingList: Pick<WaitingList, 'keys' | 'args'>;
   };
@@ -34,7 +35,7 @@ const TAKEN_AHEAD_S = 2;
 const TAKEN_AHEAD = { least: 10, most: 1000 };
 
 /** A few records that are gone may stay in the index for so long: lists pass over them. */
-const INDEX_TIDIED_EVERY_MS = 600_000;
+const TIDIED_EVERY_MS = 600_000;
 
 export type DeliveriesParts = {
   redis: RedisConnection;
@@ -43,6 +44,7 @@ export type DeliveriesParts = {
   tenantId: string;
   cipher: PayloadCipher;
   fingerprints: Fingerprints;
+  reports: Pick<DeviceReports, 'sweep'>;
   settings: DeliverySettings;
   clock: () => number;
 };
@@ -63,7 +65,10 @@ export function createDeliveries(parts: DeliveriesParts): Deliveries {
     promote: waitingList.promote,
     enqueueIfDue: waitingList.enqueueIfDue,
     sweep: waitingList.sweep,
-    tidyIndex: every(INDEX_TIDIED_EVERY_MS, index.sweepIndex),
+    tidy: every(TIDIED_EVERY_MS, async () => {
+      await index.sweepIndex();
+      await parts.reports.sweep(clock());
+    }),
     putOff: waitingList.putOff,
     waitMs: waitingList.waitMs,
     park: waitingList.park,

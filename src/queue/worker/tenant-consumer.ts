@@ -111,7 +111,7 @@ export function createTenantConsumer(parts: TenantConsumerParts): TenantConsumer
         () => deliveries.sweep(clock()),
         (woken) => woken > 0 && events.woken(woken),
       ),
-    tidy: () => upkeep(deliveries.tidyIndex),
+    tidy: () => upkeep(deliveries.tidy),
     random: parts.random,
   });
 

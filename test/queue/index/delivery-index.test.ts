@@ -1,7 +1,7 @@
 // The index of deliveries, held to a model: whatever happens to the records, lists have what a look at each record finds.
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { replay, STATUSES, type Delivery, type Status } from '../../../src/domain/delivery.ts';
-import { isListed, newestFirst, type DeliveryFilter } from '../../../src/domain/operations/delivery-list.ts';
+import { isListed, newestFirst, type DeliveryFilter } from '../../../src/domain/lists/delivery-list.ts';
 import { STATUS_CODES } from '../../../src/queue/lua/constants.ts';
 import { toSecret } from '../../../src/config/secret.ts';
 import type { Tenant } from '../../../src/queue/tenant.ts';

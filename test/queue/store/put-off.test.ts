@@ -49,6 +49,7 @@ beforeEach(async () => {
     tenantId: 'default',
     cipher: seal,
     fingerprints: prints,
+    reports: { sweep: () => Promise.resolve() },
     settings,
     clock: () => now,
   });

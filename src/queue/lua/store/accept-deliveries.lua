@@ -3,7 +3,7 @@
 
   KEYS[1..11]  the waiting list's, see includes/waiting-list/keys.lua
   ARGV[1..3]   the waiting list's
-  ARGV[4]      how many run results follow, eight arguments each:
+  ARGV[4]      how many run results follow, eleven arguments each:
                delivery id
                instant of acceptance
                identity: the fingerprint and the search hashes of device and run
@@ -12,6 +12,9 @@
                supersession key, '' if it takes no part
                instant of completion, '' if it takes no part
                configuration key
+               device key
+               name of the device
+               run state
 
   Reply: {answers, promoted ids, due, {left by rank}, {joined by rank}}: how many promoted deliveries are due, and how
   many ever left and joined each waiting list. An answer is the position in its waiting list; or {'accepted', position,
@@ -23,8 +26,9 @@
 --- @include "supersession/results"
 --- @include "supersession/join"
 --- @include "index/add-row"
+--- @include "devices/note-report"
 
-local ARGS_EACH = 8
+local ARGS_EACH = 11
 
 local entries = tonumber(ARGV[OWN_ARGS + 1])
 local answers, joined, joinedBytes, accepted, known = {}, {}, 0, 0, {}
@@ -45,7 +49,8 @@ end
 
 for entry = 1, entries do
   local first = OWN_ARGS + 2 + (entry - 1) * ARGS_EACH
-  local id, at, identity, rank, body, supersessionKey, instant, configuration = unpack(ARGV, first, first + ARGS_EACH - 1)
+  local id, at, identity, rank, body, supersessionKey, instant, configuration, device, name, state =
+    unpack(ARGV, first, first + ARGS_EACH - 1)
   rank = tonumber(rank)
   local key = ROOT .. ':' .. id
   local nextPosition = position[rank] + 1
@@ -57,6 +62,7 @@ for entry = 1, entries do
     joined[rank][#joined[rank] + 1] = id
     accepted, joinedBytes = accepted + 1, joinedBytes + #record
     addRow(filling, id, at, identity, QUEUED, configuration)
+    noteReport(device, name, configuration, state, at, id)
     answers[entry] = nextPosition
     if supersessionKey ~= '' then
       local older, newer = compare(ROOT .. ':c:' .. supersessionKey, instant, id)
