@@ -28,7 +28,9 @@ export async function indexDeliveries({ tenant: only }: IndexFlags): Promise<voi
       const tenant = await openTenant(redis, settings, {});
       try {
         const { records, added, reports } = await tenant.deliveries.rebuildIndex(createProgress(settings.id));
-        print(`${settings.id}: ${records} deliveries, of which ${added} were added to the index, and ${reports} were news of their device`);
+        print(
+          `${settings.id}: ${records} deliveries, of which ${added} were added to the index, and ${reports} were news of their device`,
+        );
       } finally {
         tenant.close();
       }

@@ -5,20 +5,14 @@ import { Option } from 'commander';
 import { STATUSES } from '../../domain/delivery.ts';
 import type { DeadLettersFlags, ReplayFlags } from './dead-letters.ts';
 import type { DeliveriesFlags } from './deliveries.ts';
-import type { DeviceFlags } from './device.ts';
+import { addDeviceCommands } from './devices/device-commands.ts';
+import { asList, ofTheBridge } from './command-options.ts';
 import { EXIT } from '../exit.ts';
 import type { ExplainFlags } from './explain.ts';
 import type { IndexFlags } from './index-deliveries.ts';
 import { withOperatorErrors } from './operator.ts';
 import type { StatusFlags } from './status.ts';
 import type { ThrottleFlags } from './throttle.ts';
-
-/** Adds what a command needs to call a bridge: the option for its address, and the help on the token. */
-const ofTheBridge = (command: Command): Command =>
-  command
-    .option('--url <url>', 'where the bridge is', url, 'http://localhost:8080')
-    .option('--tenant <id>', 'only this tenant, where the bridge serves several')
-    .addHelpText('after', '\nThe operator token is taken from OPERATOR_TOKEN.');
 
 /** Adds the same, and the filters that select dead letters. */
 const ofDeadLetters = (command: Command): Command =>
@@ -82,16 +76,13 @@ export function addOperatorCommands(program: Command): void {
       ),
     );
 
-  const deliveries = ofTheBridge(program.command('deliveries'))
+  const deliveries = asList(program.command('deliveries'))
     .description('list deliveries by device or status, newest first')
     .option('--device <id>', 'only this device’s')
     .addOption(new Option('--status <status>', 'only those with this status').choices(STATUSES))
     .option('--configuration <guid>', 'of those only this hardwareConfigurationId')
     .option('--after <instant>', 'accepted at this instant or later, such as 2026-11-23T10:00:00Z')
     .option('--before <instant>', 'accepted earlier than this instant')
-    .option('--limit <n>', 'how many at most; without it 50, in an export all', whole(1, 1_000_000))
-    .addOption(new Option('--format <format>', 'an export, as the bridge streams it').choices(['csv', 'ndjson']))
-    .option('--json', 'for scripts')
     .action(
       withOperatorErrors(async (flags: DeliveriesFlags) => (await import('./deliveries.ts')).listDeliveries(flags)),
     );
@@ -113,39 +104,5 @@ export function addOperatorCommands(program: Command): void {
     .option('--yes', 'do not ask')
     .action(withOperatorErrors(async (flags: ThrottleFlags) => (await import('./throttle.ts')).endThrottle(flags)));
 
-  const device = program
-    .command('device')
-    .description('devices: revoke them, restore them, forget what the directory said');
-
-  ofTheBridge(device.command('list'))
-    .description('list those that are, newest first')
-    .option('--json', 'for scripts')
-    .action(withOperatorErrors(async (flags: DeviceFlags) => (await import('./device.ts')).listRevoked(flags)));
-
-  ofTheBridge(device.command('revoke'))
-    .description('revoke one; every API process knows within seconds')
-    .argument('<device-id>')
-    .action(
-      withOperatorErrors(async (deviceId: string, flags: DeviceFlags) =>
-        (await import('./device.ts')).revoke(deviceId, flags),
-      ),
-    );
-
-  ofTheBridge(device.command('restore'))
-    .description('take it back')
-    .argument('<device-id>')
-    .action(
-      withOperatorErrors(async (deviceId: string, flags: DeviceFlags) =>
-        (await import('./device.ts')).restore(deviceId, flags),
-      ),
-    );
-
-  ofTheBridge(device.command('forget'))
-    .description('forget what the device directory said about one, and ask it again now')
-    .argument('<device-id>')
-    .action(
-      withOperatorErrors(async (deviceId: string, flags: DeviceFlags) =>
-        (await import('./device.ts')).forget(deviceId, flags),
-      ),
-    );
+  addDeviceCommands(program);
 }

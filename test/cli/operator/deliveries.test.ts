@@ -51,6 +51,9 @@ test('what is not in the index · is added · beside the service, and found then
   expect((await bridge.queue.deliveries.search('LAPTOP-1')).deliveries).toEqual([]);
   const env = { REDIS_URL: bridge.redis.url, DEVICE_GROUP_KEYS: Buffer.alloc(32, 1).toString('base64') };
   const { code, stdout } = await runCli(['deliveries', 'index'], { env });
-  expect([code, stdout]).toEqual([0, 'default: 3 deliveries, of which 3 were added to the index, and 0 were news of their device\n']);
+  expect([code, stdout]).toEqual([
+    0,
+    'default: 3 deliveries, of which 3 were added to the index, and 0 were news of their device\n',
+  ]);
   expect((await bridge.queue.deliveries.search('LAPTOP-1')).deliveries).toHaveLength(2);
 }, 20_000);

@@ -174,13 +174,16 @@ const ofOperators = (operation: string, ask: Ask) => ({
   [`${operation} 503 queue-unavailable`]: () => ask('away'),
 });
 
-const ofSelections = (operation: string, path: string) => ({
-  ...ofOperators(operation, (to, headers) => select(path, '{"filter":{}}', headers, to)),
+/** The same, of a route that takes a body. */
+const ofQuestions = (operation: string, path: string, body: object) => ({
+  ...ofOperators(operation, (to, headers) => select(path, JSON.stringify(body), headers, to)),
   [`${operation} 400 invalid-json`]: () => select(path, '{'),
-  [`${operation} 413 too-large`]: () => select(path, JSON.stringify({ filter: { code: 'x'.repeat(20_000) } })),
+  [`${operation} 413 too-large`]: () => select(path, JSON.stringify({ filter: { code: 'x'.repeat(250_000) } })),
   [`${operation} 415 unsupported-media-type`]: () => select(path, '{}', { 'Content-Encoding': 'compress' }),
   [`${operation} 422 invalid-request`]: () => select(path, '{"deliveryId":7}'),
 });
+
+const ofSelections = (operation: string, path: string) => ofQuestions(operation, path, { filter: {} });
 
 const ofDevices = (operation: string, verb: string, deviceId = 'LOST-1') => ({
   ...ofOperators(operation, (to, headers) => select(`/v1/devices/${deviceId}/${verb}`, '', headers, to)),
@@ -230,6 +233,9 @@ const PROVOCATIONS: Record<string, () => Promise<Answer>> = {
   ...ofOperators('readStatus', (to, headers) => operate('/v1/status', to, headers)),
   ...ofOperators('listDeliveries', (to, headers) => operate('/v1/deliveries?status=dead', to, headers)),
   'listDeliveries 422 invalid-request': () => operate('/v1/deliveries'),
+  ...ofOperators('listDevices', (to, headers) => operate('/v1/devices', to, headers)),
+  'listDevices 422 invalid-request': () => operate('/v1/devices?silentForH=0'),
+  ...ofQuestions('compareExpectedDevices', '/v1/devices/expected', { deviceIds: ['LAPTOP-0042'] }),
   ...ofOperators('listDeadLetters', (to, headers) => operate('/v1/dead-letters', to, headers)),
   'listDeadLetters 422 invalid-request': () => operate('/v1/dead-letters?limit=501'),
   ...ofSelections('replayDeadLetters', '/v1/dead-letters/replay'),

@@ -4,11 +4,11 @@ import {
   revocationSchema,
   revokedSchema,
   type RevocationView,
-} from '../../http/response/response-schemas.ts';
-import { EXIT } from '../exit.ts';
-import { operate, OperatorError, type OperatorFlags } from './operator.ts';
-import { print, printJson } from '../out.ts';
-import { deviceIdSchema } from '../../domain/submission/run-result.ts';
+} from '../../../http/response/response-schemas.ts';
+import { EXIT } from '../../exit.ts';
+import { operate, OperatorError, type OperatorFlags } from '../operator.ts';
+import { print, printJson } from '../../out.ts';
+import { deviceIdSchema } from '../../../domain/submission/run-result.ts';
 
 export type DeviceFlags = OperatorFlags & { json?: true };
 

@@ -1,0 +1,58 @@
+// Devices of several tenants as one list, and which of the expected ones are missing in all of them.
+import { mergeDevicePages } from '../../domain/lists/device-list.ts';
+import type { DeviceFilter, DevicePage, DevicePosition, DeviceReport } from '../../domain/lists/device-list.ts';
+import type { ServedTenant } from './served-tenant.ts';
+
+/** What is listed, from where on. `silentForMs`: at least for this long. */
+export type DeviceQuery = {
+  filter: Omit<DeviceFilter, 'silentSince'>;
+  silentForMs: number | undefined;
+  limit: number;
+  after: DevicePosition | null;
+};
+
+export async function listDevices(
+  tenants: readonly ServedTenant[],
+  { filter, silentForMs, limit, after }: DeviceQuery,
+): Promise<DevicePage> {
+  const pages = tenants.map(({ reports, now }) => {
+    const silentSince = silentForMs === undefined ? undefined : now() - silentForMs;
+    return reports.list({ ...filter, silentSince }, limit, after);
+  });
+  return mergeDevicePages(await Promise.all(pages), limit);
+}
+
+/** All pages up to `limit` devices. */
+export async function* eachDevicePage(
+  tenants: readonly ServedTenant[],
+  query: DeviceQuery,
+  pageSize: number,
+): AsyncGenerator<DeviceReport[]> {
+  let [left, after] = [query.limit, query.after];
+  do {
+    const page = await listDevices(tenants, { ...query, limit: Math.min(left, pageSize), after });
+    yield page.reports.map(({ report }) => report);
+    left -= page.reports.length;
+    after = page.next;
+  } while (after !== null && left > 0);
+}
+
+const GUID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i;
+
+export type Expected = { deviceIds: readonly string[]; hardwareConfigurationId: string | undefined };
+
+/** When each of these devices reported last, to whichever tenant, in milliseconds since 1970; null for one that never did. */
+export async function findReportedAt(
+  tenants: readonly ServedTenant[],
+  { deviceIds, hardwareConfigurationId }: Expected,
+): Promise<(number | null)[]> {
+  // Directories write GUIDs in lower case; lists made elsewhere may not.
+  const spellings = [deviceIds, deviceIds.map((id) => (GUID.test(id) ? id.toLowerCase() : id))];
+  const found = await Promise.all(
+    tenants.flatMap(({ reports }) => spellings.map((ids) => reports.reportedAt(ids, hardwareConfigurationId))),
+  );
+  return deviceIds.map((_, index) => {
+    const instants = found.map((list) => list[index] ?? null).filter((at) => at !== null);
+    return instants.length === 0 ? null : Math.max(...instants);
+  });
+}
