@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 import { REFUSALS } from '../../src/domain/submission/refusal.ts';
-import { isInstalled } from './prometheus.ts';
+import { isInstalled } from '../support/is-installed.ts';
 import { PROMETHEUS, read, readAlerts, readMetricNames, readPanelQueries, ROOT, selectorsOf } from './sources.ts';
 
 const alerts = readAlerts();

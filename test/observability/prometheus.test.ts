@@ -5,8 +5,9 @@ import { submit, type DeviceClientOptions } from '../../src/device/device-client
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { startProcess, type TestProcess } from '../support/process.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
+import { isInstalled } from '../support/is-installed.ts';
 import { until } from '../support/until.ts';
-import { isInstalled, startPrometheus, type TestPrometheus } from './prometheus.ts';
+import { startPrometheus, type TestPrometheus } from './prometheus.ts';
 import { readPanelQueries, selectorsOf } from './sources.ts';
 
 const GROUP_KEY = Buffer.alloc(48, 'observed');

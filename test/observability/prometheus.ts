@@ -1,10 +1,9 @@
 // A Prometheus of a test's own: the project's configuration, but for the addresses and the pace; gone afterwards.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { accessSync, constants } from 'node:fs';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { join } from 'node:path';
 import { freePort } from '../support/free-port.ts';
 import { until } from '../support/until.ts';
 import { PROMETHEUS } from './sources.ts';
@@ -20,18 +19,6 @@ export type TestPrometheus = {
   rules: () => Promise<Rule[]>;
   close: () => Promise<void>;
 };
-
-/** Whether a program is on this machine's PATH. */
-export function isInstalled(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some((directory) => {
-    try {
-      accessSync(join(directory, program), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
-}
 
 /** @param ports where the services of docker-compose.yml listen here, by their names there */
 export async function startPrometheus(ports: Record<string, number>): Promise<TestPrometheus> {
