@@ -170,6 +170,68 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
     expect(opened.complaints).toEqual([]);
   });
 
+  const HOUR_MS = 3_600_000;
+
+  async function reportAll(): Promise<void> {
+    const now = Date.now();
+    for (const run of [1, 2, 3]) {
+      const members = { deviceId: 'LAPTOP-BAD', deviceName: 'BER \u202e1', state: 'fail' as const };
+      await world.tenant.deliveries.accept(aRun(run, members), now - (60 - run) * HOUR_MS);
+    }
+    for (let number = 1; number <= 60; number += 1)
+      await world.tenant.deliveries.accept(aRun(`new-${number}`, { deviceId: `LAPTOP-${number}` }), now - number);
+  }
+
+  test.each(['light', 'dark'] as const)(
+    '%s · silent, failing and all devices · are listed as asked, page by page',
+    async (colorScheme) => {
+      await reportAll();
+      const page = await open({ colorScheme });
+      await isLive(page);
+      const rows = page.locator('#devices-rows tr');
+      await page.getByRole('button', { name: 'Show', exact: true }).click();
+      await page.getByText('1 device.', { exact: true }).waitFor();
+      expect(await rows.allInnerTexts()).toEqual([
+        expect.stringMatching(/^LAPTOP-BAD\s+BER \\u202e1\s+fail\s+3\s+2\.4 days ago\s+queued$/),
+      ]);
+      expect(await findFaults(page)).toEqual([]);
+      await page.getByLabel('Which').selectOption('failing');
+      await page.getByLabel('Failed in a row').fill('4');
+      await page.getByRole('button', { name: 'Show', exact: true }).click();
+      await page.getByText('None.', { exact: true }).waitFor();
+      await page.getByLabel('Which').selectOption('last');
+      await page.getByRole('button', { name: 'Show', exact: true }).click();
+      await page.getByText('The first 50 devices.').waitFor();
+      await page.getByRole('button', { name: 'More' }).click();
+      await page.getByText('61 devices.').waitFor();
+      expect(await rows.count()).toBe(61);
+      expect(await page.getByRole('button', { name: 'More' }).count()).toBe(0);
+      await page.locator('#devices-rows').getByRole('link', { name: 'LAPTOP-7', exact: true }).click();
+      await page.getByText('One result.').waitFor();
+      expect(opened.complaints).toEqual([]);
+    },
+  );
+
+  test('a list of expected devices · names those that never reported and those that are silent · on a phone', async () => {
+    await reportAll();
+    const page = await open(PHONE);
+    await isLive(page);
+    await page.getByLabel('Which').selectOption('expected');
+    await page.getByRole('button', { name: 'Show', exact: true }).click();
+    await page.getByText('Paste the ids of the devices that should have reported.').waitFor();
+    await page.getByLabel('Device ids').fill('LAPTOP-1\n LAPTOP-BAD\r\n\nLAPTOP-99\n');
+    await page.getByRole('button', { name: 'Show', exact: true }).click();
+    await page.getByText('1 of 3 never reported, 1 not within 24 h.').waitFor();
+    expect(await page.locator('#devices-rows tr').allInnerTexts()).toEqual([
+      expect.stringMatching(/^LAPTOP-99\s+never/),
+      expect.stringMatching(/^LAPTOP-BAD\s+2\.4 days ago/),
+    ]);
+    expect(await findFaults(page)).toEqual([]);
+    await page.getByLabel('Device ids').fill('no id');
+    await page.getByRole('button', { name: 'Show', exact: true }).click();
+    await page.locator('#devices-status', { hasText: 'see errors' }).waitFor();
+  });
+
   /** Presses Tab until this has the focus; everything on the way must show that it has it. */
   async function tabTo(page: Page, name: string): Promise<void> {
     for (let presses = 0; presses < 40; presses++) {

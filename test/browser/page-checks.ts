@@ -47,11 +47,11 @@ const STRUCTURE = `(() => {
   const nameOf = (node) =>
     node.getAttribute('aria-label') ??
     document.getElementById(node.getAttribute('aria-labelledby') ?? '')?.textContent ??
-    (node.labels?.[0]?.textContent || node.textContent.trim());
-  for (const node of document.querySelectorAll('a, button, input, meter, [role=img], [role=region], dialog, section')) {
+    (node.labels?.[0]?.textContent || (node.matches('select, textarea') ? '' : node.textContent.trim()));
+  for (const node of document.querySelectorAll('a, button, input, select, textarea, meter, [role=img], [role=region], dialog, section')) {
     if (!nameOf(node)) faults.push('no name: ' + node.outerHTML.slice(0, 80));
   }
-  for (const node of document.querySelectorAll('button, input')) {
+  for (const node of document.querySelectorAll('button, input, select, textarea')) {
     if (seen(node) && node.getBoundingClientRect().height < 40) faults.push('small: ' + node.outerHTML.slice(0, 80));
   }
   let level = 0;

@@ -9,6 +9,13 @@ import { createBoardRoutes, type BoardParts } from './board.ts';
 import { pagePolicy } from './browser-policy.ts';
 import { toView } from '../routes/deliveries.ts';
 import { operatorsByPassword, type PasswordParts } from '../identity/operator-password.ts';
+import {
+  compareExpected,
+  deviceQuerySchema,
+  expectedSchema,
+  MAX_EXPECTED_BODY,
+  readDevices,
+} from '../routes/device-list.ts';
 import { parse, selectionSchema, type OperatorParts } from '../routes/operators.ts';
 import type { SearchAnswer } from '../response/response-schemas.ts';
 import { worstFirst, type Overview, type TenantSummary } from './overview.ts';
@@ -43,6 +50,7 @@ const FILES: Record<string, string> = {
   'page.js': STATIC,
   'charts.js': STATIC,
   'dead-letters.js': STATIC,
+  'devices.js': STATIC,
   'dom.js': STATIC,
   'format.js': STATIC,
   'request.js': STATIC,
@@ -107,6 +115,15 @@ export function createDashboardRoutes(parts: DashboardParts): Router {
     const matched = await askQueue(countDeadLetters(asked, selection));
     const changing = () => changeDeadLetters(asked, { operation: 'replay', selection }, { parts, res });
     res.json({ matched, replayed: dryRun ? 0 : await askQueue(changing()) });
+  });
+  router.get('/dashboard/devices.json', only, notCrossSite, async (req, res) => {
+    const asked = [tenantAskedFor(req, res, tenants)];
+    res.json(await askQueue(readDevices(asked, parse(deviceQuerySchema, req.query))));
+  });
+  const list = express.json({ limit: MAX_EXPECTED_BODY });
+  router.post('/dashboard/devices/expected', only, sameOriginOnly, list, async (req, res) => {
+    const asked = [tenantAskedFor(req, res, tenants)];
+    res.json(await askQueue(compareExpected(asked, parse(expectedSchema, req.body))));
   });
   router.use('/dashboard/queues', only, ofAllTenants, createBoardRoutes(dashboard));
   return router;

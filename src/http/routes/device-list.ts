@@ -11,7 +11,7 @@ import { createAskQueue, type QueueParts } from '../request/ask-queue.ts';
 import { EXPORTED_AT_ONCE, exportAskedFor, sendExport } from '../response/export.ts';
 import type { DeviceListView, DeviceReportView, ExpectedDevicesView } from '../response/response-schemas.ts';
 import { eachDevicePage, findReportedAt, listDevices, type DeviceQuery } from '../tenants/device-list.ts';
-import type { ServedTenants } from '../tenants/served-tenant.ts';
+import type { ServedTenant, ServedTenants } from '../tenants/served-tenant.ts';
 import { onlyTenantInQuery, tenantQuerySchema, tenantsAskedFor } from '../tenants/tenant-of.ts';
 import { limitSchema, parse } from './operators.ts';
 
@@ -22,7 +22,7 @@ const HOUR_MS = 3_600_000;
 const MAX_SILENT_H = 9600;
 const MAX_EXPECTED = 1000;
 /** A thousand ids of 128 characters. */
-const MAX_EXPECTED_BODY = '200kb';
+export const MAX_EXPECTED_BODY = '200kb';
 
 const configuration = z
   .string()
@@ -84,54 +84,64 @@ export function createDeviceListRoutes(parts: DeviceListParts): Router {
   const askQueue = createAskQueue(parts);
 
   router.get('/v1/devices', only, async (req, res) => {
-    const { limit, cursor, silentForH, deviceId, hardwareConfigurationId, failuresInARow } = parse(
-      deviceQuerySchema,
-      req.query,
-    );
-    const filter = { deviceId, hardwareConfigurationId, failuresInARow };
+    const query = parse(deviceQuerySchema, req.query);
     const asked = tenantsAskedFor(req, res, tenants);
-    const after = cursor === undefined ? null : parseDeviceCursor(cursor);
-    const silentForMs = silentForH === undefined ? undefined : silentForH * HOUR_MS;
-    const query: DeviceQuery = { filter, silentForMs, limit, after };
     const mediaType = exportAskedFor(req, res);
-    if (mediaType !== null) {
-      // Without a limit, an export has all there is.
-      const upTo = req.query['limit'] === undefined ? Infinity : limit;
-      const pages = eachDevicePage(asked, { ...query, limit: upTo }, EXPORTED_AT_ONCE);
-      const of = { name: 'devices', csv: DEVICE_CSV, toView, ask: askQueue, onTrouble: onQueueTrouble };
-      await sendExport(req, res, { ...of, mediaType, pages });
+    if (mediaType === null) {
+      res.json(await askQueue(readDevices(asked, query)));
       return;
     }
-    const { reports, next } = await askQueue(listDevices(asked, query));
-    const view: DeviceListView = {
-      devices: reports.map(({ report }) => toView(report)),
-      nextCursor: next && toDeviceCursor(next),
-    };
-    res.json(view);
+    // Without a limit, an export has all there is.
+    const limit = req.query['limit'] === undefined ? Infinity : query.limit;
+    const pages = eachDevicePage(asked, { ...toDeviceQuery(query), limit }, EXPORTED_AT_ONCE);
+    const of = { name: 'devices', csv: DEVICE_CSV, toView, ask: askQueue, onTrouble: onQueueTrouble };
+    await sendExport(req, res, { ...of, mediaType, pages });
   });
-
   router.post(
     '/v1/devices/expected',
     only,
     onlyTenantInQuery,
     express.json({ limit: MAX_EXPECTED_BODY }),
     async (req, res) => {
-      const { deviceIds, hardwareConfigurationId, silentForH } = parse(expectedSchema, req.body);
-      const asked = tenantsAskedFor(req, res, tenants);
-      const found = await askQueue(findReportedAt(asked, { deviceIds, hardwareConfigurationId }));
-      const now = asked[0]?.now() ?? 0;
-      const silentSince = silentForH === undefined ? -Infinity : now - silentForH * HOUR_MS;
-      const view: ExpectedDevicesView = {
-        neverReported: deviceIds.filter((_, index) => found[index] === null),
-        silent: deviceIds.flatMap((deviceId, index) => {
-          const at = found[index] ?? Infinity;
-          return at <= silentSince ? [{ deviceId, reportedAt: new Date(at).toISOString() }] : [];
-        }),
-      };
-      res.json(view);
+      const question = parse(expectedSchema, req.body);
+      res.json(await askQueue(compareExpected(tenantsAskedFor(req, res, tenants), question)));
     },
   );
   return router;
+}
+
+/** A page of devices as operators see it. */
+export async function readDevices(asked: readonly ServedTenant[], query: ParsedQuery): Promise<DeviceListView> {
+  const { reports, next } = await listDevices(asked, toDeviceQuery(query));
+  return { devices: reports.map(({ report }) => toView(report)), nextCursor: next && toDeviceCursor(next) };
+}
+
+/** Which of the expected devices are missing. */
+export async function compareExpected(
+  asked: readonly ServedTenant[],
+  { deviceIds, hardwareConfigurationId, silentForH }: z.infer<typeof expectedSchema>,
+): Promise<ExpectedDevicesView> {
+  const found = await findReportedAt(asked, { deviceIds, hardwareConfigurationId });
+  const silentSince = silentForH === undefined ? -Infinity : (asked[0]?.now() ?? 0) - silentForH * HOUR_MS;
+  return {
+    neverReported: deviceIds.filter((_, index) => found[index] === null),
+    silent: deviceIds.flatMap((deviceId, index) => {
+      const at = found[index] ?? Infinity;
+      return at <= silentSince ? [{ deviceId, reportedAt: new Date(at).toISOString() }] : [];
+    }),
+  };
+}
+
+type ParsedQuery = z.infer<typeof deviceQuerySchema>;
+
+function toDeviceQuery({ limit, cursor, silentForH, ...query }: ParsedQuery): DeviceQuery {
+  const { deviceId, hardwareConfigurationId, failuresInARow } = query;
+  return {
+    filter: { deviceId, hardwareConfigurationId, failuresInARow },
+    silentForMs: silentForH === undefined ? undefined : silentForH * HOUR_MS,
+    limit,
+    after: cursor === undefined ? null : parseDeviceCursor(cursor),
+  };
 }
 
 /** A device's last run result as operators see it. */

@@ -41,5 +41,6 @@ export function toAgo(instant, now) {
  * @param {{ status: string, code?: string | null | undefined }} delivery
  */
 export function toOutcome({ status, code }) {
-  return status === 'dead' ? `given up (${code ?? 'unknown'})` : status;
+  if (status !== 'dead') return status;
+  return code ? `given up (${code})` : 'given up';
 }

@@ -1,6 +1,7 @@
 // The operators' page: requests the overview every second or two, shows it, and says when there is no answer.
 import { createCharts } from './charts.js';
 import { showDeadLetters } from './dead-letters.js';
+import { createDevices } from './devices.js';
 import { byId, create, setText } from './dom.js';
 import { toAgo, toCount, toDuration, toOutcome, toPercent, toRate, toTime } from './format.js';
 import { request, toMessage, toPage } from './request.js';
@@ -141,4 +142,5 @@ async function keepRefreshing() {
 
 await createTenants();
 createSearch();
+createDevices();
 void keepRefreshing();
