@@ -24,7 +24,8 @@ const MEMORY_WARNING = 0.9;
 const EXPLAIN_WITHIN_MS = 1500;
 
 export type ReadinessTenant = {
-  tenant: Pick<Tenant, 'id' | 'readSnapshot' | 'probeWrite'> & Partial<Pick<AcceptingTenant, 'backlogState'>>;
+  tenant: Pick<Tenant, 'id' | 'readSnapshot' | 'probeWrite' | 'probeReplicas'> &
+    Partial<Pick<AcceptingTenant, 'backlogState'>>;
   readDirectory: ReadDirectory;
 };
 
@@ -69,7 +70,7 @@ export function createReadiness(source: ReadinessSource): () => Promise<Readines
         ...combineChecks(ofTenants),
         ...(tenantsFile && { tenants: toFileCheck(tenantsFile, ofTenants.length) }),
       };
-      if (isFull(inspected.memoryUsed)) return { status: 'failing', checks };
+      if (isFull(inspected.memoryUsed) || checks['replicas']?.ok === false) return { status: 'failing', checks };
       return { status: Object.values(checks).every(({ ok }) => ok) ? 'ok' : 'degraded', checks };
     } catch (error) {
       const waitingFor = await pTimeout(redis.explainSilence(), { milliseconds: EXPLAIN_WITHIN_MS }).catch(() => null);
@@ -85,13 +86,30 @@ type TenantChecks = { id: string; checks: Record<string, Check> };
 
 async function checkTenant({ tenant, readDirectory }: ReadinessTenant): Promise<TenantChecks> {
   const { id, readSnapshot, backlogState } = tenant;
-  const [{ holds, throttle }, directory] = await Promise.all([readSnapshot(), readDirectory(), tenant.probeWrite()]);
+  const [{ holds, throttle }, directory, replicas] = await Promise.all([
+    readSnapshot(),
+    readDirectory(),
+    checkReplicas(tenant),
+    tenant.probeWrite(),
+  ]);
   const checks = {
+    ...(replicas && { replicas }),
     ...(backlogState && { backlog: toBacklogCheck(backlogState()) }),
     graph: toGraphCheck(holds, throttle),
     ...(directory && { directory: toDirectoryCheck(directory) }),
   };
   return { id, checks };
+}
+
+/** Null if there are enough, or none are asked for. */
+async function checkReplicas({ probeReplicas }: Pick<Tenant, 'probeReplicas'>): Promise<Check | null> {
+  try {
+    await probeReplicas();
+    return null;
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : 'no answer';
+    return { ok: false, detail: `${detail}; submissions are refused with 503. Check the replicas of Redis` };
+  }
 }
 
 /** Of several tenants, a check says how many fail it, and why the first one does. */

@@ -69,6 +69,8 @@ const payloadKeys = z
   .refine((text) => text.split(',').every(isPayloadKey), 'must be base64 keys of 32 bytes, separated by commas')
   .transform((text) => text.split(',').map((key) => toSecret(key.trim())));
 
+const MAX_REPLICAS = 5;
+
 /** One entry per variable of the contract: name, format, default. */
 export const environmentSchema = z.object({
   PORT: whole(8080, 0, 65_535),
@@ -82,6 +84,7 @@ export const environmentSchema = z.object({
     .string()
     .regex(/^[\w.:-]{1,64}$/, 'must be 1 to 64 of A–Z a–z 0–9 _ . : -')
     .default('runstate'),
+  REDIS_MIN_REPLICAS: whole(0, 0, MAX_REPLICAS),
   DATA_DIR: notBlank.default('./data'),
   PAYLOAD_KEYS: payloadKeys.optional(),
   DEVICE_GROUP_KEYS: groupKeys.optional(),

@@ -16,7 +16,12 @@ export type RedisConfig = (
   | { kind: 'single'; url: Secret }
   | { kind: 'sentinel'; sentinels: Address[]; name: string }
   | { kind: 'cluster'; nodes: Address[] }
-) & { prefix: string; access?: RedisAccess };
+) & {
+  prefix: string;
+  access?: RedisAccess;
+  /** How many replicas must have a write before it counts; none without it. */
+  minReplicas?: number;
+};
 
 /** The parts of `REDIS_URL`. */
 export type RedisAddress = {
@@ -55,6 +60,7 @@ type RedisEnvironment = z.infer<z.ZodObject<typeof redisVariables>> & {
   REDIS_SENTINEL_NAME?: string | undefined;
   REDIS_CLUSTER?: Address[] | undefined;
   REDIS_PREFIX: string;
+  REDIS_MIN_REPLICAS: number;
   DATA_DIR: string;
 };
 
@@ -69,11 +75,13 @@ export function missingRedis(env: Record<string, unknown>): string[] {
     faults.push('REDIS_SENTINELS is required with REDIS_SENTINEL_NAME');
   if ('REDIS_PASSWORD' in env && 'REDIS_PASSWORD_FILE' in env)
     faults.push('REDIS_PASSWORD and REDIS_PASSWORD_FILE exclude each other');
+  if (topologies.length === 0 && !/^0*$/.test(String(env['REDIS_MIN_REPLICAS'] ?? '')))
+    faults.push('REDIS_MIN_REPLICAS needs a Redis with replicas: REDIS_URL, REDIS_SENTINELS or REDIS_CLUSTER');
   return faults;
 }
 
 export function toRedis(env: RedisEnvironment): RedisConfig {
-  return { ...toTopology(env), prefix: env.REDIS_PREFIX, access: toAccess(env) };
+  return { ...toTopology(env), prefix: env.REDIS_PREFIX, access: toAccess(env), minReplicas: env.REDIS_MIN_REPLICAS };
 }
 
 function toTopology(env: RedisEnvironment) {

@@ -11,6 +11,7 @@ import type { RedisClock } from './redis/clock.ts';
 import type { RedisConnection } from './redis/connection.ts';
 import { createKeys, type Keys } from './redis/keys.ts';
 import type { OpenRedis } from './redis/open-redis.ts';
+import type { Replicated } from './redis/replication.ts';
 import type { WriteProbe } from './redis/write-probe.ts';
 import { createDeadLetters, type DeadLetters } from './store/dead-letters.ts';
 import { createDeliveries, type Deliveries } from './store/deliveries.ts';
@@ -45,6 +46,8 @@ export type Tenant = Pick<OpenRedis, 'explainSilence'> & {
   readSnapshot: ReadSnapshot;
   /** Whether Redis accepts writes. @throws Error if it does not */
   probeWrite: WriteProbe['probe'];
+  /** Whether enough replicas follow. @throws NotReplicated if they do not */
+  probeReplicas: Replicated['probe'];
   /** Wakes a worker that puts this tenant's questions to the device directory. */
   wakeReader: () => Promise<void>;
   /** Leaves the connection open. */
@@ -65,6 +68,7 @@ export async function openTenant(
   const cipher = createPayloadCipher(payloadKeys);
   const secrets = openFingerprintSecrets(redis, keys.fingerprintSecrets, [...payloadKeys, ...groupKeys]);
   const fingerprints = createFingerprints(secrets, cipher);
+  const replicas = shared.replicasOf(keys.root);
   const reports = createDeviceReports({ redis, keys, tenantId: id, cipher });
   const deliveries = createDeliveries({
     redis,
@@ -74,6 +78,7 @@ export async function openTenant(
     cipher,
     fingerprints,
     reports,
+    replicas,
     settings: delivery,
     clock: redisClock.now,
   });
@@ -99,6 +104,7 @@ export async function openTenant(
       clock: clock.now,
     }),
     probeWrite: writeProbe.probe,
+    probeReplicas: replicas.probe,
     explainSilence,
     wakeReader: () => ownJobs.enqueue([READER_JOB]),
     close: () => {

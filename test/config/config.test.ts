@@ -168,6 +168,7 @@ const CASES: Record<Name, Case> = {
     good: [['bridge:test-1', 'bridge:test-1']],
     bad: ['a b', 'a{b}', 'x'.repeat(65)],
   },
+  REDIS_MIN_REPLICAS: whole(({ redis }) => redis.minReplicas, 0, 0, 5),
   DATA_DIR: {
     pick: ({ redis }) => (redis.kind === 'embedded' ? redis.directory : redis.kind),
     byDefault: './data',
@@ -527,6 +528,7 @@ const CASES: Record<Name, Case> = {
 const COMPANY: Partial<Record<Name, Environment>> = {
   REDIS_SENTINELS: { REDIS_SENTINEL_NAME: 'mymaster' },
   REDIS_SENTINEL_NAME: { REDIS_SENTINELS: 'a:1' },
+  REDIS_MIN_REPLICAS: { REDIS_URL: 'redis://h' },
   TLS_CERT_FILE: { TLS_KEY_FILE: '/key' },
   TLS_KEY_FILE: { TLS_CERT_FILE: '/cert' },
   DEVICE_ID_FROM_CERT: { DEVICE_CA_FILE: '/ca', INTUNE_TENANT_ID: TENANT },

@@ -20,8 +20,8 @@ export type RedisServers = {
   start: (name: string, port: number, settings: ServerSettings) => Promise<ChildProcess>;
   /** The output of redis-cli, run as the administrator. */
   cli: (port: number, ...command: string[]) => Promise<string>;
-  /** Creates a cluster of the servers on these ports. */
-  cluster: (ports: readonly number[]) => Promise<void>;
+  /** Creates a cluster of the servers on these ports. @param replicas of each master */
+  cluster: (ports: readonly number[], replicas?: number) => Promise<void>;
   kill: (server: ChildProcess) => Promise<void>;
   close: () => Promise<void>;
 };
@@ -59,8 +59,9 @@ export async function createRedisServers(secured?: { password: string; tls: bool
     start,
     cli,
     kill,
-    cluster: async (ports) => {
-      await redisCli('--cluster', 'create', ...ports.map((port) => `127.0.0.1:${port}`), '--cluster-yes');
+    cluster: async (ports, replicas = 0) => {
+      const addresses = ports.map((port) => `127.0.0.1:${port}`);
+      await redisCli('--cluster', 'create', ...addresses, '--cluster-replicas', String(replicas), '--cluster-yes');
       await until('the cluster agrees', async () =>
         (await Promise.all(ports.map((port) => cli(port, 'CLUSTER', 'INFO')))).every((info) =>
           info.includes('cluster_state:ok'),

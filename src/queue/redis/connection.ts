@@ -13,8 +13,9 @@ type RedisOptions = Omit<AnyRedisOptions, 'replyMapping'>;
 /**
  * `answer`: a caller waits, so commands fail fast. `work`: nobody waits, so commands wait for Redis to come back.
  * `examine`: like `answer`, but keeps its connection to a server that refuses commands, such as a replica.
+ * `vouch`: like `answer`, but no command is ever sent again on another connection, where it would mean something else.
  */
-export type Purpose = 'answer' | 'work' | 'examine';
+export type Purpose = 'answer' | 'work' | 'examine' | 'vouch';
 
 /** A command without a reply fails after this time, so that a caller gets its error within 2 s. */
 const ANSWER_TIMEOUT_MS = 1500;
@@ -35,6 +36,7 @@ const ANSWER: RedisOptions = {
 const OPTIONS: Record<Purpose, RedisOptions> = {
   answer: ANSWER,
   examine: ANSWER,
+  vouch: { ...ANSWER, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 },
   work: {
     maxRetriesPerRequest: null,
     connectTimeout: CONNECT_TIMEOUT_MS,
@@ -44,7 +46,7 @@ const OPTIONS: Record<Purpose, RedisOptions> = {
 };
 
 /** What to do if the server refuses a command. 1: reconnect, fail it. 2: reconnect, resend it. false: only fail it. */
-const RECONNECT_ON_REFUSAL = { answer: 1, work: 2, examine: false } as const;
+const RECONNECT_ON_REFUSAL = { answer: 1, work: 2, examine: false, vouch: 1 } as const;
 
 /** A thousand tenants, each with a few. */
 const LISTENERS_AT_MOST = 100_000;

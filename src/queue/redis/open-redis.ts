@@ -5,6 +5,7 @@ import { startEmbeddedRedis, type OnWait } from './embedded/embedded.ts';
 import { openClocks, type OpenClock } from './clocks.ts';
 import { watchDurability, type OnDurability } from './health.ts';
 import { openJobQueue, type JobQueue } from '../jobs/job-queue.ts';
+import { openReplication, type Replication } from './replication.ts';
 import { openWriteProbes, type OpenWriteProbe } from './write-probe.ts';
 
 /** Events of a process's Redis; telemetry implements them. */
@@ -24,6 +25,8 @@ export type OpenRedis = {
   jobs: JobQueue;
   openClock: OpenClock;
   openWriteProbe: OpenWriteProbe;
+  /** The replicas of a tenant's keys. */
+  replicasOf: Replication['of'];
   /** What our own server's answer is waiting for; null if it answers, or the server is not ours. */
   explainSilence: () => Promise<string | null>;
   close: () => Promise<void>;
@@ -40,6 +43,7 @@ export async function openRedis(config: RedisConfig, purpose: Purpose, events: R
   watchDurability(connection, durability);
   const jobs = openJobQueue(connection, config.prefix, redisTrouble);
   const clocks = await openClocks(connection, jobs.root);
+  const replication = await openReplication(config, jobs.root, redisTrouble);
   const writeProbes = openWriteProbes(connection, jobs.root, redisTrouble);
   return {
     connection,
@@ -47,12 +51,14 @@ export async function openRedis(config: RedisConfig, purpose: Purpose, events: R
     jobs,
     openClock: clocks.open,
     openWriteProbe: writeProbes.open,
+    replicasOf: replication.of,
     explainSilence: async () => (await embedded?.explain()) ?? null,
     close: async () => {
       writeProbes.close();
       clocks.close();
       await jobs.close();
       connection.off('close', revive);
+      await replication.close();
       await disconnect(connection);
       await embedded?.close();
     },

@@ -12,6 +12,7 @@ import type { Keys } from '../redis/keys.ts';
 import { scriptOnList, type WaitingList } from './waiting-list.ts';
 import { fingerprintOf, parseHeader, parseRecord, searchHash, toBody, type ListPosition } from './record.ts';
 import type { RedisConnection } from '../redis/connection.ts';
+import type { Replicated } from '../redis/replication.ts';
 import { DecryptionFailed, type PayloadCipher } from './payload-cipher.ts';
 
 /** The result of a submission, and how many deliveries will be created before it while it waits. */
@@ -67,6 +68,7 @@ export type AcceptanceParts = {
   cipher: PayloadCipher;
   fingerprints: Fingerprints;
   settings: AcceptanceSettings;
+  replicas: Pick<Replicated, 'waitFor'>;
   /** Called after both are stored. */
   onSuperseded: OnSuperseded;
 };
@@ -170,6 +172,12 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
     }
   }
 
+  /** What is acknowledged, also again, has to survive a failover; a refusal promises nothing. */
+  async function replicated(accepted: Accepted): Promise<Accepted> {
+    if (accepted.kind !== 'conflict') await parts.replicas.waitFor(keys.delivery(accepted.delivery.id), 0);
+    return accepted;
+  }
+
   return (run, now, { said = toSaid(run), traceparent = null } = {}) => {
     const { promise, resolve, reject } = Promise.withResolvers<Accepted>();
     const isAhead = supersede && isCompletedAhead(run, now);
@@ -177,7 +185,7 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
     const delivery = isAhead ? withNote(begun, { code: 'completed-ahead', at: now, by: null }) : begun;
     waiting.push({ run, said, delivery, rank: rankOf(run, priority), joinedAt: performance.now(), resolve, reject });
     if (waiting.length === 1) setImmediate(() => void flush());
-    return promise;
+    return promise.then(replicated);
   };
 }
 

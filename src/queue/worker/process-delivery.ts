@@ -90,6 +90,11 @@ export function createDeliveryProcessor(parts: ProcessingParts): ProcessDelivery
       signal.throwIfAborted();
       throw new Error('an open delivery has no run result');
     }
+    // A failover must not lose the announcement: another worker would not know that something was sent.
+    await deliveries.replicated(announced.stored).catch(async (error: unknown) => {
+      await takeBack();
+      throw error;
+    });
     // Stopping lets a create finish, only a lost lock aborts it; a lookup writes nothing and may be aborted.
     const interruptible = delivery.intent?.sends === 'look' ? signal : lockLost;
     const outcome = await parts.deliver(delivery, run, interruptible).catch(async (error: unknown) => {

@@ -7,6 +7,7 @@ import type { StoredGraphFacts } from '../budget/stored-graph-facts.ts';
 import type { JobEnd, TenantJobProcessor } from '../jobs/consumer.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { isRefused } from '../redis/redis-errors.ts';
+import { NotReplicated } from '../redis/replication.ts';
 import type { Deliveries } from '../store/deliveries.ts';
 import type { ConsumerEvents } from './consumer-events.ts';
 import { createDeliveryProcessor, type Deliver } from './process-delivery.ts';
@@ -61,7 +62,7 @@ export function createTenantConsumer(parts: TenantConsumerParts): TenantConsumer
         return 'given-back';
       }
       if (lockLost.aborted) return 'lost';
-      if (isRefused(error)) events.redisTrouble(error);
+      if (isRefused(error) || error instanceof NotReplicated) events.redisTrouble(error);
       else events.defect(error, 'a delivery could not be worked on');
       await deliveries.putOff(id, AFTER_TROUBLE_MS);
       return 'left';

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { begin, type Delivery } from '../../../src/domain/delivery.ts';
 import { createDeliveries, type Deliveries } from '../../../src/queue/store/deliveries.ts';
 import { openFingerprintSecrets } from '../../../src/queue/store/fingerprint-secrets.ts';
+import { WITHOUT_REPLICAS } from '../../../src/queue/redis/replication.ts';
 import { createFingerprints } from '../../../src/queue/store/fingerprints.ts';
 import { createKeys } from '../../../src/queue/redis/keys.ts';
 import { connect, disconnect, waitUntilReady, type RedisConnection } from '../../../src/queue/redis/connection.ts';
@@ -49,6 +50,7 @@ beforeEach(async () => {
     tenantId: 'default',
     cipher: seal,
     fingerprints: prints,
+    replicas: WITHOUT_REPLICAS,
     reports: { sweep: () => Promise.resolve() },
     settings,
     clock: () => now,

@@ -1,0 +1,219 @@
+// REDIS_MIN_REPLICAS with real servers: nothing is acknowledged or sent that a failover could lose.
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { ChildProcess } from 'node:child_process';
+import { parseConfig } from '../../../src/config/config.ts';
+import { NotReplicated, openReplication } from '../../../src/queue/redis/replication.ts';
+import { createEvents } from '../../../src/telemetry/events.ts';
+import { createLog } from '../../../src/telemetry/log.ts';
+import { createMetrics } from '../../../src/telemetry/metrics.ts';
+import { startConsumer } from '../../support/consume.ts';
+import { GROUP_KEY } from '../../support/device.ts';
+import { created } from '../../support/outcomes.ts';
+import { documentedBeside, documentedRules } from '../../support/redis-rights.ts';
+import { createRedisServers, freeRedisPort, type RedisServers } from '../../support/redis-servers.ts';
+import { aRun, healthOf, openTestTenant, POLICY, type OwnTenant } from '../../support/tenant.ts';
+import { until } from '../../support/until.ts';
+
+const PASSWORD = 'the-administrators';
+const USER = { REDIS_USERNAME: 'bridge', REDIS_PASSWORD: 'the-bridges' };
+const WAITS = documentedBeside(/`REDIS_MIN_REPLICAS` takes `([^`]*)`/);
+const WAITS_IN_CLUSTER = documentedBeside(/`REDIS_MIN_REPLICAS` takes [^`]*`[^`]*`, and in a Cluster `([^`]*)`/);
+const IN_CLUSTER = documentedBeside(/A Cluster takes `([^`]*)`/);
+const rules = documentedRules(USER.REDIS_PASSWORD);
+
+let servers: RedisServers;
+let primaryPort: number;
+let replicaPort: number;
+let replica: ChildProcess;
+let queue: OwnTenant | null;
+
+const LINES = ['appendonly yes', 'appendfsync always', 'save ""', 'repl-diskless-sync-delay 0'];
+const secured = [`masterauth ${PASSWORD}`, `user bridge ${[...rules, ...WAITS].join(' ')}`];
+
+beforeEach(async () => {
+  queue = null;
+  servers = await createRedisServers({ password: PASSWORD, tls: false });
+  [primaryPort, replicaPort] = [await freeRedisPort(), await freeRedisPort()];
+  await servers.start('primary', primaryPort, { lines: [...LINES, 'appenddirname primary', ...secured] });
+  replica = await startReplica();
+});
+afterEach(async () => {
+  replica.kill('SIGCONT');
+  await queue?.close();
+  await servers.close();
+});
+
+async function startReplica(): Promise<ChildProcess> {
+  const lines = [...LINES, 'appenddirname replica', `replicaof 127.0.0.1 ${primaryPort}`, ...secured];
+  const started = await servers.start('replica', replicaPort, { lines });
+  await follows(replicaPort);
+  return started;
+}
+
+const follows = (port: number) =>
+  until('the replica follows', async () =>
+    (await servers.cli(port, 'INFO', 'replication')).includes('master_link_status:up'),
+  );
+
+const toConfig = (env: Record<string, string>) =>
+  parseConfig({ DEVICE_GROUP_KEYS: GROUP_KEY, REDIS_MIN_REPLICAS: '1', ...USER, ...env }, 'api').redis;
+const onPort = (port: number) => toConfig({ REDIS_URL: `redis://127.0.0.1:${port}` });
+
+async function open(purpose: 'work' | 'answer' = 'answer'): Promise<OwnTenant> {
+  queue = await openTestTenant({ config: onPort(primaryPort) }, { purpose });
+  return queue;
+}
+
+test('a run result · is acknowledged once a replica has it · and the replica, promoted, has it', async () => {
+  const { deliveries } = await open();
+  const numbers = Array.from({ length: 200 }, (_, number) => number);
+  const accepted = await Promise.all(numbers.map((number) => deliveries.accept(aRun(number), 1)));
+  await servers.cli(replicaPort, 'REPLICAOF', 'NO', 'ONE');
+  const promoted = await openTestTenant({ config: { ...onPort(replicaPort), minReplicas: 0 } });
+  try {
+    const ids = accepted.map((answer) => (answer.kind === 'conflict' ? '' : answer.delivery.id));
+    expect((await promoted.deliveries.findAll(ids)).filter((found) => found === null)).toEqual([]);
+  } finally {
+    await promoted.close();
+  }
+});
+
+test('a replica that does not answer · nothing is acknowledged · until it does, and then once', async () => {
+  const { deliveries } = await open();
+  expect((await deliveries.accept(aRun(1), 1)).kind).toBe('accepted');
+  replica.kill('SIGSTOP');
+  await expect(deliveries.accept(aRun(2), 1)).rejects.toThrow(NotReplicated);
+  // Not even what is known: the promise is the same.
+  await expect(deliveries.accept(aRun(1), 1)).rejects.toThrow('0 of 1 replicas have it after 500 ms');
+  expect(await healthOf(queue ?? (await open())).readiness()).toMatchObject({
+    status: 'failing',
+    checks: { replicas: { ok: false } },
+  });
+  // What refuses promises nothing.
+  expect((await deliveries.accept(aRun(2, { exitCode: 1 }), 1)).kind).toBe('conflict');
+  replica.kill('SIGCONT');
+  await follows(replicaPort);
+  await until('it is acknowledged', () =>
+    deliveries.accept(aRun(2), 1).then(
+      ({ kind }) => kind === 'duplicate',
+      () => false,
+    ),
+  );
+  expect(await deliveries.counts()).toMatchObject({ queued: 2 });
+});
+
+test('a worker without a replica · sends nothing · and delivers once when there is one', async () => {
+  const { deliveries } = await open('work');
+  const accepted = await deliveries.accept(aRun(1), 1);
+  const id = accepted.kind === 'conflict' ? '' : accepted.delivery.id;
+  replica.kill('SIGSTOP');
+  let sent = 0;
+  const troubles: string[] = [];
+  const events = createEvents(createLog('worker', 'silent'), createMetrics());
+  const consumer = startConsumer(queue ?? (await open('work')), {
+    deliver: () => {
+      sent += 1;
+      return Promise.resolve(created('record-1'));
+    },
+    events: {
+      ...events,
+      redisTrouble: (error) => void troubles.push(error.message),
+      defect: (error) => expect.fail(String(error)),
+    },
+    policy: POLICY,
+    concurrency: 5,
+    clock: Date.now,
+    random: Math.random,
+  });
+  try {
+    await until('it was not sent', () => troubles.some((trouble) => trouble.startsWith('not replicated')));
+    expect([sent, await deliveries.find(id)]).toMatchObject([0, { status: 'queued', intent: null, attemptsMade: 0 }]);
+    replica.kill('SIGCONT');
+    await until('it is delivered', async () => (await deliveries.find(id))?.status === 'delivered', 20_000);
+    expect(sent).toBe(1);
+  } finally {
+    await consumer.close();
+  }
+}, 30_000);
+
+test('a server that was not written to, as after a failover · does not vouch · though its replicas follow', async () => {
+  const { deliveries, keys } = await open();
+  const accepted = await deliveries.accept(aRun(1), 1);
+  const id = accepted.kind === 'conflict' ? '' : accepted.delivery.id;
+  const replication = await openReplication(onPort(primaryPort), keys.root, () => undefined);
+  try {
+    const { waitFor } = replication.of(keys.root);
+    await waitFor(keys.delivery(id), 0);
+    await expect(waitFor(keys.delivery(id), 1)).rejects.toThrow('the server that answers now does not have it');
+    const others = await Promise.allSettled([
+      waitFor(keys.delivery('dAAAAAAAAAAAAAAAAAAAAAA'), 0),
+      waitFor(keys.delivery(id), 0),
+    ]);
+    expect(others.map(({ status }) => status)).toEqual(['rejected', 'fulfilled']);
+  } finally {
+    await replication.close();
+  }
+});
+
+test('a primary killed in the midst of submissions · what was acknowledged · its replica has', async () => {
+  const { deliveries } = await open();
+  const acknowledged: string[] = [];
+  let number = 0;
+  const submissions = Array.from({ length: 20 }, async () => {
+    while (number < 4000) {
+      const answer = await deliveries.accept(aRun((number += 1)), 1).catch(() => null);
+      if (answer?.kind === 'accepted') acknowledged.push(answer.delivery.id);
+    }
+  });
+  await until('some are acknowledged', () => acknowledged.length > 200);
+  await servers.cli(primaryPort, 'SHUTDOWN', 'NOSAVE', 'NOW').catch(() => undefined);
+  await Promise.allSettled(submissions);
+  await servers.cli(replicaPort, 'REPLICAOF', 'NO', 'ONE');
+  const promoted = await openTestTenant({ config: { ...onPort(replicaPort), minReplicas: 0 } });
+  try {
+    expect((await promoted.deliveries.findAll(acknowledged)).filter((found) => found === null)).toEqual([]);
+    expect(acknowledged.length).toBeLessThan(4000);
+  } finally {
+    await promoted.close();
+  }
+}, 30_000);
+
+test('a cluster of three with a replica each · waits on the node with the tenant’s keys · as a restricted user', async () => {
+  const ports: number[] = [];
+  for (let count = 0; count < 6; count += 1) ports.push(await freeRedisPort());
+  const user = `user bridge ${[...rules, ...IN_CLUSTER, ...WAITS_IN_CLUSTER].join(' ')}`;
+  const processes: ChildProcess[] = [];
+  for (const port of ports) {
+    const lines = ['cluster-enabled yes', `cluster-config-file nodes-${port}.conf`, 'appendonly no', 'save ""'];
+    processes.push(
+      await servers.start(`node-${port}`, port, {
+        lines: [...lines, 'repl-diskless-sync-delay 0', 'cluster-node-timeout 5000', `masterauth ${PASSWORD}`, user],
+      }),
+    );
+  }
+  await servers.cluster(ports, 1);
+  const config = toConfig({ REDIS_CLUSTER: ports.map((port) => `127.0.0.1:${port}`).join() });
+  for (const id of ['contoso', 'fabrikam', 'adatum']) {
+    const tenant = await openTestTenant({ config }, { id });
+    try {
+      await until('it is acknowledged', () =>
+        tenant.deliveries.accept(aRun(1), 1).then(
+          ({ kind }) => kind !== 'conflict',
+          () => false,
+        ),
+      );
+      expect((await tenant.deliveries.accept(aRun(2), 1)).kind).toBe('accepted');
+    } finally {
+      await tenant.close();
+    }
+  }
+  const roles = await Promise.all(ports.map((port) => servers.cli(port, 'ROLE')));
+  for (const [index, role] of roles.entries()) if (!role.startsWith('master')) processes[index]?.kill('SIGSTOP');
+  const tenant = await openTestTenant({ config }, { id: 'contoso' });
+  try {
+    await expect(tenant.deliveries.accept(aRun(3), 1)).rejects.toThrow(NotReplicated);
+  } finally {
+    await tenant.close();
+    for (const stopped of processes) stopped.kill('SIGCONT');
+  }
+}, 60_000);
