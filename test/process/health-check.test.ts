@@ -125,7 +125,7 @@ test('the image and Compose · ask by the same command · which the build makes'
   const dockerfile = await readFile('Dockerfile', 'utf8');
   expect(JSON.parse(/^HEALTHCHECK .*?CMD (.*)$/m.exec(dockerfile)?.[1] ?? 'null')).toEqual(command);
   const { services } = parse(await readFile('docker-compose.yml', 'utf8'), { merge: true }) as {
-    services: Record<string, { healthcheck: { test: string[] } }>;
+    services: Record<string, { healthcheck: { test: string } }>;
   };
-  for (const name of ['api', 'worker']) expect(services[name]?.healthcheck.test).toEqual(['CMD', ...command]);
+  for (const name of ['api', 'worker']) expect(services[name]?.healthcheck.test).toBe(command.join(' '));
 });
