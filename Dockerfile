@@ -18,6 +18,7 @@ RUN npm run build
 FROM ${NODE_IMAGE} AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
+COPY setup/sbom.mjs setup/
 RUN npm ci --omit=dev --omit=optional --no-audit --ignore-scripts \
  && npm run --silent sbom > sbom.spdx.json \
  && find node_modules -type f \( -name '*.map' -o -name '*.ts' -o -name '*.mts' -o -name '*.cts' \) -delete

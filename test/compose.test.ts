@@ -55,3 +55,24 @@ test('the port that is published · is the one the API listens on', () => {
     '0.0.0.0:80:9000',
   ]);
 });
+
+test('the example with Sentinels · replaces the one Redis · by one that loses nothing when a node is gone', () => {
+  const example = parse(readFileSync('deploy/compose/sentinel.yml', 'utf8'), { merge: true }) as {
+    services: Record<string, { environment?: Record<string, string>; command?: string; entrypoint?: string[] }>;
+  };
+  for (const name of ['api', 'worker'] as const) {
+    const environment = { ...environmentOf(services[name], {}), ...example.services[name]?.environment };
+    expect(environment).toMatchObject({ REDIS_URL: '', REDIS_SENTINEL_NAME: 'bridge', REDIS_MIN_REPLICAS: '1' });
+    const sentinels = environment['REDIS_SENTINELS']?.split(',').map((address) => address.replace(':26379', '')) ?? [];
+    expect(sentinels).toHaveLength(3);
+    for (const sentinel of sentinels) expect(example.services).toHaveProperty(sentinel);
+  }
+  for (const name of ['redis-2', 'redis-3'])
+    expect(example.services[name]?.command).toMatch(
+      /--appendonly yes --appendfsync always --maxmemory-policy noeviction/,
+    );
+  const primary = example.services['redis'];
+  expect(primary?.entrypoint?.join(' ')).toContain('--min-replicas-to-write 1');
+  // podman-compose 1.0.3 appends a command to the one it would replace.
+  expect(primary).not.toHaveProperty('command');
+});
