@@ -69,3 +69,7 @@ export function podOf(objects: KubernetesObject[], role: Role): PodSpec {
   const { spec } = find(objects, 'Deployment', role) as unknown as { spec: { template: { spec: PodSpec } } };
   return spec.template.spec;
 }
+
+/** What KEDA asks Prometheus for a ScaledObject. */
+export const queryOf = ({ spec }: KubernetesObject): string =>
+  (spec as { triggers: [{ metadata: { query: string } }] }).triggers[0].metadata.query;

@@ -7,6 +7,7 @@ import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
 import { Ingress } from 'kubernetes-models/networking.k8s.io/v1/Ingress';
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget';
+import { ConfigMap } from 'kubernetes-models/v1/ConfigMap';
 import { Service } from 'kubernetes-models/v1/Service';
 import { ServiceAccount } from 'kubernetes-models/v1/ServiceAccount';
 import ts from 'typescript';
@@ -18,6 +19,7 @@ const OPERATOR = '@kubernetes-models/prometheus-operator/monitoring.coreos.com/v
 /** Each with a model, which validates by the OpenAPI schema, and the module of its type, which has the names of all fields. */
 const KINDS: Record<string, { model: new (data: never) => { validate: () => void }; module: string }> = {
   Deployment: { model: Deployment, module: `${CORE}/apps/v1/Deployment` },
+  ConfigMap: { model: ConfigMap, module: `${CORE}/v1/ConfigMap` },
   Service: { model: Service, module: `${CORE}/v1/Service` },
   ServiceAccount: { model: ServiceAccount, module: `${CORE}/v1/ServiceAccount` },
   PodDisruptionBudget: { model: PodDisruptionBudget, module: `${CORE}/policy/v1/PodDisruptionBudget` },

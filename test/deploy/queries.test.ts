@@ -8,19 +8,14 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
 import { readMetricNames, selectorsOf } from '../observability/sources.ts';
 import { isInstalled } from '../support/is-installed.ts';
-import { find, render, type KubernetesObject, type Role } from './chart.ts';
+import { find, queryOf, render, type KubernetesObject, type Role } from './chart.ts';
 
 const isMissing = !isInstalled('helm');
 const NAMESPACE = 'bridge';
 
 describe.skipIf(isMissing)('KEDA’s queries (skipped where Helm is not installed)', () => {
   let objects: KubernetesObject[];
-  const triggerOf = (role: Role) => {
-    const { spec } = find(objects, 'ScaledObject', role) as unknown as {
-      spec: { triggers: [{ metadata: { query: string; threshold: string } }] };
-    };
-    return spec.triggers[0].metadata;
-  };
+  const ask = (role: Role) => queryOf(find(objects, 'ScaledObject', role));
 
   beforeAll(async () => {
     objects = await render('scaling-monitoring');
@@ -28,7 +23,7 @@ describe.skipIf(isMissing)('KEDA’s queries (skipped where Helm is not installe
 
   test('every metric · in every query · is one that the service has', async () => {
     const known = new Set(await readMetricNames());
-    const used = (['api', 'worker'] as const).flatMap((role) => selectorsOf(triggerOf(role).query));
+    const used = (['api', 'worker'] as const).flatMap((role) => selectorsOf(ask(role)));
     expect(used).toHaveLength(6);
     expect(used.map((selector) => selector.replace(/\{.*/, '')).filter((name) => !known.has(name))).toEqual([]);
   });
@@ -38,7 +33,7 @@ describe.skipIf(isMissing)('KEDA’s queries (skipped where Helm is not installe
       const { spec } = find(objects, 'PodMonitor', role);
       const job = `runstate-${role}`;
       expect(JSON.stringify(spec)).toContain(JSON.stringify([{ targetLabel: 'job', replacement: job }]));
-      for (const selector of selectorsOf(triggerOf(role).query)) {
+      for (const selector of selectorsOf(ask(role))) {
         expect(selector).toContain(`job="${job}"`);
         expect(selector).toContain(`namespace="${NAMESPACE}"`);
       }
@@ -71,7 +66,7 @@ describe.skipIf(isMissing)('KEDA’s queries (skipped where Helm is not installe
     ])('%s · the query · says how many seconds a worker is missing', async (_situation, tenants, seconds) => {
       const directory = await mkdtemp(join(tmpdir(), 'runstate-queries-'));
       const samples = seconds === null ? [] : [{ labels: '{}', value: seconds }];
-      const promql_expr_test = [{ expr: triggerOf('worker').query, eval_time: '10m', exp_samples: samples }];
+      const promql_expr_test = [{ expr: ask('worker'), eval_time: '10m', exp_samples: samples }];
       const file = join(directory, 'test.yml');
       await writeFile(file, stringify({ tests: [{ interval: '1m', input_series: tenants.flat(), promql_expr_test }] }));
       try {

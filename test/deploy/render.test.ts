@@ -1,4 +1,5 @@
 // The chart: whatever set of values is installed, Kubernetes takes every object, and no pod has more rights than it needs.
+import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { isInstalled } from '../support/is-installed.ts';
 import { CHART, find, helm, podOf, render, SETS, type KubernetesObject, type Role } from './chart.ts';
@@ -136,6 +137,12 @@ describe.skipIf(!isInstalled('helm'))('the chart (skipped where Helm is not inst
     expect(JSON.stringify(find(of('mtls-ingress'), 'Ingress').spec)).toMatch(/"\/bios\/v1".*"\/bios\/dashboard"/);
     const route = find(await render('workload-identity', { 'config.PUBLIC_BASE_PATH': '/bios/' }), 'HTTPRoute');
     expect(JSON.stringify(route.spec)).toContain('"/bios/v1"');
+  });
+
+  test('Grafana’s dashboard · is rendered · as the file has it', () => {
+    const { data } = find(of('scaling-monitoring'), 'ConfigMap') as unknown as { data: Record<string, string> };
+    const dashboard = readFileSync('observability/grafana/dashboards/runstate-bridge.json', 'utf8');
+    expect(JSON.parse(data['runstate-bridge.json'] ?? '')).toEqual(JSON.parse(dashboard));
   });
 
   test('with KEDA · the Deployments · say no number that would be taken back', () => {

@@ -48,9 +48,11 @@ test('the chart’s version of the service · is that of package.json', () => {
   expect(readChart('Chart.yaml')).toMatchObject({ appVersion: version });
 });
 
-test('the chart’s alerts · are those of observability · whole', () => {
-  const alerts = readFileSync('observability/prometheus/alerts.yml', 'utf8');
-  expect(readFileSync(`${CHART}/files/alerts.yml`, 'utf8')).toBe(alerts);
+test.each([
+  ['alerts.yml', 'prometheus/alerts.yml'],
+  ['dashboard.json', 'grafana/dashboards/runstate-bridge.json'],
+])('the chart’s %s · is that of observability · whole', (file, source) => {
+  expect(readFileSync(`${CHART}/files/${file}`, 'utf8')).toBe(readFileSync(`observability/${source}`, 'utf8'));
 });
 
 test.skipIf(!isInstalled('helm'))(

@@ -119,15 +119,15 @@ describe.skipIf(!isInstalled('helm'))('rendered (skipped where Helm is not insta
   });
 
   test.each([
-    ['a misspelt variable', { 'config.REDIS_ULR': 'redis://redis' }, /additional properties 'REDIS_ULR' not allowed/],
-    ['a misspelt value', { 'api.replica': 2 }, /additional properties 'replica' not allowed/],
-    ['a value of the wrong type', { 'worker.replicas': 'two' }, /worker\/replicas.* want integer/],
-    ['a number out of range', { 'config.WORKER_CONCURRENCY': 0 }, /WORKER_CONCURRENCY.*minimum/],
-    ['a secret among the values', { 'config.OPERATOR_TOKEN': 'open' }, /'OPERATOR_TOKEN' not allowed/],
-    ['a password in the address of Redis', { 'config.REDIS_URL': 'redis://:open@redis' }, /REDIS_URL.*pattern/],
+    ['a misspelt variable', { 'config.REDIS_ULR': 'redis://redis' }, /REDIS_ULR/],
+    ['a misspelt value', { 'api.replica': 2 }, /'replica'|replica /],
+    ['a value of the wrong type', { 'worker.replicas': 'two' }, /replicas/],
+    ['a number out of range', { 'config.WORKER_CONCURRENCY': 0 }, /WORKER_CONCURRENCY/],
+    ['a secret among the values', { 'config.OPERATOR_TOKEN': 'open' }, /OPERATOR_TOKEN/],
+    ['a password in the address of Redis', { 'config.REDIS_URL': 'redis://:open@redis' }, /REDIS_URL/],
     ['a file of both kinds', { 'files.TENANTS_FILE': { secret: 'a', configMap: 'b', key: 'c' } }, /TENANTS_FILE/],
-    ['an ingress without a host', { 'ingress.enabled': true }, /hosts.*minItems/],
-    ['KEDA without a Prometheus', { 'autoscaling.enabled': true }, /prometheusAddress.*minLength/],
+    ['an ingress without a host', { 'ingress.enabled': true }, /hosts/],
+    ['KEDA without a Prometheus', { 'autoscaling.enabled': true }, /prometheusAddress/],
     ['no Redis', { 'config.REDIS_URL': undefined }, /must have one of REDIS_URL, REDIS_SENTINELS, REDIS_CLUSTER/],
     ['two of them', { 'config.REDIS_CLUSTER': 'a:1' }, /must have one of REDIS_URL, REDIS_SENTINELS, REDIS_CLUSTER/],
     ['a certificate without a key', { 'files.TLS_CERT_FILE': { secret: 'tls', key: 'tls.crt' } }, /need each other/],
@@ -140,6 +140,11 @@ describe.skipIf(!isInstalled('helm'))('rendered (skipped where Helm is not insta
       'workload identity without an app',
       { 'workloadIdentity.enabled': true, 'config.AZURE_CLIENT_ID': undefined },
       /workloadIdentity needs config.AZURE_CLIENT_ID/,
+    ],
+    [
+      'a token of the chart’s and another',
+      { workloadIdentity: { enabled: true, token: 'chart' }, 'config.AZURE_FEDERATED_TOKEN_FILE': '/run/token' },
+      /AZURE_FEDERATED_TOKEN_FILE is set by workloadIdentity/,
     ],
   ])('%s · is refused · before anything is installed', async (_what, changes: Values, reason) => {
     await expect(render('minimal', changes)).rejects.toThrow(reason);

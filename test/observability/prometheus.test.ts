@@ -1,6 +1,7 @@
 // A real Prometheus over the real processes: every panel of the dashboard and every rule asks for what is there.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { deriveDeviceKey } from '../../src/domain/submission/device-key.ts';
+import { queryOf, render } from '../deploy/chart.ts';
 import { submit, type DeviceClientOptions } from '../../src/device/device-client.ts';
 import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
 import { startProcess, type TestProcess } from '../support/process.ts';
@@ -130,6 +131,19 @@ describe.skipIf(!isInstalled('prometheus'))('Prometheus (skipped where it is not
     expect(selectors.size).toBeGreaterThan(15);
     // Only where there is a tenants file.
     expect(empty).toEqual(['runstate_tenants_file_faults']);
+  });
+
+  test.skipIf(!isInstalled('helm'))('what KEDA asks · is about series that are there · and has an answer', async () => {
+    const objects = (await render('scaling-monitoring')).filter(({ kind }) => kind === 'ScaledObject');
+    // This Prometheus scrapes no pods.
+    const queries = objects.map((one) => queryOf(one).replaceAll(/,namespace="\w+"/g, ''));
+    expect(queries).toHaveLength(2);
+    const empty: string[] = [];
+    for (const selector of queries.flatMap(selectorsOf)) {
+      if ((await prometheus.query(selector)).length === 0) empty.push(selector);
+    }
+    expect(empty).toEqual([]);
+    for (const query of queries) expect((await prometheus.query(query)).length).toBeLessThanOrEqual(1);
   });
 
   test('all that happened · triggers no alert · but the dead letter', async () => {

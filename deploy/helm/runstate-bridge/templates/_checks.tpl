@@ -18,6 +18,9 @@
 {{- $certificate := or (hasKey $values.config "TLS_CERT_FILE") (hasKey $values.files "TLS_CERT_FILE") -}}
 {{- $key := or (hasKey $values.config "TLS_KEY_FILE") (hasKey $values.files "TLS_KEY_FILE") -}}
 {{- if ne $certificate $key }}{{ fail "TLS_CERT_FILE and TLS_KEY_FILE need each other" }}{{ end -}}
+{{- if and $values.workloadIdentity.enabled (or (hasKey $values.config "AZURE_FEDERATED_TOKEN_FILE") (hasKey $values.files "AZURE_FEDERATED_TOKEN_FILE")) -}}
+{{- fail "AZURE_FEDERATED_TOKEN_FILE is set by workloadIdentity" -}}
+{{- end -}}
 {{- if and $values.workloadIdentity.enabled (not (hasKey $values.files "TENANTS_FILE")) (not (hasKey $values.config "TENANTS_FILE")) -}}
 {{- range list "AZURE_TENANT_ID" "AZURE_CLIENT_ID" -}}
 {{- if not (hasKey $values.config .) }}{{ fail (printf "workloadIdentity needs config.%s" .) }}{{ end -}}
