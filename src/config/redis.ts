@@ -75,7 +75,8 @@ export function missingRedis(env: Record<string, unknown>): string[] {
     faults.push('REDIS_SENTINELS is required with REDIS_SENTINEL_NAME');
   if ('REDIS_PASSWORD' in env && 'REDIS_PASSWORD_FILE' in env)
     faults.push('REDIS_PASSWORD and REDIS_PASSWORD_FILE exclude each other');
-  if (topologies.length === 0 && !/^0*$/.test(String(env['REDIS_MIN_REPLICAS'] ?? '')))
+  const { REDIS_MIN_REPLICAS: replicas = '0' } = env;
+  if (topologies.length === 0 && typeof replicas === 'string' && Number(replicas) > 0)
     faults.push('REDIS_MIN_REPLICAS needs a Redis with replicas: REDIS_URL, REDIS_SENTINELS or REDIS_CLUSTER');
   return faults;
 }

@@ -1,5 +1,5 @@
 // `npm run chaos`: seeded runs that disturb real processes and ask whether every promise was kept.
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { describeRun, describeViolations, isBad, summarise } from './report.ts';
 import { runOnce, type RunReport } from './run.ts';
 
@@ -11,6 +11,7 @@ type Flags = {
   tenants?: number;
   otherGraph?: true;
   embedded?: true;
+  topology?: 'sentinel' | 'cluster';
 };
 /** Unless said otherwise, each fourth run has several tenants. */
 const [SEVERAL, EVERY] = [3, 4];
@@ -29,6 +30,11 @@ const flags = new Command('chaos')
   )
   .option('--other-graph', 'against a Graph that shares nothing with the sandbox')
   .option('--embedded', 'on the Redis that the processes start themselves')
+  .addOption(
+    new Option('--topology <topology>', 'behind Sentinel, or on a Cluster, with REDIS_MIN_REPLICAS=1')
+      .choices(['sentinel', 'cluster'])
+      .conflicts('embedded'),
+  )
   .parse()
   .opts<Flags>();
 
@@ -46,7 +52,7 @@ const reports: RunReport[] = [];
 for (let seed = flags.seed; seed < flags.seed + flags.runs && !isStopping(); seed += 1) {
   try {
     const graph = flags.otherGraph ? 'other' : 'sandbox';
-    const redis = flags.embedded ? 'embedded' : 'apart';
+    const redis = flags.topology ?? (flags.embedded ? 'embedded' : 'apart');
     const { devices } = flags;
     const tenants = tenantsOf(seed);
     const report = await runOnce({ seed, devices, tenants, graph, redis, signal: stopping.signal });
@@ -64,12 +70,12 @@ print(`\n${summarise(reports, (Date.now() - startedAt) / 1000)}`);
 process.exit(reports.some(isBad) || reports.length < flags.runs ? 1 : 0);
 
 function tenantsOf(seed: number): number {
-  if (flags.tenants !== undefined || flags.otherGraph) return flags.tenants ?? 1;
+  if (flags.tenants !== undefined || flags.otherGraph || flags.topology) return flags.tenants ?? 1;
   return seed % EVERY === 0 ? SEVERAL : 1;
 }
 
 function replay(seed: number): string {
-  return `npm run chaos -- --runs 1 --seed ${seed} --devices ${flags.devices} --tenants ${tenantsOf(seed)}${flags.otherGraph ? ' --other-graph' : ''}${flags.embedded ? ' --embedded' : ''}`;
+  return `npm run chaos -- --runs 1 --seed ${seed} --devices ${flags.devices} --tenants ${tenantsOf(seed)}${flags.otherGraph ? ' --other-graph' : ''}${flags.embedded ? ' --embedded' : ''}${flags.topology ? ` --topology ${flags.topology}` : ''}`;
 }
 
 function wholeAbove0(text: string): number {

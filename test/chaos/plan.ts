@@ -55,6 +55,10 @@ export const EMBEDDED_KINDS = [
   'redis-long-pause',
   'kill-all',
 ] as const;
+/** What Redis behind Sentinel, and as a Cluster, must stand: with several servers no proxy can be before it. */
+const PROCESS_KINDS = ['kill', 'terminate', 'pause', 'clock-step'] as const;
+const NODE_KINDS = ['primary-kill', 'primary-pause', 'replica-kill', 'replica-pause', 'failover'] as const;
+export const TOPOLOGY_KINDS = [...NODE_KINDS, 'sentinel-pause', 'slot-move'] as const;
 /** What happens to one tenant's entry in the tenants file, or to the file. */
 export const TENANT_KINDS = [
   'tenant-paused',
@@ -65,7 +69,10 @@ export const TENANT_KINDS = [
 ] as const;
 /** What a tenant's plan has. */
 export type PlannedKind =
-  (typeof MACHINE_KINDS)[number] | (typeof EMBEDDED_KINDS)[number] | (typeof GRAPH_KINDS)[number];
+  | (typeof MACHINE_KINDS)[number]
+  | (typeof EMBEDDED_KINDS)[number]
+  | (typeof TOPOLOGY_KINDS)[number]
+  | (typeof GRAPH_KINDS)[number];
 export type Kind = PlannedKind | (typeof TENANT_KINDS)[number];
 
 /** The tenant of a run without a tenants file. */
@@ -134,6 +141,12 @@ export const MACHINERY = {
     share: 0.8,
     lengthMs: 22_000,
   },
+  sentinel: {
+    kinds: [...PROCESS_KINDS, ...NODE_KINDS, 'primary-kill', 'sentinel-pause'],
+    share: 0.6,
+    lengthMs: 20_000,
+  },
+  cluster: { kinds: [...PROCESS_KINDS, ...NODE_KINDS, 'primary-kill', 'slot-move'], share: 0.6, lengthMs: 20_000 },
 } as const satisfies Record<string, Machinery>;
 
 /** Four minutes, and hours, to either side; half of the clocks are right. */
@@ -171,6 +184,13 @@ const DURATIONS: Record<PlannedKind, readonly [number, number]> = {
   'graph-stall': [300, 2500],
   'graph-lost-replies': [100, 2500],
   'graph-refuse': [300, 2500],
+  'primary-kill': [200, 6000],
+  'primary-pause': [200, 6000],
+  'replica-kill': [200, 2000],
+  'replica-pause': [200, 2000],
+  failover: [0, 0],
+  'sentinel-pause': [500, 5000],
+  'slot-move': [0, 0],
   'configuration-forbidden': [2000, 9000],
   'configuration-failing': [2000, 9000],
   'configuration-unserved': [2000, 9000],

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { documentedRules } from '../support/redis-rights.ts';
 import { serversIn } from '../support/embedded.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
+import type { Disturbance, Party, TOPOLOGY_KINDS } from './plan.ts';
 import { createProxy } from './proxy.ts';
 import { until } from '../support/until.ts';
 
@@ -18,12 +19,20 @@ export type RedisBehind = {
   forgetScripts: () => Promise<void>;
   /** The replica becomes the primary and the other way round; new connections lead to it, open ones stay where they are. */
   promote: () => Promise<void>;
+  /** How it is disturbed where it has several servers. */
+  ways?: Partial<Record<(typeof TOPOLOGY_KINDS)[number], Way>>;
+  /** Resolves once all its servers are well. */
+  mend?: () => Promise<void>;
   /** What must never be and was. */
   surprises: string[];
   /** What is left of one that should be gone by itself when the processes are. */
   leftovers: () => Promise<string[]>;
   close: () => Promise<void>;
 };
+
+/** How a disturbance begins and ends. */
+export type Way = Partial<Record<'end', Act>> & { begin: Act };
+type Act = (party: Party, disturbance: Disturbance) => unknown;
 
 const USER = 'bridge';
 const PASSWORD = 'campaign';

@@ -10,7 +10,7 @@ import { judge, type Answer, type Counts, type DeliveryView, type Judgement } fr
 import { openOtherGraph, openSandbox, openTenantSandbox } from './stand-in-graph.ts';
 import { createPlan, MACHINERY, ONLY_TENANT, type Disturbance, type Plan, type Submission } from './plan.ts';
 import { readProcessLogs } from './process-logs.ts';
-import { openStage, type Stage, type StageTenant } from './stage.ts';
+import { openStage, type RedisKind, type Stage, type StageTenant } from './stage.ts';
 import { createTenantsPlan, nameTenants, seedOf } from './tenant-plan.ts';
 import { trespass } from './trespass.ts';
 
@@ -21,7 +21,7 @@ export type RunOptions = {
   /** More than one are described by a tenants file, each with a Graph of its own. */
   tenants: number;
   graph: 'sandbox' | 'other';
-  redis: 'apart' | 'embedded';
+  redis: RedisKind;
   signal: AbortSignal;
 };
 
@@ -143,7 +143,7 @@ function toPlan({ seed, devices, redis }: RunOptions, tenants: readonly RunTenan
     devices: Math.ceil(devices / tenants.length),
     configurationIds: first.standIn.configurationIds,
     unknownConfigurationId: UNKNOWN_CONFIGURATION,
-    // The embedded Redis has no proxy before it.
+    // Only before a single server apart is there a proxy.
     kinds: first.standIn.kinds.filter((kind) => redis === 'apart' || !/^(redis|script)/.test(kind)),
     machinery: MACHINERY[redis],
     now: NOW,

@@ -5,7 +5,8 @@ import type { StandInGraph } from './stand-in-graph.ts';
 import { ONLY_TENANT, PARTIES, type Disturbance, type Filter, type Kind, type Party } from './plan.ts';
 import { supervise, type Supervised } from './processes.ts';
 import type { Proxy } from './proxy.ts';
-import { openEmbeddedRedis, openRedisApart } from './redis-behind.ts';
+import { openEmbeddedRedis, openRedisApart, type RedisBehind, type Way } from './redis-behind.ts';
+import { openClusterRedis, openSentinelRedis } from './redis-topologies.ts';
 import { INHERITED } from '../support/environment.ts';
 import { openProxies, openTenantGraph, type TenantGraph } from './tenant-graph.ts';
 import { openTenantsFiles, type TenantsFiles } from './tenants-files.ts';
@@ -27,11 +28,14 @@ const CLOCK_STEP_S: Record<Party, number> = { api: 0, 'worker-1': -3600, 'worker
 
 export type StageTenant = { id: string; groupKey: Uint8Array; standIn: StandInGraph };
 
+/** One of the campaign's own, as one server or several; or the one that the processes start themselves. */
+export type RedisKind = 'apart' | 'embedded' | 'sentinel' | 'cluster';
+
 export type StageOptions = {
   directory: string;
   /** One alone is described by the environment, several by a tenants file. */
   tenants: readonly StageTenant[];
-  redis: 'apart' | 'embedded';
+  redis: RedisKind;
   operatorToken: string;
   concurrency: number;
   filter: Filter;
@@ -53,18 +57,13 @@ export type Stage = {
   close: () => Promise<void>;
 };
 
-type Way = Partial<Record<'end', Act>> & { begin: Act };
-type Act = (party: Party, disturbance: Disturbance) => unknown;
-
 export async function openStage(options: StageOptions): Promise<Stage> {
   const { tenants, directory } = options;
   // An embedded Redis has the clock of whoever started it.
   const hasClocks = MISSING_FAKETIME === null && options.redis !== 'embedded';
   const clockAheadS = hasClocks ? options.clockAheadS : { api: 0, 'worker-1': 0, 'worker-2': 0 };
   const clocks = hasClocks ? await openClocks(clockAheadS) : null;
-  const redis = await (options.redis === 'embedded'
-    ? openEmbeddedRedis(directory)
-    : openRedisApart(options.isRestricted));
+  const redis = await openRedis(options);
   const toRedis = await openProxies(redis.connect);
   const graphs = new Map<string, TenantGraph>();
   for (const { id, standIn } of tenants) graphs.set(id, await openTenantGraph(standIn, options.filter));
@@ -203,6 +202,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       end: (_, { tenant }) => files?.setSecret(tenant ?? '', standInOf(tenant).secret()),
     },
     'tenants-file-broken': breaking,
+    ...redis.ways,
   };
 
   async function begin(disturbance: Disturbance): Promise<void> {
@@ -246,6 +246,7 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       for (const party of PARTIES) processes[party].signal('SIGCONT');
       if (clocks) await Promise.all(PARTIES.map((party) => clocks[party].set(clockAheadS[party])));
       await redisDown;
+      await redis.mend?.();
       await Promise.all(PARTIES.map((party) => processes[party].start()));
     },
     leave: async () => {
@@ -265,6 +266,19 @@ export async function openStage(options: StageOptions): Promise<Stage> {
       if (clocks) await Promise.all(Object.values(clocks).map((clock) => clock.close()));
     },
   };
+}
+
+function openRedis({ redis, directory, isRestricted }: StageOptions): Promise<RedisBehind> {
+  switch (redis) {
+    case 'apart':
+      return openRedisApart(isRestricted);
+    case 'embedded':
+      return openEmbeddedRedis(directory);
+    case 'sentinel':
+      return openSentinelRedis();
+    case 'cluster':
+      return openClusterRedis();
+  }
 }
 
 async function openClocks(aheadS: Record<Party, number>) {

@@ -9,7 +9,7 @@ import { STATUS_CODES } from '../lua/constants.ts';
 import { DecryptionFailed, type PayloadCipher } from '../store/payload-cipher.ts';
 
 /** Stands for a state that is not known. */
-export const UNKNOWN_STATE = '-';
+const UNKNOWN_STATE = '-';
 
 const STATUS_OF = Object.fromEntries(Object.entries(STATUS_CODES).map(([status, code]) => [code, status as Status]));
 

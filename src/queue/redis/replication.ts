@@ -60,14 +60,19 @@ export async function openReplication(
 
 /** The master that has the keys with this prefix, as far as the client knows. */
 async function nodeOf(cluster: Cluster, root: string): Promise<Redis> {
-  const slot = Number(await cluster.cluster('KEYSLOT', root));
+  const slot = await cluster.cluster('KEYSLOT', root);
   const [address] = cluster.slots[slot] ?? [];
   const node = cluster.nodes('master').find(({ options: { host, port } }) => `${host}:${port}` === address);
   if (node) return node;
   throw new NotReplicated('the cluster has no master for this tenant at present');
 }
 
-type Waiting = { record: string; revision: number; resolve: () => void; reject: (reason: unknown) => void };
+type Waiting = {
+  record: string;
+  revision: number;
+  resolve: (replicated: true) => void;
+  reject: (reason: unknown) => void;
+};
 
 function createReplicated(node: () => Promise<Redis>, root: string, minReplicas: number): Replicated {
   const waiting: Waiting[] = [];
@@ -84,7 +89,7 @@ function createReplicated(node: () => Promise<Redis>, root: string, minReplicas:
     try {
       const revisions = await vouch(await node(), root, { records: entries.map(({ record }) => record), minReplicas });
       entries.forEach(({ revision, resolve, reject }, index) => {
-        if ((revisions[index] ?? -1) >= revision) resolve();
+        if ((revisions[index] ?? -1) >= revision) resolve(true);
         else reject(new NotReplicated('the server that answers now does not have it'));
       });
     } catch (error) {
@@ -94,10 +99,10 @@ function createReplicated(node: () => Promise<Redis>, root: string, minReplicas:
 
   return {
     waitFor: (record, revision) => {
-      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const { promise, resolve, reject } = Promise.withResolvers<unknown>();
       waiting.push({ record, revision, resolve, reject });
       if (waiting.length === 1) setImmediate(() => void flush());
-      return promise;
+      return promise.then(() => undefined);
     },
     probe: async () => {
       await vouch(await node(), root, { records: [], minReplicas });

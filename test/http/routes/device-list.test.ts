@@ -58,7 +58,7 @@ const ask = (body: object) =>
 
 describe('a list of devices', () => {
   test('without a filter · has each once · with its last run result, the newest first', async () => {
-    const { body } = await list({});
+    const body: unknown = (await list({})).body;
     expect(devices(body)).toEqual(['LAPTOP-BAD', GUID, '-2+3', 'LAPTOP-OLD']);
     expect((body as DeviceListView).devices[0]).toEqual({
       deviceId: 'LAPTOP-BAD',
@@ -130,16 +130,16 @@ describe('a list of devices', () => {
 
 describe('expected devices', () => {
   test('of which some reported · those that never did and those that are silent · are told apart', async () => {
-    const { body } = await ask({ deviceIds: ['LAPTOP-9', 'LAPTOP-OLD', GUID.toUpperCase()], silentForH: 48 });
-    expect(body).toEqual({
+    const answer = await ask({ deviceIds: ['LAPTOP-9', 'LAPTOP-OLD', GUID.toUpperCase()], silentForH: 48 });
+    expect(answer.body).toEqual({
       neverReported: ['LAPTOP-9'],
       silent: [{ deviceId: 'LAPTOP-OLD', reportedAt: new Date(now - 100 * HOUR_MS).toISOString() }],
     } satisfies ExpectedDevicesView);
   });
 
   test('for one configuration · what was reported for others · does not count', async () => {
-    const { body } = await ask({ deviceIds: ['LAPTOP-OLD', 'LAPTOP-BAD'], hardwareConfigurationId: OTHER });
-    expect(body).toEqual({ neverReported: ['LAPTOP-OLD'], silent: [] });
+    const answer = await ask({ deviceIds: ['LAPTOP-OLD', 'LAPTOP-BAD'], hardwareConfigurationId: OTHER });
+    expect(answer.body).toEqual({ neverReported: ['LAPTOP-OLD'], silent: [] });
   });
 
   test.each([

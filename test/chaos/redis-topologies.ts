@@ -1,0 +1,308 @@
+// Redis behind Sentinel and as a Cluster, of real servers: how its primaries, replicas and sentinels are killed, paused and replaced.
+import type { ChildProcess } from 'node:child_process';
+import { connect } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createRedisServers, freeRedisPort, type RedisServers } from '../support/redis-servers.ts';
+import { until } from '../support/until.ts';
+import type { Disturbance, Party } from './plan.ts';
+import type { RedisBehind } from './redis-behind.ts';
+
+/** A server of the topology, whatever its role is at present. */
+type Node = { name: string; port: number; lines: readonly string[]; process: ChildProcess };
+
+const NODE_LINES = ['appendonly yes', 'appendfsync always', 'save ""', 'repl-diskless-sync-delay 0'];
+const REPLICAS = 2;
+const SENTINELS = 3;
+const MASTERS = 3;
+/** After a failover the replaced server has to copy everything. */
+const WELL_WITHIN_MS = 30_000;
+/** What a submission waits for; the campaign has one replica that is not disturbed at any moment. */
+const MIN_REPLICAS = { REDIS_MIN_REPLICAS: '1' };
+
+async function startNode(servers: RedisServers, name: string, lines: readonly string[]): Promise<Node> {
+  const port = await freeRedisPort();
+  const all = [...NODE_LINES, `appenddirname ${name}`, ...lines];
+  return { name, port, lines: all, process: await servers.start(name, port, { lines: all }) };
+}
+
+/** Only one at a time is disturbed, and only while all is well: two at once may lose what one of them alone had. */
+function createTurns(isWell: () => Promise<boolean>) {
+  let turn: Promise<unknown> = Promise.resolve();
+  const untilWell = () => until('Redis is as it should be', isWell, WELL_WITHIN_MS);
+  return {
+    untilWell,
+    /** @param act begins it, and returns what ends it */
+    take: (act: (party: Party) => Promise<() => unknown>) => {
+      const taken = new Map<Disturbance, Promise<void>>();
+      return {
+        begin: (party: Party, disturbance: Disturbance) => {
+          const whole = turn.then(async () => {
+            await untilWell();
+            const end = await act(party);
+            await delay(disturbance.forMs);
+            await end();
+          });
+          turn = whole.catch(() => undefined);
+          taken.set(disturbance, whole);
+        },
+        end: (_party: Party, disturbance: Disturbance) => taken.get(disturbance),
+      };
+    },
+    /** Resolves once nothing is disturbed. */
+    done: async () => {
+      await turn;
+      await untilWell();
+    },
+  };
+}
+
+/** Kills a server, and starts it again with the data and settings it had. */
+async function kill(servers: RedisServers, node: Node): Promise<() => Promise<void>> {
+  await servers.kill(node.process);
+  return async () => {
+    node.process = await servers.start(node.name, node.port, node);
+  };
+}
+
+/** Stops a server: to all others it is as if it were cut off, and it comes back believing what it did before. */
+function pause(node: Node): Promise<() => void> {
+  node.process.kill('SIGSTOP');
+  return Promise.resolve(() => void node.process.kill('SIGCONT'));
+}
+
+type Topology = {
+  servers: RedisServers;
+  nodes: readonly Node[];
+  isWell: () => Promise<boolean>;
+  environment: Record<string, string>;
+  ways: (turns: ReturnType<typeof createTurns>) => NonNullable<RedisBehind['ways']>;
+};
+
+async function toRedisBehind({ servers, nodes, isWell, environment, ways }: Topology): Promise<RedisBehind> {
+  const killAll = () => nodes.forEach(({ process: server }) => server.kill('SIGKILL'));
+  process.once('exit', killAll);
+  const turns = createTurns(isWell);
+  await turns.untilWell();
+  return {
+    environment: () => ({ ...environment, ...MIN_REPLICAS }),
+    connect: () => connect(nodes[0]?.port ?? 0),
+    signal: (name) => {
+      if (name === 'SIGCONT') for (const node of nodes) node.process.kill(name);
+    },
+    kill: () => Promise.resolve(),
+    start: () => Promise.resolve(),
+    forgetScripts: () => Promise.resolve(),
+    promote: () => Promise.resolve(),
+    ways: ways(turns),
+    mend: turns.done,
+    surprises: [],
+    leftovers: () => Promise.resolve([]),
+    close: async () => {
+      for (const { process: server } of nodes) server.kill('SIGCONT');
+      await servers.close();
+      process.off('exit', killAll);
+    },
+  };
+}
+
+const SERVICE = 'runs';
+
+/** Three sentinels, a primary and two replicas. */
+export async function openSentinelRedis(): Promise<RedisBehind> {
+  const servers = await createRedisServers();
+  const nodes = [await startNode(servers, 'node-1', [])];
+  const firstPort = nodes[0]?.port ?? 0;
+  for (let number = 2; number <= 1 + REPLICAS; number += 1)
+    nodes.push(await startNode(servers, `node-${number}`, [`replicaof 127.0.0.1 ${firstPort}`]));
+  const sentinels: Node[] = [];
+  for (let number = 1; number <= SENTINELS; number += 1) {
+    const port = await freeRedisPort();
+    const lines = [
+      `sentinel monitor ${SERVICE} 127.0.0.1 ${firstPort} 2`,
+      `sentinel down-after-milliseconds ${SERVICE} 1000`,
+      `sentinel failover-timeout ${SERVICE} 4000`,
+      `sentinel parallel-syncs ${SERVICE} ${REPLICAS}`,
+    ];
+    const name = `sentinel-${number}`;
+    sentinels.push({ name, port, lines, process: await servers.start(name, port, { lines, args: ['--sentinel'] }) });
+  }
+
+  /** As the first sentinel that answers says. */
+  async function findPrimary(): Promise<Node> {
+    for (const { port } of sentinels) {
+      const said = await servers.cli(port, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', SERVICE).catch(() => '');
+      const found = nodes.find((node) => String(node.port) === said.split('\n')[1]);
+      if (found) return found;
+    }
+    throw new Error('no sentinel knows the primary');
+  }
+
+  const findReplica = async () => {
+    const primary = await findPrimary();
+    return nodes.find((node) => node !== primary) ?? primary;
+  };
+
+  async function isWell(): Promise<boolean> {
+    const primary = await findPrimary();
+    const info = await servers.cli(primary.port, 'INFO', 'replication').catch(() => '');
+    if (!info.includes('role:master') || (info.match(/state=online/g)?.length ?? 0) < REPLICAS) return false;
+    const copies = nodes.filter((node) => node !== primary).map(({ port }) => isCopy(servers, port));
+    return (await Promise.all(copies)).every(Boolean);
+  }
+
+  return toRedisBehind({
+    servers,
+    nodes: [...nodes, ...sentinels],
+    isWell: () => isWell().catch(() => false),
+    environment: {
+      REDIS_SENTINELS: sentinels.map(({ port }) => `127.0.0.1:${port}`).join(),
+      REDIS_SENTINEL_NAME: SERVICE,
+    },
+    ways: ({ take }) => ({
+      'primary-kill': take(async () => kill(servers, await findPrimary())),
+      'primary-pause': take(async () => pause(await findPrimary())),
+      'replica-kill': take(async () => kill(servers, await findReplica())),
+      'replica-pause': take(async () => pause(await findReplica())),
+      failover: take(async () => {
+        await servers.cli(sentinels[0]?.port ?? 0, 'SENTINEL', 'FAILOVER', SERVICE);
+        return () => undefined;
+      }),
+      'sentinel-pause': take((party) => {
+        const sentinel = sentinels[party === 'api' ? 0 : 1];
+        if (!sentinel) throw new Error('there is no such sentinel');
+        return pause(sentinel);
+      }),
+    }),
+  });
+}
+
+/** Whether a replica follows, and keeps what it copied on disk. */
+async function isCopy(servers: RedisServers, port: number): Promise<boolean> {
+  const [copy, disk] = await Promise.all([
+    servers.cli(port, 'INFO', 'replication'),
+    servers.cli(port, 'INFO', 'persistence'),
+  ]);
+  const isOnDisk = /aof_rewrite_in_progress:0[^]*aof_rewrite_scheduled:0/.test(disk);
+  return copy.includes('role:slave') && copy.includes('master_link_status:up') && isOnDisk;
+}
+
+/** What of the bridge may be on different masters. */
+const ROOTS = ['runstate:{default}', 'runstate:{_jobs}'] as const;
+
+/** Three masters with a replica each. */
+export async function openClusterRedis(): Promise<RedisBehind> {
+  const servers = await createRedisServers();
+  const nodes: Node[] = [];
+  for (let number = 1; number <= 2 * MASTERS; number += 1) {
+    const lines = ['cluster-enabled yes', `cluster-config-file cluster-${number}.conf`, 'cluster-node-timeout 1500'];
+    nodes.push(await startNode(servers, `node-${number}`, lines));
+  }
+  await servers.cluster(
+    nodes.map(({ port }) => port),
+    1,
+  );
+
+  const slotOf = async (root: string) => Number(await servers.cli(nodes[0]?.port ?? 0, 'CLUSTER', 'KEYSLOT', root));
+  const slots = await Promise.all(ROOTS.map(slotOf));
+
+  /** As the first server that answers sees it. */
+  async function readView(): Promise<Member[]> {
+    for (const { port, process: server } of nodes) {
+      if (server.exitCode !== null || server.signalCode !== null) continue;
+      const text = await servers.cli(port, 'CLUSTER', 'NODES').catch(() => '');
+      if (text.includes('myself')) return parseMembers(text, nodes);
+    }
+    throw new Error('no server of the cluster answers');
+  }
+
+  async function findMaster(party: Party): Promise<{ master: Member; slot: number; view: Member[] }> {
+    const view = await readView();
+    // The jobs are on a master of their own, or on that of the tenant.
+    const slot = slots[party === 'api' ? 1 : 0] ?? 0;
+    const master = view.find(
+      ({ isMaster, ranges }) => isMaster && ranges.some(([from, to]) => from <= slot && slot <= to),
+    );
+    if (!master) throw new Error(`no master has slot ${slot}`);
+    return { master, slot, view };
+  }
+
+  const findReplica = async (party: Party) => {
+    const { master, view } = await findMaster(party);
+    const replica = view.find(({ masterId }) => masterId === master.id);
+    if (!replica) throw new Error('the master has no replica');
+    return replica.node;
+  };
+
+  async function isWell(): Promise<boolean> {
+    const states = await Promise.all(nodes.map(({ port }) => servers.cli(port, 'CLUSTER', 'INFO')));
+    if (!states.every((state) => state.includes('cluster_state:ok'))) return false;
+    const view = await readView();
+    const masters = view.filter(({ isMaster, ranges }) => isMaster && ranges.length > 0);
+    const replicas = view.filter(({ isMaster }) => !isMaster);
+    if (view.some(({ isFailing }) => isFailing) || masters.length !== MASTERS || replicas.length !== MASTERS)
+      return false;
+    return (await Promise.all(replicas.map(({ node }) => isCopy(servers, node.port)))).every(Boolean);
+  }
+
+  /** All keys of the slot go in one step: a script must never meet a part of them. */
+  async function moveSlot(party: Party): Promise<() => void> {
+    const { master, slot, view } = await findMaster(party);
+    const target = view.find(({ isMaster, id }) => isMaster && id !== master.id);
+    if (!target) throw new Error('there is no other master');
+    const [from, to] = [master.node.port, target.node.port];
+    await servers.cli(to, 'CLUSTER', 'SETSLOT', String(slot), 'IMPORTING', master.id);
+    await servers.cli(from, 'CLUSTER', 'SETSLOT', String(slot), 'MIGRATING', target.id);
+    const keys = (await servers.cli(from, 'CLUSTER', 'GETKEYSINSLOT', String(slot), '100000'))
+      .split('\n')
+      .filter(Boolean);
+    if (keys.length > 0) await servers.cli(from, 'MIGRATE', '127.0.0.1', String(to), '', '0', '5000', 'KEYS', ...keys);
+    for (const port of [to, from]) await servers.cli(port, 'CLUSTER', 'SETSLOT', String(slot), 'NODE', target.id);
+    return () => undefined;
+  }
+
+  return toRedisBehind({
+    servers,
+    nodes,
+    isWell: () => isWell().catch(() => false),
+    environment: { REDIS_CLUSTER: nodes.map(({ port }) => `127.0.0.1:${port}`).join() },
+    ways: ({ take }) => ({
+      'primary-kill': take(async (party) => kill(servers, (await findMaster(party)).master.node)),
+      'primary-pause': take(async (party) => pause((await findMaster(party)).master.node)),
+      'replica-kill': take(async (party) => kill(servers, await findReplica(party))),
+      'replica-pause': take(async (party) => pause(await findReplica(party))),
+      failover: take(async (party) => {
+        await servers.cli((await findReplica(party)).port, 'CLUSTER', 'FAILOVER');
+        return () => undefined;
+      }),
+      'slot-move': take(moveSlot),
+    }),
+  });
+}
+
+type Member = {
+  id: string;
+  node: Node;
+  isMaster: boolean;
+  isFailing: boolean;
+  masterId: string;
+  ranges: [from: number, to: number][];
+};
+
+/** Lines of CLUSTER NODES. */
+function parseMembers(text: string, nodes: readonly Node[]): Member[] {
+  return text
+    .trim()
+    .split('\n')
+    .flatMap((line) => {
+      const [id = '', address = '', flags = '', masterId = '', , , , link = '', ...slots] = line.split(' ');
+      const port = Number(/:(\d+)@/.exec(address)?.[1]);
+      const node = nodes.find((one) => one.port === port);
+      if (!node) return [];
+      const ranges = slots.flatMap((range): [number, number][] => {
+        const [, from, to] = /^(\d+)(?:-(\d+))?$/.exec(range) ?? [];
+        return from === undefined ? [] : [[Number(from), Number(to ?? from)]];
+      });
+      const isFailing = /fail|handshake|noaddr/.test(flags) || (link !== 'connected' && !flags.includes('myself'));
+      return [{ id, node, isMaster: flags.includes('master'), isFailing, masterId, ranges }];
+    });
+}
