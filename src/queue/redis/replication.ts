@@ -27,7 +27,7 @@ export type Replication = {
   close: () => Promise<void>;
 };
 
-const WITHIN_MS = 500;
+const WITHIN_MS = 1000;
 const RECORDS_AT_ONCE = 200;
 /** The revision is at the beginning of a record. */
 const REVISION_BYTES = 12;
