@@ -18,6 +18,7 @@ import { createDeliveries, type Deliveries } from './store/deliveries.ts';
 import { openFingerprintSecrets } from './store/fingerprint-secrets.ts';
 import { createFingerprints } from './store/fingerprints.ts';
 import { createPayloadCipher } from './store/payload-cipher.ts';
+import { createSummaries, type Summaries } from './summaries/summaries.ts';
 
 /** What is configured of a tenant's part in Redis. */
 export type TenantSettings = Pick<TenantConfig, 'id' | 'delivery' | 'backlog' | 'payloadKeys' | 'groupKeys'>;
@@ -44,6 +45,7 @@ export type Tenant = Pick<OpenRedis, 'explainSilence'> & {
   budget: Budget;
   facts: StoredGraphFacts;
   readSnapshot: ReadSnapshot;
+  summaries: Summaries;
   /** Whether Redis accepts writes. @throws Error if it does not */
   probeWrite: WriteProbe['probe'];
   /** Whether enough replicas follow. @throws NotReplicated if they do not */
@@ -103,6 +105,7 @@ export async function openTenant(
       writesPer20s: delivery.writesPer20s,
       clock: clock.now,
     }),
+    summaries: createSummaries(redis, keys, id),
     probeWrite: writeProbe.probe,
     probeReplicas: replicas.probe,
     explainSilence,

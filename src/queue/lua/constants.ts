@@ -7,6 +7,7 @@ import { NEVER_REFUSED } from '../../domain/pace/evidence.ts';
 import { PACE_MEMBERS } from '../../domain/pace/pace.ts';
 import { REQUESTS_PER_20S, WRITE_SHARE } from '../../domain/pace/request-limit.ts';
 import * as tuning from '../../domain/pace/tuning.ts';
+import { SUMMARY_CONSTANTS } from '../summaries/layout.ts';
 
 /** How a record's header spells its status: one letter, so that headers stay short. */
 export const STATUS_CODES: Record<Status, string> = {
@@ -49,6 +50,7 @@ const CONSTANTS: Readonly<Record<string, LuaValue>> = {
   WRITE_SHARE,
   PACE_MEMBERS,
   PACE_FIELDS,
+  ...SUMMARY_CONSTANTS,
 };
 
 export const CONSTANT_NAMES = Object.keys(CONSTANTS);

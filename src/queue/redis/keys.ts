@@ -28,6 +28,10 @@ export type Keys = {
   dead: string;
   /** Ids of deliveries that ended recently, newest first. */
   ended: string;
+  /** The keys of the configurations that have a summary of a day. */
+  summarised: (day: number) => string;
+  /** What became of what was accepted on a day for one configuration. */
+  summary: (day: number, configurationKey: string) => string;
   /** Number of deliveries per status, bytes of open ones, and how many joined and left each waiting list. */
   counts: string;
   /** The deliveries of one device and configuration, by when their runs completed. */
@@ -122,6 +126,8 @@ export function createKeys(prefix: string, tenantId: string): Keys {
     released: `${root}:released`,
     dead: `${root}:dead`,
     ended: `${root}:ended`,
+    summarised: (day) => `${root}:sum:${day}`,
+    summary: (day, configurationKey) => `${root}:sum:${day}:${configurationKey}`,
     counts: `${root}:counts`,
     supersession: (supersessionKey) => `${root}:c:${supersessionKey}`,
     record: (deviceRunStateId) => `${root}:r:${deviceRunStateId}`,

@@ -27,13 +27,14 @@
 --- @include "supersession/join"
 --- @include "index/add-row"
 --- @include "devices/note-report"
+--- @include "summaries"
 
 local ARGS_EACH = 11
 
 local entries = tonumber(ARGV[OWN_ARGS + 1])
 local answers, joined, joinedBytes, accepted, known = {}, {}, 0, 0, {}
 local filling = readFilling('ix:new')
-local position = {}
+local position, summarised = {}, {}
 for rank = 0, RANK_COUNT - 1 do
   position[rank], joined[rank] = tonumber(redis.call('HGET', COUNTS, 'joined:' .. rank) or 0), {}
 end
@@ -63,6 +64,7 @@ for entry = 1, entries do
     accepted, joinedBytes = accepted + 1, joinedBytes + #record
     addRow(filling, id, at, identity, QUEUED, configuration)
     noteReport(device, name, configuration, state, at, id)
+    collectAccepted(summarised, tonumber(at), configuration, state)
     answers[entry] = nextPosition
     if supersessionKey ~= '' then
       local older, newer = compare(ROOT .. ':c:' .. supersessionKey, instant, id)
@@ -85,6 +87,7 @@ if accepted > 0 then
   end
   redis.call('HINCRBY', COUNTS, 'queued', accepted)
   redis.call('HINCRBY', COUNTS, 'bytes', joinedBytes)
+  countAccepted(summarised)
 end
 
 local promoted = accepted > 0 and promote(accepted) or {}

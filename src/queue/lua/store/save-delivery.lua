@@ -1,6 +1,6 @@
 --[[
   Saves the next state of a delivery unless it was changed since it was read, with all that follows from its status:
-  counts, waiting lists, dead letters, index, and the other results of its device and configuration.
+  counts, waiting lists, dead letters, index, summary, and the other results of its device and configuration.
 
   KEYS[1..11]  the waiting list's, see includes/waiting-list/keys.lua
   KEYS[12]     the delivery's record
@@ -30,6 +30,7 @@
 --- @include "supersession/join"
 --- @include "supersession/ended"
 --- @include "index/change-status"
+--- @include "summaries"
 
 -- How many of the deliveries that ended are remembered by id.
 local ENDED_REMEMBERED = 100
@@ -87,6 +88,7 @@ if not isNewStatus then return 'saved' end
 redis.call('HINCRBY', COUNTS, STATUS_NAMES[from], -1)
 redis.call('HINCRBY', COUNTS, STATUS_NAMES[to], 1)
 changeStatus(identity, id, to)
+countEnd(tonumber(at), configuration, from, to, now - at)
 if isOpen(to) then return 'saved' end
 leave(id, configuration)
 redis.call('LPUSH', ENDED, id)

@@ -5,6 +5,7 @@
 --- @include "waiting-list/keys"
 --- @include "supersession/results"
 --- @include "index/change-status"
+--- @include "summaries"
 
 -- How many superseded deliveries keep their run result: each returns to its waiting list if all newer ones die.
 local KEPT_WHOLE = 8
@@ -61,6 +62,7 @@ local function comeBack(id)
   redis.call('HINCRBY', COUNTS, 'superseded', -1)
   redis.call('HINCRBY', COUNTS, 'queued', 1)
   changeStatus(identity, id, QUEUED)
+  countEnd(tonumber(at), configuration, SUPERSEDED, QUEUED)
 end
 
 -- The newest that is left takes the place of one that died, and comes back if it was superseded. Returns its id.
