@@ -74,7 +74,7 @@ export async function openApiTenant(config: TenantConfig, parts: ApiTenantParts)
 }
 
 function toServed(tenant: AcceptingTenant, directory: Directory | null, ratePerMin: number): ServedTenant {
-  const { id, revocations, forecast, deadLetters } = tenant;
+  const { id, revocations, forecast, deadLetters, summaries } = tenant;
   return {
     id,
     now: tenant.clock.now,
@@ -85,6 +85,7 @@ function toServed(tenant: AcceptingTenant, directory: Directory | null, ratePerM
     list: tenant.deliveries.list,
     deadLetters,
     reports: tenant.reports,
+    summaries,
     revocations,
     forgetInDirectory: directory && directory.forget,
     endThrottle: tenant.budget.endThrottle,

@@ -15,6 +15,7 @@ import { limitInFlight, type InFlightParts } from './request/in-flight.ts';
 import { createOperatorRoutes, type OperatorParts } from './routes/operators.ts';
 import { createThrottleRoutes, type ThrottleParts } from './routes/throttle.ts';
 import { postRunResult, RUN_RESULT } from './routes/run-results.ts';
+import { createSummaryRoutes } from './routes/summaries.ts';
 import { identifySubmitter } from './request/submitter.ts';
 import { traceAs, type TraceParts } from './request/trace.ts';
 
@@ -68,6 +69,7 @@ export function createApp(parts: AppParts): Express {
     .all(only('GET, HEAD'));
   app.use(createDeliveryListRoutes(parts));
   app.use(createDeviceListRoutes(parts));
+  app.use(createSummaryRoutes(parts));
   app.use(createOperatorRoutes(parts));
   app.use(createThrottleRoutes(parts));
   app.use(createDeviceRoutes(parts));
@@ -77,7 +79,7 @@ export function createApp(parts: AppParts): Express {
   app.all(['/openapi.json', '/docs', ...HEALTH_ROUTES], only('GET, HEAD'));
   if (parts.callers.haveOperators) {
     app.all(
-      ['/v1/deliveries', '/v1/devices', '/v1/devices/revoked', '/v1/dead-letters', '/v1/status'],
+      ['/v1/deliveries', '/v1/devices', '/v1/devices/revoked', '/v1/dead-letters', '/v1/status', '/v1/summaries'],
       only('GET, HEAD'),
     );
     app.all(

@@ -23,6 +23,7 @@ type Ask = readonly [method: string, path: string];
 const CLOSED: readonly [Ask, ...Ask[]] = [
   ['GET', '/v1/status'],
   ['GET', '/v1/dead-letters'],
+  ['GET', '/v1/summaries'],
   ['POST', '/v1/dead-letters/replay'],
   ['POST', '/v1/dead-letters/purge'],
   ['GET', '/v1/devices/revoked'],

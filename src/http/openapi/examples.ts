@@ -1,7 +1,7 @@
 // Examples for the OpenAPI document: a run result delivered at the second attempt, and one that became a dead letter.
 import type { z } from 'zod';
 import type { runResultSchema } from '../../domain/submission/run-result.ts';
-import type { DeliveryView, Readiness, Receipt, Status } from '../response/response-schemas.ts';
+import type { DeliveryView, Readiness, Receipt, Status, SummaryView } from '../response/response-schemas.ts';
 
 export const runResult: z.input<typeof runResultSchema> = {
   runId: 'run-1',
@@ -112,6 +112,16 @@ export const status: Status = {
     },
   ],
   durability: 'always',
+};
+
+export const summary: SummaryView = {
+  tenant: 'default',
+  day: '2026-11-23',
+  hardwareConfigurationId: runResult.hardwareConfigurationId,
+  accepted: 1280,
+  states: { unknown: 0, success: 1201, fail: 34, scriptError: 2, pending: 43, notApplicable: 0 },
+  outcomes: { delivered: 1271, dead: 2, superseded: 0, open: 7 },
+  latencySeconds: { p50: 0.26, p90: 11.8, p99: 94.4 },
 };
 
 export const ready: Readiness = {

@@ -13,6 +13,7 @@ import {
   revocationSchema,
   revokedSchema,
   statusSchema,
+  summaryListSchema,
   throttleEndSchema,
 } from '../response/response-schemas.ts';
 import { alsoAs, answers, answersText, refusals } from './responses.ts';
@@ -20,6 +21,7 @@ import * as examples from './examples.ts';
 import { listQuerySchema } from '../routes/delivery-list.ts';
 import { deviceQuerySchema, expectedSchema } from '../routes/device-list.ts';
 import { querySchema, selectionSchema } from '../routes/operators.ts';
+import { summaryQuerySchema } from '../routes/summaries.ts';
 import { tenantQuerySchema } from '../tenants/tenant-of.ts';
 
 const selection = selectionSchema.meta({
@@ -77,6 +79,30 @@ export const operatorPaths: ZodOpenApiPathsObject = {
           {
             'text/csv': 'A line of names, and one for each delivery. No cell begins as a formula does.',
             'application/x-ndjson': 'One delivery a line.',
+          },
+        ),
+        ...refusals(['invalid-request', ...always]),
+      },
+    },
+  },
+  '/v1/summaries': {
+    get: {
+      ...operators,
+      operationId: 'listSummaries',
+      summary: 'What became of what was accepted, by day and hardware configuration',
+      description:
+        'At most 400 days, for as long as summaries are kept. With `Accept: text/csv` or `application/x-ndjson` the answer is a stream of all that match, or of `limit`.',
+      requestParams: { query: summaryQuerySchema },
+      responses: {
+        200: alsoAs(
+          answers({
+            description: 'A page.',
+            schema: summaryListSchema,
+            example: { summaries: [examples.summary], nextCursor: null },
+          }),
+          {
+            'text/csv': 'A line of names, and one for each summary.',
+            'application/x-ndjson': 'One summary a line.',
           },
         ),
         ...refusals(['invalid-request', ...always]),

@@ -118,6 +118,42 @@ export const expectedDevicesSchema = z
       .describe('Those that reported, but not within `silentForH`.'),
   })
   .meta({ id: 'ExpectedDevices' });
+const percentile = seconds.nullable();
+
+const summaryCountsSchema = z.object({
+  accepted: count.describe('Run results accepted that day.'),
+  states: z.record(z.enum(RUN_STATES), count).describe('By the state that goes to Graph.'),
+  outcomes: z
+    .object({
+      delivered: count,
+      dead: count.describe('Gave up and not replayed since; those purged stay here.'),
+      superseded: count,
+      open: count.describe('Those that have not ended.'),
+    })
+    .describe('How they have ended so far, whenever that was.'),
+  latencySeconds: z
+    .object({ p50: percentile, p90: percentile, p99: percentile })
+    .describe('From acceptance to the record in Graph, at most 9 % off; null where none was created.'),
+});
+
+const summarySchema = z
+  .object({
+    tenant: z.string().describe('`default` without a tenants file.'),
+    day: z.iso.date().describe('The day of acceptance, in UTC.'),
+    hardwareConfigurationId: z
+      .string()
+      .nullable()
+      .describe('Null: the configurations beyond the first hundred of the day, together.'),
+    ...summaryCountsSchema.shape,
+  })
+  .meta({ id: 'Summary', description: 'What became of a day’s run results of one hardware configuration.' });
+
+export const summaryListSchema = z
+  .object({ summaries: z.array(summarySchema), nextCursor: z.string().nullable() })
+  .meta({
+    id: 'Summaries',
+    description: 'By day, then configuration, then tenant; `nextCursor` is null on the last page.',
+  });
 
 export const replayedSchema = z.object({ matched: count, replayed: count }).meta({ id: 'Replayed' });
 export const purgedSchema = z.object({ matched: count, purged: count }).meta({ id: 'Purged' });
@@ -276,6 +312,9 @@ export type DeliveryListView = z.infer<typeof deliveryListSchema>;
 export type DeviceReportView = z.infer<typeof deviceReportSchema>;
 export type DeviceListView = z.infer<typeof deviceListSchema>;
 export type ExpectedDevicesView = z.infer<typeof expectedDevicesSchema>;
+export type SummaryCountsView = z.infer<typeof summaryCountsSchema>;
+export type SummaryView = z.infer<typeof summarySchema>;
+export type SummaryListView = z.infer<typeof summaryListSchema>;
 export type Status = z.infer<typeof statusSchema>;
 export type Check = z.infer<typeof checkSchema>;
 export type Replayed = z.infer<typeof replayedSchema>;

@@ -21,18 +21,18 @@ export type OperatorParts = QueueParts &
     status: (tenantIds: readonly string[]) => Promise<Status>;
   };
 
-const DEFAULT_LIMIT = 50;
-const MAX_LIMIT = 500;
-
-const isLimit = (text: string) => /^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= MAX_LIMIT;
-
 /** How many a page has at most. */
-export const limitSchema = z
-  .string()
-  .refine(isLimit, `must be a whole number from 1 to ${MAX_LIMIT}`)
-  .transform(Number)
-  .default(DEFAULT_LIMIT)
-  .meta({ type: 'integer', minimum: 1, maximum: MAX_LIMIT, default: DEFAULT_LIMIT });
+export function limitUpTo({ most, byDefault }: { most: number; byDefault: number }) {
+  const isLimit = (text: string) => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= most;
+  return z
+    .string()
+    .refine(isLimit, `must be a whole number from 1 to ${most}`)
+    .transform(Number)
+    .default(byDefault)
+    .meta({ type: 'integer', minimum: 1, maximum: most, default: byDefault });
+}
+
+export const limitSchema = limitUpTo({ most: 500, byDefault: 50 });
 
 export const querySchema = deadLetterFilterSchema.extend({
   limit: limitSchema,

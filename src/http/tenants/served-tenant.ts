@@ -3,6 +3,7 @@ import type { Delivery } from '../../domain/delivery.ts';
 import type { DeliveryFilter, DeliveryPage, ListedAt } from '../../domain/lists/delivery-list.ts';
 import type { DeviceFilter, DevicePage, DevicePosition } from '../../domain/lists/device-list.ts';
 import type { DeadLetterFilter } from '../../domain/operations/dead-letter.ts';
+import type { Summary, SummaryName } from '../../domain/summaries/summary.ts';
 import type { Said } from '../../domain/submission/fingerprinted-text.ts';
 import type { RunResult } from '../../domain/submission/run-result.ts';
 import type { DeviceRate } from '../request/rate.ts';
@@ -55,6 +56,12 @@ export type ServedTenant = {
     list: (filter: DeviceFilter, limit: number, after: DevicePosition | null) => Promise<DevicePage>;
     /** When each of these devices reported last; null for one that never did. */
     reportedAt: (deviceIds: readonly string[], hardwareConfigurationId?: string) => Promise<(number | null)[]>;
+  };
+  summaries: {
+    /** Of the days from the first to the last. */
+    names: (firstDay: number, lastDay: number) => Promise<SummaryName[]>;
+    /** Those of the names that exist, in their order. */
+    read: (names: readonly SummaryName[]) => Promise<Summary[]>;
   };
   revocations: {
     isRevoked: (deviceId: string) => boolean;

@@ -236,6 +236,8 @@ const PROVOCATIONS: Record<string, () => Promise<Answer>> = {
   ...ofOperators('listDevices', (to, headers) => operate('/v1/devices', to, headers)),
   'listDevices 422 invalid-request': () => operate('/v1/devices?silentForH=0'),
   ...ofQuestions('compareExpectedDevices', '/v1/devices/expected', { deviceIds: ['LAPTOP-0042'] }),
+  ...ofOperators('listSummaries', (to, headers) => operate('/v1/summaries', to, headers)),
+  'listSummaries 422 invalid-request': () => operate('/v1/summaries?from=yesterday'),
   ...ofOperators('listDeadLetters', (to, headers) => operate('/v1/dead-letters', to, headers)),
   'listDeadLetters 422 invalid-request': () => operate('/v1/dead-letters?limit=501'),
   ...ofSelections('replayDeadLetters', '/v1/dead-letters/replay'),
