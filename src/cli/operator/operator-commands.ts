@@ -12,6 +12,7 @@ import type { ExplainFlags } from './explain.ts';
 import type { IndexFlags } from './index-deliveries.ts';
 import { withOperatorErrors } from './operator.ts';
 import type { StatusFlags } from './status.ts';
+import type { SummariesFlags } from './summaries.ts';
 import type { ThrottleFlags } from './throttle.ts';
 
 /** Adds the same, and the filters that select dead letters. */
@@ -96,6 +97,15 @@ export function addOperatorCommands(program: Command): void {
     .action(
       withOperatorErrors(async (flags: IndexFlags) => (await import('./index-deliveries.ts')).indexDeliveries(flags)),
     );
+
+  ofTheBridge(program.command('summaries'))
+    .description('what became of what was accepted, by day and hardware configuration, up to 400 days back')
+    .option('--from <day>', 'the first day, in UTC, such as 2026-11-23; without it 30 days')
+    .option('--to <day>', 'the last day; without it today')
+    .option('--configuration <guid>', 'only this hardwareConfigurationId')
+    .addOption(new Option('--format <format>', 'an export, as the bridge streams it').choices(['csv', 'ndjson']))
+    .option('--json', 'for scripts')
+    .action(withOperatorErrors(async (flags: SummariesFlags) => (await import('./summaries.ts')).listSummaries(flags)));
 
   const throttle = program.command('throttle').description('Graph’s “not before”, which stops every worker');
 
