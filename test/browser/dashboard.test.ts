@@ -129,6 +129,86 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
     expect(await page.locator('#open-chart').getAttribute('aria-label')).toBe('Results waiting: now 1, at most 1');
   });
 
+  describe('the last 30 days', () => {
+    const OTHER = '99999999-2222-4333-8444-555555555555';
+    const today = () => new Date().toISOString().slice(0, 10);
+    const hasRead = (page: Page) => page.getByText('accepted in the last 7 days').waitFor();
+
+    async function fillDays(): Promise<void> {
+      await fill();
+      await world.tenant.deliveries.accept(aRun('9', { hardwareConfigurationId: OTHER, exitCode: 1 }), Date.now());
+    }
+
+    test.each(['light', 'dark'] as const)(
+      '%s · are charts, and the same as a table · of all configurations or the one chosen',
+      async (colorScheme) => {
+        await fillDays();
+        const page = await open({ colorScheme });
+        await hasRead(page);
+        const inWords = (chart: string) => page.locator(`#${chart}-chart`).getAttribute('aria-label');
+        expect(await inWords('outcomes')).toBe(
+          'What became of results, 30 days together: 3 delivered, 2 open, 3 given up',
+        );
+        expect(await inWords('states')).toBe('What devices reported, 30 days together: 7 success, 1 fail');
+        expect(await inWords('latency')).toBe(
+          `From acceptance to Graph, by day; latest, of ${today()}: median 2.9 s, 99 % within 2.9 s`,
+        );
+        await page.getByText('The same as a table').click();
+        const row = page.locator('#days tr', { hasText: today() });
+        expect((await row.innerText()).split(/\s+/).slice(1, 12)).toEqual([
+          '8',
+          '3',
+          '0',
+          '2',
+          '3',
+          '7',
+          '0',
+          '0',
+          '0',
+          '0',
+          '1',
+        ]);
+        expect(await page.locator('#days tr').count()).toBe(30);
+        expect(await findFaults(page)).toEqual([]);
+
+        const choice = page.getByLabel('Hardware configuration');
+        expect(await choice.locator('option').allInnerTexts()).toEqual(['All', aRun(1).hardwareConfigurationId, OTHER]);
+        await choice.selectOption(OTHER);
+        await page.getByText('1 accepted in the last 7 days').waitFor();
+        expect(await inWords('outcomes')).toBe('What became of results, 30 days together: 1 open');
+        expect(await inWords('latency')).toBe('From acceptance to Graph, by day; none');
+        expect(opened.complaints).toEqual([]);
+      },
+    );
+
+    test('a reader far from Greenwich · points at a bar · and reads its day in UTC and its part alone', async () => {
+      await fillDays();
+      const page = await open({ timezoneId: 'Pacific/Honolulu' });
+      await hasRead(page);
+      const plot = page.locator('#outcomes-chart .u-over');
+      const { width, height } = (await plot.boundingBox()) ?? { width: 0, height: 0 };
+      await plot.hover({ position: { x: width - width / 60, y: height / 2 } });
+      const legend = page.locator('#outcomes-chart .u-legend');
+      expect((await legend.innerText()).replaceAll(/\s+/g, ' ')).toBe(
+        `Day${today()}given up3open2superseded0delivered3`,
+      );
+    });
+
+    test('Redis away · say so where they stand · and keep what is shown', async () => {
+      await fillDays();
+      const page = await open();
+      await hasRead(page);
+      await redis.kill();
+      try {
+        await page.getByLabel('Hardware configuration').selectOption(OTHER);
+        await page.locator('#days-status', { hasText: 'Redis does not' }).waitFor();
+        expect(await page.locator('#days tr').count()).toBe(30);
+      } finally {
+        await redis.start();
+      }
+    });
+  });
+
   test('the page · does not move under the reader · while it fills and refreshes', async () => {
     // Only what is in the window counts, so all of it is.
     opened = await openPage(browser, OPERATOR_TOKEN, { viewport: { width: 1280, height: 1800 } });

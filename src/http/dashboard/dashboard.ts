@@ -17,9 +17,11 @@ import {
   readDevices,
 } from '../routes/device-list.ts';
 import { parse, selectionSchema, type OperatorParts } from '../routes/operators.ts';
+import { summaryQuerySchema } from '../routes/summaries.ts';
 import type { SearchAnswer } from '../response/response-schemas.ts';
 import { worstFirst, type Overview, type TenantSummary } from './overview.ts';
 import { Refused } from '../response/problem.ts';
+import { readSummaries } from './summaries.ts';
 import { createAskQueue } from '../request/ask-queue.ts';
 import { changeDeadLetters, countDeadLetters } from '../tenants/dead-letters.ts';
 import { seesAll, tenantAskedFor, tenantsAskedFor } from '../tenants/tenant-of.ts';
@@ -55,6 +57,7 @@ const FILES: Record<string, string> = {
   'format.js': STATIC,
   'request.js': STATIC,
   'search.js': STATIC,
+  'summaries.js': STATIC,
   'tenants.js': STATIC,
   'visible.js': STATIC,
   'icon.svg': STATIC,
@@ -62,6 +65,7 @@ const FILES: Record<string, string> = {
   'uPlot.min.css': UPLOT,
 };
 const MAX_SEARCH_LENGTH = 128;
+const summariesSchema = summaryQuerySchema.pick({ hardwareConfigurationId: true, tenant: true });
 
 export function createDashboardRoutes(parts: DashboardParts): Router {
   const { dashboard, tenants } = parts;
@@ -102,6 +106,10 @@ export function createDashboardRoutes(parts: DashboardParts): Router {
     const sources = tenantsAskedFor(req, res, tenants).flatMap(({ id }) => dashboard.of(id) ?? []);
     const summaries = await askQueue(Promise.all(sources.map(({ summary }) => summary())));
     res.json({ tenants: worstFirst(summaries) });
+  });
+  router.get('/dashboard/summaries.json', only, notCrossSite, async (req, res) => {
+    const { hardwareConfigurationId = null } = parse(summariesSchema, req.query);
+    res.json(await askQueue(readSummaries(tenantAskedFor(req, res, tenants), hardwareConfigurationId)));
   });
   router.get('/dashboard/search.json', only, notCrossSite, async (req, res) => {
     const { search, snapshot: read } = shown(req, res);

@@ -16,7 +16,7 @@ import { JOBS } from '../../support/jobs.ts';
 const NOW = Date.parse('2026-11-23T12:00:00.000Z');
 const BEARER = { Authorization: `Bearer ${OPERATOR_TOKEN}` };
 const PAGE = '/dashboard';
-const JSON_ROUTES = ['/dashboard/overview.json', '/dashboard/search.json?text=PC-1'];
+const JSON_ROUTES = ['/dashboard/overview.json', '/dashboard/search.json?text=PC-1', '/dashboard/summaries.json'];
 const ROUTES = [PAGE, ...JSON_ROUTES, '/dashboard/page.js', '/dashboard/uPlot.iife.min.js', '/dashboard/queues'];
 
 let redis: TestRedis;

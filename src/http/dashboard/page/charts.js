@@ -1,4 +1,4 @@
-// The two charts, drawn by uPlot in the page's colours, and drawn again when the colours or the width change.
+// Charts in the page's colours, by uPlot, drawn again when the colours or the width change; and the two of the last ten minutes.
 import { byId } from './dom.js';
 import { toCount, toRate } from './format.js';
 
@@ -6,69 +6,62 @@ import { toCount, toRate } from './format.js';
  * One line of a chart; `colour` is the name of a CSS variable.
  * @typedef {{ label: string, colour: string, dash?: number[] }} Line
  * @typedef {import('../overview.ts').Overview} Overview
+ * @typedef {Pick<uPlot.Options, 'series'> & Partial<uPlot.Options>} Drawn
  */
 
 const HEIGHT = 180;
 const FONT = '12px system-ui, sans-serif';
 const dark = matchMedia('(prefers-color-scheme: dark)');
 /** @param {string} name */
-const toColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+export const toColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /**
- * @param {string} id
- * @param {Line[]} lines
- * @param {(value: number) => string} toValue
+ * The axes of a chart, in its colours.
+ * @param {Partial<uPlot.Axis>} across
+ * @param {Partial<uPlot.Axis>} up
+ * @returns {uPlot.Axis[]}
  */
-function createChart(id, lines, toValue) {
+export function toAxes(across, up) {
+  /** @type {uPlot.Axis} */
+  const axis = {
+    stroke: toColour('--quiet'),
+    font: FONT,
+    grid: { stroke: toColour('--line'), width: 1 },
+    ticks: { show: false },
+  };
+  return [
+    { ...axis, grid: { show: false }, ...across },
+    { ...axis, size: 48, ...up },
+  ];
+}
+
+/**
+ * Draws a chart where the page has room for it.
+ * @param {string} id
+ * @param {() => Drawn} toOptions called for each drawing, since colours may have changed
+ * @returns how to show other points, and what they say in words
+ */
+export function createChart(id, toOptions) {
   const place = byId(id);
   /** @type {uPlot.AlignedData} */
-  let points = [[], ...lines.map(() => [])];
-
-  function draw() {
-    /** @type {uPlot.Axis} */
-    const axis = {
-      stroke: toColour('--quiet'),
-      font: FONT,
-      grid: { stroke: toColour('--line'), width: 1 },
-      ticks: { show: false },
-    };
-    return new uPlot(
+  let points = [
+    [],
+    ...toOptions()
+      .series.slice(1)
+      .map(() => []),
+  ];
+  const draw = () =>
+    new uPlot(
       {
         width: place.clientWidth,
         height: HEIGHT,
         padding: [8, 28, 0, 0],
         cursor: { drag: { x: false, y: false } },
-        scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
-        axes: [
-          {
-            ...axis,
-            grid: { show: false },
-            values: [
-              [60, '{HH}:{mm}'],
-              [1, '{HH}:{mm}:{ss}'],
-            ],
-            space: 70,
-          },
-          { ...axis, size: 48, values: (_, ticks) => ticks.map(toValue) },
-        ],
-        series: [
-          { value: '{HH}:{mm}:{ss}', label: 'Time' },
-          ...lines.map(({ label, colour, dash }) => ({
-            label,
-            stroke: toColour(colour),
-            width: 2,
-            points: { show: false },
-            value: (/** @type {uPlot} */ _, /** @type {number | null} */ value) =>
-              value === null ? '–' : toValue(value),
-            ...(dash && { dash }),
-          })),
-        ],
+        ...toOptions(),
       },
       points,
       place,
     );
-  }
-
   let chart = draw();
   dark.addEventListener('change', () => {
     chart.destroy();
@@ -82,9 +75,46 @@ function createChart(id, lines, toValue) {
   };
 }
 
+/**
+ * @param {Line[]} lines
+ * @param {(value: number) => string} toValue
+ * @returns {uPlot.Series[]}
+ */
+export const toSeries = (lines, toValue) =>
+  lines.map(({ label, colour, dash }) => ({
+    label,
+    stroke: toColour(colour),
+    width: 2,
+    points: { show: false },
+    value: (/** @type {uPlot} */ _, /** @type {number | null} */ value) => (value === null ? '–' : toValue(value)),
+    ...(dash && { dash }),
+  }));
+
+/**
+ * @param {string} id
+ * @param {Line[]} lines
+ * @param {(value: number) => string} toValue
+ */
+function createLiveChart(id, lines, toValue) {
+  return createChart(id, () => ({
+    scales: { y: { range: (_, __, most) => [0, Math.max(1, most * 1.1)] } },
+    axes: toAxes(
+      {
+        values: [
+          [60, '{HH}:{mm}'],
+          [1, '{HH}:{mm}:{ss}'],
+        ],
+        space: 70,
+      },
+      { values: (_, ticks) => ticks.map(toValue) },
+    ),
+    series: [{ value: '{HH}:{mm}:{ss}', label: 'Time' }, ...toSeries(lines, toValue)],
+  }));
+}
+
 /** Creates both charts. @returns how to show another overview in them */
 export function createCharts() {
-  const flow = createChart(
+  const flow = createLiveChart(
     'flow-chart',
     [
       { label: 'in', colour: '--in', dash: [5, 4] },
@@ -92,7 +122,7 @@ export function createCharts() {
     ],
     toRate,
   );
-  const open = createChart('open-chart', [{ label: 'waiting', colour: '--open' }], toCount);
+  const open = createLiveChart('open-chart', [{ label: 'waiting', colour: '--open' }], toCount);
   return (/** @type {Overview} */ { history, flow: now, backlog }) => {
     const seconds = history.at.map((at) => at / 1000);
     const most = (/** @type {number[]} */ values) => Math.max(0, ...values);

@@ -6,6 +6,7 @@ import { byId, create, setText } from './dom.js';
 import { toAgo, toCount, toDuration, toOutcome, toPercent, toRate, toTime } from './format.js';
 import { request, toMessage, toPage } from './request.js';
 import { createSearch } from './search.js';
+import { createSummaries } from './summaries.js';
 import { createTenants } from './tenants.js';
 
 /**
@@ -143,4 +144,5 @@ async function keepRefreshing() {
 await createTenants();
 createSearch();
 createDevices();
+createSummaries();
 void keepRefreshing();
