@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { listen, type Listener } from '../../src/http/server.ts';
 import { holdAll } from '../support/hold.ts';
 import { OPERATOR_TOKEN, startTestApp, untilConnected, type TestApp } from '../support/app.ts';
-import { chromiumPath, openPage, startBrowser, titled, type OpenedPage } from '../support/browser.ts';
+import { chromiumPath, openPage, startBrowser, takePicture, titled, type OpenedPage } from '../support/browser.ts';
 import { conclusionOf, created, rejected } from '../support/outcomes.ts';
 import { startTestRedis, type TestRedis } from '../support/redis.ts';
 import { aRun } from '../support/tenant.ts';
@@ -193,6 +193,30 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
         `Day${today()}given up3open2superseded0delivered3`,
       );
     });
+
+    test('a month · has a bar and a row for each day · and none for days without results', async () => {
+      const counts = Array.from({ length: 30 }, (_, daysAgo) => (daysAgo % 7 < 2 ? 0 : 6 + ((daysAgo * 5) % 9)));
+      for (const [daysAgo, count] of counts.entries()) await fillDay(daysAgo, count);
+      const page = await open({ viewport: { width: 1280, height: 800 } });
+      await hasRead(page);
+      const accepted = await page.locator('#days tr td:nth-child(2)').allTextContents();
+      expect(accepted.map(Number)).toEqual(counts);
+      await takePicture(page.getByRole('region', { name: 'The last 30 days' }).first(), 'dashboard-days');
+    });
+
+    /** Some fail, some wait for a reboot, one in nine is given up, and the slowest takes a while. */
+    async function fillDay(daysAgo: number, count: number): Promise<void> {
+      const acceptedAt = Date.now() - daysAgo * 86_400_000;
+      for (let number = 0; number < count; number += 1) {
+        const exitCode = number % 6 === 5 ? 1 : number % 4 === 3 ? 3010 : 0;
+        await conclusionOf({
+          tenant: world.tenant,
+          run: aRun(`${daysAgo}-${number}`, { exitCode }),
+          outcome: number % 9 === 8 ? rejected(404) : created(`record-${daysAgo}-${number}`),
+          instants: { acceptedAt, now: acceptedAt + 200 * 3 ** (number % 7) + daysAgo * 20 },
+        });
+      }
+    }
 
     test('Redis away · say so where they stand · and keep what is shown', async () => {
       await fillDays();

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContextOptions, type Locator, type Page } from 'playwright-core';
 
 const PLACES = [
   process.env['CHROMIUM_PATH'] ?? '',
@@ -55,8 +55,8 @@ export async function openPage(
 
 const PICTURES = fileURLToPath(new URL('../../docs/pictures/', import.meta.url));
 
-/** Takes a screenshot for the documentation if PICTURES is set: `PICTURES=1 vitest run test/browser`. */
-export async function takePicture(page: Page, name: string): Promise<void> {
+/** Takes a screenshot of a page or a part of it for the documentation if PICTURES is set: `PICTURES=1 vitest run test/browser`. */
+export async function takePicture(shown: Page | Locator, name: string): Promise<void> {
   if (process.env['PICTURES'] === undefined) return;
-  await page.screenshot({ path: join(PICTURES, `${name}.png`), animations: 'disabled' });
+  await shown.screenshot({ path: join(PICTURES, `${name}.png`), animations: 'disabled' });
 }

@@ -96,7 +96,8 @@ function createBars(id, what, parts) {
   }));
   return (/** @type {Day[]} */ days) => {
     shown = days;
-    const heights = fromTop.map((_, above) => days.map((day) => total(day, fromTop.slice(above))));
+    // Without a height there is no bar, and so no outline on the axis.
+    const heights = fromTop.map((_, above) => days.map((day) => total(day, fromTop.slice(above)) || null));
     const totals = parts.flatMap(({ label, read }) => {
       const sum = days.reduce((so, day) => so + read(day), 0);
       return sum === 0 ? [] : [`${toCount(sum)} ${label}`];
