@@ -72,6 +72,14 @@ const QUERIES = [
   '__proto__=x&constructor=y',
   '__proto__[code]=x',
   'hardwareConfigurationId=%27%20or%201=1',
+  'from=0000-01-01',
+  'from=2026-02-30',
+  'from=9999-12-31&to=0001-01-01',
+  'to=9999-12-31',
+  'to[]=2026-11-23',
+  'limit=10001',
+  'cursor=2026-11-23.others.x',
+  'cursor=0000-99-99.others.x',
   'unknown=1',
   '&&&=&=',
   '%',
@@ -159,7 +167,7 @@ function search({ random }: Dice): Case {
   return single({
     family: 'operators',
     name: 'search',
-    bytes: get(`/v1/dead-letters?${query}`, AUTHORIZED),
+    bytes: get(`${pick(random, ['/v1/dead-letters', '/v1/summaries'] as const)}?${query}`, AUTHORIZED),
     expected: answer,
   });
 }

@@ -191,6 +191,7 @@ const ROUTES: readonly [Route, ...Route[]] = [
   ['GET', '/v1/status'],
   ['GET', '/v1/dead-letters'],
   ['GET', '/v1/deliveries?deviceId=dev-1'],
+  ['GET', '/v1/summaries'],
   ['GET', '/v1/devices/revoked'],
   ['POST', '/v1/dead-letters/replay'],
   ['POST', '/v1/dead-letters/purge'],

@@ -29,7 +29,7 @@ export type Summary = SummaryName & SummaryCounts;
 /** Configurations that get a summary each, per day; the others share one, so that made-up ids cannot fill Redis. */
 export const SUMMARISED_PER_DAY = 100;
 
-export const sum = (counts: Readonly<Record<string, number>>): number =>
+const sum = (counts: Readonly<Record<string, number>>): number =>
   Object.values(counts).reduce((total, count) => total + count, 0);
 
 export const acceptedOf = ({ states }: Pick<SummaryCounts, 'states'>): number => sum(states);

@@ -107,7 +107,7 @@ function daysIn(query: Parameters<typeof toDays>[0], today: number): number {
   return lastDay - firstDay + 1;
 }
 
-export const toSummaryView = (summary: Summary): SummaryView => ({
+const toSummaryView = (summary: Summary): SummaryView => ({
   tenant: summary.tenantId,
   day: toDate(summary.day),
   hardwareConfigurationId: summary.hardwareConfigurationId,
