@@ -1,6 +1,7 @@
 // Waits until replicas have what Redis acknowledged, where REDIS_MIN_REPLICAS asks for it.
 import type { Cluster, Redis } from 'ioredis';
 import type { RedisConfig } from '../../config/redis.ts';
+import { countNeeded, parsePresent, parseSeen, toSeenText, type Seen } from './replicas-seen.ts';
 import { connect, disconnect, waitUntilReady } from './connection.ts';
 
 /** A write was acknowledged by Redis, but not by enough replicas in time: a failover may lose it. */
@@ -76,6 +77,7 @@ type Waiting = {
 
 function createReplicated(node: () => Promise<Redis>, root: string, minReplicas: number): Replicated {
   const waiting: Waiting[] = [];
+  const vouch = createVouch(node, root, minReplicas);
   let isAsking = false;
 
   async function flush(): Promise<void> {
@@ -87,7 +89,7 @@ function createReplicated(node: () => Promise<Redis>, root: string, minReplicas:
 
   async function ask(entries: readonly Waiting[]): Promise<void> {
     try {
-      const revisions = await vouch(await node(), root, { records: entries.map(({ record }) => record), minReplicas });
+      const revisions = await vouch(entries.map(({ record }) => record));
       entries.forEach(({ revision, resolve, reject }, index) => {
         if ((revisions[index] ?? -1) >= revision) resolve(true);
         else reject(new NotReplicated('the server that answers now does not have it'));
@@ -105,31 +107,57 @@ function createReplicated(node: () => Promise<Redis>, root: string, minReplicas:
       return promise.then(() => undefined);
     },
     probe: async () => {
-      await vouch(await node(), root, { records: [], minReplicas });
+      await vouch([]);
     },
   };
 }
 
-type Vouched = { records: readonly string[]; minReplicas: number };
+/** @returns the revision of each record, -1 for one that is not there. @throws NotReplicated if too few replicas have them */
+type Vouch = (records: readonly string[]) => Promise<number[]>;
 
-/**
- * One exchange on one connection: what the server has, a write after that, and the wait for replicas to have that write.
- * @returns the revision of each record, -1 for one that is not there
- */
-async function vouch(node: Redis, root: string, { records, minReplicas }: Vouched): Promise<number[]> {
-  const exchange = node.pipeline();
-  for (const record of records) exchange.getrange(record, 0, REVISION_BYTES);
-  exchange.set(`${root}:vouched`, '1');
-  exchange.wait(minReplicas, WITHIN_MS);
-  const replies = (await exchange.exec()) ?? [];
-  const values = replies.map(([error, value]) => {
-    if (error) throw error;
-    return value;
-  });
-  const replicas = Number(values.at(-1) ?? 0);
-  if (values.length < records.length + 2 || replicas < minReplicas)
-    throw new NotReplicated(`${replicas} of ${minReplicas} replicas have it after ${WITHIN_MS} ms`);
-  return values.slice(0, records.length).map((header) => toRevision(String(header)));
+type Exchange = { headers: string[]; replicas: number; needed: number; seen: Seen | null; wasSeen: Seen | null };
+
+function createVouch(node: () => Promise<Redis>, root: string, minReplicas: number): Vouch {
+  const seenKey = `${root}:replicas`;
+  let expected = minReplicas;
+
+  /**
+   * On one connection: what the server has, who follows it, a write after that, and the wait for replicas to have that write.
+   * Without the right to INFO, only the number asked for counts.
+   */
+  async function exchange(redis: Redis, records: readonly string[]): Promise<Exchange> {
+    const commands = redis.pipeline();
+    for (const record of records) commands.getrange(record, 0, REVISION_BYTES);
+    commands.get(seenKey).time().info('replication').set(`${root}:vouched`, '1').wait(expected, WITHIN_MS);
+    const replies = (await commands.exec()) ?? [];
+    const [seenReply, time, info, written, waited] = replies.slice(records.length);
+    for (const reply of [...replies.slice(0, records.length), seenReply, time, written, waited]) {
+      if (!reply) throw new NotReplicated('the connection was lost');
+      if (reply[0]) throw reply[0];
+    }
+    const [seconds, micros] = time?.[1] as [string, string];
+    const at = Number(seconds) * 1000 + Math.floor(Number(micros) / 1000);
+    const wasSeen = parseSeen(seenReply?.[1] as string | null);
+    const { needed, seen } = info?.[0]
+      ? { needed: minReplicas, seen: null }
+      : countNeeded(wasSeen, parsePresent(String(info?.[1]), at), minReplicas);
+    const headers = replies.slice(0, records.length).map(([, header]) => String(header));
+    return { headers, replicas: Number(waited?.[1]), needed, seen, wasSeen };
+  }
+
+  return async (records) => {
+    const redis = await node();
+    for (;;) {
+      const { headers, replicas, needed, seen, wasSeen } = await exchange(redis, records);
+      const isNews = seen && (!wasSeen || toSeenText(seen) !== toSeenText(wasSeen));
+      if (isNews) await redis.set(seenKey, toSeenText(seen));
+      if (replicas >= needed) return headers.map(toRevision);
+      if (replicas < expected || needed <= expected)
+        throw new NotReplicated(`${replicas} of ${needed} replicas have it after ${WITHIN_MS} ms`);
+      // It waited for fewer than there are: once more.
+      expected = needed;
+    }
+  };
 }
 
 function toRevision(header: string): number {
