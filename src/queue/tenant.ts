@@ -11,7 +11,7 @@ import type { RedisClock } from './redis/clock.ts';
 import type { RedisConnection } from './redis/connection.ts';
 import { createKeys, type Keys } from './redis/keys.ts';
 import type { OpenRedis } from './redis/open-redis.ts';
-import type { Replicated } from './redis/replication.ts';
+import type { Replicated } from './redis/replicas/replication.ts';
 import type { WriteProbe } from './redis/write-probe.ts';
 import { createDeadLetters, type DeadLetters } from './store/dead-letters.ts';
 import { createDeliveries, type Deliveries } from './store/deliveries.ts';

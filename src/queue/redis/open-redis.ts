@@ -5,7 +5,7 @@ import { startEmbeddedRedis, type OnWait } from './embedded/embedded.ts';
 import { openClocks, type OpenClock } from './clocks.ts';
 import { watchDurability, type OnDurability } from './health.ts';
 import { openJobQueue, type JobQueue } from '../jobs/job-queue.ts';
-import { openReplication, type Replication } from './replication.ts';
+import { openReplication, type Replication } from './replicas/replication.ts';
 import { openWriteProbes, type OpenWriteProbe } from './write-probe.ts';
 
 /** Events of a process's Redis; telemetry implements them. */

@@ -12,7 +12,7 @@ import type { Keys } from '../redis/keys.ts';
 import { scriptOnList, type WaitingList } from './waiting-list.ts';
 import { fingerprintOf, parseHeader, parseRecord, searchHash, toBody, type ListPosition } from './record.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import type { Replicated } from '../redis/replication.ts';
+import type { Replicated } from '../redis/replicas/replication.ts';
 import { DecryptionFailed, type PayloadCipher } from './payload-cipher.ts';
 
 /** The result of a submission, and how many deliveries will be created before it while it waits. */

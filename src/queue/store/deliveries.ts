@@ -12,7 +12,7 @@ import type { Keys } from '../redis/keys.ts';
 import { createWaitingList, type WaitingList } from './waiting-list.ts';
 import { createRecords, type Records, type RecordSettings } from './records.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import type { Replicated } from '../redis/replication.ts';
+import type { Replicated } from '../redis/replicas/replication.ts';
 import type { Stored } from './record.ts';
 import type { PayloadCipher } from './payload-cipher.ts';
 

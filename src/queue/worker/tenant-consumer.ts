@@ -7,7 +7,7 @@ import type { StoredGraphFacts } from '../budget/stored-graph-facts.ts';
 import type { JobEnd, TenantJobProcessor } from '../jobs/consumer.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { isRefused } from '../redis/redis-errors.ts';
-import { NotReplicated } from '../redis/replication.ts';
+import { NotReplicated } from '../redis/replicas/replication.ts';
 import type { Deliveries } from '../store/deliveries.ts';
 import type { ConsumerEvents } from './consumer-events.ts';
 import { createDeliveryProcessor, type Deliver } from './process-delivery.ts';

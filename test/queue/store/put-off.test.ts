@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { begin, type Delivery } from '../../../src/domain/delivery.ts';
 import { createDeliveries, type Deliveries } from '../../../src/queue/store/deliveries.ts';
 import { openFingerprintSecrets } from '../../../src/queue/store/fingerprint-secrets.ts';
-import { WITHOUT_REPLICAS } from '../../../src/queue/redis/replication.ts';
+import { WITHOUT_REPLICAS } from '../../../src/queue/redis/replicas/replication.ts';
 import { createFingerprints } from '../../../src/queue/store/fingerprints.ts';
 import { createKeys } from '../../../src/queue/redis/keys.ts';
 import { connect, disconnect, waitUntilReady, type RedisConnection } from '../../../src/queue/redis/connection.ts';

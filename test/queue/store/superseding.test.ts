@@ -5,7 +5,7 @@ import { begin, isReplaceable, replay, type Delivery, type Status } from '../../
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
 import { createAcceptance, type Accept } from '../../../src/queue/store/acceptance.ts';
 import { openFingerprintSecrets } from '../../../src/queue/store/fingerprint-secrets.ts';
-import { WITHOUT_REPLICAS } from '../../../src/queue/redis/replication.ts';
+import { WITHOUT_REPLICAS } from '../../../src/queue/redis/replicas/replication.ts';
 import { createFingerprints } from '../../../src/queue/store/fingerprints.ts';
 import { createKeys } from '../../../src/queue/redis/keys.ts';
 import { createWaitingList, type WaitingList } from '../../../src/queue/store/waiting-list.ts';

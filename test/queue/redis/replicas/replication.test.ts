@@ -1,18 +1,18 @@
 // REDIS_MIN_REPLICAS with real servers: nothing is acknowledged or sent that a failover could lose.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ChildProcess } from 'node:child_process';
-import { parseConfig } from '../../../src/config/config.ts';
-import { NotReplicated, openReplication } from '../../../src/queue/redis/replication.ts';
-import { createEvents } from '../../../src/telemetry/events.ts';
-import { createLog } from '../../../src/telemetry/log.ts';
-import { createMetrics } from '../../../src/telemetry/metrics.ts';
-import { startConsumer } from '../../support/consume.ts';
-import { GROUP_KEY } from '../../support/device.ts';
-import { created } from '../../support/outcomes.ts';
-import { documentedBeside, documentedRules } from '../../support/redis-rights.ts';
-import { createRedisServers, freeRedisPort, type RedisServers } from '../../support/redis-servers.ts';
-import { aRun, healthOf, openTestTenant, POLICY, type OwnTenant } from '../../support/tenant.ts';
-import { until } from '../../support/until.ts';
+import { parseConfig } from '../../../../src/config/config.ts';
+import { NotReplicated, openReplication } from '../../../../src/queue/redis/replicas/replication.ts';
+import { createEvents } from '../../../../src/telemetry/events.ts';
+import { createLog } from '../../../../src/telemetry/log.ts';
+import { createMetrics } from '../../../../src/telemetry/metrics.ts';
+import { startConsumer } from '../../../support/consume.ts';
+import { GROUP_KEY } from '../../../support/device.ts';
+import { created } from '../../../support/outcomes.ts';
+import { documentedBeside, documentedRules } from '../../../support/redis-rights.ts';
+import { createRedisServers, freeRedisPort, type RedisServers } from '../../../support/redis-servers.ts';
+import { aRun, healthOf, openTestTenant, POLICY, type OwnTenant } from '../../../support/tenant.ts';
+import { until } from '../../../support/until.ts';
 
 const PASSWORD = 'the-administrators';
 const USER = { REDIS_USERNAME: 'bridge', REDIS_PASSWORD: 'the-bridges' };

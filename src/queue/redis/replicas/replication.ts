@@ -1,8 +1,8 @@
 // Waits until replicas have what Redis acknowledged, where REDIS_MIN_REPLICAS asks for it.
 import type { Cluster, Redis } from 'ioredis';
-import type { RedisConfig } from '../../config/redis.ts';
+import type { RedisConfig } from '../../../config/redis.ts';
 import { countNeeded, parsePresent, parseSeen, toSeenText, type Seen } from './replicas-seen.ts';
-import { connect, disconnect, waitUntilReady } from './connection.ts';
+import { connect, disconnect, waitUntilReady } from '../connection.ts';
 
 /** A write was acknowledged by Redis, but not by enough replicas in time: a failover may lose it. */
 export class NotReplicated extends Error {
