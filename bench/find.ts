@@ -1,4 +1,4 @@
-// Measures the index of deliveries: what it takes in Redis, and how long finding takes with many deliveries and with few.
+// Measures the index of deliveries and what is known of devices: what they take in Redis, and how long finding takes with many and with few.
 import { randomBytes, randomUUID } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { parseConfig } from '../src/config/config.ts';
 import type { Delivery, Status } from '../src/domain/delivery.ts';
 import type { DeliveryFilter } from '../src/domain/lists/delivery-list.ts';
+import type { DeviceFilter } from '../src/domain/lists/device-list.ts';
 import type { RunResult } from '../src/domain/submission/run-result.ts';
 import type { Tenant } from '../src/queue/tenant.ts';
 import { openOwnTenant } from '../test/support/tenant.ts';
@@ -89,7 +90,8 @@ function aRun(number: number): RunResult {
     deviceName: name,
     policyVersion: 4,
     completedAt: '2026-11-23T10:00:00.1234567+01:00',
-    exitCode: 0,
+    // Every tenth device fails each time.
+    exitCode: number % 10 === 0 ? 1 : 0,
   };
 }
 
@@ -114,6 +116,21 @@ async function measure(count: number): Promise<void> {
   await time('search for a device', () => tenant.deliveries.search(device().deviceId));
   await time('search for a run', () => tenant.deliveries.search(`run-${dice()}`));
   await time('search for what is not there', () => tenant.deliveries.search('LAPTOP-0042'));
+  const hardwareConfigurationId = aRun(5).hardwareConfigurationId;
+  const silentSince = startAt + Math.floor((count / most) * WEEK_MS) - (12 * WEEK_MS) / 7 / 24;
+  await time('devices, their last run results', () => listDevices({}));
+  await time('devices, the last page', () => listDevices({ silentSince: startAt }));
+  await time('silent devices', () => listDevices({ silentSince }));
+  await time('silent devices, one configuration', () => listDevices({ silentSince, hardwareConfigurationId }));
+  await time('failing devices', () => listDevices({ failuresInARow: 2 }));
+  await time('failing devices, one configuration', () => listDevices({ failuresInARow: 2, hardwareConfigurationId }));
+  await time('one device', () => listDevices(device()));
+  const expected = Array.from({ length: 1000 }, () => device().deviceId);
+  await time('which of 1,000 never reported', () => tenant.reports.reportedAt(expected));
+}
+
+function listDevices(filter: DeviceFilter) {
+  return tenant.reports.list(filter, PAGE, null);
 }
 
 function list(filter: DeliveryFilter) {
@@ -132,20 +149,29 @@ async function time(what: string, act: () => Promise<unknown>): Promise<void> {
   say(`  ${what.padEnd(40)} ${within(0.5)} ms (median) ${within(0.99)} ms (99 %)`);
 }
 
-/** What Redis gets back when the index is removed, and the reference to its chunk in each record. */
-async function weigh(count: number): Promise<void> {
+/** What Redis gets back when keys that begin like this are removed. */
+async function freedBy(name: string): Promise<number> {
   const { redis, keys } = tenant;
   const before = await usedMemory(tenant);
   let cursor = '0';
   do {
-    const [next, found] = await redis.scan(cursor, 'MATCH', `${keys.root}:ix:*`, 'COUNT', 1000);
+    const [next, found] = await redis.scan(cursor, 'MATCH', `${keys.root}:${name}:*`, 'COUNT', 1000);
     cursor = next;
-    if (found.length > 0) await redis.unlink(found);
+    if (found.length > 0) await redis.del(found);
   } while (cursor !== '0');
+  return before - (await usedMemory(tenant));
+}
+
+/** What Redis gets back without devices and without the index, and the reference to its chunk in each record. */
+async function weigh(count: number): Promise<void> {
+  const { redis, keys } = tenant;
+  const ofDevices = (await freedBy('dv')) / Math.min(count, devices);
+  say(`What is known of devices takes ${ofDevices.toFixed(0)} bytes a device.`);
+  const ofIndex = await freedBy('ix');
   const [first] = (await tenant.deliveries.list({ status: 'dead' }, 1, null)).deliveries;
   if (first) throw new Error('the index was not removed');
   const references = (await redis.hget(keys.counts, 'ix:last'))?.length ?? 0;
-  const bytes = (before - (await usedMemory(tenant))) / count;
+  const bytes = ofIndex / count;
   say(`The index takes ${bytes.toFixed(1)} bytes a delivery, and ${references + 1} in its record.`);
 }
 
