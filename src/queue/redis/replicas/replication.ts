@@ -3,6 +3,7 @@ import type { Cluster, Redis } from 'ioredis';
 import type { RedisConfig } from '../../../config/redis.ts';
 import { countNeeded, parsePresent, parseSeen, toSeenText, type Seen } from './replicas-seen.ts';
 import { connect, disconnect, waitUntilReady } from '../connection.ts';
+import { isRefused } from '../redis-errors.ts';
 
 /** A write was acknowledged by Redis, but not by enough replicas in time: a failover may lose it. */
 export class NotReplicated extends Error {
@@ -15,7 +16,7 @@ export class NotReplicated extends Error {
 export type Replicated = {
   /**
    * Resolves once enough replicas have a record in this revision or a later one. Calls that come together share a wait.
-   * @throws NotReplicated, or an error of the connection
+   * @throws NotReplicated, or what Redis refused
    */
   waitFor: (record: string, revision: number) => Promise<void>;
   /** Resolves if enough replicas follow at present; for health checks. Throws as `waitFor` does. */
@@ -89,7 +90,7 @@ function createReplicated(node: () => Promise<Redis>, root: string, minReplicas:
 
   async function ask(entries: readonly Waiting[]): Promise<void> {
     try {
-      const revisions = await vouch(entries.map(({ record }) => record));
+      const revisions = await vouch(entries.map(({ record }) => record)).catch(asNotReplicated);
       entries.forEach(({ revision, resolve, reject }, index) => {
         if ((revisions[index] ?? -1) >= revision) resolve(true);
         else reject(new NotReplicated('the server that answers now does not have it'));
@@ -107,9 +108,15 @@ function createReplicated(node: () => Promise<Redis>, root: string, minReplicas:
       return promise.then(() => undefined);
     },
     probe: async () => {
-      await vouch([]);
+      await vouch([]).catch(asNotReplicated);
     },
   };
+}
+
+/** Without an answer nobody vouches. What Redis itself refuses is passed on: it says why. */
+function asNotReplicated(error: unknown): never {
+  if (error instanceof NotReplicated || isRefused(error)) throw error;
+  throw new NotReplicated(error instanceof Error ? error.message : 'no answer');
 }
 
 /** @returns the revision of each record, -1 for one that is not there. @throws NotReplicated if too few replicas have them */
