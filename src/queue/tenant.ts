@@ -6,13 +6,14 @@ import { createBudget, type Budget } from './budget/budget.ts';
 import { createStoredGraphFacts, type StoredGraphFacts } from './budget/stored-graph-facts.ts';
 import { createDeviceReports, type DeviceReports } from './devices/device-reports.ts';
 import { createReadSnapshot, type ReadSnapshot } from './read-snapshot.ts';
-import { READER_JOB } from './jobs/job-queue.ts';
+import { READER_JOB, REPLAY_JOB } from './jobs/job-queue.ts';
 import type { RedisClock } from './redis/clock.ts';
 import type { RedisConnection } from './redis/connection.ts';
 import { createKeys, type Keys } from './redis/keys.ts';
 import type { OpenRedis } from './redis/open-redis.ts';
 import type { Replicated } from './redis/replicas/replication.ts';
 import type { WriteProbe } from './redis/write-probe.ts';
+import { createReplays, type Replays } from './replays/replays.ts';
 import { createDeadLetters, type DeadLetters } from './store/dead-letters.ts';
 import { createDeliveries, type Deliveries } from './store/deliveries.ts';
 import { openFingerprintSecrets } from './store/fingerprint-secrets.ts';
@@ -50,6 +51,10 @@ export type Tenant = Pick<OpenRedis, 'explainSilence'> & {
   probeWrite: WriteProbe['probe'];
   /** Whether enough replicas follow. @throws NotReplicated if they do not */
   probeReplicas: Replicated['probe'];
+  /** Dead letters that go back into the queue at a rate. */
+  replays: Replays;
+  /** Wakes a worker that drives this tenant's replay. */
+  wakeReplay: () => Promise<void>;
   /** Wakes a worker that puts this tenant's questions to the device directory. */
   wakeReader: () => Promise<void>;
   /** Leaves the connection open. */
@@ -87,6 +92,7 @@ export async function openTenant(
   const budget =
     replaced.toBudget?.(keys) ??
     createBudget({ redis, keys, settings: toBudgetSettings(delivery), clock: redisClock.now });
+  const deadLetters = createDeadLetters(redis, keys, deliveries);
   const writeProbe = shared.openWriteProbe(keys.root);
   return {
     id,
@@ -94,8 +100,9 @@ export async function openTenant(
     redis,
     clock,
     deliveries,
-    deadLetters: createDeadLetters(redis, keys, deliveries),
     reports,
+    deadLetters,
+    replays: createReplays({ redis, keys, tenantId: id, deadLetters }),
     budget,
     facts: createStoredGraphFacts(redis, keys),
     readSnapshot: createReadSnapshot({
@@ -109,6 +116,7 @@ export async function openTenant(
     probeWrite: writeProbe.probe,
     probeReplicas: replicas.probe,
     explainSilence,
+    wakeReplay: () => ownJobs.enqueue([REPLAY_JOB]),
     wakeReader: () => ownJobs.enqueue([READER_JOB]),
     close: () => {
       writeProbe.close();

@@ -12,6 +12,7 @@ import {
   type DirectoryHold,
   type DirectoryOutcome,
 } from '../domain/directory/directory-answer.ts';
+import type { Replay } from '../domain/replay/replay.ts';
 import { REFUSALS } from '../domain/submission/refusal.ts';
 import type { AnnouncementEvents, AnnouncementFailed } from '../queue/announcements/announcement-events.ts';
 import type { DirectoryEvents } from '../queue/directory/directory-events.ts';
@@ -39,6 +40,13 @@ const BATCH_ROUTE = '/v1/run-results/batch';
 
 /** Members left out of a line, which has them in another form. */
 const OMITTED = { refusal: undefined, duplicate: undefined };
+
+const toReplaySummary = ({ id, by, filter, perSecond, matched, replayed, skipped, startedAt, endedAt }: Replay) => ({
+  replayId: id,
+  appId: by,
+  ...{ filter, perSecond, matched, replayed, skipped },
+  seconds: ((endedAt ?? startedAt) - startedAt) / 1000,
+});
 
 /** The reason of a hold and what it applies to. */
 const scopeOf = ({ reason, about, hardwareConfigurationId }: Hold) => ({
@@ -176,6 +184,12 @@ export function createEvents(
       log.warn(ended, 'throttle ended by an operator'),
     /** For the audit: who changed what. */
     operation: (done: OperationDone) => log.warn(done, 'changed by an operator'),
+    /** For the audit as well: what it did, and on whose behalf. */
+    replayEnded: (replay: Replay) =>
+      log.warn(
+        { ...toReplaySummary(replay), ...(labels.tenant === undefined && { tenantId: replay.tenantId }) },
+        'replay ended',
+      ),
     held: (hold: Hold) =>
       log.error(
         { ...scopeOf(hold), detail: hold.detail, remedy: remedyOfHold(hold) },

@@ -28,6 +28,9 @@ export type TenantJobs = {
 /** In place of a delivery's id: wakes the tenant's directory reader. No delivery has this id. */
 export const READER_JOB = 'questions';
 
+/** The same: wakes a worker that drives the tenant's replay. */
+export const REPLAY_JOB = 'replay';
+
 /** Length of BullMQ's event stream; our history is in the delivery records. */
 const EVENTS_KEPT = 1000;
 /** Neither a tenant's id nor a delivery's contains it, and it needs no escape in a URL. */

@@ -32,7 +32,7 @@ export type Keys = {
   summarised: (day: number) => string;
   /** What became of what was accepted on a day for one configuration. */
   summary: (day: number, configurationKey: string) => string;
-  /** Number of deliveries per status, bytes of open ones, and how many joined and left each waiting list. */
+  /** Number of deliveries per status, bytes of open ones, the running replay (`replaying`), and how many joined and left each waiting list. */
   counts: string;
   /** The deliveries of one device and configuration, by when their runs completed. */
   supersession: (supersessionKey: string) => string;
@@ -46,6 +46,20 @@ export type Keys = {
   /** The secret for fingerprints, sealed under each configured key. */
   fingerprintSecrets: string;
   directory: DirectoryKeys;
+  /** Ids of replays at a rate, by when they were started. */
+  replays: string;
+  replay: (id: string) => ReplayKeys;
+};
+
+/** One replay at a rate. */
+export type ReplayKeys = {
+  /** What the key of every replay begins with. */
+  prefix: string;
+  replay: string;
+  /** Its dead letters that nobody has claimed yet, by instant of death. */
+  left: string;
+  /** Those a process has claimed and not yet replayed. */
+  claimed: string;
 };
 
 /** What is remembered of the Entra device directory. */
@@ -143,6 +157,12 @@ export function createKeys(prefix: string, tenantId: string): Keys {
       throttle: `${root}:directory-throttle`,
       suspects: `${root}:directory-suspects`,
       reader: `${root}:directory-reader`,
+    },
+    replays: `${root}:replays`,
+    replay: (id) => {
+      const prefix = `${root}:replay:`;
+      const replay = `${prefix}${id}`;
+      return { prefix, replay, left: `${replay}:left`, claimed: `${replay}:claimed` };
     },
   };
 }

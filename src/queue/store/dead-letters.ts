@@ -21,6 +21,8 @@ export type DeadLetters = {
    */
   list: (filter: DeadLetterFilter, limit: number, cursor: string | null) => Promise<DeadLetterPage>;
   count: (selection: Selection) => Promise<number>;
+  /** Of all that match, in slices. */
+  positions: (filter: DeadLetterFilter) => AsyncGenerator<DeadLetterPosition[]>;
   /** Requeues them with their history; those no longer dead are left alone. @returns how many were requeued */
   replay: (selection: Selection, now: number) => Promise<number>;
   /** Removes them permanently. @returns how many */
@@ -78,6 +80,12 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
     }
   }
 
+  async function* positions(filter: DeadLetterFilter): AsyncGenerator<DeadLetterPosition[]> {
+    for await (const slice of slicesAfter(null)) {
+      yield slice.filter(({ stored }) => matches(stored.delivery, filter)).map(({ place }) => place);
+    }
+  }
+
   async function forEach(selection: Selection, act: (stored: Stored) => Promise<boolean>): Promise<number> {
     let done = 0;
     for await (const slice of select(selection)) {
@@ -104,6 +112,7 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
       }
       return { deadLetters, nextCursor: null };
     },
+    positions,
     count: async (selection) => {
       if (!('deliveryId' in selection)) return forEach(selection, () => Promise.resolve(true));
       return (await redis.zscore(keys.dead, selection.deliveryId)) === null ? 0 : 1;

@@ -23,7 +23,11 @@ type Change = {
   now: number;
   /** A delivery whose record in Graph this one may take over. */
   takeFrom?: string;
+  /** The replay at a rate that puts it back into the queue, which counts it: `stale` if that has not claimed it. */
+  replayId?: string;
 };
+
+const OPEN_STATUSES = STATUSES.filter((status) => !isTerminal(status));
 
 export type Records = {
   find: (id: string) => Promise<Delivery | null>;
@@ -42,6 +46,8 @@ export type Records = {
   /** Those of these Graph records that no other delivery has claimed. */
   unclaimed: (deviceRunStateIds: readonly string[], id: string) => Promise<string[]>;
   counts: () => Promise<Counts>;
+  /** Whether there is work: how many are open, and whether a replay is running. One read, since idle tenants are asked too. */
+  countWork: () => Promise<{ open: number; isReplaying: boolean }>;
   /** Bytes used by the records of open deliveries, excluding Redis's overhead. */
   openBytes: () => Promise<number>;
   /** The deliveries that ended last, newest first; a hundred are remembered. */
@@ -89,7 +95,7 @@ export function createRecords({ redis, waitingList, keys, tenantId, cipher, sett
 
   const load = async (id: string) => (isDeliveryId(id) ? parse(id, await redis.get(keys.delivery(id))) : null);
 
-  async function save(stored: Stored, next: Delivery, { now, takeFrom = '' }: Change): Promise<Saved> {
+  async function save(stored: Stored, next: Delivery, { now, takeFrom = '', replayId = '' }: Change): Promise<Saved> {
     const claim = next.deviceRunStateId === null ? [] : [keys.record(next.deviceRunStateId)];
     const body = toBody(next, stored.run && toText(stored.run), cipher);
     const order = stored.run && toSupersessionOrder(stored.run, next.acceptedAt);
@@ -111,6 +117,7 @@ export function createRecords({ redis, waitingList, keys, tenantId, cipher, sett
           order?.supersessionKey ?? '',
           order?.instant ?? '',
           takeFrom,
+          replayId,
         ],
       ),
     );
@@ -177,6 +184,11 @@ export function createRecords({ redis, waitingList, keys, tenantId, cipher, sett
     counts: async () => {
       const counts = await redis.hmget(keys.counts, ...STATUSES);
       return Object.fromEntries(STATUSES.map((status, index) => [status, Number(counts[index] ?? 0)])) as Counts;
+    },
+    countWork: async () => {
+      const fields = await redis.hmget(keys.counts, ...OPEN_STATUSES, 'replaying');
+      const replaying = fields.pop() ?? null;
+      return { open: fields.reduce((sum, count) => sum + Number(count ?? 0), 0), isReplaying: replaying !== null };
     },
     openBytes: async () => Number((await redis.hget(keys.counts, 'bytes')) ?? 0),
   };

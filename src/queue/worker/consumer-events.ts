@@ -1,6 +1,7 @@
 // The events a consumer reports about deliveries, holds and itself; telemetry implements them.
 import type { Delivery, Outcome } from '../../domain/delivery.ts';
 import type { Hold } from '../../domain/hold/hold.ts';
+import type { Replay } from '../../domain/replay/replay.ts';
 import type { Verdict } from '../../domain/attempt/decide.ts';
 
 /** A finished attempt and the verdict on it. */
@@ -31,6 +32,8 @@ export type ConsumerEvents = DeliveryEvents &
   TenantEvents & {
     /** Open deliveries had no job and were given one. */
     woken: (deliveries: number) => void;
+    /** A replay at a rate has replayed or skipped everything it matched. */
+    replayEnded: (replay: Replay) => void;
     redisTrouble: (error: Error) => void;
     defect: (error: unknown, what: string) => void;
   };

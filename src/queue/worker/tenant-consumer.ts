@@ -1,13 +1,15 @@
 // Works on the deliveries of one tenant: takes its jobs from the process's consumer, and looks after its waiting list.
 import type { Policy } from '../../domain/attempt/retry-policy.ts';
-import { countOpen } from '../../domain/operations/tenant-snapshot.ts';
 import type { Budget } from '../budget/budget.ts';
 import type { PermitQueue } from '../budget/permit-queue.ts';
 import type { StoredGraphFacts } from '../budget/stored-graph-facts.ts';
 import type { JobEnd, TenantJobProcessor } from '../jobs/consumer.ts';
+import { REPLAY_JOB } from '../jobs/job-queue.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { isRefused } from '../redis/redis-errors.ts';
 import { NotReplicated } from '../redis/replicas/replication.ts';
+import { createReplayDriver } from '../replays/driver.ts';
+import type { Replays } from '../replays/replays.ts';
 import type { Deliveries } from '../store/deliveries.ts';
 import type { ConsumerEvents } from './consumer-events.ts';
 import { createDeliveryProcessor, type Deliver } from './process-delivery.ts';
@@ -17,6 +19,7 @@ import { createTenantEffects } from './tenant-effect.ts';
 export type TenantConsumerParts = {
   redis: RedisConnection;
   deliveries: Deliveries;
+  replays: Replays;
   budget: Budget;
   facts: StoredGraphFacts;
   permits: PermitQueue;
@@ -97,10 +100,16 @@ export function createTenantConsumer(parts: TenantConsumerParts): TenantConsumer
     promoting = false;
   }
 
+  const driver = createReplayDriver({ ...parts, promote });
+
   async function countOpenDeliveries(): Promise<number> {
     // Until Redis answers, there may be some.
     let open = 1;
-    await upkeep(deliveries.counts, (counts) => (open = countOpen(counts)));
+    await upkeep(deliveries.countWork, (work) => {
+      open = work.open;
+      // Its process may be gone.
+      if (work.isReplaying) driver.wake();
+    });
     return open;
   }
 
@@ -118,6 +127,10 @@ export function createTenantConsumer(parts: TenantConsumerParts): TenantConsumer
 
   return {
     process: (id, lockLost) => {
+      if (id === REPLAY_JOB) {
+        driver.wake();
+        return Promise.resolve('ended');
+      }
       rounds.wake();
       const working = work(id, lockLost).finally(() => underWay.delete(working));
       underWay.add(working);
@@ -129,7 +142,7 @@ export function createTenantConsumer(parts: TenantConsumerParts): TenantConsumer
       rounds.close();
       clearTimeout(nextPromotion);
       stopping.abort();
-      await Promise.allSettled(underWay);
+      await Promise.allSettled([...underWay, driver.close()]);
     },
   };
 }

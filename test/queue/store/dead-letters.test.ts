@@ -1,41 +1,18 @@
 // Dead letters: listed newest first page by page, replayed once, purged only when dead.
 import { expect, test } from 'vitest';
-import { conclude } from '../../support/conclude.ts';
-import { begin } from '../../../src/domain/delivery.ts';
 import type { Tenant } from '../../../src/queue/tenant.ts';
 import { openFreshTenants } from '../../support/fresh-redis.ts';
 import type { TestRedis } from '../../support/redis.ts';
-import { aRun, POLICY } from '../../support/tenant.ts';
-import { removeJob, waitingJobs } from '../../support/jobs.ts';
+import { buryDeliveries } from '../../support/dead-letters.ts';
+import { aRun } from '../../support/tenant.ts';
+import { waitingJobs } from '../../support/jobs.ts';
 
 let redis: TestRedis;
 let queue: Tenant;
 
 openFreshTenants((opened) => void ({ redis, queue } = opened));
 
-/** Deliveries that Graph refused, odd ones with 400, even ones with 404; their jobs are gone, as after a worker’s attempt. */
-async function buryAll(count: number, diedAt: (number: number) => number): Promise<string[]> {
-  const ids: string[] = [];
-  for (let number = 0; number < count; number++) {
-    const answer = await queue.deliveries.accept(aRun(number), 1);
-    if (answer.kind !== 'accepted') throw new Error(answer.kind);
-    const stored = await queue.deliveries.load(answer.delivery.id);
-    if (!stored) throw new Error('not stored');
-    const now = diedAt(number);
-    const status = number % 2 === 0 ? 404 : 400;
-    const rejected = { kind: 'rejected', status, detail: '', graph: { status, code: null, requestId: null } } as const;
-    const { delivery } = conclude({
-      delivery: begin(stored.delivery, now),
-      outcome: rejected,
-      circumstances: { now, random: 0, held: false },
-      policy: POLICY,
-    });
-    expect((await queue.deliveries.save(stored, delivery, { now })).kind).toBe('saved');
-    await removeJob(redis.client, delivery.id);
-    ids.push(delivery.id);
-  }
-  return ids;
-}
+const buryAll = (count: number, diedAt: (number: number) => number) => buryDeliveries({ redis, queue }, count, diedAt);
 
 test('many dead letters of the same millisecond · are listed page by page · each once', async () => {
   const ids = await buryAll(25, () => 5000);

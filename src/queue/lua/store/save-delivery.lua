@@ -19,8 +19,9 @@
   ARGV[12]     supersession key, or ''
   ARGV[13]     instant of completion, or ''
   ARGV[14]     id of the delivery whose claim it may take over, or ''
+  ARGV[15]     id of the replay at a rate that puts it back into the queue, or ''
 
-  Reply: 'gone' (no such delivery), 'stale' (changed since), 'claimed' (another delivery has its record in Graph),
+  Reply: 'gone' (no such delivery), 'stale' (changed since, or not claimed by that replay), 'claimed' (another delivery has its record in Graph),
   'saved', or {'saved', id of the delivery that takes its place}
 ]]
 --- @include "record-header"
@@ -31,19 +32,22 @@
 --- @include "supersession/ended"
 --- @include "index/change-status"
 --- @include "summaries"
+--- @include "replays/claimed"
 
 -- How many of the deliveries that ended are remembered by id.
 local ENDED_REMEMBERED = 100
 
 local RECORD, DEAD_LETTERS, ENDED, CLAIM = unpack(KEYS, OWN_KEYS + 1)
-local expectedRev, to, body, id, now, dedupeWindowMs, waitMs, newer, supersessionKey, instant, claimedBy =
-  unpack(ARGV, OWN_ARGS + 1)
+local expectedRev, to, body, id, now, dedupeWindowMs, waitMs, newer, supersessionKey, instant, claimedBy,
+  replayId = unpack(ARGV, OWN_ARGS + 1)
 local results = supersessionKey ~= '' and ROOT .. ':c:' .. supersessionKey or nil
 
 local known = redis.call('GET', RECORD)
 if not known then return 'gone', false end
 local rev, from, at, rank, position, identity, configuration = parseHeader(known)
 if rev ~= expectedRev then return 'stale', false end
+local replay = replayId ~= '' and ROOT .. ':replay:' .. replayId or nil
+if replay and not isClaimed(replay, DEAD_LETTERS, id) then return 'stale', false end
 local newerStatus = newer ~= '' and statusOf(newer) or nil
 if newer ~= '' and not isOpenOrCreated(newerStatus) then return 'stale', false end
 if CLAIM then
@@ -58,6 +62,7 @@ if isReplayed then
   position = redis.call('HINCRBY', COUNTS, 'joined:' .. rank, 1)
   redis.call('RPUSH', waitingList(rank), id)
   redis.call('ZREM', DEAD_LETTERS, id)
+  if replay then countClaimed(replay, id, 'replayed') end
 end
 -- A delivery under way is a promoted one, also if a worker took it up before the waiting list promoted it.
 if to == DELIVERING then
