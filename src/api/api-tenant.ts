@@ -73,6 +73,23 @@ export async function openApiTenant(config: TenantConfig, parts: ApiTenantParts)
   }
 }
 
+/** A worker is woken for what there is to do; if that fails, one looks within seconds. */
+function wakingWorkers({ replays, wakeReplay }: AcceptingTenant): ServedTenant['replays'] {
+  return {
+    ...replays,
+    start: async (filter, terms) => {
+      const started = await replays.start(filter, terms);
+      if (started.kind === 'started') await wakeReplay().catch(() => undefined);
+      return started;
+    },
+    change: async (id, operation) => {
+      const change = await replays.change(id, operation);
+      if (operation === 'resume' && change.kind === 'changed') await wakeReplay().catch(() => undefined);
+      return change;
+    },
+  };
+}
+
 function toServed(tenant: AcceptingTenant, directory: Directory | null, ratePerMin: number): ServedTenant {
   const { id, revocations, forecast, deadLetters, summaries } = tenant;
   return {
@@ -86,6 +103,7 @@ function toServed(tenant: AcceptingTenant, directory: Directory | null, ratePerM
     deadLetters,
     reports: tenant.reports,
     summaries,
+    replays: wakingWorkers(tenant),
     revocations,
     forgetInDirectory: directory && directory.forget,
     endThrottle: tenant.budget.endThrottle,

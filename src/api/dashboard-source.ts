@@ -14,6 +14,7 @@ import {
 } from '../domain/operations/tenant-snapshot.ts';
 import { describeOutlook } from '../domain/operations/outlook.ts';
 import type { TenantDashboard } from '../http/dashboard/dashboard.ts';
+import { toReplayView } from '../http/response/replay-schemas.ts';
 import type { Readiness } from '../http/response/response-schemas.ts';
 import { toEndedView, type Overview, type TenantSummary } from '../http/dashboard/overview.ts';
 import { createAskRedis } from './ask-redis.ts';
@@ -93,10 +94,10 @@ function watchOverview({ tenant, writesPer20s: startPer20s, readiness, readDirec
     const snapshot = await askRedis(tenant.readSnapshot);
     const { now, counts, holds, parked } = snapshot;
     const seen = [...samples, toSample(counts, now)];
-    const [ended, dead, { checks }, facts, directory] = await askRedis(() =>
+    const [ended, dead, { checks }, facts, directory, replay] = await askRedis(() =>
       Promise.all([
         ...([deliveries.latest(LATEST_LOOKED_AT), readCauses(counts.dead), readiness()] as const),
-        ...([tenant.facts.read(), readDirectory()] as const),
+        ...([tenant.facts.read(), readDirectory(), tenant.replays.findOpen()] as const),
       ]),
     );
     const flow = flowAt(seen);
@@ -124,6 +125,7 @@ function watchOverview({ tenant, writesPer20s: startPer20s, readiness, readDirec
       },
       holds: toHoldViews(holds, parked),
       graph: describeGraphFacts(stillKnown(facts, now)),
+      replay: replay && toReplayView(replay),
       deadLetters: {
         total: counts.dead,
         counted: dead.counted,

@@ -14,6 +14,7 @@ import { createHealthRoutes, HEALTH_ROUTES, type HealthParts } from './routes/he
 import { limitInFlight, type InFlightParts } from './request/in-flight.ts';
 import { createOperatorRoutes, type OperatorParts } from './routes/operators.ts';
 import { createThrottleRoutes, type ThrottleParts } from './routes/throttle.ts';
+import { createReplayRoutes } from './routes/replays.ts';
 import { postRunResult, RUN_RESULT } from './routes/run-results.ts';
 import { createSummaryRoutes } from './routes/summaries.ts';
 import { identifySubmitter } from './request/submitter.ts';
@@ -71,6 +72,7 @@ export function createApp(parts: AppParts): Express {
   app.use(createDeviceListRoutes(parts));
   app.use(createSummaryRoutes(parts));
   app.use(createOperatorRoutes(parts));
+  app.use(createReplayRoutes(parts));
   app.use(createThrottleRoutes(parts));
   app.use(createDeviceRoutes(parts));
   app.use(createHealthRoutes(parts));
@@ -79,13 +81,22 @@ export function createApp(parts: AppParts): Express {
   app.all(['/openapi.json', '/docs', ...HEALTH_ROUTES], only('GET, HEAD'));
   if (parts.callers.haveOperators) {
     app.all(
-      ['/v1/deliveries', '/v1/devices', '/v1/devices/revoked', '/v1/dead-letters', '/v1/status', '/v1/summaries'],
+      [
+        '/v1/deliveries',
+        '/v1/devices',
+        '/v1/devices/revoked',
+        '/v1/dead-letters',
+        '/v1/replays',
+        '/v1/status',
+        '/v1/summaries',
+      ],
       only('GET, HEAD'),
     );
     app.all(
       ['/v1/devices/expected', '/v1/dead-letters/replay', '/v1/dead-letters/purge', '/v1/throttle/end'],
       only('POST'),
     );
+    app.all(['/v1/replays/:id/pause', '/v1/replays/:id/resume', '/v1/replays/:id/cancel'], only('POST'));
     app.all(
       ['/v1/devices/:deviceId/revoke', '/v1/devices/:deviceId/restore', '/v1/devices/:deviceId/forget'],
       only('POST'),

@@ -240,6 +240,27 @@ describe('dead letters', () => {
     expect((await run(['dead-letters', '--url', url], operator)).stdout).toContain('No dead letters');
   }, 60_000);
 
+  test('at a rate · they go back in the background · listed, paused, resumed and cancelled', async () => {
+    await Promise.all([bury(21), bury(22)]);
+    const replay = (...args: string[]) => run(['replay', ...args, '--url', url], operator);
+    expect((await replay('list')).stdout).toContain('No replay at a rate lately.');
+    const asked = await replay('--code', 'graph-404', '--rate', '0.01');
+    expect([asked.code, asked.stderr]).toEqual([64, expect.stringContaining('about 3 min') as string]);
+    expect((await replay('--all', '--rate', '1001', '--yes')).code).toBe(64);
+    expect((await replay('dfgm6RhtiTiMRVNgn_b9Y1w', '--rate', '1')).code).toBe(64);
+    const started = await replay('--code', 'graph-404', '--rate', '0.01', '--yes');
+    const id = /r[\w-]{16}/.exec(started.stdout)?.[0] ?? '';
+    expect([started.code, id]).toEqual([0, expect.stringMatching(/./) as string]);
+    const second = await replay('--all', '--rate', '1', '--yes');
+    expect([second.code, second.stderr]).toEqual([65, expect.stringContaining('replay-running') as string]);
+    expect((await replay('pause', id)).stdout).toContain('paused');
+    expect((await replay('resume', id)).stdout).toContain('running');
+    expect((await replay('cancel', id)).stdout).toContain('cancelled');
+    expect((await replay('pause', id)).code).toBe(65);
+    expect((await replay('pause', '../x')).code).toBe(64);
+    expect(JSON.parse((await replay('list', '--json')).stdout)).toMatchObject([{ id, state: 'cancelled', matched: 2 }]);
+  }, 60_000);
+
   test('without the token, or with a wrong one · nothing is shown', async () => {
     expect((await run(['dead-letters', '--url', url])).code).toBe(64);
     const wrong = await run(['dead-letters', '--url', url], { env: { OPERATOR_TOKEN: 'x'.repeat(40) } });

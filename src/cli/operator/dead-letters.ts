@@ -9,11 +9,12 @@ import { confirm } from './confirm.ts';
 import { EXIT } from '../exit.ts';
 import { operate, OperatorError, type OperatorFlags } from './operator.ts';
 import { print, printJson } from '../out.ts';
+import { startReplay, toDuration } from './replays.ts';
 import { toTable } from '../table.ts';
 
 export type FilterFlags = OperatorFlags & { code?: string; configuration?: string; device?: string };
 export type DeadLettersFlags = FilterFlags & { limit: number; json?: true; purge?: true; all?: true; yes?: true };
-export type ReplayFlags = FilterFlags & { all?: true; dryRun?: true; yes?: true };
+export type ReplayFlags = FilterFlags & { all?: true; rate?: number; dryRun?: true; yes?: true };
 
 const PAGE = 500;
 /** A page without matches has examined ten thousand; no bridge has this many in a row. */
@@ -49,11 +50,20 @@ export async function replay(deliveryId: string | undefined, flags: ReplayFlags)
   if (deliveryId === undefined && Object.keys(filter).length === 0 && !flags.all) {
     throw new OperatorError('which ones? give a delivery id, a filter, or --all', EXIT.usage);
   }
+  if (deliveryId !== undefined && flags.rate !== undefined) {
+    throw new OperatorError('a rate is for a filter or --all: one delivery is replayed at once', EXIT.usage);
+  }
   const selection = deliveryId === undefined ? { filter } : { deliveryId };
   const call = (body: object) => operate(flags, '/v1/dead-letters/replay', { schema: replayedSchema, body });
   const { matched } = await call({ ...selection, dryRun: true });
   print(`${matched} dead ${matched === 1 ? 'letter matches' : 'letters match'}.`);
   if (flags.dryRun || matched === 0) return;
+  if (flags.rate !== undefined) {
+    const takes = toDuration(matched / flags.rate);
+    await confirm(`Replay ${matched} at ${flags.rate} a second, which takes about ${takes}?`, flags.yes);
+    await startReplay(flags, { filter, perSecond: flags.rate });
+    return;
+  }
   if (matched > 1) await confirm(`Replay ${matched} deliveries?`, flags.yes);
   const { replayed } = await call(selection);
   print(`${replayed} replayed.`);

@@ -1,8 +1,9 @@
 // Registers the operator commands, which call a running bridge with the operator token.
 import type { Command } from 'commander';
 import { url, whole } from '../arguments.ts';
-import { Option } from 'commander';
+import { InvalidArgumentError, Option } from 'commander';
 import { STATUSES } from '../../domain/delivery.ts';
+import { REPLAY_RATE, type ReplayOperation } from '../../domain/replay/replay.ts';
 import type { DeadLettersFlags, ReplayFlags } from './dead-letters.ts';
 import type { DeliveriesFlags } from './deliveries.ts';
 import { addDeviceCommands } from './devices/device-commands.ts';
@@ -10,6 +11,7 @@ import { asList, ofTheBridge } from './command-options.ts';
 import { EXIT } from '../exit.ts';
 import type { ExplainFlags } from './explain.ts';
 import type { IndexFlags } from './index-deliveries.ts';
+import type { ReplaysFlags } from './replays.ts';
 import { withOperatorErrors } from './operator.ts';
 import type { StatusFlags } from './status.ts';
 import type { SummariesFlags } from './summaries.ts';
@@ -24,6 +26,20 @@ const ofDeadLetters = (command: Command): Command =>
     .option('--configuration <guid>', 'only those of this hardware configuration')
     .option('--device <id>', 'only those of this device')
     .addHelpText('after', '\nThe operator token is taken from OPERATOR_TOKEN.');
+
+const REPLAY_HELP: Record<ReplayOperation, string> = {
+  pause: 'pause one: nothing is replayed until it is resumed',
+  resume: 'let a paused one go on, at its rate',
+  cancel: 'end one: what it has not replayed stays dead',
+};
+
+const { least, most } = REPLAY_RATE;
+
+function toRate(text: string): number {
+  const rate = Number(text);
+  if (text.trim() !== '' && rate >= least && rate <= most) return rate;
+  throw new InvalidArgumentError(`must be a number from ${least} to ${most}.`);
+}
 
 export function addOperatorCommands(program: Command): void {
   ofTheBridge(program.command('status'))
@@ -65,10 +81,11 @@ export function addOperatorCommands(program: Command): void {
       withOperatorErrors(async (flags: DeadLettersFlags) => (await import('./dead-letters.ts')).deadLetters(flags)),
     );
 
-  ofDeadLetters(program.command('replay'))
+  const replay = ofDeadLetters(program.command('replay'))
     .description('put dead letters back into the queue, counted first')
     .argument('[delivery-id]', 'one; or give a filter')
     .option('--all', 'every dead letter')
+    .option('--rate <n>', 'so many a second, in the background; without it all at once', toRate)
     .option('--dry-run', 'only count')
     .option('--yes', 'do not ask')
     .action(
@@ -76,6 +93,25 @@ export function addOperatorCommands(program: Command): void {
         (await import('./dead-letters.ts')).replay(deliveryId, flags),
       ),
     );
+
+  ofTheBridge(replay.command('list'))
+    .description('the latest replays at a rate, newest first')
+    .option('--json', 'for scripts')
+    .action(
+      withOperatorErrors(async (_flags: object, command: Command) =>
+        (await import('./replays.ts')).listReplays(command.optsWithGlobals<ReplaysFlags>()),
+      ),
+    );
+  for (const [operation, description] of Object.entries(REPLAY_HELP)) {
+    ofTheBridge(replay.command(operation))
+      .description(description)
+      .argument('<replay-id>', 'as replay list shows it')
+      .action(
+        withOperatorErrors(async (id: string, _flags: object, command: Command) =>
+          (await import('./replays.ts')).changeReplay(id, operation, command.optsWithGlobals<ReplaysFlags>()),
+        ),
+      );
+  }
 
   const deliveries = asList(program.command('deliveries'))
     .description('list deliveries by device or status, newest first')

@@ -13,6 +13,8 @@ export const REFUSALS = {
   'method-not-allowed': { status: 405, title: 'The method is not allowed here' },
   'request-timeout': { status: 408, title: 'The request took too long to arrive' },
   'run-id-reused': { status: 409, title: 'This run id was used for another result' },
+  'replay-running': { status: 409, title: 'Another replay has not ended' },
+  'replay-ended': { status: 409, title: 'The replay has ended' },
   'too-large': { status: 413, title: 'The body is too large' },
   'url-too-long': { status: 414, title: 'The address is too long' },
   'unsupported-media-type': { status: 415, title: 'The body must be application/json in UTF-8, not encoded' },

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import express, { Router, type Request, type RequestHandler, type Response } from 'express';
 import { explain } from '../../domain/operations/explain.ts';
+import { REPLAY_OPERATIONS } from '../../domain/replay/replay.ts';
 import type { TenantSnapshot } from '../../domain/operations/tenant-snapshot.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import { createBoardRoutes, type BoardParts } from './board.ts';
@@ -16,14 +17,15 @@ import {
   MAX_EXPECTED_BODY,
   readDevices,
 } from '../routes/device-list.ts';
-import { parse, selectionSchema, type OperatorParts } from '../routes/operators.ts';
+import { parse, type OperatorParts } from '../routes/operators.ts';
+import { replayDeadLetters, replaySelectionSchema } from '../routes/replays.ts';
 import { summaryQuerySchema } from '../routes/summaries.ts';
 import type { SearchAnswer } from '../response/response-schemas.ts';
 import { worstFirst, type Overview, type TenantSummary } from './overview.ts';
 import { Refused } from '../response/problem.ts';
 import { readSummaries } from './summaries.ts';
 import { createAskQueue } from '../request/ask-queue.ts';
-import { changeDeadLetters, countDeadLetters } from '../tenants/dead-letters.ts';
+import { changeReplay } from '../tenants/replays.ts';
 import { seesAll, tenantAskedFor, tenantsAskedFor } from '../tenants/tenant-of.ts';
 import { notCrossSite, sameOriginOnly } from '../request/same-origin.ts';
 
@@ -55,6 +57,7 @@ const FILES: Record<string, string> = {
   'devices.js': STATIC,
   'dom.js': STATIC,
   'format.js': STATIC,
+  'replays.js': STATIC,
   'request.js': STATIC,
   'search.js': STATIC,
   'summaries.js': STATIC,
@@ -118,11 +121,10 @@ export function createDashboardRoutes(parts: DashboardParts): Router {
     res.json({ found, complete } satisfies SearchAnswer);
   });
   router.post('/dashboard/replay', only, sameOriginOnly, json, async (req, res) => {
-    const { dryRun, ...selection } = parse(selectionSchema, req.body);
+    const selection = parse(replaySelectionSchema, req.body);
     const asked = [tenantAskedFor(req, res, tenants)];
-    const matched = await askQueue(countDeadLetters(asked, selection));
-    const changing = () => changeDeadLetters(asked, { operation: 'replay', selection }, { parts, res });
-    res.json({ matched, replayed: dryRun ? 0 : await askQueue(changing()) });
+    const { status, body } = await replayDeadLetters(asked, selection, { parts, res, askQueue });
+    res.status(status).json(body);
   });
   router.get('/dashboard/devices.json', only, notCrossSite, async (req, res) => {
     const asked = [tenantAskedFor(req, res, tenants)];
@@ -133,6 +135,18 @@ export function createDashboardRoutes(parts: DashboardParts): Router {
     const asked = [tenantAskedFor(req, res, tenants)];
     res.json(await askQueue(compareExpected(asked, parse(expectedSchema, req.body))));
   });
+  for (const operation of REPLAY_OPERATIONS) {
+    router.post(
+      `/dashboard/replays/:id/${operation}`,
+      only,
+      sameOriginOnly,
+      json,
+      async (req: Request<{ id: string }>, res) => {
+        const asked = [tenantAskedFor(req, res, tenants)];
+        res.json(await changeReplay(asked, { id: req.params.id, operation }, { parts, res, askQueue }));
+      },
+    );
+  }
   router.use('/dashboard/queues', only, ofAllTenants, createBoardRoutes(dashboard));
   return router;
 }

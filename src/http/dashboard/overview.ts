@@ -2,6 +2,7 @@
 import type { Delivery } from '../../domain/delivery.ts';
 import type { FlowHistory } from '../../domain/operations/flow.ts';
 import type { Outlook } from '../../domain/operations/outlook.ts';
+import type { ReplayView } from '../response/replay-schemas.ts';
 
 /** A delivery that ended, as a row of a table. */
 export type EndedView = {
@@ -44,6 +45,8 @@ export type Overview = {
   }[];
   /** What this tenant's Graph was seen to support, in phrases. */
   graph: string[];
+  /** The replay at a rate that is running or paused. */
+  replay: ReplayView | null;
   deadLetters: { total: number; counted: number; causes: CauseView[] };
   latest: EndedView[];
   slowest: EndedView[];

@@ -1,6 +1,7 @@
 // Examples for the OpenAPI document: a run result delivered at the second attempt, and one that became a dead letter.
 import type { z } from 'zod';
 import type { runResultSchema } from '../../domain/submission/run-result.ts';
+import type { ReplayView } from '../response/replay-schemas.ts';
 import type { DeliveryView, Readiness, Receipt, Status, SummaryView } from '../response/response-schemas.ts';
 
 export const runResult: z.input<typeof runResultSchema> = {
@@ -97,6 +98,7 @@ export const status: Status = {
           remedy: 'Nothing to do: it passes by itself.',
         },
       ],
+      backlog: { accepts: 'all', detail: 'has room' },
       graph: {
         createProven: true,
         createProvenAt: '2026-11-20T08:02:11.310Z',
@@ -122,6 +124,20 @@ export const summary: SummaryView = {
   states: { unknown: 0, success: 1201, fail: 34, scriptError: 2, pending: 43, notApplicable: 0 },
   outcomes: { delivered: 1271, dead: 2, superseded: 0, open: 7 },
   latencySeconds: { p50: 0.26, p90: 11.8, p99: 94.4 },
+};
+
+export const replay: ReplayView = {
+  id: 'r2uT8HwdJ7yqkJm1k',
+  tenant: 'default',
+  filter: { code: 'expired' },
+  perSecond: 2,
+  state: 'running',
+  matched: 1200,
+  replayed: 431,
+  skipped: 2,
+  startedAt: '2026-11-23T10:00:00.000Z',
+  endedAt: null,
+  by: null,
 };
 
 export const ready: Readiness = {

@@ -1,6 +1,6 @@
 // The OpenAPI paths of operators.
 import { z } from 'zod';
-import type { ZodOpenApiOperationObject, ZodOpenApiPathsObject } from 'zod-openapi';
+import type { ZodOpenApiOperationObject, ZodOpenApiPathItemObject, ZodOpenApiPathsObject } from 'zod-openapi';
 import { deviceIdSchema } from '../../domain/submission/run-result.ts';
 import {
   deadLettersSchema,
@@ -16,11 +16,13 @@ import {
   summaryListSchema,
   throttleEndSchema,
 } from '../response/response-schemas.ts';
+import { replaySchema, replaysSchema, replayStartedSchema } from '../response/replay-schemas.ts';
 import { alsoAs, answers, answersText, refusals } from './responses.ts';
 import * as examples from './examples.ts';
 import { listQuerySchema } from '../routes/delivery-list.ts';
 import { deviceQuerySchema, expectedSchema } from '../routes/device-list.ts';
 import { querySchema, selectionSchema } from '../routes/operators.ts';
+import { replaySelectionSchema } from '../routes/replays.ts';
 import { summaryQuerySchema } from '../routes/summaries.ts';
 import { tenantQuerySchema } from '../tenants/tenant-of.ts';
 
@@ -28,6 +30,26 @@ const selection = selectionSchema.meta({
   id: 'DeadLetterSelection',
   description: 'One dead letter, or all that a filter matches; `{"filter":{}}` is all there are.',
 });
+
+const replaySelection = replaySelectionSchema.meta({
+  id: 'ReplaySelection',
+  description:
+    'One dead letter, or all that a filter matches, at once or so many a second; `{"filter":{}}` is all there are.',
+});
+
+const selectsForReplay: ZodOpenApiOperationObject['requestBody'] = {
+  required: true,
+  content: {
+    'application/json': {
+      schema: replaySelection,
+      examples: {
+        one: { value: { deliveryId: examples.dead.deliveryId } satisfies z.input<typeof replaySelection> },
+        many: { value: { filter: { code: 'graph-404' }, dryRun: true } satisfies z.input<typeof replaySelection> },
+        carefully: { value: { filter: { code: 'expired' }, perSecond: 2 } satisfies z.input<typeof replaySelection> },
+      },
+    },
+  },
+};
 
 const selects: ZodOpenApiOperationObject['requestBody'] = {
   required: true,
@@ -47,6 +69,21 @@ const ofTenant = { query: tenantQuerySchema };
 const ofDevice = { ...ofTenant, path: z.object({ deviceId: deviceIdSchema }) };
 const always = ['unauthenticated', 'role-missing', 'not-found', 'identity-unavailable', 'queue-unavailable'] as const;
 const unreadable = ['invalid-json', 'too-large', 'unsupported-media-type', 'invalid-request'] as const;
+
+function changesReplay(operationId: string, summary: string): ZodOpenApiPathItemObject {
+  return {
+    post: {
+      ...operators,
+      operationId,
+      summary,
+      requestParams: { ...ofTenant, path: z.object({ id: z.string() }) },
+      responses: {
+        200: answers({ description: 'As it is now.', schema: replaySchema, example: examples.replay }),
+        ...refusals(['invalid-request', 'replay-ended', ...always]),
+      },
+    },
+  };
+}
 
 export const operatorPaths: ZodOpenApiPathsObject = {
   '/v1/status': {
@@ -131,13 +168,35 @@ export const operatorPaths: ZodOpenApiPathsObject = {
       operationId: 'replayDeadLetters',
       summary: 'Put dead letters back into the queue, under the same id',
       requestParams: ofTenant,
-      requestBody: selects,
+      requestBody: selectsForReplay,
       responses: {
         200: answers({ description: 'How many.', schema: replayedSchema, example: { matched: 3, replayed: 3 } }),
-        ...refusals([...unreadable, ...always]),
+        202: answers({
+          description: 'It goes on in the background, at the rate that was asked for.',
+          schema: replayStartedSchema,
+          example: { matched: 1200, replayed: 0, replays: [{ ...examples.replay, replayed: 0, skipped: 0 }] },
+        }),
+        ...refusals([...unreadable, 'replay-running', ...always]),
       },
     },
   },
+  '/v1/replays': {
+    get: {
+      ...operators,
+      operationId: 'listReplays',
+      summary: 'The latest replays at a rate, newest first',
+      description:
+        'The newest 50 of each tenant; those that have ended are kept for 30 days. At most 500 over all tenants.',
+      requestParams: ofTenant,
+      responses: {
+        200: answers({ description: 'Those.', schema: replaysSchema, example: { replays: [examples.replay] } }),
+        ...refusals(always),
+      },
+    },
+  },
+  '/v1/replays/{id}/pause': changesReplay('pauseReplay', 'Pause a replay: nothing is replayed until it is resumed'),
+  '/v1/replays/{id}/resume': changesReplay('resumeReplay', 'Let a paused replay go on, at its rate'),
+  '/v1/replays/{id}/cancel': changesReplay('cancelReplay', 'End a replay: what it has not replayed stays dead'),
   '/v1/dead-letters/purge': {
     post: {
       ...operators,

@@ -1,10 +1,11 @@
 // Operators' routes: dead letters, replay, purge, status. 404 if no operator access is configured.
-import express, { Router, type Request, type Response } from 'express';
+import express, { Router } from 'express';
 import { z } from 'zod';
 import { deadLetterFilterSchema } from '../../domain/operations/dead-letter.ts';
 import type { Status } from '../response/response-schemas.ts';
 import type { Callers } from '../identity/callers.ts';
 import { toView } from './deliveries.ts';
+import { replayDeadLetters, replaySelectionSchema } from './replays.ts';
 import { createAskQueue, type QueueParts } from '../request/ask-queue.ts';
 import { operatorsOnly } from '../identity/operators-only.ts';
 import type { AuditParts } from '../tenants/audit.ts';
@@ -60,15 +61,6 @@ export function createOperatorRoutes(parts: OperatorParts): Router {
   const json = express.json({ limit: '10kb' });
   const askQueue = createAskQueue(parts);
 
-  async function change(req: Request, res: Response, operation: 'replay' | 'purge') {
-    const { dryRun, ...selection } = parse(selectionSchema, req.body);
-    const asked = tenantsAskedFor(req, res, tenants);
-    const matched = await askQueue(countDeadLetters(asked, selection));
-    if (dryRun) return { matched, changed: 0 };
-    const changing = changeDeadLetters(asked, { operation, selection }, { parts, res });
-    return { matched, changed: await askQueue(changing) };
-  }
-
   router.get('/v1/dead-letters', only, async (req, res) => {
     const { limit, cursor, code, hardwareConfigurationId, deviceId } = parse(querySchema, req.query);
     const filter = { code, hardwareConfigurationId, deviceId };
@@ -77,12 +69,17 @@ export function createOperatorRoutes(parts: OperatorParts): Router {
     res.json({ deadLetters: page.deadLetters.map(toView), nextCursor: page.nextCursor });
   });
   router.post('/v1/dead-letters/replay', only, onlyTenantInQuery, json, async (req, res) => {
-    const { matched, changed } = await change(req, res, 'replay');
-    res.json({ matched, replayed: changed });
+    const selection = parse(replaySelectionSchema, req.body);
+    const asked = tenantsAskedFor(req, res, tenants);
+    const { status, body } = await replayDeadLetters(asked, selection, { parts, res, askQueue });
+    res.status(status).json(body);
   });
   router.post('/v1/dead-letters/purge', only, onlyTenantInQuery, json, async (req, res) => {
-    const { matched, changed } = await change(req, res, 'purge');
-    res.json({ matched, purged: changed });
+    const { dryRun, ...selection } = parse(selectionSchema, req.body);
+    const asked = tenantsAskedFor(req, res, tenants);
+    const matched = await askQueue(countDeadLetters(asked, selection));
+    const purge = () => changeDeadLetters(asked, { operation: 'purge', selection }, { parts, res });
+    res.json({ matched, purged: dryRun ? 0 : await askQueue(purge()) });
   });
   router.get('/v1/status', only, async (req, res) => {
     const asked = tenantsAskedFor(req, res, tenants).map(({ id }) => id);

@@ -1,12 +1,23 @@
 // Who changed what: one line for each operation of an operator.
 import type { Response } from 'express';
+import type { DeadLetterFilter } from '../../domain/operations/dead-letter.ts';
+import type { ReplayOperation } from '../../domain/replay/replay.ts';
 import { contextOf } from '../request/context.ts';
 
 export type Operation = {
-  operation: 'replay' | 'purge' | 'revoke' | 'restore' | 'forget';
+  operation: 'replay' | 'purge' | 'revoke' | 'restore' | 'forget' | 'replay-start' | `replay-${ReplayOperation}`;
   tenantId: string;
   deviceId?: string;
   deliveryId?: string;
+  replayId?: string;
+  /** Of a replay at a rate: what it is to do, and has done by now. */
+  filter?: DeadLetterFilter;
+  perSecond?: number;
+  matched?: number;
+  replayed?: number;
+  skipped?: number;
+  /** How long it took, once it has ended. */
+  seconds?: number;
   /** Whether anything was changed, or how many. */
   changed: boolean | number;
 };

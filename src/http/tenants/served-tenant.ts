@@ -3,6 +3,7 @@ import type { Delivery } from '../../domain/delivery.ts';
 import type { DeliveryFilter, DeliveryPage, ListedAt } from '../../domain/lists/delivery-list.ts';
 import type { DeviceFilter, DevicePage, DevicePosition } from '../../domain/lists/device-list.ts';
 import type { DeadLetterFilter } from '../../domain/operations/dead-letter.ts';
+import type { Replay, ReplayOperation } from '../../domain/replay/replay.ts';
 import type { Summary, SummaryName } from '../../domain/summaries/summary.ts';
 import type { Said } from '../../domain/submission/fingerprinted-text.ts';
 import type { RunResult } from '../../domain/submission/run-result.ts';
@@ -38,6 +39,24 @@ export type DeadLetters = {
   purge: (selection: Selection) => Promise<number>;
 };
 
+/** Replays at a rate. */
+export type Replays = {
+  /** `open`: another one has not ended · `none`: nothing matched. */
+  start: (
+    filter: DeadLetterFilter,
+    terms: { perSecond: number; by: string | null },
+  ) => Promise<{ kind: 'started'; replay: Replay } | { kind: 'open' | 'none' }>;
+  /** The latest ones, newest first. */
+  list: () => Promise<Replay[]>;
+  /** The one that is running or paused; null if there is none. */
+  findOpen: () => Promise<Replay | null>;
+  /** `unchanged`: it was so already · `ended`: too late. */
+  change: (
+    id: string,
+    operation: ReplayOperation,
+  ) => Promise<{ kind: 'changed' | 'unchanged' | 'ended'; replay: Replay } | { kind: 'unknown' }>;
+};
+
 export type ServedTenant = {
   id: string;
   /** Milliseconds since 1970 on the clock that all processes share. */
@@ -63,6 +82,7 @@ export type ServedTenant = {
     /** Those of the names that exist, in their order. */
     read: (names: readonly SummaryName[]) => Promise<Summary[]>;
   };
+  replays: Replays;
   revocations: {
     isRevoked: (deviceId: string) => boolean;
     list: () => Promise<{ deviceId: string; revokedAt: number }[]>;

@@ -38,12 +38,15 @@ export function createReplayDriver(parts: ReplayDriverParts): ReplayDriver {
   const processId = randomUUID();
   const stopping = new AbortController();
   let driving: Promise<void> | null = null;
-  let wokenAgain = false;
+  let wakes = 0;
 
   async function replayOne(id: string, deliveryId: string): Promise<void> {
     try {
       const stored = await deliveries.load(deliveryId);
-      if (stored?.delivery.status !== 'dead') return await replays.skip(id, deliveryId, 'if-changed');
+      if (stored?.delivery.status !== 'dead') {
+        await replays.skip(id, deliveryId, 'if-changed');
+        return;
+      }
       const now = clock();
       // Saved and counted in one script, so that a process may die at any time.
       const { kind } = await deliveries.save(stored, toReplayed(stored.delivery, now), { now, replayId: id });
@@ -67,7 +70,7 @@ export function createReplayDriver(parts: ReplayDriverParts): ReplayDriver {
       await Promise.all(ids.map((deliveryId) => replayOne(id, deliveryId)));
       if (ids.length > 0) await promote();
       const leastMs = fromBefore > 0 ? AFTER_TROUBLE_MS : LEAST_WAIT_MS;
-      await pause(Math.max(leastMs, Math.min(waitMs, RENEW_EVERY_MS)));
+      if (fromBefore > 0 || waitMs > 0) await pause(Math.max(leastMs, Math.min(waitMs, RENEW_EVERY_MS)));
     }
     await replays.release(id, processId);
   }
@@ -80,15 +83,16 @@ export function createReplayDriver(parts: ReplayDriverParts): ReplayDriver {
   const pause = (ms: number) => delay(ms, undefined, { signal: stopping.signal }).catch(() => undefined);
 
   async function run(): Promise<void> {
+    let wakesBefore: number;
     do {
-      wokenAgain = false;
+      wakesBefore = wakes;
       await drive();
-    } while (wokenAgain && !stopping.signal.aborted);
+    } while (wakes > wakesBefore && !stopping.signal.aborted);
   }
 
   return {
     wake: () => {
-      wokenAgain = true;
+      wakes += 1;
       if (driving || stopping.signal.aborted || redis.status !== 'ready') return;
       driving = run()
         // The next round wakes it again.

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { deadLetterFilterSchema, type DeadLetterFilter } from '../../domain/operations/dead-letter.ts';
 import {
   decideReplayState,
+  isOpenReplay,
   REPLAY_STATES,
   type Replay,
   type ReplayOperation,
@@ -95,7 +96,7 @@ export function createReplays({ redis, keys, tenantId, deadLetters }: Parts): Re
     list,
     findOpen: async () => {
       const [latest] = await list(1);
-      return latest?.endedAt === null ? latest : null;
+      return latest && isOpenReplay(latest.state) ? latest : null;
     },
     start: async (filter, { perSecond, by }) => {
       const id = `r${randomBytes(12).toString('base64url')}`;

@@ -12,6 +12,7 @@ import {
   type TestApi,
   type TestApp,
 } from '../../support/app.ts';
+import { buryDeliveries } from '../../support/dead-letters.ts';
 import { runResult, sign, type Signing } from '../../support/device.ts';
 import { ANY, documentedAnswers, expectDocumented } from '../../support/openapi.ts';
 import { exchange, openSocket } from '../../support/raw-http.ts';
@@ -185,6 +186,39 @@ const ofQuestions = (operation: string, path: string, body: object) => ({
 
 const ofSelections = (operation: string, path: string) => ofQuestions(operation, path, { filter: {} });
 
+/** A dead letter, and a replay that takes as good as forever; those before are cancelled. */
+async function startReplay(): Promise<Answer> {
+  const world = worlds[0] as TestApp;
+  await buryDeliveries({ redis, queue: world.tenant }, 1, () => 1000).catch(() => undefined);
+  return select('/v1/dead-letters/replay', '{"filter":{},"perSecond":0.01}');
+}
+
+async function openReplay(): Promise<string> {
+  await startReplay();
+  const { body } = await operate('/v1/replays');
+  return (body as { replays: { id: string }[] }).replays[0]?.id ?? '';
+}
+
+const changeReplay = (id: string, verb: string, query = '') => select(`/v1/replays/${id}/${verb}${query}`, '');
+
+/** Of one that is open; it is cancelled afterwards. */
+const ofReplays = (operation: string, verb: string) => ({
+  ...ofOperators(operation, async (to, headers = {}) => {
+    const id = await openReplay();
+    const answer = await select(`/v1/replays/${id}/${verb}`, '', headers, to);
+    await changeReplay(id, 'cancel');
+    return answer;
+  }),
+  [`${operation} 409 replay-ended`]: async () => {
+    const replays = (worlds[0] as TestApp).tenant.replays;
+    const id = await openReplay();
+    await redis.client.hset((worlds[0] as TestApp).tenant.keys.replay(id).replay, 'state', 'done');
+    expect(await replays.findOpen()).toBeNull();
+    return changeReplay(id, verb);
+  },
+  [`${operation} 422 invalid-request`]: async () => changeReplay(await openReplay(), verb, '?tenent=a'),
+});
+
 const ofDevices = (operation: string, verb: string, deviceId = 'LOST-1') => ({
   ...ofOperators(operation, (to, headers) => select(`/v1/devices/${deviceId}/${verb}`, '', headers, to)),
   [`${operation} 422 invalid-request`]: () => select(`/v1/devices/no%20device/${verb}`, ''),
@@ -241,6 +275,12 @@ const PROVOCATIONS: Record<string, () => Promise<Answer>> = {
   ...ofOperators('listDeadLetters', (to, headers) => operate('/v1/dead-letters', to, headers)),
   'listDeadLetters 422 invalid-request': () => operate('/v1/dead-letters?limit=501'),
   ...ofSelections('replayDeadLetters', '/v1/dead-letters/replay'),
+  'replayDeadLetters 202': () => startReplay(),
+  'replayDeadLetters 409 replay-running': async () => (await startReplay(), startReplay()),
+  ...ofOperators('listReplays', (to, headers) => operate('/v1/replays', to, headers)),
+  ...ofReplays('pauseReplay', 'pause'),
+  ...ofReplays('resumeReplay', 'resume'),
+  ...ofReplays('cancelReplay', 'cancel'),
   ...ofSelections('purgeDeadLetters', '/v1/dead-letters/purge'),
   'endThrottle 422 invalid-request': () => ask('/v1/throttle/end', { method: 'POST', headers: OPERATOR }, 'tenants'),
   ...ofOperators('endThrottle', (to, headers) => select('/v1/throttle/end', '', headers, to)),

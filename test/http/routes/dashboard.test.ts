@@ -152,6 +152,7 @@ describe('the overview', () => {
       budget: { writesPerSecond: 5, startWritesPerSecond: 5, used: 0 },
       holds: [],
       graph: ['no create has succeeded yet'],
+      replay: null,
       deadLetters: { total: 0, counted: 0, causes: [] },
       latest: [],
       slowest: [],

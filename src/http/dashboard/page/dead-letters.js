@@ -1,11 +1,13 @@
 // Dead letters by cause, and their replay: counted and shown first, done once confirmed.
 import { byId, create, setText } from './dom.js';
 import { toAgo, toCount } from './format.js';
+import { showReplay } from './replays.js';
 import { request, toMessage } from './request.js';
 
 /**
  * @typedef {import('../overview.ts').CauseView} CauseView
  * @typedef {import('../../response/response-schemas.ts').Replayed} Replayed
+ * @typedef {import('../../response/replay-schemas.ts').ReplayStarted} ReplayStarted
  */
 
 /** @type {Map<string, Record<'element' | 'count' | 'latest' | 'remedy', HTMLElement>>} by failure code */
@@ -65,7 +67,14 @@ async function replay(code) {
       say(`No dead letters with ${code} are left.`);
       return;
     }
-    if (!(await confirm(code, matched))) return;
+    const answer = await confirm(code, matched);
+    if (answer === null) return;
+    if (answer.perSecond !== null) {
+      const started = await startReplay({ filter: { code }, perSecond: answer.perSecond });
+      say('');
+      showReplay(started.replays[0] ?? null);
+      return;
+    }
     say('Replaying …');
     const { replayed } = await requestReplay({ filter: { code } });
     say(`${letters(replayed)} with ${code} went back into the queue.`);
@@ -76,13 +85,18 @@ async function replay(code) {
 
 const requestReplay = async (/** @type {object} */ selection) =>
   /** @type {Replayed} */ (await request('replay', selection));
+const startReplay = async (/** @type {object} */ selection) =>
+  /** @type {ReplayStarted} */ (await request('replay', selection));
 
 /**
  * @param {string} code
  * @param {number} matched
+ * @returns {Promise<{ perSecond: number | null } | null>} null for no; without a rate all are replayed at once
  */
 function confirm(code, matched) {
   const dialog = byId('confirm', HTMLDialogElement);
+  const rate = byId('confirm-rate', HTMLInputElement);
+  rate.value = '';
   setText('confirm-title', `Replay ${letters(matched)}?`);
   setText(
     'confirm-text',
@@ -91,7 +105,9 @@ function confirm(code, matched) {
   setText('confirm-yes', `Replay ${toCount(matched)}`);
   return new Promise((resolve) => {
     dialog.returnValue = '';
-    dialog.addEventListener('close', () => resolve(dialog.returnValue === 'yes'), { once: true });
+    const perSecond = () => (rate.value === '' ? null : rate.valueAsNumber);
+    const end = () => resolve(dialog.returnValue === 'yes' ? { perSecond: perSecond() } : null);
+    dialog.addEventListener('close', end, { once: true });
     dialog.showModal();
   });
 }

@@ -4,6 +4,7 @@ import { showDeadLetters } from './dead-letters.js';
 import { createDevices } from './devices.js';
 import { byId, create, setText } from './dom.js';
 import { toAgo, toCount, toDuration, toOutcome, toPercent, toRate, toTime } from './format.js';
+import { showReplay } from './replays.js';
 import { request, toMessage, toPage } from './request.js';
 import { createSearch } from './search.js';
 import { createSummaries } from './summaries.js';
@@ -59,6 +60,7 @@ function show(overview) {
   setText('graph-facts', overview.graph.join(' · '));
   setText('dead', toCount(counts.dead));
   showDeadLetters(overview.deadLetters, at);
+  showReplay(overview.replay);
   showEnded('latest', overview.latest, at);
   showEnded('slowest', overview.slowest, at);
   showCharts ??= createCharts();
