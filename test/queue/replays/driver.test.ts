@@ -168,3 +168,15 @@ test('tenants · have a replay each · which do not wait for each other', async 
   consumers = consumers.filter((one) => one !== consumer);
   await other.close();
 });
+
+test('a tenant without a replay · is asked by no command of its own · only with what is open', async () => {
+  const monitor = await redis.client.monitor();
+  const seen: string[] = [];
+  const looks = () => seen.filter((command) => command.startsWith('hmget') && command.includes('replaying'));
+  monitor.on('monitor', (_time: string, args: string[]) => void seen.push(args.join(' ')));
+  work();
+  await until('it was looked at', () => looks().length > 0, WAITED_FOR_MS);
+  monitor.disconnect();
+  const about = (command: string) => command.includes('replay') && !/^(?:hmget|script|eval )/i.test(command);
+  expect(seen.filter(about)).toEqual([]);
+});
