@@ -336,6 +336,26 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
     await page.locator('#devices-status', { hasText: 'see errors' }).waitFor();
   });
 
+  test('a replay at a rate · is shown with how far it is · and paused, resumed and cancelled there', async () => {
+    await fill();
+    const page = await open();
+    await isLive(page);
+    await page.getByRole('button', { name: 'Replay graph-404' }).click();
+    await page.getByLabel('How many a second').fill('0.01');
+    await page.getByRole('button', { name: 'Replay 2' }).click();
+    await page.getByText('Replay of graph-404, 0.01 a second: 0 of 2 went back into the queue.').waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.getByText('0 of 2 went back into the queue · paused.').waitFor();
+    expect(await findFaults(page)).toEqual([]);
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await page.getByRole('button', { name: 'Pause' }).waitFor();
+    await page.getByRole('button', { name: 'Cancel the replay' }).click();
+    await page.getByText('The replay is cancelled: 0 of 2 went back into the queue').waitFor();
+    await page.locator('#replay').waitFor({ state: 'hidden' });
+    expect(await countDead()).toBe(3);
+    expect(opened.complaints).toEqual([]);
+  });
+
   /** Presses Tab until this has the focus; everything on the way must show that it has it. */
   async function tabTo(page: Page, name: string): Promise<void> {
     for (let presses = 0; presses < 40; presses++) {
