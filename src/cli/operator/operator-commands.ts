@@ -4,14 +4,14 @@ import { url, whole } from '../arguments.ts';
 import { InvalidArgumentError, Option } from 'commander';
 import { STATUSES } from '../../domain/delivery.ts';
 import { REPLAY_RATE, type ReplayOperation } from '../../domain/replay/replay.ts';
-import type { DeadLettersFlags, ReplayFlags } from './dead-letters.ts';
+import type { DeadLettersFlags, ReplayFlags } from './dead-letters/dead-letters.ts';
 import type { DeliveriesFlags } from './deliveries.ts';
 import { addDeviceCommands } from './devices/device-commands.ts';
 import { asList, ofTheBridge } from './command-options.ts';
 import { EXIT } from '../exit.ts';
 import type { ExplainFlags } from './explain.ts';
 import type { IndexFlags } from './index-deliveries.ts';
-import type { ReplaysFlags } from './replays.ts';
+import type { ReplaysFlags } from './dead-letters/replays.ts';
 import { withOperatorErrors } from './operator.ts';
 import type { StatusFlags } from './status.ts';
 import type { SummariesFlags } from './summaries.ts';
@@ -78,7 +78,9 @@ export function addOperatorCommands(program: Command): void {
     .option('--all', 'with --purge: every dead letter')
     .option('--yes', 'do not ask')
     .action(
-      withOperatorErrors(async (flags: DeadLettersFlags) => (await import('./dead-letters.ts')).deadLetters(flags)),
+      withOperatorErrors(async (flags: DeadLettersFlags) =>
+        (await import('./dead-letters/dead-letters.ts')).deadLetters(flags),
+      ),
     );
 
   const replay = ofDeadLetters(program.command('replay'))
@@ -90,7 +92,7 @@ export function addOperatorCommands(program: Command): void {
     .option('--yes', 'do not ask')
     .action(
       withOperatorErrors(async (deliveryId: string | undefined, flags: ReplayFlags) =>
-        (await import('./dead-letters.ts')).replay(deliveryId, flags),
+        (await import('./dead-letters/dead-letters.ts')).replay(deliveryId, flags),
       ),
     );
 
@@ -99,7 +101,7 @@ export function addOperatorCommands(program: Command): void {
     .option('--json', 'for scripts')
     .action(
       withOperatorErrors(async (_flags: object, command: Command) =>
-        (await import('./replays.ts')).listReplays(command.optsWithGlobals<ReplaysFlags>()),
+        (await import('./dead-letters/replays.ts')).listReplays(command.optsWithGlobals<ReplaysFlags>()),
       ),
     );
   for (const [operation, description] of Object.entries(REPLAY_HELP)) {
@@ -108,7 +110,11 @@ export function addOperatorCommands(program: Command): void {
       .argument('<replay-id>', 'as replay list shows it')
       .action(
         withOperatorErrors(async (id: string, _flags: object, command: Command) =>
-          (await import('./replays.ts')).changeReplay(id, operation, command.optsWithGlobals<ReplaysFlags>()),
+          (await import('./dead-letters/replays.ts')).changeReplay(
+            id,
+            operation,
+            command.optsWithGlobals<ReplaysFlags>(),
+          ),
         ),
       );
   }

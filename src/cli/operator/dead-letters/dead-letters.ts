@@ -4,13 +4,13 @@ import {
   purgedSchema,
   replayedSchema,
   type DeliveryView,
-} from '../../http/response/response-schemas.ts';
-import { confirm } from './confirm.ts';
-import { EXIT } from '../exit.ts';
-import { operate, OperatorError, type OperatorFlags } from './operator.ts';
-import { print, printJson } from '../out.ts';
+} from '../../../http/response/response-schemas.ts';
+import { confirm } from '../confirm.ts';
+import { EXIT } from '../../exit.ts';
+import { operate, OperatorError, type OperatorFlags } from '../operator.ts';
+import { print, printJson } from '../../out.ts';
 import { startReplay, toDuration } from './replays.ts';
-import { toTable } from '../table.ts';
+import { toTable } from '../../table.ts';
 
 export type FilterFlags = OperatorFlags & { code?: string; configuration?: string; device?: string };
 export type DeadLettersFlags = FilterFlags & { limit: number; json?: true; purge?: true; all?: true; yes?: true };

@@ -4,12 +4,12 @@ import {
   replaysSchema,
   replayStartedSchema,
   type ReplayView,
-} from '../../http/response/replay-schemas.ts';
-import { toInstantText } from '../../domain/operations/history.ts';
-import { EXIT } from '../exit.ts';
-import { print, printJson } from '../out.ts';
-import { toTable } from '../table.ts';
-import { operate, OperatorError, type OperatorFlags } from './operator.ts';
+} from '../../../http/response/replay-schemas.ts';
+import { toInstantText } from '../../../domain/operations/history.ts';
+import { EXIT } from '../../exit.ts';
+import { print, printJson } from '../../out.ts';
+import { toTable } from '../../table.ts';
+import { operate, OperatorError, type OperatorFlags } from '../operator.ts';
 
 export type ReplaysFlags = OperatorFlags & { json?: true };
 
