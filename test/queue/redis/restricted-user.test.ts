@@ -212,7 +212,7 @@ test('a user whose keys begin otherwise · stores nothing · and is not ready, w
 }, 60_000);
 
 /** What we and BullMQ call on a connection that is no command, or one that needs no right. */
-const NO_COMMANDS = ['on', 'off', 'quit', 'disconnect', 'duplicate', 'defineCommand', 'call', 'config'];
+const NO_COMMANDS = ['on', 'off', 'quit', 'disconnect', 'duplicate', 'defineCommand', 'call', 'config', 'pipeline'];
 /** The scripts of BullMQ's that queues without flows and schedulers run. */
 const BULLMQ_SCRIPTS =
   /^(addStandardJob|addPrioritizedJob|changePriority|getCountsPerPriority|retryJob|moveToActive|moveToDelayed|moveToFinished|moveJobFromActiveToWait|moveStalledJobsToWait|extendLocks?|removeJob|getCounts|getRanges)$/;
