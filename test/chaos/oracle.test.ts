@@ -54,6 +54,7 @@ const kept: Evidence = {
   views: new Map([delivered(1), delivered(2)]),
   records: [recordOf(1), recordOf(2)],
   counts: { queued: 0, delivering: 0, waiting: 0, delivered: 2, dead: 0 },
+  summed: { accepted: 2, delivered: 2, dead: 0, open: 0 },
 };
 const faultsOf = (changes: Partial<Evidence>): string[] =>
   judge({ ...kept, ...changes }).violations.map(({ fault }) => fault);
@@ -88,6 +89,7 @@ test.each<[string, Partial<Evidence>, string]>([
     },
     'wrongly-dead',
   ],
+  ['summaries that are off', { summed: { accepted: 3, delivered: 2, dead: 0, open: 1 } }, 'wrong-summaries'],
   ['counts that are off', { counts: { queued: 0, delivering: 0, waiting: 0, delivered: 3, dead: 0 } }, 'wrong-counts'],
   [
     'a device that never heard',
@@ -145,6 +147,7 @@ test('a poison result · is dead for its own reason · and nothing to blame', ()
     views: new Map([delivered(1), ['d2', dead]]),
     records: [recordOf(1)],
     counts: { queued: 0, delivering: 0, waiting: 0, delivered: 1, dead: 1 },
+    summed: { accepted: 2, delivered: 1, dead: 1, open: 0 },
   });
   expect(judgement).toEqual({ obligations: 2, delivered: 1, dead: 1, violations: [] });
 });

@@ -25,6 +25,9 @@ export type DeliveryView = {
 
 export type Counts = Record<'queued' | 'delivering' | 'waiting' | 'delivered' | 'dead', number>;
 
+/** All summaries of a tenant as one. */
+export type Summed = Record<'accepted' | 'delivered' | 'dead' | 'open', number>;
+
 /** Of one tenant. */
 export type Evidence = {
   answers: readonly Answer[];
@@ -32,6 +35,7 @@ export type Evidence = {
   views: ReadonlyMap<string, DeliveryView>;
   records: readonly GraphRecord[];
   counts: Counts | null;
+  summed: Summed | null;
   /** What other tenants submitted: none of it may be in this one's Graph. */
   elsewhere?: readonly Submission[];
   /** Whether the tenant was not in the file for a while, so that its devices were nobody's. */
@@ -49,6 +53,7 @@ export const FAULTS = [
   'unknown-record',
   'crossed',
   'wrong-counts',
+  'wrong-summaries',
 ] as const;
 export type Violation = { fault: (typeof FAULTS)[number]; what: string };
 
@@ -61,7 +66,15 @@ export type Judgement = {
 
 type Obligation = { deliveryId: string; submission: Submission };
 
-export function judge({ answers, views, records, counts, elsewhere = [], wasAbsent = false }: Evidence): Judgement {
+export function judge({
+  answers,
+  views,
+  records,
+  counts,
+  summed,
+  elsewhere = [],
+  wasAbsent = false,
+}: Evidence): Judgement {
   const violations: Violation[] = [];
   const blame = (fault: Violation['fault'], what: string) => void violations.push({ fault, what });
   const obligations = collectObligations(answers, blame);
@@ -113,8 +126,14 @@ export function judge({ answers, views, records, counts, elsewhere = [], wasAbse
   if (open !== obligations.size - delivered - dead || counts?.delivered !== delivered || counts.dead !== dead) {
     blame('wrong-counts', `${JSON.stringify(counts)} for ${obligations.size}: ${delivered} delivered, ${dead} dead`);
   }
+  const expected: Summed = { accepted: obligations.size, delivered, dead, open: obligations.size - delivered - dead };
+  if (!isSame(summed, expected))
+    blame('wrong-summaries', `${JSON.stringify(summed)}, where it is ${JSON.stringify(expected)}`);
   return { obligations: obligations.size, delivered, dead, violations };
 }
+
+const isSame = (summed: Summed | null, { accepted, delivered, dead, open }: Summed): boolean =>
+  summed?.accepted === accepted && summed.delivered === delivered && summed.dead === dead && summed.open === open;
 
 /** What the service says of its device and run, where it says it. */
 const isOfAnother = (view: NonNullable<DeliveryView>, { runResult }: Submission): boolean =>

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createDevices, type Devices } from './fleet.ts';
 import { submitFresh } from './flow.ts';
-import { judge, type Answer, type Counts, type DeliveryView, type Judgement } from './oracle.ts';
+import { judge, type Answer, type Counts, type DeliveryView, type Judgement, type Summed } from './oracle.ts';
 import { openOtherGraph, openSandbox, openTenantSandbox } from './stand-in-graph.ts';
 import { createPlan, MACHINERY, ONLY_TENANT, type Disturbance, type Plan, type Submission } from './plan.ts';
 import { readProcessLogs } from './process-logs.ts';
@@ -85,6 +85,7 @@ export async function runOnce(options: RunOptions): Promise<RunReport> {
             views: await askForAll(crew, answers, id),
             records: standIn.records(),
             counts: status?.get(id)?.counts ?? null,
+            summed: await readSummaries(apiUrl, operatorToken, id),
             wasAbsent: plan.disturbances.some(
               ({ kind, tenant }) => tenant === id && ['tenant-removed', 'tenant-late'].includes(kind),
             ),
@@ -232,6 +233,28 @@ async function askForAll(
     views.set(deliveryId, read.kind === 'found' ? read.delivery : null);
   }
   return views;
+}
+
+/** All of a tenant's summaries as one; its days are those of Redis's clock. */
+async function readSummaries(apiUrl: string, token: string, tenant: string): Promise<Summed | null> {
+  try {
+    const response = await fetch(`${apiUrl}/v1/summaries?${new URLSearchParams({ tenant }).toString()}`, {
+      headers: { authorization: `Bearer ${token}` },
+      signal: AbortSignal.timeout(5000),
+    });
+    const { summaries } = (await response.json()) as {
+      summaries: { accepted: number; outcomes: Omit<Summed, 'accepted'> }[];
+    };
+    const sum = (of: (one: (typeof summaries)[number]) => number) => summaries.reduce((all, one) => all + of(one), 0);
+    return {
+      accepted: sum(({ accepted }) => accepted),
+      delivered: sum(({ outcomes }) => outcomes.delivered),
+      dead: sum(({ outcomes }) => outcomes.dead),
+      open: sum(({ outcomes }) => outcomes.open),
+    };
+  } catch {
+    return null;
+  }
 }
 
 type TenantStatus = { counts: Counts; holds: string[] };
