@@ -6,7 +6,6 @@ import { onWantedNode } from './process/node-version.ts';
 // full collection frees them. They are all short-lived.
 setFlagsFromString('--no-allocation-site-pretenuring');
 await onWantedNode(async () => {
-  const { openApi } = await import('./api/api.ts');
-  const { runProcess } = await import('./process/start.ts');
-  await runProcess('api', openApi);
+  const { runApi } = await import('./process/api-processes.ts');
+  await runApi(async () => (await import('./api/api.ts')).openApi);
 });

@@ -4,7 +4,10 @@ import { watchTenants } from '../config/tenants/watch.ts';
 import { createApp } from '../http/app.ts';
 import { openIdentities, type Identities } from '../http/identity/identities.ts';
 import type { VerifyInDirectory } from '../http/identity/certificate/directory.ts';
+import type { HealthParts } from '../http/routes/health.ts';
 import { listen, type Listener } from '../http/server.ts';
+import { joinSiblings } from '../process/siblings.ts';
+import { mergeMetrics } from '../telemetry/merge-metrics.ts';
 import { openParts, type Parts } from '../process/parts.ts';
 import { createOpenTenants, type OpenTenants } from '../process/open-tenants.ts';
 import { cannotListen } from '../process/start-checks.ts';
@@ -118,6 +121,7 @@ async function openRoutes(config: Config, { telemetry, random = Math.random, ...
     startTrace: tracer.startTrace,
     isAlive: () => true,
     ...health,
+    metrics: withSiblings(health.metrics, joinSiblings(metrics.text)),
     readiness: untilStopped(health.readiness, parts.signal),
     dashboard: verifyOperator && { of: (id) => tenants.find(id)?.dashboard ?? null, board: createBoard(redis.jobs) },
     random,
@@ -130,6 +134,15 @@ async function openRoutes(config: Config, { telemetry, random = Math.random, ...
     onDefect: (error) => events.defect(error, 'a route threw'),
   });
   return { app, tls, tenants };
+}
+
+/** A scrape reaches one of the processes that share a port, and has to be about all of them. */
+function withSiblings(own: HealthParts['metrics'], ask: (() => Promise<string[]>) | null): HealthParts['metrics'] {
+  if (!ask) return own;
+  return async () => {
+    const [{ contentType, text }, others] = await Promise.all([own(), ask()]);
+    return { contentType, text: mergeMetrics([text, ...others]) };
+  };
 }
 
 async function openListener(

@@ -23,6 +23,8 @@ export type Config = {
     maxBodyBytes: number;
     maxBatchBytes: number;
     maxRequestsInFlight: number;
+    /** How many API processes share the port. */
+    processes: number;
     /** 0 for no limit. */
     deviceRatePerMin: number;
     groupKeys: Secret[];
@@ -135,6 +137,7 @@ function toConfig(env: Environment): Omit<Config, 'ignored' | 'unused'> {
       maxBodyBytes: env.MAX_BODY_BYTES,
       maxBatchBytes: env.MAX_BATCH_BYTES,
       maxRequestsInFlight: env.MAX_REQUESTS_IN_FLIGHT,
+      processes: env.API_PROCESSES,
       deviceRatePerMin: env.DEVICE_RATE_PER_MIN,
       groupKeys: env.DEVICE_GROUP_KEYS ?? [],
       operatorToken: env.OPERATOR_TOKEN ?? null,

@@ -70,6 +70,7 @@ const payloadKeys = z
   .transform((text) => text.split(',').map((key) => toSecret(key.trim())));
 
 const MAX_REPLICAS = 5;
+const MAX_PROCESSES = 64;
 
 /** One entry per variable of the contract: name, format, default. */
 export const environmentSchema = z.object({
@@ -132,6 +133,7 @@ export const environmentSchema = z.object({
   MAX_BODY_BYTES: whole(262_144, 1, 104_857_600),
   MAX_BATCH_BYTES: whole(16_777_216, 1, 104_857_600),
   MAX_REQUESTS_IN_FLIGHT: whole(1000, 1, 1_000_000),
+  API_PROCESSES: whole(1, 1, MAX_PROCESSES),
   MAX_BACKLOG_BYTES: wholeOrUnset(1, 100_000_000_000_000).optional(),
   MAX_BACKLOG_AGE_H: hoursOrUnset(87_600).optional(),
   DEVICE_RATE_PER_MIN: whole(60, 0, 1_000_000),

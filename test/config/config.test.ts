@@ -426,6 +426,7 @@ const CASES: Record<Name, Case> = {
   MAX_BODY_BYTES: whole(({ http }) => http.maxBodyBytes, 262_144, 1, 104_857_600),
   MAX_BATCH_BYTES: whole(({ http }) => http.maxBatchBytes, 16_777_216, 1, 104_857_600),
   MAX_REQUESTS_IN_FLIGHT: whole(({ http }) => http.maxRequestsInFlight, 1000, 1, 1_000_000),
+  API_PROCESSES: whole(({ http }) => http.processes, 1, 1, 64),
   MAX_BACKLOG_BYTES: whole(({ backlog }) => backlog.maxBytes, null, 1, 100_000_000_000_000),
   MAX_BACKLOG_AGE_H: hours(({ backlog }) => backlog.maxAgeMs, null),
   DEVICE_RATE_PER_MIN: whole(({ http }) => http.deviceRatePerMin, 60, 0, 1_000_000),

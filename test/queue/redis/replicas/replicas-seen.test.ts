@@ -1,6 +1,12 @@
 // How many replicas count: a table of what a primary sees while replicas come, go, and one of them is promoted.
 import { expect, test } from 'vitest';
-import { countNeeded, parsePresent, parseSeen, toSeenText, type Seen } from '../../../../src/queue/redis/replicas/replicas-seen.ts';
+import {
+  countNeeded,
+  parsePresent,
+  parseSeen,
+  toSeenText,
+  type Seen,
+} from '../../../../src/queue/redis/replicas/replicas-seen.ts';
 
 const T = 1_795_000_000_000;
 const present = (online: number, at = T, history = 'a', historyBefore = '0') => ({

@@ -1,0 +1,51 @@
+// Adds up what several processes of one container say in a scrape, as Prometheus text.
+
+type Family = { head: string[]; type: string; samples: Map<string, number> };
+
+/** How a gauge of several processes is combined; those of the first process stand for what is the same in all. */
+const GAUGES: readonly [name: RegExp, combine: (a: number, b: number) => number][] = [
+  [/^runstate_|_info$/, (a) => a],
+  [/^process_start_time_seconds$/, Math.min],
+  [/^nodejs_eventloop_lag|_max_fds$/, Math.max],
+];
+
+const sum = (a: number, b: number) => a + b;
+
+/** @param texts the first is that of the process that was asked; the others may lack what is the same in all */
+export function mergeMetrics(texts: readonly string[]): string {
+  const families = new Map<string, Family>();
+  for (const text of texts) addText(families, text);
+  return Array.from(families.values(), render).join('');
+}
+
+function addText(families: Map<string, Family>, text: string): void {
+  let family: Family | null = null;
+  let isNew = false;
+  for (const line of text.split('\n')) {
+    const [, kind, name = '', said = ''] = /^# (HELP|TYPE) (\S+) ?(.*)$/.exec(line) ?? [];
+    if (kind === 'HELP') {
+      isNew = !families.has(name);
+      family = families.get(name) ?? { head: [], type: '', samples: new Map() };
+      families.set(name, family);
+    }
+    if (!family) continue;
+    if (kind !== undefined) {
+      if (kind === 'TYPE') family.type = said;
+      if (isNew) family.head.push(line);
+      continue;
+    }
+    const at = line.lastIndexOf(' ');
+    if (line === '' || line.startsWith('#') || at < 0) continue;
+    addSample(family, line.slice(0, at), Number(line.slice(at + 1)));
+  }
+}
+
+function addSample({ type, samples }: Family, series: string, value: number): void {
+  const known = samples.get(series);
+  const [, combine = sum] =
+    type === 'gauge' ? (GAUGES.find(([name]) => name.test(series.replace(/\{.*/, ''))) ?? []) : [];
+  samples.set(series, known === undefined ? value : combine(known, value));
+}
+
+const render = ({ head, samples }: Family): string =>
+  [...head, ...Array.from(samples, ([series, value]) => `${series} ${value}`), ''].join('\n');
