@@ -50,24 +50,39 @@ export async function openReplication(
   if (minReplicas === 0) return { of: () => WITHOUT_REPLICAS, close: () => Promise.resolve() };
   const connection = connect(config, 'vouch', onTrouble);
   await waitUntilReady(connection);
-  const shared = createReplicated(() => Promise.resolve(connection as Redis), root, minReplicas);
+  const single = { find: () => Promise.resolve(connection as Redis), onError: () => undefined };
+  const shared = createReplicated(single, root, minReplicas);
   return {
     of: (tenantRoot) =>
       connection.isCluster
-        ? createReplicated(() => nodeOf(connection as Cluster, tenantRoot), tenantRoot, minReplicas)
+        ? createReplicated(createNodeFinder(connection as Cluster, tenantRoot), tenantRoot, minReplicas)
         : shared,
     close: () => disconnect(connection),
   };
 }
 
-/** The master that has the keys with this prefix, as far as the client knows. */
-async function nodeOf(cluster: Cluster, root: string): Promise<Redis> {
-  const slot = await cluster.cluster('KEYSLOT', root);
-  const [address] = cluster.slots[slot] ?? [];
-  const node = cluster.nodes('master').find(({ options: { host, port } }) => `${host}:${port}` === address);
-  if (node) return node;
-  throw new NotReplicated('the cluster has no master for this tenant at present');
+/** The master that has the keys with this prefix, as far as the client knows: it has to ask again after an error. */
+function createNodeFinder(cluster: Cluster, root: string): FindNode {
+  let slot: Promise<number> | null = null;
+  return {
+    find: async () => {
+      slot ??= cluster.cluster('KEYSLOT', root);
+      const [address] = cluster.slots[await slot.catch(forget)] ?? [];
+      const node = cluster.nodes('master').find(({ options: { host, port } }) => `${host}:${port}` === address);
+      if (node) return node;
+      throw new NotReplicated('the cluster has no master for this tenant at present');
+    },
+    // Commands go to the node itself, so the client does not learn from its answers that the keys are elsewhere.
+    onError: () => cluster.refreshSlotsCache(),
+  };
+
+  function forget(error: unknown): never {
+    slot = null;
+    throw error;
+  }
 }
+
+type FindNode = { find: () => Promise<Redis>; onError: () => void };
 
 type Waiting = {
   record: string;
@@ -76,7 +91,7 @@ type Waiting = {
   reject: (reason: unknown) => void;
 };
 
-function createReplicated(node: () => Promise<Redis>, root: string, minReplicas: number): Replicated {
+function createReplicated(node: FindNode, root: string, minReplicas: number): Replicated {
   const waiting: Waiting[] = [];
   const vouch = createVouch(node, root, minReplicas);
   let isAsking = false;
@@ -124,7 +139,7 @@ type Vouch = (records: readonly string[]) => Promise<number[]>;
 
 type Exchange = { headers: string[]; replicas: number; needed: number; seen: Seen | null; wasSeen: Seen | null };
 
-function createVouch(node: () => Promise<Redis>, root: string, minReplicas: number): Vouch {
+function createVouch({ find, onError }: FindNode, root: string, minReplicas: number): Vouch {
   const seenKey = `${root}:replicas`;
   let expected = minReplicas;
 
@@ -152,8 +167,8 @@ function createVouch(node: () => Promise<Redis>, root: string, minReplicas: numb
     return { headers, replicas: Number(waited?.[1]), needed, seen, wasSeen };
   }
 
-  return async (records) => {
-    const redis = await node();
+  const vouch: Vouch = async (records) => {
+    const redis = await find();
     for (;;) {
       const { headers, replicas, needed, seen, wasSeen } = await exchange(redis, records);
       const isNews = seen && (!wasSeen || toSeenText(seen) !== toSeenText(wasSeen));
@@ -165,6 +180,11 @@ function createVouch(node: () => Promise<Redis>, root: string, minReplicas: numb
       expected = needed;
     }
   };
+  return (records) =>
+    vouch(records).catch((error: unknown) => {
+      onError();
+      throw error;
+    });
 }
 
 function toRevision(header: string): number {

@@ -184,7 +184,7 @@ test('a primary killed in the midst of submissions · what was acknowledged · i
   }
 }, 30_000);
 
-test('a cluster of three with a replica each · waits on the node with the tenant’s keys · as a restricted user', async () => {
+test('a cluster of three with a replica each · waits on the node with the tenant’s keys, also after they moved · as a restricted user', async () => {
   const ports: number[] = [];
   for (let count = 0; count < 6; count += 1) ports.push(await freeRedisPort());
   const user = `user bridge ${[...rules, ...IN_CLUSTER, ...WAITS_IN_CLUSTER].join(' ')}`;
@@ -207,13 +207,33 @@ test('a cluster of three with a replica each · waits on the node with the tenan
       await tenant.close();
     }
   }
-  const roles = await Promise.all(ports.map((port) => servers.cli(port, 'ROLE')));
-  for (const [index, role] of roles.entries()) if (!role.startsWith('master')) processes[index]?.kill('SIGSTOP');
+  const roles = () => Promise.all(ports.map((port) => servers.cli(port, 'ROLE')));
+  const moved = await openTestTenant({ config }, { id: 'contoso' });
+  try {
+    await acknowledge(moved, 3);
+    const before = (await roles()).map((role) => role.startsWith('master'));
+    await until(
+      'each replica has taken over',
+      async () => {
+        const now = (await roles()).map((role) => role.startsWith('master'));
+        const left = ports.filter((_, index) => !before[index] && !now[index]);
+        // One that has not copied everything yet refuses.
+        for (const port of left) await servers.cli(port, 'CLUSTER', 'FAILOVER').catch(() => '');
+        return left.length === 0;
+      },
+      30_000,
+    );
+    await acknowledge(moved, 4);
+  } finally {
+    await moved.close();
+  }
+  for (const [index, role] of (await roles()).entries())
+    if (!role.startsWith('master')) processes[index]?.kill('SIGSTOP');
   const tenant = await openTestTenant({ config }, { id: 'contoso' });
   try {
     // The connection to the cluster may not be ready at first.
     await until('it is refused for want of a replica', () =>
-      tenant.deliveries.accept(aRun(3), 1).then(
+      tenant.deliveries.accept(aRun(5), 1).then(
         () => expect.fail('it was acknowledged'),
         (error: unknown) => error instanceof NotReplicated,
       ),
