@@ -30,9 +30,20 @@ const [most, devices, configurations, calls] = [
 const AT_ONCE = 200;
 const FEW = 1000;
 const PAGE = 50;
-const WEEK_MS = 7 * 86_400_000;
+const DAY_MS = 86_400_000;
+const WEEK_MS = 7 * DAY_MS;
 const RARE = '99999999-0000-4000-8000-000000000000';
 const startAt = Date.now() - WEEK_MS;
+
+const lastFailure = {
+  kind: 'rejected',
+  code: 'graph-404',
+  detail: '404 ResourceNotFound',
+  at: startAt,
+  graphStatus: 404,
+  graphCode: 'ResourceNotFound',
+  graphRequestId: randomUUID(),
+} as const;
 
 const directory = await mkdtemp(join(tmpdir(), 'runstate-bench-'));
 const config = parseConfig({ DATA_DIR: directory, DEVICE_GROUP_KEYS: randomBytes(32).toString('base64') }, 'api');
@@ -77,7 +88,7 @@ function statusOf(number: number): Status {
 
 function ended(delivery: Delivery, status: Status): Delivery {
   const created = { deliveredAt: delivery.acceptedAt, deviceRunStateId: randomUUID() };
-  return { ...delivery, status, ...(status === 'delivered' && created) };
+  return { ...delivery, status, ...(status === 'delivered' && created), ...(status === 'dead' && { lastFailure }) };
 }
 
 function aRun(number: number): RunResult {
@@ -127,6 +138,14 @@ async function measure(count: number): Promise<void> {
   await time('one device', () => listDevices(device()));
   const expected = Array.from({ length: 1000 }, () => device().deviceId);
   await time('which of 1,000 never reported', () => tenant.reports.reportedAt(expected));
+  await time('status', tenant.readSnapshot);
+  const code = lastFailure.code;
+  await time('dead letters of a code', () => tenant.deadLetters.list({ code }, PAGE, null));
+  await time('how many a replay would take', () => tenant.deadLetters.count({ filter: { code } }));
+  await time('summaries of 30 days', async () => {
+    const lastDay = Math.floor(Date.now() / DAY_MS);
+    return tenant.summaries.read(await tenant.summaries.names(lastDay - 29, lastDay));
+  });
 }
 
 function listDevices(filter: DeviceFilter) {
