@@ -37,7 +37,7 @@ export type DevicePosition = { value: number; key: string };
 
 export type ListedReport = { report: DeviceReport; position: DevicePosition };
 
-/** `next` is null on the last page. */
+/** A page may have fewer reports than asked for although more follow; `next` is null on the last one. */
 export type DevicePage = { reports: ListedReport[]; next: DevicePosition | null };
 
 /** Fewer are no reason to list a device among those that fail again and again. */
@@ -72,12 +72,16 @@ export function isListedReport(report: DeviceReport, filter: DeviceFilter): bool
 export const inOrder = (a: DevicePosition, b: DevicePosition): number =>
   b.value - a.value || (a.key === b.key ? 0 : a.key < b.key ? 1 : -1);
 
-/** Merges pages of several lists, each with `limit` entries or all it has left. */
+/**
+ * Merges pages of several lists. Where one ends early, what follows in it may come before what the others had: only what
+ * no list can add to is on the page.
+ */
 export function mergeDevicePages(pages: readonly DevicePage[], limit: number): DevicePage {
+  const [reached] = pages.flatMap(({ next }) => next ?? []).toSorted(inOrder);
   const merged = pages.flatMap(({ reports }) => reports).toSorted((a, b) => inOrder(a.position, b.position));
-  const reports = merged.slice(0, limit);
-  const isLast = merged.length <= limit && pages.every(({ next }) => next === null);
-  return { reports, next: isLast ? null : (reports.at(-1)?.position ?? null) };
+  const settled = reached ? merged.filter(({ position }) => inOrder(position, reached) <= 0) : merged;
+  const reports = settled.slice(0, limit);
+  return { reports, next: settled.length > limit ? (reports.at(-1)?.position ?? null) : (reached ?? null) };
 }
 
 export const toDeviceCursor = ({ value, key }: DevicePosition): string => `${value.toString(36)}.${key}`;

@@ -134,7 +134,8 @@ async function attempt(mine, act) {
  * @param {boolean} hasMore
  */
 function describe(count, hasMore) {
-  if (count === 0) return 'None.';
+  // Very many may have been looked through without a match.
+  if (count === 0) return hasMore ? 'None so far.' : 'None.';
   return `${hasMore ? 'The first ' : ''}${count === 1 ? '1 device' : `${toCount(count)} devices`}.`;
 }
 
