@@ -108,7 +108,7 @@ export function createReplays({ redis, keys, tenantId, deadLetters }: Parts): Re
       )) as Started['kind'];
       const started = kind === 'started' ? await find(id) : null;
       if (started) return { kind: 'started', replay: started };
-      await redis.del(left);
+      await redis.unlink(left);
       return { kind: kind === 'open' ? 'open' : 'none' };
     },
     change: async (id, operation) => {

@@ -237,6 +237,17 @@ test('cancelled · the rest stays dead · for good', async () => {
   expect(await redis.client.pttl(queue.keys.replay(id).replay)).toBeGreaterThan(29 * 24 * HOUR_MS);
 });
 
+test('very many that are left · are freed beside other work · when a replay is cancelled or refused', async () => {
+  await bury(2);
+  const id = await start(1);
+  await redis.client.config('RESETSTAT');
+  expect(await replays.start({}, { perSecond: 1, by: null })).toEqual({ kind: 'open' });
+  await replays.change(id, 'cancel');
+  const commands = await redis.client.info('commandstats');
+  expect(commands).toContain('cmdstat_unlink:calls=2');
+  expect(commands).not.toContain('cmdstat_del:');
+});
+
 test('the newest 50 · are kept · and listed newest first, also if the clock was set back', async () => {
   await bury(1);
   const ids: string[] = [];
