@@ -224,3 +224,18 @@ test('deliveries of an earlier version · noted when the index is rebuilt · wit
   ]);
   expect(await tenant.deliveries.rebuildIndex(() => undefined)).toMatchObject({ reports: 0 });
 });
+
+test('a device that reported before the index was rebuilt · keeps its place and its name · older reports come behind it', async () => {
+  for (const run of [1, 2]) await report({ device: 1, configuration: 0, state: 'fail', run }, T + run);
+  for (const name of await redis.client.keys(`${tenant.keys.root}:dv:*`)) await redis.client.del(name);
+  await report({ device: 1, configuration: 1, state: 'success', run: 3 }, T + HOUR_MS);
+  const [latest] = await listAll({}, 50);
+  expect(await tenant.deliveries.rebuildIndex(() => undefined)).toMatchObject({ reports: 2 });
+  expect(await listAll({}, 50)).toEqual([latest]);
+  expect(await listAll({ deviceId: 'device-1' }, 50)).toMatchObject([
+    { state: 'success', reportedAt: T + HOUR_MS },
+    { state: 'fail', reportedAt: T + 2, failuresInARow: 2 },
+  ]);
+  expect(await tenant.reports.reportedAt(['device-1'])).toEqual([T + HOUR_MS]);
+  expect(await tenant.reports.reportedAt(['device-1'], CONFIGURATIONS[0])).toEqual([T + 2]);
+});

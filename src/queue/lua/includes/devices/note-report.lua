@@ -21,22 +21,40 @@ local function noteFailures(device, configuration, before, failures)
   end
 end
 
-local function noteReport(device, name, configuration, state, at, id)
+local function instantOf(line)
+  local _, _, _, at = parseReport(line)
+  return at
+end
+
+-- Before the first line that is not newer.
+local function insertLine(lines, line, at)
+  local place = 1
+  while lines[place] and instantOf(lines[place]) > at do place = place + 1 end
+  table.insert(lines, place, line)
+  return place
+end
+
+-- Notes a report at its place: what is known of other configurations may be newer.
+local function addReport(device, name, configuration, state, at, id)
   local known = redis.call('HGET', REPORTS, device) or ''
-  local others, before, latest = {}, 0, tonumber(at)
+  local lines, before = {}, 0
   for line in string.gmatch(known, '\n([^\n]+)') do
-    local itsConfiguration, _, failures, itsAt = parseReport(line)
-    -- The order of arrival counts: clocks differ.
-    latest = math.max(latest, itsAt)
-    if itsConfiguration == configuration then before = failures
-    elseif #others < CONFIGURATIONS_KEPT - 1 then others[#others + 1] = line
-    else leaveLists(device, line) end
+    local itsConfiguration, _, failures = parseReport(line)
+    if itsConfiguration == configuration then before = failures else lines[#lines + 1] = line end
   end
   local failures = countFailures(state, before)
   noteFailures(device, configuration, before, failures)
-  local instant = string.format('%.0f', latest)
-  local line = table.concat({configuration, state, failures, instant, id}, ' ')
-  redis.call('HSET', REPORTS, device, table.concat({name, line, unpack(others)}, '\n'))
-  redis.call('ZADD', reportedKey(), instant, device)
+  local instant = string.format('%.0f', at)
+  local place = insertLine(lines, table.concat({configuration, state, failures, instant, id}, ' '), at)
   redis.call('ZADD', reportedKey(configuration), instant, device)
+  if place == 1 then redis.call('ZADD', reportedKey(), instant, device)
+  else name = string.match(known, '^[^\n]*') end
+  if #lines > CONFIGURATIONS_KEPT then leaveLists(device, table.remove(lines)) end
+  redis.call('HSET', REPORTS, device, table.concat({name, unpack(lines)}, '\n'))
+end
+
+-- Notes a report that has just arrived. The order of arrival counts: clocks differ.
+local function noteReport(device, name, configuration, state, at, id)
+  local newest = string.match(redis.call('HGET', REPORTS, device) or '', '\n([^\n]+)')
+  addReport(device, name, configuration, state, math.max(tonumber(at), newest and instantOf(newest) or 0), id)
 end
