@@ -45,6 +45,14 @@ test('what each device reported last · is a table · the newest first', async (
   expect(rows[1]).toMatch(/LAPTOP-1 │ BER-1 │ fail \(3 in a row\) │ queued/);
 }, 20_000);
 
+test('devices of any configuration · are listed with it · and without it where only one was asked for', async () => {
+  const { hardwareConfigurationId } = aRun(1);
+  expect((await device('failing')).stdout).toContain(`│ ${hardwareConfigurationId} │`);
+  const { stdout } = await device('failing', '--configuration', hardwareConfigurationId);
+  expect(stdout).toContain('LAPTOP-1');
+  expect(stdout).not.toContain(hardwareConfigurationId);
+}, 20_000);
+
 test('silent and failing devices · are those that are · else one line says so', async () => {
   expect(JSON.parse((await device('silent', '--json')).stdout)).toMatchObject([{ deviceId: 'LAPTOP-1' }]);
   expect((await device('silent', '--for', '99.5')).stdout).toBe('No device has been silent for 99.5 h or longer.\n');

@@ -43,7 +43,9 @@ async function list(flags: ReportsFlags, query: Record<string, string>, ifNone: 
     report.failuresInARow > 1 ? `${report.state ?? ''} (${report.failuresInARow} in a row)` : (report.state ?? ''),
     report.status ?? 'no longer stored',
     report.deliveryId,
+    // A device may be listed for several, and fails for one of them.
+    ...(configuration === undefined ? [report.hardwareConfigurationId] : []),
   ]);
   const head = ['reported (UTC)', ...(isOne ? [] : ['tenant']), 'device', 'name', 'state', 'status', 'delivery'];
-  print(...toTable(head, rows));
+  print(...toTable([...head, ...(configuration === undefined ? ['configuration'] : [])], rows));
 }
