@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { replay as toReplayed } from '../../domain/delivery.ts';
+import { tenantHold } from '../../domain/hold/hold.ts';
+import type { Budget } from '../budget/budget.ts';
 import type { Deliveries } from '../store/deliveries.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { isRefused } from '../redis/redis-errors.ts';
@@ -12,7 +14,8 @@ import type { Replays } from './replays.ts';
 export type ReplayDriverParts = {
   redis: Pick<RedisConnection, 'status'>;
   replays: Pick<Replays, 'running' | 'claim' | 'skip' | 'release' | 'find'>;
-  deliveries: Pick<Deliveries, 'load' | 'save'>;
+  deliveries: Pick<Deliveries, 'load' | 'save' | 'countWork'>;
+  budget: Pick<Budget, 'state'>;
   /** Promotes what was put back into the queue. */
   promote: () => Promise<void>;
   events: Pick<ConsumerEvents, 'replayEnded' | 'redisTrouble' | 'defect'>;
@@ -32,9 +35,11 @@ const LEAST_WAIT_MS = 100;
 const RENEW_EVERY_MS = 3000;
 /** Where what was claimed before could not be replayed again. */
 const AFTER_TROUBLE_MS = 1000;
+/** While Graph is held. */
+const LOOKS_EVERY_MS = 1000;
 
 export function createReplayDriver(parts: ReplayDriverParts): ReplayDriver {
-  const { redis, replays, deliveries, promote, events, clock } = parts;
+  const { redis, replays, deliveries, budget, promote, events, clock } = parts;
   const processId = randomUUID();
   const stopping = new AbortController();
   let driving: Promise<void> | null = null;
@@ -59,10 +64,21 @@ export function createReplayDriver(parts: ReplayDriverParts): ReplayDriver {
     }
   }
 
+  /** What is put back now would only pile up before Graph. Where nothing waits, something has to be there to end the hold. */
+  async function isHeld(): Promise<boolean> {
+    if (tenantHold((await budget.state()).holds) === null) return false;
+    return (await deliveries.countWork()).open > 0;
+  }
+
   async function drive(): Promise<void> {
     const id = await replays.running();
     if (id === null) return;
     while (!stopping.signal.aborted) {
+      if (await isHeld()) {
+        if ((await replays.running()) !== id) return;
+        await pause(LOOKS_EVERY_MS);
+        continue;
+      }
       const claim = await replays.claim(id, processId);
       if (claim.kind === 'done') await reportEnd(id);
       if (claim.kind !== 'slice') return;

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterEach, expect, test } from 'vitest';
 import { toSecret } from '../../../src/config/secret.ts';
+import { tenantHold } from '../../../src/domain/hold/hold.ts';
 import type { Replay } from '../../../src/domain/replay/replay.ts';
 import type { Deliver } from '../../../src/queue/worker/process-delivery.ts';
 import { createEvents } from '../../../src/telemetry/events.ts';
@@ -10,9 +11,10 @@ import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { startConsumer, type TestConsumer } from '../../support/consume.ts';
 import { buryDeliveries } from '../../support/dead-letters.ts';
 import { openFreshTenants } from '../../support/fresh-redis.ts';
+import { failed, judge } from '../../support/hold.ts';
 import { created, rejected } from '../../support/outcomes.ts';
 import type { TestRedis } from '../../support/redis.ts';
-import { openTestTenant, type OwnTenant } from '../../support/tenant.ts';
+import { aRun, openTestTenant, type OwnTenant } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
 
 /** On a busy machine everything takes longer. */
@@ -131,6 +133,34 @@ test('paused, resumed and cancelled · is obeyed by the worker · which replays 
   expect(replayed).toBeLessThan(200);
   expect((await queue.deliveries.counts()).dead).toBe(200 - replayed);
   expect(ended).toEqual([]);
+});
+
+test('while Graph is held · nothing is put back beside what waits already · and then the replay goes on', async () => {
+  await bury(30);
+  await queue.deliveries.accept(aRun(99), Date.now());
+  let [isDown, probes] = [true, 0];
+  work(({ id }) => {
+    if (!isDown) return Promise.resolve(created(`record-of-${id}`));
+    probes += 1;
+    return Promise.resolve(failed('forbidden'));
+  });
+  await until('Graph is held', async () => (await queue.budget.state()).holds.length > 0, WAITED_FOR_MS);
+  const replay = await start(1000);
+  const before = probes;
+  await until('it was probed again', () => probes >= before + 3, WAITED_FOR_MS);
+  expect(await read(replay)).toMatchObject({ state: 'running', replayed: 0 });
+  isDown = false;
+  expect(await untilEnded()).toMatchObject({ replayed: 30, skipped: 0 });
+});
+
+test('Graph is held and nothing waits · some are put back all the same · since only an attempt can end the hold', async () => {
+  await bury(3);
+  await judge(queue.budget, failed('forbidden'));
+  expect(tenantHold((await queue.budget.state()).holds)).toMatchObject({ reason: 'forbidden' });
+  work();
+  await start(1000);
+  expect(await untilEnded()).toMatchObject({ replayed: 3 });
+  await until('all are created', async () => (await queue.deliveries.counts()).delivered === 3, WAITED_FOR_MS);
 });
 
 test('what no key opens, or is no record at all · is skipped · and stops nobody', async () => {
