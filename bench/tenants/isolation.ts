@@ -1,6 +1,5 @@
 // Measures what tenant B notices of tenant A: its time from 202 to created and its pace, while A is in trouble and flooded.
-import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -9,7 +8,7 @@ import { startChild, type Child } from '../../src/cli/demo/child.ts';
 import { submitUntilAccepted } from '../../src/device/submit-with-retries.ts';
 import { deriveDeviceKey } from '../../src/domain/submission/device-key.ts';
 import { POLICY, openOwnTenant } from '../../test/support/tenant.ts';
-import { createSandbox, type Sandbox } from '../../src/sandbox/sandbox.ts';
+import { openTenant, toEnvironment, type BenchTenant as Tenant } from './bench-tenants.ts';
 
 const { values } = parseArgs({
   options: {
@@ -45,8 +44,6 @@ const CONDITIONS: readonly Condition[] = [
   { name: 'flooded, its Graph never answers', isFlooded: true, trouble: 'next 1000000 creates: hang' },
 ];
 
-type Tenant = { id: string; sandbox: Sandbox; groupKey: Buffer };
-
 say('B, while A is …                     from 202 to created: p50      p99    its budget used');
 for (const condition of CONDITIONS.filter(({ name }) => name.includes(values.only))) {
   const { p50Ms, p99Ms, used } = await measure(condition);
@@ -60,16 +57,21 @@ async function measure({ isFlooded, trouble }: Condition): Promise<{ p50Ms: numb
   const directory = await mkdtemp(join(tmpdir(), 'runstate-bench-'));
   const stops: (() => Promise<unknown>)[] = [() => rm(directory, { recursive: true, force: true })];
   try {
-    const [a, b] = [await openTenant('a', directory), await openTenant('b', directory)];
+    const limiter = { writesPer20s: WRITES_PER_20S, timeScale: 1 };
+    const open = (id: string) => openTenant(id, { seed: 1, latencyMs: [20, 120], tlsDirectory: directory, limiter });
+    const [a, b] = [await open('a'), await open('b')];
     stops.push(
       () => a.sandbox.close(),
       () => b.sandbox.close(),
     );
     if (trouble !== null && trouble !== POISON) a.sandbox.script(trouble);
-    const environment = await toEnvironment([a, b], directory);
+    const environment = {
+      ...(await toEnvironment([a, b], WRITES_PER_20S, directory)),
+      ...{ PORT: '0', WORKER_PORT: '0' },
+    };
     const api = await startChild({ name: 'api', entry: 'src/main', env: environment, directory });
     stops.push(api.stop);
-    if (isFlooded) await fill(a, environment['DATA_DIR'] ?? '', trouble === POISON);
+    if (isFlooded) await fill(a, join(directory, 'redis'), trouble === POISON);
     const worker = await startChild({ name: 'worker', entry: 'workers/main', env: environment, directory });
     stops.push(worker.stop);
     await delay(5000);
@@ -80,39 +82,6 @@ async function measure({ isFlooded, trouble }: Condition): Promise<{ p50Ms: numb
   } finally {
     for (const stop of stops.reverse()) await stop();
   }
-}
-
-async function openTenant(id: string, tlsDirectory: string): Promise<Tenant> {
-  const limiter = { writesPer20s: WRITES_PER_20S, timeScale: 1 };
-  const sandbox = await createSandbox({ seed: 1, latencyMs: [20, 120], tlsDirectory, limiter });
-  return { id, sandbox, groupKey: randomBytes(32) };
-}
-
-async function toEnvironment(tenants: readonly Tenant[], directory: string): Promise<Record<string, string>> {
-  const entries = await Promise.all(
-    tenants.map(async ({ id, sandbox, groupKey }) => {
-      const [secretFile, keyFile] = [join(directory, `${id}-secret`), join(directory, `${id}-devices`)];
-      await writeFile(secretFile, sandbox.clientSecret, { mode: 0o600 });
-      await writeFile(keyFile, groupKey.toString('base64'), { mode: 0o600 });
-      const { tenantId, clientId, graphBaseUrl, authorityHost } = sandbox;
-      return {
-        id,
-        azure: { tenantId, clientId, clientSecretFile: secretFile },
-        graph: { baseUrl: graphBaseUrl, authorityHost, writesPer20s: WRITES_PER_20S },
-        devices: { groupKeyFiles: [keyFile] },
-      };
-    }),
-  );
-  const file = join(directory, 'tenants.json');
-  await writeFile(file, JSON.stringify({ tenants: entries }));
-  await mkdir(join(directory, 'redis'), { mode: 0o700 });
-  return {
-    ...{ PATH: process.env['PATH'] ?? '', NO_PROXY: '*', HOST: '127.0.0.1', PORT: '0', WORKER_PORT: '0' },
-    ...{ LOG_LEVEL: 'info', DEVICE_RATE_PER_MIN: '0' },
-    DATA_DIR: join(directory, 'redis'),
-    TENANTS_FILE: file,
-    NODE_EXTRA_CA_CERTS: tenants[0]?.sandbox.caPath ?? '',
-  };
 }
 
 /** Stores A's run results as the API would; poison is what its Graph refuses. */
