@@ -6,7 +6,6 @@ import type { Deliveries } from './deliveries.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { Stored } from './record.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import { DecryptionFailed } from './payload-cipher.ts';
 import { scriptOf } from '../redis/script.ts';
 
 export type DeadLetterPage = { deadLetters: Delivery[]; nextCursor: string | null };
@@ -46,7 +45,8 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
       const last = slice.at(-1);
       if (!last) return;
       place = last;
-      const stored = await Promise.all(slice.map(({ id }) => deliveries.load(id).catch(unlessSealed)));
+      // One sealed with an unknown key is skipped, so that the others remain accessible.
+      const stored = await deliveries.loadAll(slice.map(({ id }) => id));
       yield slice.flatMap((at, index) => {
         const delivery = stored[index];
         return delivery?.delivery.status === 'dead' ? [{ stored: delivery, place: at }] : [];
@@ -132,10 +132,4 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
       return forEach(selection, ({ delivery }) => purge(delivery.id));
     },
   };
-}
-
-/** Skips one sealed with an unknown key, so that the others remain accessible. */
-function unlessSealed(error: unknown): null {
-  if (error instanceof DecryptionFailed) return null;
-  throw error;
 }

@@ -34,6 +34,8 @@ export type Records = {
   /** In the order of the ids; null for one that is gone or sealed with an unknown key. */
   findAll: (ids: readonly string[]) => Promise<(Delivery | null)[]>;
   load: (id: string) => Promise<Stored | null>;
+  /** In the order of the ids, in one call; null for one that is gone or sealed with an unknown key. */
+  loadAll: (ids: readonly string[]) => Promise<(Stored | null)[]>;
   save: (stored: Stored, next: Delivery, change: Change) => Promise<Saved>;
   /** Supersedes the older of two by the newer, unless the older may already be in Graph. */
   replace: (older: string, newer: string, now: number) => Promise<Saved['kind']>;
@@ -140,11 +142,13 @@ export function createRecords({ redis, waitingList, keys, tenantId, cipher, sett
     }
   }
 
-  async function findAll(ids: readonly string[]): Promise<(Delivery | null)[]> {
+  async function loadAll(ids: readonly string[]): Promise<(Stored | null)[]> {
     if (ids.length === 0) return [];
     const records = await redis.mget(ids.map(keys.delivery));
-    return ids.map((id, index) => parseReadable(id, records[index] ?? null)?.delivery ?? null);
+    return ids.map((id, index) => parseReadable(id, records[index] ?? null));
   }
+
+  const findAll = async (ids: readonly string[]) => (await loadAll(ids)).map((stored) => stored?.delivery ?? null);
 
   async function latest(limit: number): Promise<Delivery[]> {
     const ids = await redis.lrange(keys.ended, 0, limit - 1);
@@ -155,6 +159,7 @@ export function createRecords({ redis, waitingList, keys, tenantId, cipher, sett
 
   return {
     load,
+    loadAll,
     save,
     latest,
     findAll,
