@@ -108,7 +108,11 @@ const deviceReportSchema = z
 
 export const deviceListSchema = z
   .object({ devices: z.array(deviceReportSchema), nextCursor: z.string().nullable() })
-  .meta({ id: 'Devices', description: 'A page of devices; `nextCursor` is null on the last.' });
+  .meta({
+    id: 'Devices',
+    description:
+      'A page of devices; `nextCursor` is null on the last. A page may have fewer than `limit` although more follow.',
+  });
 
 export const expectedDevicesSchema = z
   .object({

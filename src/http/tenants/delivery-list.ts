@@ -2,6 +2,7 @@
 import { mergePages, type DeliveryFilter, type DeliveryPage, type ListedAt } from '../../domain/lists/delivery-list.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { ServedTenant } from './served-tenant.ts';
+import { shareOfPage } from './share-of-page.ts';
 
 /** What is listed, from where on. */
 export type ListQuery = { filter: DeliveryFilter; limit: number; after: ListedAt | null };
@@ -10,7 +11,8 @@ export async function listDeliveries(
   tenants: readonly ServedTenant[],
   { filter, limit, after }: ListQuery,
 ): Promise<DeliveryPage> {
-  return mergePages(await Promise.all(tenants.map(({ list }) => list(filter, limit, after))), limit);
+  const share = shareOfPage(limit, tenants.length);
+  return mergePages(await Promise.all(tenants.map(({ list }) => list(filter, share, after))), limit);
 }
 
 /** All pages up to `limit` deliveries. */

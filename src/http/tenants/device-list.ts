@@ -2,6 +2,7 @@
 import { mergeDevicePages } from '../../domain/lists/device-list.ts';
 import type { DeviceFilter, DevicePage, DevicePosition, DeviceReport } from '../../domain/lists/device-list.ts';
 import type { ServedTenant } from './served-tenant.ts';
+import { shareOfPage } from './share-of-page.ts';
 
 /** What is listed, from where on. `silentForMs`: at least for this long. */
 export type DeviceQuery = {
@@ -15,9 +16,10 @@ export async function listDevices(
   tenants: readonly ServedTenant[],
   { filter, silentForMs, limit, after }: DeviceQuery,
 ): Promise<DevicePage> {
+  const share = shareOfPage(limit, tenants.length);
   const pages = tenants.map(({ reports, now }) => {
     const silentSince = silentForMs === undefined ? undefined : now() - silentForMs;
-    return reports.list({ ...filter, silentSince }, limit, after);
+    return reports.list({ ...filter, silentSince }, share, after);
   });
   return mergeDevicePages(await Promise.all(pages), limit);
 }
