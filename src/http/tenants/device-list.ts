@@ -49,12 +49,13 @@ export async function findReportedAt(
   { deviceIds, hardwareConfigurationId }: Expected,
 ): Promise<(number | null)[]> {
   // Directories write GUIDs in lower case; lists made elsewhere may not.
-  const spellings = [deviceIds, deviceIds.map((id) => (GUID.test(id) ? id.toLowerCase() : id))];
-  const found = await Promise.all(
-    tenants.flatMap(({ reports }) => spellings.map((ids) => reports.reportedAt(ids, hardwareConfigurationId))),
-  );
-  return deviceIds.map((_, index) => {
-    const instants = found.map((list) => list[index] ?? null).filter((at) => at !== null);
-    return instants.length === 0 ? null : Math.max(...instants);
-  });
+  const inLowerCase = deviceIds.map((id) => (GUID.test(id) ? id.toLowerCase() : id));
+  const spellings = inLowerCase.every((id, index) => id === deviceIds[index]) ? [deviceIds] : [deviceIds, inLowerCase];
+  const latest = deviceIds.map((): number | null => null);
+  // A thousand keys are computed for each tenant: one after the other, so that other requests are served in between.
+  for (const { reports } of tenants)
+    for (const ids of spellings)
+      for (const [index, at] of (await reports.reportedAt(ids, hardwareConfigurationId)).entries())
+        if (at !== null) latest[index] = Math.max(at, latest[index] ?? at);
+  return latest;
 }

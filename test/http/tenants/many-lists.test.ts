@@ -3,7 +3,7 @@ import { beforeEach, expect, test } from 'vitest';
 import { newestFirst, toListedAt } from '../../../src/domain/lists/delivery-list.ts';
 import { inOrder, type DeviceReport } from '../../../src/domain/lists/device-list.ts';
 import { eachPage, listDeliveries } from '../../../src/http/tenants/delivery-list.ts';
-import { eachDevicePage, listDevices } from '../../../src/http/tenants/device-list.ts';
+import { eachDevicePage, findReportedAt, listDevices } from '../../../src/http/tenants/device-list.ts';
 import type { ServedTenant } from '../../../src/http/tenants/served-tenant.ts';
 import { delivery } from '../../domain/sample.ts';
 
@@ -70,4 +70,23 @@ test('devices of 300 tenants · a page reads a few of each · and all pages have
   for await (const page of eachDevicePage(tenants, { ...query, limit: Infinity }, LIMIT))
     listed.push(...page.map(({ reportedAt }) => reportedAt));
   expect(listed).toEqual(expected);
+});
+
+test('expected devices and 300 tenants · one question at a time · spellings that differ are asked for as well', async () => {
+  let [questions, underWay, mostUnderWay] = [0, 0, 0];
+  const known: Record<string, number> = { 'aaaaaaaa-0000-4000-8000-000000000000': 7, 'LAPTOP-1': 9 };
+  const reportedAt: ServedTenant['reports']['reportedAt'] = async (ids) => {
+    questions += 1;
+    underWay += 1;
+    mostUnderWay = Math.max(mostUnderWay, underWay);
+    await Promise.resolve();
+    underWay -= 1;
+    return ids.map((id) => known[id] ?? null);
+  };
+  const asked = tenants.map((tenant) => ({ ...tenant, reports: { ...tenant.reports, reportedAt } }));
+  const question = { deviceIds: ['LAPTOP-1', 'laptop-1'], hardwareConfigurationId: undefined };
+  expect(await findReportedAt(asked, question)).toEqual([9, null]);
+  expect({ questions, mostUnderWay }).toEqual({ questions: TENANTS, mostUnderWay: 1 });
+  const deviceIds = ['LAPTOP-1', 'AAAAAAAA-0000-4000-8000-000000000000'];
+  expect(await findReportedAt(asked, { ...question, deviceIds })).toEqual([9, 7]);
 });
