@@ -8,7 +8,7 @@ import type { Disturbance, Party } from './plan.ts';
 import type { RedisBehind } from './redis-behind.ts';
 
 /** A server of the topology, whatever its role is at present. */
-type Node = { name: string; port: number; lines: readonly string[]; process: ChildProcess };
+type Node = { name: string; port: number; process: ChildProcess };
 
 const NODE_LINES = ['appendonly yes', 'appendfsync always', 'save ""', 'repl-diskless-sync-delay 0'];
 const REPLICAS = 2;
@@ -22,7 +22,7 @@ const MIN_REPLICAS = { REDIS_MIN_REPLICAS: '1' };
 async function startNode(servers: RedisServers, name: string, lines: readonly string[]): Promise<Node> {
   const port = await freeRedisPort();
   const all = [...NODE_LINES, `appenddirname ${name}`, ...lines];
-  return { name, port, lines: all, process: await servers.start(name, port, { lines: all }) };
+  return { name, port, process: await servers.start(name, port, { lines: all }) };
 }
 
 /** Only one at a time is disturbed, and only while all is well: two at once may lose what one of them alone had. */
@@ -60,7 +60,7 @@ function createTurns(isWell: () => Promise<boolean>) {
 async function kill(servers: RedisServers, node: Node): Promise<() => Promise<void>> {
   await servers.kill(node.process);
   return async () => {
-    node.process = await servers.start(node.name, node.port, node);
+    node.process = await servers.startAgain(node.name, node.port);
   };
 }
 
@@ -124,7 +124,7 @@ export async function openSentinelRedis(): Promise<RedisBehind> {
       `sentinel parallel-syncs ${SERVICE} ${REPLICAS}`,
     ];
     const name = `sentinel-${number}`;
-    sentinels.push({ name, port, lines, process: await servers.start(name, port, { lines, args: ['--sentinel'] }) });
+    sentinels.push({ name, port, process: await servers.start(name, port, { lines, args: ['--sentinel'] }) });
   }
 
   /** As the first sentinel that answers says. */

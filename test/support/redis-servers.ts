@@ -18,6 +18,8 @@ type ServerSettings = { lines: readonly string[]; args?: readonly string[] };
 
 export type RedisServers = {
   start: (name: string, port: number, settings: ServerSettings) => Promise<ChildProcess>;
+  /** Starts one again with its configuration as it has become: Sentinel has servers write their new role into it. */
+  startAgain: (name: string, port: number) => Promise<ChildProcess>;
   /** The output of redis-cli, run as the administrator. */
   cli: (port: number, ...command: string[]) => Promise<string>;
   /** Creates a cluster of the servers on these ports. @param replicas of each master */
@@ -44,6 +46,11 @@ export async function createRedisServers(secured?: { password: string; tls: bool
     const listening = tls ? ['port 0', `tls-port ${port}`, ...tls.lines] : [`port ${port}`];
     const passwords = secured ? [`requirepass ${secured.password}`] : [];
     await writeFile(file, [...listening, 'bind 127.0.0.1', `dir ${directory}`, ...passwords, ...lines, ''].join('\n'));
+    return launch(name, port, args);
+  }
+
+  async function launch(name: string, port: number, args: readonly string[] = []): Promise<ChildProcess> {
+    const file = join(directory, `${name}.conf`);
     const server = spawn('redis-server', [file, ...args], { stdio: 'ignore' });
     servers.push(server);
     await until(`${name} answers`, () =>
@@ -57,6 +64,7 @@ export async function createRedisServers(secured?: { password: string; tls: bool
 
   return {
     start,
+    startAgain: (name, port) => launch(name, port),
     cli,
     kill,
     cluster: async (ports, replicas = 0) => {
