@@ -26,10 +26,14 @@ export async function startReplays(
   const open = await askQueue(Promise.all(tenants.map(({ replays }) => replays.findOpen())));
   refuseWhileOpen(open.filter((replay) => replay !== null));
   const { appId } = contextOf(res);
-  const asked = tenants.map(({ replays }) => replays.start(filter, { perSecond, by: appId }));
+  const asked = tenants.map(async ({ replays }) => {
+    const answer = await replays.start(filter, { perSecond, by: appId });
+    // Also where another tenant's fails, so that the request is refused.
+    if (answer.kind === 'started') report('replay-start', { replay: answer.replay, changed: true }, { parts, res });
+    return answer;
+  });
   const answers = await askQueue(Promise.all(asked));
   const started = answers.flatMap((answer) => (answer.kind === 'started' ? [answer.replay] : []));
-  for (const replay of started) report('replay-start', { replay, changed: true }, { parts, res });
   // Another operator was faster. What was started elsewhere meanwhile goes on, and is listed.
   if (started.length === 0 && answers.some(({ kind }) => kind === 'open')) refuseWhileOpen([null]);
   const matched = started.reduce((sum, replay) => sum + replay.matched, 0);

@@ -265,6 +265,20 @@ describe('several tenants', () => {
     expect(((await get(api, '/v1/replays')).body as ReplaysView).replays).toHaveLength(2);
   });
 
+  test('one whose dead letters cannot be read · is refused · and the audit has what was started in the others', async () => {
+    const dead = queues[1]?.keys.dead ?? '';
+    await redis.client.del(dead);
+    await redis.client.set(dead, 'no list of dead letters');
+    const answer = await post(api, REPLAY, { filter: {}, perSecond: 0.01 });
+    expect([answer.status, (answer.body as { code: string }).code]).toEqual([503, 'queue-unavailable']);
+    await until('the other one has been started', async () => {
+      const { replays } = (await get(api, '/v1/replays')).body as ReplaysView;
+      return replays.length === 1;
+    });
+    await until('the audit has it', () => audited(api).length > 0);
+    expect(audited(api)).toMatchObject([{ operation: 'replay-start', tenantId: 'contoso', matched: 1 }]);
+  });
+
   test('one with an open replay · has none started anywhere · unless another is named', async () => {
     expect((await post(api, `${REPLAY}?tenant=contoso`, { filter: {}, perSecond: 0.01 })).status).toBe(202);
     const all = await post(api, REPLAY, { filter: {}, perSecond: 0.01 });
