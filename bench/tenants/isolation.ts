@@ -90,6 +90,7 @@ async function fill({ id, groupKey }: Tenant, directory: string, isPoison: boole
     writesPer20s: WRITES_PER_20S,
     holdProbeMs: 2000,
     dedupeWindowMs: 3_600_000,
+    deliveredKeptMs: 3_600_000,
     priority: 'fifo' as const,
     supersede: false,
     policy: POLICY,

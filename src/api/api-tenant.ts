@@ -99,6 +99,7 @@ function toServed(tenant: AcceptingTenant, directory: Directory | null, ratePerM
     accept: revocations.whenKnown(tenant.accept),
     forecast,
     find: revocations.whenKnown(tenant.deliveries.find),
+    findCompacted: revocations.whenKnown(tenant.deliveries.findCompacted),
     list: tenant.deliveries.list,
     deadLetters,
     reports: tenant.reports,

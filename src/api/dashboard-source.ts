@@ -26,6 +26,7 @@ type Parts = {
   tenant: AcceptingTenant;
   /** The configured pace, which the budget starts from. */
   writesPer20s: number;
+  deliveredKeptMs: number;
   readiness: () => Promise<Readiness>;
   /** This tenant's own checks; readiness covers all tenants. */
   readDirectory: ReadDirectory;
@@ -51,6 +52,7 @@ export function openDashboard(parts: Parts): TenantDashboard & { close: () => vo
     overview: watch.overview,
     summary: watch.summary,
     search: tenant.deliveries.search,
+    deliveredKeptMs: parts.deliveredKeptMs,
     snapshot: tenant.readSnapshot,
     close: watch.close,
   };

@@ -47,6 +47,8 @@ export type Config = {
     writesPer20s: number;
     holdProbeMs: number;
     dedupeWindowMs: number;
+    /** Not less than the window: nothing is compacted. */
+    deliveredKeptMs: number;
     priority: Priority;
     supersede: boolean;
     policy: Policy;
@@ -158,6 +160,7 @@ function toConfig(env: Environment): Omit<Config, 'ignored' | 'unused'> {
       writesPer20s: env.GRAPH_WRITES_PER_20S,
       holdProbeMs: env.HOLD_PROBE_MS,
       dedupeWindowMs: Math.ceil(env.DEDUPE_WINDOW_H * HOUR_MS),
+      deliveredKeptMs: Math.ceil(env.DELIVERED_KEPT_H * HOUR_MS),
       priority: env.PRIORITY,
       supersede: env.SUPERSEDE === 'on',
       policy: {

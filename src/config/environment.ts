@@ -128,6 +128,7 @@ export const environmentSchema = z.object({
   ATTEMPT_TIMEOUT_MS: whole(30_000, 1, HOUR_MS),
   DELIVERY_MAX_AGE_H: hours(72, 87_600),
   DEDUPE_WINDOW_H: hours(168, 87_600),
+  DELIVERED_KEPT_H: hours(24, 87_600),
   PRIORITY: oneOf(PRIORITIES, 'fifo'),
   SUPERSEDE: oneOf(['on', 'off'], 'off'),
   MAX_BODY_BYTES: whole(262_144, 1, 104_857_600),

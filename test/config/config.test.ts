@@ -408,6 +408,7 @@ const CASES: Record<Name, Case> = {
   ATTEMPT_TIMEOUT_MS: whole(({ graph }) => graph.attemptTimeoutMs, 30_000, 1, 3_600_000),
   DELIVERY_MAX_AGE_H: hours(({ delivery }) => delivery.policy.maxAgeMs, 72 * 3_600_000),
   DEDUPE_WINDOW_H: hours(({ delivery }) => delivery.dedupeWindowMs, 168 * 3_600_000),
+  DELIVERED_KEPT_H: hours(({ delivery }) => delivery.deliveredKeptMs, 24 * 3_600_000),
   PRIORITY: {
     pick: ({ delivery }) => delivery.priority,
     byDefault: 'fifo',

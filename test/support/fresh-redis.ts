@@ -17,12 +17,15 @@ export function startFreshRedis(use: (redis: TestRedis) => void, ...settings: st
 }
 
 /** A tenant of its own for each test, on such a Redis. */
-export function openFreshTenants(use: (opened: { redis: TestRedis; queue: OwnTenant }) => void): void {
+export function openFreshTenants(
+  use: (opened: { redis: TestRedis; queue: OwnTenant }) => void,
+  settings: Parameters<typeof openTestTenant>[1] = {},
+): void {
   let redis: TestRedis;
   let queue: OwnTenant;
   startFreshRedis((started) => void (redis = started));
   beforeEach(async () => {
-    queue = await openTestTenant(redis);
+    queue = await openTestTenant(redis, settings);
     use({ redis, queue });
   });
   afterEach(() => queue.close());

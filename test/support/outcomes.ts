@@ -22,15 +22,17 @@ export const rejected = (status: number, detail = `Graph said ${status}`): Outco
 type Conclusion = { tenant: Tenant; run: RunResult; outcome: Outcome; instants: { acceptedAt: number; now: number } };
 
 /** Accepts a run result and gives one attempt this outcome; its job is gone, as after a worker's attempt. */
-export async function conclusionOf({
-  tenant: { deliveries, redis },
-  run,
-  outcome,
-  instants: { acceptedAt, now },
-}: Conclusion): Promise<Delivery> {
-  const answer = await deliveries.accept(run, acceptedAt);
+export async function conclusionOf({ tenant, run, outcome, instants }: Conclusion): Promise<Delivery> {
+  const answer = await tenant.deliveries.accept(run, instants.acceptedAt);
   if (answer.kind !== 'accepted') throw new Error(answer.kind);
-  const stored = await deliveries.load(answer.delivery.id);
+  return attemptOf({ tenant, id: answer.delivery.id, outcome, now: instants.now });
+}
+
+type OneAttempt = { tenant: Tenant; id: string; outcome: Outcome; now: number };
+
+/** The same for one that was accepted. */
+export async function attemptOf({ tenant: { deliveries, redis }, id, outcome, now }: OneAttempt): Promise<Delivery> {
+  const stored = await deliveries.load(id);
   if (!stored) throw new Error('not stored');
   const circumstances = { now, random: 0, held: false };
   const { delivery } = conclude({ delivery: begin(stored.delivery, now), outcome, circumstances, policy: POLICY });

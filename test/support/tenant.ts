@@ -36,6 +36,7 @@ export async function openTestTenant(
     writesPer20s: 100_000,
     holdProbeMs: 50,
     dedupeWindowMs: 3_600_000,
+    deliveredKeptMs: 3_600_000,
     priority: 'fifo' as const,
     supersede: false,
     policy: POLICY,

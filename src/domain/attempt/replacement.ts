@@ -1,8 +1,8 @@
 // Whether Graph replaced an earlier delivery's record when it returned the same id twice, as with one row per device.
-import type { Delivery, Outcome } from '../delivery.ts';
+import type { Attempt, Delivery, Outcome } from '../delivery.ts';
 
 /** The delivery that already owns the record. */
-type Owner = Pick<Delivery, 'attempts' | 'deliveredAt'>;
+type Owner = Pick<Delivery, 'deliveredAt'> & { attempts: readonly Pick<Attempt, 'outcome'>[] };
 
 type ClaimedTwice = {
   owner: Owner;

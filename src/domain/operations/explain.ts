@@ -1,4 +1,5 @@
 // Explains a delivery in plain words: what happened, what it waits for, what comes next and when, what an operator can do.
+import type { CompactedDelivery } from '../compacted.ts';
 import type { Delivery } from '../delivery.ts';
 import { describeHistory, toInstantText, type HistorySource } from './history.ts';
 import { holdOf, remedyOfHold, type Hold } from '../hold/hold.ts';
@@ -6,6 +7,8 @@ import { remedyOf } from './remedy.ts';
 import { toPerSecond } from '../pace/per-window.ts';
 import type { TenantSnapshot } from './tenant-snapshot.ts';
 import { LOOKUPS_UNTIL_ABSENT } from '../attempt/retry-policy.ts';
+
+const DONE = 'Nothing: it is done. Sent again by the device, it is known and not created twice.';
 
 export type Explanation = { summary: string; happened: string[]; waitingFor: string | null; next: string };
 
@@ -60,6 +63,17 @@ function summarise(delivery: Explainable, { hold, throttle }: Situation): string
   }
 }
 
+/** Explains a delivery of which only that is known. @param keptMs how long details are kept */
+export function explainCompacted({ acceptedAt, deliveredAt }: CompactedDelivery, keptMs: number): Explanation {
+  const hours = Math.round(keptMs / 360_000) / 10;
+  return {
+    summary: `Delivered at ${toInstantText(deliveredAt)}: Graph has it. Its details were kept for ${hours} h after that.`,
+    happened: [`${toInstantText(acceptedAt)}  accepted`, `${toInstantText(deliveredAt)}  delivered`],
+    waitingFor: null,
+    next: DONE,
+  };
+}
+
 type NextStep = Pick<Explanation, 'waitingFor' | 'next'>;
 
 function foresee(delivery: Explainable, situation: Situation): NextStep {
@@ -67,7 +81,7 @@ function foresee(delivery: Explainable, situation: Situation): NextStep {
     case 'delivered':
       return {
         waitingFor: null,
-        next: 'Nothing: it is done. Sent again by the device, it is known and not created twice.',
+        next: DONE,
       };
     case 'superseded':
       return {

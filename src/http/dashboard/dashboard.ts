@@ -2,13 +2,14 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import express, { Router, type Request, type RequestHandler, type Response } from 'express';
-import { explain } from '../../domain/operations/explain.ts';
+import type { CompactedDelivery } from '../../domain/compacted.ts';
+import { explain, explainCompacted } from '../../domain/operations/explain.ts';
 import { REPLAY_OPERATIONS } from '../../domain/replay/replay.ts';
 import type { TenantSnapshot } from '../../domain/operations/tenant-snapshot.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import { createBoardRoutes, type BoardParts } from './board.ts';
 import { pagePolicy } from './browser-policy.ts';
-import { toView } from '../routes/deliveries.ts';
+import { toCompactedView, toView } from '../routes/deliveries.ts';
 import { operatorsByPassword, type PasswordParts } from '../identity/operator-password.ts';
 import {
   compareExpected,
@@ -34,7 +35,9 @@ export type TenantDashboard = {
   overview: () => Promise<Overview>;
   summary: () => Promise<TenantSummary>;
   /** By delivery id, device id or run id; `complete` is false if it was cut short. */
-  search: (text: string) => Promise<{ deliveries: Delivery[]; complete: boolean }>;
+  search: (text: string) => Promise<{ deliveries: Delivery[]; complete: boolean; compacted: CompactedDelivery | null }>;
+  /** How long the details of a delivered run are kept. */
+  deliveredKeptMs: number;
   snapshot: () => Promise<TenantSnapshot>;
 };
 
@@ -115,9 +118,14 @@ export function createDashboardRoutes(parts: DashboardParts): Router {
     res.json(await askQueue(readSummaries(tenantAskedFor(req, res, tenants), hardwareConfigurationId)));
   });
   router.get('/dashboard/search.json', only, notCrossSite, async (req, res) => {
-    const { search, snapshot: read } = shown(req, res);
-    const [{ deliveries, complete }, snapshot] = await askQueue(Promise.all([search(readText(req)), read()]));
+    const { search, snapshot: read, deliveredKeptMs } = shown(req, res);
+    const [result, snapshot] = await askQueue(Promise.all([search(readText(req)), read()]));
+    const { deliveries, complete, compacted } = result;
     const found = deliveries.map((delivery) => ({ ...toView(delivery), explanation: explain(delivery, snapshot) }));
+    if (compacted) {
+      const explanation = explainCompacted(compacted, deliveredKeptMs);
+      found.push({ ...toCompactedView(compacted), explanation });
+    }
     res.json({ found, complete } satisfies SearchAnswer);
   });
   router.post('/dashboard/replay', only, sameOriginOnly, json, async (req, res) => {

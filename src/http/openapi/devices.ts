@@ -141,7 +141,8 @@ export const devicePaths: ZodOpenApiPathsObject = {
       operationId: 'findDelivery',
       tags: ['Devices', 'Operators'],
       summary: 'What became of a run result',
-      description: 'For the device that submitted it, or an operator. To anyone else it does not exist.',
+      description:
+        'For the device that submitted it, or an operator. To anyone else it does not exist. Of one that was delivered longer than `DELIVERED_KEPT_H` ago only that is still known: `compacted`.',
       security: [{ deviceSignature: [] }, { deviceCertificate: [] }, { entraToken: [] }, { operatorToken: [] }],
       requestParams: {
         path: z.object({ id: z.string().meta({ description: '`deliveryId` of the receipt.' }) }),

@@ -74,6 +74,12 @@ export const deliverySchema = z
       .optional()
       .describe('What is worth knowing and changes nothing for the delivery; absent where there is nothing.'),
     lastFailure: lastFailureSchema.nullable(),
+    compacted: z
+      .literal(true)
+      .optional()
+      .describe(
+        'Its details are no longer kept (`DELIVERED_KEPT_H`): run, device and configuration are empty, there are no attempts, and what may be null is. Absent while all is kept.',
+      ),
   })
   .meta({ id: 'Delivery', description: 'A run result on its way into Graph.' });
 

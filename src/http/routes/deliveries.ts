@@ -1,14 +1,16 @@
 // GET /v1/deliveries/{id}: for its device, a relay or an operator; 404 for any other device.
 import type { RequestHandler } from 'express';
+import { isOfDevice, type CompactedDelivery } from '../../domain/compacted.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import { describeNote, type Note } from '../../domain/attempt/note.ts';
 import type { DeliveryView } from '../response/response-schemas.ts';
 import type { Callers } from '../identity/callers.ts';
 import { createAskQueue, type QueueParts } from '../request/ask-queue.ts';
+import type { Caller } from '../identity/caller.ts';
 import { callerOf, contextOf } from '../request/context.ts';
 import { tenantsAskedFor } from '../tenants/tenant-of.ts';
 import { Refused } from '../response/problem.ts';
-import type { ServedTenants } from '../tenants/served-tenant.ts';
+import type { ServedTenant, ServedTenants } from '../tenants/served-tenant.ts';
 
 export type DeliveryParts = QueueParts & { tenants: ServedTenants };
 
@@ -31,14 +33,25 @@ export function getDelivery(parts: DeliveryParts): RequestHandler<{ id: string }
   return async (req, res) => {
     const caller = callerOf(res);
     const asked = tenantsAskedFor(req, res, parts.tenants);
-    const found = await askQueue(Promise.all(asked.map(({ find }) => find(req.params.id))));
-    const delivery = found.find((one) => one !== null);
-    if (!delivery || (caller.kind === 'device' && caller.deviceId !== delivery.deviceId)) {
-      throw new Refused({ code: 'not-found', detail: 'there is no such delivery' });
-    }
-    Object.assign(contextOf(res), { tenantId: delivery.tenantId, deliveryId: delivery.id });
-    res.json(toView(delivery));
+    const found = await askQueue(Promise.all(asked.map((tenant) => findView(tenant, req.params.id, caller))));
+    const view = found.find((one) => one !== null);
+    if (!view) throw new Refused({ code: 'not-found', detail: 'there is no such delivery' });
+    Object.assign(contextOf(res), { tenantId: view.tenant, deliveryId: view.deliveryId });
+    res.json(view);
   };
+}
+
+/** Null if there is none, or it is another device's. */
+async function findView(
+  { find, findCompacted }: ServedTenant,
+  id: string,
+  caller: Caller,
+): Promise<DeliveryView | null> {
+  const delivery = await find(id);
+  if (delivery) return caller.kind !== 'device' || caller.deviceId === delivery.deviceId ? toView(delivery) : null;
+  const compacted = await findCompacted(id);
+  if (!compacted) return null;
+  return caller.kind !== 'device' || isOfDevice(compacted, caller.deviceId) ? toCompactedView(compacted) : null;
 }
 
 /** A delivery as callers see it. */
@@ -67,6 +80,24 @@ export function toView(delivery: Delivery): DeliveryView {
     ...(delivery.supersededBy !== null && { supersededBy: delivery.supersededBy }),
     ...(delivery.notes.length > 0 && { notes: delivery.notes.map(toNoteView) }),
     lastFailure: delivery.lastFailure && { ...delivery.lastFailure, at: instant(delivery.lastFailure.at) },
+  };
+}
+
+/** What is left of a delivered run. */
+export function toCompactedView({ id, tenantId, acceptedAt, deliveredAt }: CompactedDelivery): DeliveryView {
+  return {
+    deliveryId: id,
+    tenant: tenantId,
+    runId: '',
+    deviceId: '',
+    hardwareConfigurationId: '',
+    status: 'delivered',
+    attempts: [],
+    acceptedAt: instant(acceptedAt),
+    deliveredAt: instant(deliveredAt),
+    deviceRunStateId: null,
+    lastFailure: null,
+    compacted: true,
   };
 }
 

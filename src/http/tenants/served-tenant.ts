@@ -1,4 +1,5 @@
 // What the routes ask of a tenant. The API opens tenants; routes know no other way to one.
+import type { CompactedDelivery } from '../../domain/compacted.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { DeliveryFilter, DeliveryPage, ListedAt } from '../../domain/lists/delivery-list.ts';
 import type { DeviceFilter, DevicePage, DevicePosition } from '../../domain/lists/device-list.ts';
@@ -67,6 +68,8 @@ export type ServedTenant = {
   /** When a delivery will be created at the current budget; null if unknown or ended. */
   forecast: (delivery: Delivery, ahead: number | null) => number | null;
   find: (id: string) => Promise<Delivery | null>;
+  /** What is left of a delivered run once its details are dropped. To be asked after `find` had nothing. */
+  findCompacted: (id: string) => Promise<CompactedDelivery | null>;
   /** @param after null for the first page */
   list: (filter: DeliveryFilter, limit: number, after: ListedAt | null) => Promise<DeliveryPage>;
   deadLetters: DeadLetters;

@@ -1,4 +1,5 @@
 // The index of deliveries: pages by device, status, configuration and time, and the search of one text. Records have the last word.
+import type { CompactedDelivery } from '../../domain/compacted.ts';
 import { isDeliveryId, type Delivery } from '../../domain/delivery.ts';
 import { isListed, newestFirst, toListedAt } from '../../domain/lists/delivery-list.ts';
 import type { DeliveryFilter, DeliveryPage, ListedAt } from '../../domain/lists/delivery-list.ts';
@@ -9,8 +10,8 @@ import { searchHash } from '../store/record.ts';
 import type { Records } from '../store/records.ts';
 import { createListRows } from './index-rows.ts';
 
-/** Newest first; `complete` is false if there are more. */
-export type SearchResult = { deliveries: Delivery[]; complete: boolean };
+/** Newest first; `complete` is false if there are more. One whose details were dropped is found by its id alone. */
+export type SearchResult = { deliveries: Delivery[]; complete: boolean; compacted: CompactedDelivery | null };
 
 export type DeliveryIndex = {
   /** @param after null for the first page */
@@ -33,7 +34,7 @@ const SWEEP = { chunks: 3, hashes: 820, calls: 1000 };
 export type DeliveryIndexParts = {
   redis: RedisConnection;
   keys: Keys;
-  records: Pick<Records, 'find' | 'findAll'>;
+  records: Pick<Records, 'find' | 'findAll' | 'findCompacted'>;
 };
 
 export function createDeliveryIndex({ redis, keys, records }: DeliveryIndexParts): DeliveryIndex {
@@ -61,7 +62,7 @@ export function createDeliveryIndex({ redis, keys, records }: DeliveryIndexParts
     return { deliveries, next };
   }
 
-  async function findRun(runId: string): Promise<SearchResult> {
+  async function findRun(runId: string): Promise<Pick<SearchResult, 'deliveries' | 'complete'>> {
     const found: Delivery[] = [];
     const isWanted = (delivery: Delivery) => delivery.runId === runId;
     let from: string | null = '+inf';
@@ -80,12 +81,14 @@ export function createDeliveryIndex({ redis, keys, records }: DeliveryIndexParts
     list,
     search: async (text) => {
       const exact = isDeliveryId(text) ? await records.find(text) : null;
-      if (exact) return { deliveries: [exact], complete: true };
+      if (exact) return { deliveries: [exact], complete: true, compacted: null };
+      const compacted = await records.findCompacted(text);
+      if (compacted) return { deliveries: [], complete: true, compacted };
       const [device, run] = await Promise.all([list({ deviceId: text }, FOUND_AT_MOST, null), findRun(text)]);
       const found = [...device.deliveries, ...run.deliveries].toSorted(newestFirst);
       const distinct = found.filter(({ id }, index) => found[index - 1]?.id !== id);
       const complete = device.next === null && run.complete && distinct.length <= FOUND_AT_MOST;
-      return { deliveries: distinct.slice(0, FOUND_AT_MOST), complete };
+      return { deliveries: distinct.slice(0, FOUND_AT_MOST), complete, compacted };
     },
     sweepIndex: async () => {
       let hashes = SWEEP.hashes;

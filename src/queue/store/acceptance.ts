@@ -10,14 +10,19 @@ import type { Fingerprints, MakeFingerprint } from './fingerprints.ts';
 import { toReportArgs } from '../devices/report.ts';
 import type { Keys } from '../redis/keys.ts';
 import { scriptOnList, type WaitingList } from './waiting-list.ts';
+import { parseCompacted, toNumbers } from './compacted.ts';
 import { fingerprintOf, parseHeader, parseRecord, searchHash, toBody, type ListPosition } from './record.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import type { Replicated } from '../redis/replicas/replication.ts';
 import { DecryptionFailed, type PayloadCipher } from './payload-cipher.ts';
 
-/** The result of a submission, and how many deliveries will be created before it while it waits. */
+/**
+ * The result of a submission, and how many deliveries will be created before it while it waits. Of a compacted delivery only
+ * the run, the instants and that it is delivered are known.
+ */
 export type Accepted =
-  { kind: 'accepted' | 'duplicate'; delivery: Delivery; ahead: number | null } | { kind: 'conflict' };
+  | { kind: 'accepted' | 'duplicate'; delivery: Delivery; ahead: number | null; isCompacted?: true }
+  | { kind: 'conflict' };
 
 export type Accept = (run: RunResult, now: number, about?: Partial<About>) => Promise<Accepted>;
 
@@ -41,7 +46,9 @@ type Answer =
   | number
   | ['accepted', place: number, older: string, newer: string]
   /** The existing record, empty if the call had to be repeated; `other` if its fingerprint differs. */
-  | ['duplicate' | 'other', record: string];
+  | ['duplicate' | 'other', record: string]
+  /** What is left of it once its details are dropped, in hex. */
+  | ['compacted', entry: string];
 
 type Reply = [answers: Answer[], promoted: string[], ...ListState];
 
@@ -62,13 +69,13 @@ const AWAITED_FOR_MS = 1800;
 
 export type AcceptanceParts = {
   redis: RedisConnection;
-  keys: Pick<Keys, 'delivery'>;
+  keys: Pick<Keys, 'root' | 'delivery'>;
   waitingList: WaitingList;
   tenantId: string;
   cipher: PayloadCipher;
   fingerprints: Fingerprints;
   settings: AcceptanceSettings;
-  replicas: Pick<Replicated, 'waitFor'>;
+  replicas: Pick<Replicated, 'waitFor' | 'waitForCompacted'>;
   /** Called after both are stored. */
   onSuperseded: OnSuperseded;
 };
@@ -88,6 +95,7 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
     const place = [order?.supersessionKey ?? '', order?.instant ?? ''];
     return [
       delivery.id,
+      toNumbers(delivery.id),
       delivery.acceptedAt,
       identity,
       rank,
@@ -131,7 +139,8 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
   }
 
   async function inFull({ delivery: { id } }: Entry, answer: Answer = ['other', '']): Promise<Answer> {
-    if (typeof answer === 'number' || answer[0] === 'accepted' || answer[1] !== '') return answer;
+    if (typeof answer === 'number' || answer[0] === 'accepted' || answer[0] === 'compacted') return answer;
+    if (answer[1] !== '') return answer;
     return [answer[0], (await redis.get(keys.delivery(id))) ?? ''];
   }
 
@@ -152,6 +161,14 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
       resolve({ kind, delivery, ahead: aheadOf(number) });
       if (older !== '') onSuperseded(older, delivery.id);
       if (newer !== '') onSuperseded(delivery.id, newer);
+    } else if (answer[0] === 'compacted') {
+      const { delivery: known, fingerprint } = parseCompacted(delivery.id, tenantId, answer[1]);
+      const { acceptedAt, deliveredAt } = known;
+      const delivered = { ...delivery, status: 'delivered' as const, acceptedAt, deliveredAt };
+      const isSame = await fingerprints.isOf(fingerprint, said);
+      resolve(
+        isSame ? { kind: 'duplicate', delivery: delivered, ahead: null, isCompacted: true } : { kind: 'conflict' },
+      );
     } else if (answer[0] === 'other' && !(await fingerprints.isOf(fingerprintOf(answer[1]), said))) {
       resolve({ kind: 'conflict' });
     } else {
@@ -174,7 +191,10 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
 
   /** What is acknowledged, also again, has to survive a failover; a refusal promises nothing. */
   async function replicated(accepted: Accepted): Promise<Accepted> {
-    if (accepted.kind !== 'conflict') await parts.replicas.waitFor(keys.delivery(accepted.delivery.id), 0);
+    if (accepted.kind === 'conflict') return accepted;
+    const { id } = accepted.delivery;
+    if (accepted.isCompacted) await parts.replicas.waitForCompacted(keys.root, id);
+    else await parts.replicas.waitFor(keys.delivery(id), 0);
     return accepted;
   }
 

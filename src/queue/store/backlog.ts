@@ -66,7 +66,7 @@ type Watched = {
   id: string;
   keys: Keys;
   redis: RedisConnection;
-  deliveries: Pick<Deliveries, 'accept' | 'find' | 'openBytes'>;
+  deliveries: Pick<Deliveries, 'accept' | 'find' | 'findCompacted' | 'openBytes'>;
   readSnapshot: ReadSnapshot;
 };
 
@@ -171,7 +171,8 @@ export function watchBacklog(tenant: Watched, { limits, writesPer20s, report }: 
       for (let reads = 0; reads < READS_FOR_ROOM && hasRoomFor(state.room, run) && isCrowded(run, 1); reads += 1)
         await lookClosely();
       if (!hasRoomFor(state.room, run) || isCrowded(run, 1)) {
-        const known = await deliveries.find(identify(tenant.id, run.deviceId, run.runId));
+        const id = identify(tenant.id, run.deviceId, run.runId);
+        const known = (await deliveries.find(id)) ?? (await deliveries.findCompacted(id));
         if (!known) {
           const room = state.room === 'none' || isFailedRun(run) ? 'none' : 'failures';
           return { kind: 'backlog-full', room, drainS: (seen?.openCount ?? 0) / toPerSecond(writesPer20s) };

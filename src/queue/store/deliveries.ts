@@ -49,7 +49,7 @@ export type DeliveriesParts = {
   cipher: PayloadCipher;
   fingerprints: Fingerprints;
   reports: Pick<DeviceReports, 'sweep'>;
-  replicas: Pick<Replicated, 'waitFor'>;
+  replicas: Pick<Replicated, 'waitFor' | 'waitForCompacted'>;
   settings: DeliverySettings;
   clock: () => number;
 };

@@ -1,4 +1,5 @@
 // Delivery records: found, saved by compare-and-set, counted. The record is authoritative; a BullMQ job only wakes a worker.
+import { toDeviceTag } from '../../domain/compacted.ts';
 import { isDeliveryId, isReplaceable, isTerminal, STATUSES, supersede } from '../../domain/delivery.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { Counts } from '../../domain/operations/tenant-snapshot.ts';
@@ -6,7 +7,9 @@ import { toSupersessionOrder, type SupersessionOrder } from '../../domain/supers
 import { toText, type RunResult } from '../../domain/submission/run-result.ts';
 import type { Keys } from '../redis/keys.ts';
 import { scriptOnList, type WaitingList } from './waiting-list.ts';
+import { createFindCompacted, type FindCompacted } from './compacted.ts';
 import { parseRecord, toBody, type Stored } from './record.ts';
+import { createClaims, toClaimHash, type Claims } from './claims.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { STATUS_CODES } from '../lua/constants.ts';
 import { scriptOf } from '../redis/script.ts';
@@ -21,7 +24,7 @@ export type Saved = { kind: 'saved'; stored: Stored } | { kind: 'stale' | 'gone'
 type Change = {
   /** Milliseconds since 1970. */
   now: number;
-  /** A delivery whose record in Graph this one may take over. */
+  /** The token of the owner whose record in Graph this one may take over. */
   takeFrom?: string;
   /** The replay at a rate that puts it back into the queue, which counts it: `stale` if that has not claimed it. */
   replayId?: string;
@@ -29,8 +32,10 @@ type Change = {
 
 const OPEN_STATUSES = STATUSES.filter((status) => !isTerminal(status));
 
-export type Records = {
+export type Records = Claims & {
   find: (id: string) => Promise<Delivery | null>;
+  /** What is left of a delivered run once its details are dropped. To be asked after `find` had nothing. */
+  findCompacted: FindCompacted;
   /** In the order of the ids; null for one that is gone or sealed with an unknown key. */
   findAll: (ids: readonly string[]) => Promise<(Delivery | null)[]>;
   load: (id: string) => Promise<Stored | null>;
@@ -43,10 +48,6 @@ export type Records = {
   findNewer: (delivery: Delivery, run: RunResult) => Promise<string | null>;
   /** Removes a promoted delivery from the lists if its record was deleted. */
   forget: (id: string) => Promise<void>;
-  /** The delivery that has claimed a record in Graph; null if none has. */
-  findOwner: (deviceRunStateId: string) => Promise<string | null>;
-  /** Those of these Graph records that no other delivery has claimed. */
-  unclaimed: (deviceRunStateIds: readonly string[], id: string) => Promise<string[]>;
   counts: () => Promise<Counts>;
   /** Whether there is work: how many are open, and whether a replay is running. One read, since idle tenants are asked too. */
   countWork: () => Promise<{ open: number; isReplaying: boolean }>;
@@ -59,6 +60,8 @@ export type Records = {
 export type RecordSettings = {
   /** How long a run is remembered after it was delivered. */
   dedupeWindowMs: number;
+  /** How long all of a delivered run is kept; after that only what recognises it. Not less than the window: always all. */
+  deliveredKeptMs: number;
   /** Whether a newer result for a device and configuration supersedes older ones. */
   supersede: boolean;
 };
@@ -74,7 +77,7 @@ export type RecordParts = {
 
 /** The records of one tenant. */
 export function createRecords({ redis, waitingList, keys, tenantId, cipher, settings }: RecordParts): Records {
-  const { dedupeWindowMs, supersede: supersedes } = settings;
+  const { dedupeWindowMs, deliveredKeptMs, supersede: supersedes } = settings;
   const saveScript = scriptOnList(redis, waitingList, 'store/save-delivery');
   const newerQuery = scriptOf(redis, 'store/find-newer');
   const forgetScript = scriptOnList(redis, waitingList, 'store/forget-delivery');
@@ -120,6 +123,11 @@ export function createRecords({ redis, waitingList, keys, tenantId, cipher, sett
           order?.instant ?? '',
           takeFrom,
           replayId,
+          deliveredKeptMs,
+          next.deliveredAt ?? 0,
+          toDeviceTag(next.id, next.deviceId),
+          next.deviceRunStateId === null ? '' : toClaimHash(next.deviceRunStateId),
+          next.attempts.at(-1)?.outcome === 'created' ? 1 : 0,
         ],
       ),
     );
@@ -158,6 +166,8 @@ export function createRecords({ redis, waitingList, keys, tenantId, cipher, sett
   }
 
   return {
+    ...createClaims(redis, keys),
+    findCompacted: createFindCompacted(redis, keys, tenantId),
     load,
     loadAll,
     save,
@@ -179,12 +189,6 @@ export function createRecords({ redis, waitingList, keys, tenantId, cipher, sett
     },
     forget: async (id) => {
       await forgetScript([keys.delivery(id)], [id]);
-    },
-    findOwner: (deviceRunStateId) => redis.get(keys.record(deviceRunStateId)),
-    unclaimed: async (deviceRunStateIds, id) => {
-      if (deviceRunStateIds.length === 0) return [];
-      const owners = await redis.mget(deviceRunStateIds.map((recordId) => keys.record(recordId)));
-      return deviceRunStateIds.filter((_, index) => owners[index] === null || owners[index] === id);
     },
     counts: async () => {
       const counts = await redis.hmget(keys.counts, ...STATUSES);

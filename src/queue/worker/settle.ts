@@ -6,6 +6,7 @@ import { isReplaced } from '../../domain/attempt/replacement.ts';
 import type { Policy } from '../../domain/attempt/retry-policy.ts';
 import { isTerminal, type Delivery, type Outcome } from '../../domain/delivery.ts';
 import type { StoredGraphFacts } from '../budget/stored-graph-facts.ts';
+import type { Owner } from '../store/claims.ts';
 import type { Deliveries } from '../store/deliveries.ts';
 import type { Stored } from '../store/record.ts';
 import type { Saved } from '../store/records.ts';
@@ -74,29 +75,45 @@ export function createSettle({ deliveries, facts, events, policy, clock, random 
 
   /** The record belongs to another delivery. If Graph replaced it, that delivery gets a note and this one the record. */
   async function replaceOwner({ stored, delivery, outcome, now, persist }: Claim): Promise<Saved> {
-    const ownerId = (await deliveries.findOwner(outcome.deviceRunStateId)) ?? '';
-    const owner = await deliveries.load(ownerId);
+    const { owner, whole } = await readOwner(outcome.deviceRunStateId);
+    const known = whole?.delivery ?? (owner && toKnown(owner));
     const { oneRowPerDevice } = await facts.read();
     if (
-      owner &&
+      known &&
       !isReplaced({
-        owner: owner.delivery,
+        owner: known,
         outcome,
         delivery: stored.delivery,
         oneRowPerDevice: oneRowPerDevice?.holds === true,
       })
     )
       return { kind: 'claimed' };
-    if (owner) {
+    if (whole) {
       // The note comes first, so that two deliveries never claim the same record at once.
       const note = { code: 'record-replaced', at: now, by: delivery.id } as const;
-      const noted = await persist(() => deliveries.save(owner, withNote(owner.delivery, note), { now }));
+      const noted = await persist(() => deliveries.save(whole, withNote(whole.delivery, note), { now }));
       if (noted.kind === 'stale') return { kind: 'claimed' };
-      if (outcome.kind === 'created') await persist(() => facts.note('oneRowPerDevice', { holds: true, at: now }));
-      events.recordReplaced(owner.delivery, delivery);
     }
-    return persist(() => deliveries.save(stored, delivery, { now, takeFrom: ownerId }));
+    if (known && outcome.kind === 'created')
+      await persist(() => facts.note('oneRowPerDevice', { holds: true, at: now }));
+    if (whole) events.recordReplaced(whole.delivery, delivery);
+    return persist(() => deliveries.save(stored, delivery, { now, takeFrom: owner?.token ?? '' }));
+  }
+
+  /** What owns a record in Graph, with its delivery while all of that is kept. */
+  async function readOwner(deviceRunStateId: string): Promise<{ owner: Owner | null; whole: Stored | null }> {
+    const owner = await deliveries.findOwner(deviceRunStateId);
+    if (owner?.kind !== 'delivery') return { owner, whole: null };
+    const whole = await deliveries.load(owner.id);
+    // Its details may have been dropped between the two.
+    return { owner: whole ? owner : await deliveries.findOwner(deviceRunStateId), whole };
   }
 
   return { decideNow, settle };
+}
+
+/** What is known of an owner whose details are dropped; null of one that is gone altogether. */
+function toKnown(owner: Owner) {
+  if (owner.kind === 'delivery') return null;
+  return { deliveredAt: owner.deliveredAt, attempts: owner.isCreator ? [{ outcome: 'created' as const }] : [] };
 }

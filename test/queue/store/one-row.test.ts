@@ -6,6 +6,7 @@ import { createLog } from '../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { createClaimable } from '../../../src/queue/store/claimable.ts';
 import { startConsumer, type TestConsumer } from '../../support/consume.ts';
+import { passTime } from '../../support/pass-time.ts';
 import { createDeliver } from '../../../workers/deliver.ts';
 import { openFreshTenants } from '../../support/fresh-redis.ts';
 import type { TestRedis } from '../../support/redis.ts';
@@ -21,7 +22,8 @@ let creates: number;
 /** Creates whose answer is lost after they were carried out. */
 let lost: Set<string>;
 
-openFreshTenants((opened) => void ({ redis, queue } = opened));
+const KEPT_MS = 1_800_000;
+openFreshTenants((opened) => void ({ redis, queue } = opened), { deliveredKeptMs: KEPT_MS });
 beforeEach(() => {
   [rows, creates, lost] = [new Map<string, string>(), 0, new Set()];
   consumer = startConsumer(queue, {
@@ -83,7 +85,7 @@ test('three runs of one device · are each created once · and each but the last
   expect(await notesOf(first)).toMatchObject([{ code: 'record-replaced', by: second }]);
   expect(await notesOf(second)).toMatchObject([{ code: 'record-replaced', by: third }]);
   expect(await notesOf(third)).toEqual([]);
-  expect(await queue.deliveries.findOwner('row-PC')).toBe(third);
+  expect(await queue.deliveries.findOwner('row-PC')).toMatchObject({ id: third });
   expect(Math.abs(((await queue.facts.read()).oneRowPerDevice?.at ?? 0) - queue.clock.now())).toBeLessThan(60_000);
 });
 
@@ -114,4 +116,30 @@ test('the owner of the row · known no more · stands in nobody’s way', async 
   await redis.client.del(queue.keys.delivery(first));
   const second = await accept('second');
   expect(await delivered(second)).toMatchObject({ attemptsMade: 1 });
+});
+
+test('the owner of the row · compacted · gives it up to a run created later · and it is known that rows are replaced', async () => {
+  await delivered(await accept('first'));
+  await passTime(redis.client, queue.keys, KEPT_MS);
+  const second = await accept('second');
+  expect(await delivered(second)).toMatchObject({ deviceRunStateId: 'row-PC', attemptsMade: 1 });
+  expect((await queue.facts.read()).oneRowPerDevice).toMatchObject({ holds: true });
+  expect(await queue.deliveries.findOwner('row-PC')).toMatchObject({ id: second });
+});
+
+test('the owner of the row · compacted · is not taken for a run whose create was lost · which is created once more', async () => {
+  await delivered(await accept('same'));
+  await passTime(redis.client, queue.keys, KEPT_MS);
+  lost.add('same');
+  const run = aRun('twin', { deviceId: 'twin', deviceName: 'PC', output: 'same' });
+  const twin = await queue.deliveries.accept(run, queue.clock.now());
+  if (twin.kind !== 'accepted') throw new Error(twin.kind);
+  expect((await delivered(twin.delivery.id)).attempts.map(({ outcome }) => outcome)).toEqual([
+    'uncertain',
+    'absent',
+    'absent',
+    'absent',
+    'created',
+  ]);
+  expect(creates).toBe(3);
 });

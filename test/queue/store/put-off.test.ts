@@ -37,6 +37,7 @@ beforeEach(async () => {
     priority: 'fifo' as const,
     supersede: false,
     dedupeWindowMs: DAY_MS,
+    deliveredKeptMs: DAY_MS,
     writesPer20s: 100,
     holdProbeMs: 2000,
     policy,

@@ -47,7 +47,10 @@ beforeEach(async () => {
     probeLostMs: 60_000,
   });
   const parts = { redis: connection, waitingList, keys, tenantId: 'default', cipher: seal };
-  records = createRecords({ ...parts, settings: { dedupeWindowMs: WINDOW_MS, supersede: true } });
+  records = createRecords({
+    ...parts,
+    settings: { dedupeWindowMs: WINDOW_MS, deliveredKeptMs: WINDOW_MS, supersede: true },
+  });
   [isKilled, underWay] = [false, []];
   accept = createAcceptance({
     ...parts,

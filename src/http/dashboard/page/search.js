@@ -94,7 +94,7 @@ function summarise(text, found, complete) {
  * @param {Found} found
  * @param {boolean} isOnly
  */
-function toCard({ deliveryId, deviceId, runId, status, lastFailure, explanation }, isOnly) {
+function toCard({ deliveryId, deviceId, runId, status, lastFailure, compacted, explanation }, isOnly) {
   const { summary, happened, waitingFor, next } = explanation;
   const details = create(
     'details',
@@ -114,7 +114,7 @@ function toCard({ deliveryId, deviceId, runId, status, lastFailure, explanation 
     create(
       'p',
       { class: 'note' },
-      `Device ${deviceId} · run ${runId} · delivery `,
+      compacted ? 'Delivery ' : `Device ${deviceId} · run ${runId} · delivery `,
       create('a', { href: toPage({ find: deliveryId }), 'data-find': deliveryId }, deliveryId),
     ),
   );

@@ -13,7 +13,7 @@
   Reply: {key, value, name, report, status code or '', key…}
 ]]
 local ROOT = ARGV[1]
---- @include "record-header"
+--- @include "compacted/status-of"
 --- @include "devices/reports"
 --- @include "index/order"
 
@@ -55,8 +55,7 @@ for at = 1, #found, 2 do
   local name, report = readReport(device, configuration or (itsConfiguration ~= '' and itsConfiguration) or nil)
   if report then
     local _, _, _, _, id = parseReport(report)
-    local _, status = parseHeader(redis.call('GETRANGE', ROOT .. ':' .. id, 0, HEADER_BYTES))
-    for _, text in ipairs({key, value, name, report, status or ''}) do reply[#reply + 1] = text end
+    for _, text in ipairs({key, value, name, report, statusOf(id) or ''}) do reply[#reply + 1] = text end
   end
 end
 return reply

@@ -8,7 +8,7 @@
   Reply: {name, report, status code or '', report…}; empty if it never reported
 ]]
 local ROOT = ARGV[1]
---- @include "record-header"
+--- @include "compacted/status-of"
 --- @include "devices/reports"
 
 local known = redis.call('HGET', REPORTS, ARGV[2])
@@ -16,7 +16,6 @@ if not known then return {} end
 local reply = {string.match(known, '^[^\n]*')}
 for line in string.gmatch(known, '\n([^\n]+)') do
   local _, _, _, _, id = parseReport(line)
-  local _, status = parseHeader(redis.call('GETRANGE', ROOT .. ':' .. id, 0, HEADER_BYTES))
-  reply[#reply + 1], reply[#reply + 2] = line, status or ''
+  reply[#reply + 1], reply[#reply + 2] = line, statusOf(id) or ''
 end
 return reply

@@ -3,8 +3,9 @@
 
   KEYS[1..11]  the waiting list's, see includes/waiting-list/keys.lua
   ARGV[1..3]   the waiting list's
-  ARGV[4]      how many run results follow, eleven arguments each:
+  ARGV[4]      how many run results follow, twelve arguments each:
                delivery id
+               the same as four numbers of 32 bits
                instant of acceptance
                identity: the fingerprint and the search hashes of device and run
                rank
@@ -19,7 +20,8 @@
   Reply: {answers, promoted ids, due, {left by rank}, {joined by rank}}: how many promoted deliveries are due, and how
   many ever left and joined each waiting list. An answer is the position in its waiting list; or {'accepted', position,
   older id or '', newer id or ''} where it may supersede another; or {'duplicate' or 'other', record} where the run is
-  known, 'other' if its identity differs. A repeated call gets '' for that record.
+  known, 'other' if its identity differs; or {'compacted', entry in hex} where only that is left of it. A repeated call gets
+  '' for that record.
 ]]
 --- @include "record-header"
 --- @include "waiting-list/promote"
@@ -28,8 +30,9 @@
 --- @include "index/add-row"
 --- @include "devices/note-report"
 --- @include "summaries"
+--- @include "compacted/entries"
 
-local ARGS_EACH = 11
+local ARGS_EACH = 12
 
 local entries = tonumber(ARGV[OWN_ARGS + 1])
 local answers, joined, joinedBytes, accepted, known = {}, {}, 0, 0, {}
@@ -50,15 +53,24 @@ end
 
 for entry = 1, entries do
   local first = OWN_ARGS + 2 + (entry - 1) * ARGS_EACH
-  local id, at, identity, rank, body, supersessionKey, instant, configuration, device, name, state =
+  local id, numbers, at, identity, rank, body, supersessionKey, instant, configuration, device, name, state =
     unpack(ARGV, first, first + ARGS_EACH - 1)
   rank = tonumber(rank)
   local key = ROOT .. ':' .. id
-  local nextPosition = position[rank] + 1
-  local chunk = chunkFor(filling, tonumber(at))
-  local fields = {0, QUEUED, at, rank, nextPosition, withPlace(identity, chunk, filling.rows), configuration}
-  local record = table.concat(fields, ' ') .. '\n' .. body
-  if redis.call('SET', key, record, 'NX') then
+  local found = redis.call('GET', key)
+  local compacted = not found and findCompactedBy(numbers)
+  if found then
+    local _, _, _, _, _, foundIdentity = parseHeader(found)
+    answers[entry] = {withoutPlace(foundIdentity) == identity and 'duplicate' or 'other', found}
+    known[#known + 1] = entry
+  elseif compacted then
+    answers[entry] = {'compacted', toHex(compacted)}
+  else
+    local nextPosition = position[rank] + 1
+    local chunk = chunkFor(filling, tonumber(at))
+    local fields = {0, QUEUED, at, rank, nextPosition, withPlace(identity, chunk, filling.rows), configuration}
+    local record = table.concat(fields, ' ') .. '\n' .. body
+    redis.call('SET', key, record)
     position[rank] = nextPosition
     joined[rank][#joined[rank] + 1] = id
     accepted, joinedBytes = accepted + 1, joinedBytes + #record
@@ -70,11 +82,6 @@ for entry = 1, entries do
       local older, newer = compare(ROOT .. ':c:' .. supersessionKey, instant, id)
       answers[entry] = {'accepted', nextPosition, older, newer}
     end
-  else
-    local found = redis.call('GET', key)
-    local _, _, _, _, _, foundIdentity = parseHeader(found)
-    answers[entry] = {withoutPlace(foundIdentity) == identity and 'duplicate' or 'other', found}
-    known[#known + 1] = entry
   end
 end
 saveFilling(filling)

@@ -18,8 +18,13 @@
   ARGV[11]     id of the delivery that supersedes it, or ''
   ARGV[12]     supersession key, or ''
   ARGV[13]     instant of completion, or ''
-  ARGV[14]     id of the delivery whose claim it may take over, or ''
+  ARGV[14]     what reads as the owner of the claim it may take over, or ''
   ARGV[15]     id of the replay at a rate that puts it back into the queue, or ''
+  ARGV[16]     milliseconds for which all of a delivered run is kept; after that only what recognises it
+  ARGV[17]     instant of delivery, 0 if it is not delivered
+  ARGV[18]     the hash by which its device is recognised
+  ARGV[19]     the hash of the record's id in Graph, or ''
+  ARGV[20]     1 if its last attempt created that record, else 0
 
   Reply: 'gone' (no such delivery), 'stale' (changed since, or not claimed by that replay), 'claimed' (another delivery has its record in Graph),
   'saved', or {'saved', id of the delivery that takes its place}
@@ -33,13 +38,14 @@
 --- @include "index/change-status"
 --- @include "summaries"
 --- @include "replays/claimed"
+--- @include "compacted/compact"
 
 -- How many of the deliveries that ended are remembered by id.
 local ENDED_REMEMBERED = 100
 
 local RECORD, DEAD_LETTERS, ENDED, CLAIM = unpack(KEYS, OWN_KEYS + 1)
 local expectedRev, to, body, id, now, dedupeWindowMs, waitMs, newer, supersessionKey, instant, claimedBy,
-  replayId = unpack(ARGV, OWN_ARGS + 1)
+  replayId, keptMs, deliveredAt, deviceTag, claimHash, created = unpack(ARGV, OWN_ARGS + 1)
 local results = supersessionKey ~= '' and ROOT .. ':c:' .. supersessionKey or nil
 
 local known = redis.call('GET', RECORD)
@@ -50,10 +56,17 @@ local replay = replayId ~= '' and ROOT .. ':replay:' .. replayId or nil
 if replay and not isClaimed(replay, DEAD_LETTERS, id) then return 'stale', false end
 local newerStatus = newer ~= '' and statusOf(newer) or nil
 if newer ~= '' and not isOpenOrCreated(newerStatus) then return 'stale', false end
-if CLAIM then
-  local owner = redis.call('GET', CLAIM)
-  if owner and owner ~= id and owner ~= claimedBy then return 'claimed', false end
-  redis.call('SET', CLAIM, id, 'PX', dedupeWindowMs)
+local owner = CLAIM and ownerOf(CLAIM, claimHash)
+if owner and owner ~= id and owner ~= claimedBy then return 'claimed', false end
+local isCompacted = to == DELIVERED and tonumber(keptMs) < tonumber(dedupeWindowMs) and isCompactable(identity)
+local wholeForMs = isCompacted and keptMs or dedupeWindowMs
+if CLAIM then redis.call('SET', CLAIM, id, 'PX', wholeForMs) end
+if isCompacted then
+  local run = {
+    id = id, identity = identity, acceptedAt = at, deliveredAt = deliveredAt, deviceTag = deviceTag,
+    claimHash = claimHash, created = created,
+  }
+  compact(run, dedupeWindowMs)
 end
 
 local isNewStatus = from ~= to
@@ -79,7 +92,7 @@ local function openBytes(status, text)
   return isWhole and #text or 0
 end
 redis.call('HINCRBY', COUNTS, 'bytes', openBytes(to, record) - openBytes(from, known))
-if to == DELIVERED then redis.call('SET', RECORD, record, 'PX', dedupeWindowMs) else redis.call('SET', RECORD, record) end
+if to == DELIVERED then redis.call('SET', RECORD, record, 'PX', wholeForMs) else redis.call('SET', RECORD, record) end
 
 if results and isOpen(to) and isReplayed then joinResults(results, instant, id) end
 if results and to == SUPERSEDED then

@@ -4,6 +4,7 @@ import type { RedisConfig } from '../../../config/redis.ts';
 import { countNeeded, parsePresent, parseSeen, toSeenText, type Seen } from './replicas-seen.ts';
 import { connect, disconnect, waitUntilReady } from '../connection.ts';
 import { isRefused } from '../redis-errors.ts';
+import { scriptText } from '../script.ts';
 
 /** A write was acknowledged by Redis, but not by enough replicas in time: a failover may lose it. */
 export class NotReplicated extends Error {
@@ -19,6 +20,8 @@ export type Replicated = {
    * @throws NotReplicated, or what Redis refused
    */
   waitFor: (record: string, revision: number) => Promise<void>;
+  /** The same for what is left of a delivered run once its details are dropped. @param root prefix of the tenant's keys */
+  waitForCompacted: (root: string, id: string) => Promise<void>;
   /** Resolves if enough replicas follow at present; for health checks. Throws as `waitFor` does. */
   probe: () => Promise<void>;
 };
@@ -35,7 +38,11 @@ const RECORDS_AT_ONCE = 200;
 const REVISION_BYTES = 12;
 
 /** Where no replicas are asked for. */
-export const WITHOUT_REPLICAS: Replicated = { waitFor: () => Promise.resolve(), probe: () => Promise.resolve() };
+export const WITHOUT_REPLICAS: Replicated = {
+  waitFor: () => Promise.resolve(),
+  waitForCompacted: () => Promise.resolve(),
+  probe: () => Promise.resolve(),
+};
 
 /**
  * Has a connection of its own: WAIT blocks the one it is sent on. It vouches only for what its own server has, so the
@@ -84,9 +91,11 @@ function createNodeFinder(cluster: Cluster, root: string): FindNode {
 
 type FindNode = { find: () => Promise<Redis>; onError: () => void };
 
+/** A record in a revision or a later one, or what is left of a delivery under the keys with this prefix. */
+type Awaited = { record: string; revision: number } | { compacted: string; root: string };
+
 type Waiting = {
-  record: string;
-  revision: number;
+  awaited: Awaited;
   resolve: (replicated: true) => void;
   reject: (reason: unknown) => void;
 };
@@ -105,9 +114,9 @@ function createReplicated(node: FindNode, root: string, minReplicas: number): Re
 
   async function ask(entries: readonly Waiting[]): Promise<void> {
     try {
-      const revisions = await vouch(entries.map(({ record }) => record)).catch(asNotReplicated);
-      entries.forEach(({ revision, resolve, reject }, index) => {
-        if ((revisions[index] ?? -1) >= revision) resolve(true);
+      const areThere = await vouch(entries.map(({ awaited }) => awaited)).catch(asNotReplicated);
+      entries.forEach(({ resolve, reject }, index) => {
+        if (areThere[index]) resolve(true);
         else reject(new NotReplicated('the server that answers now does not have it'));
       });
     } catch (error) {
@@ -115,13 +124,16 @@ function createReplicated(node: FindNode, root: string, minReplicas: number): Re
     }
   }
 
+  function waitFor(awaited: Awaited): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<unknown>();
+    waiting.push({ awaited, resolve, reject });
+    if (waiting.length === 1) setImmediate(() => void flush());
+    return promise.then(() => undefined);
+  }
+
   return {
-    waitFor: (record, revision) => {
-      const { promise, resolve, reject } = Promise.withResolvers<unknown>();
-      waiting.push({ record, revision, resolve, reject });
-      if (waiting.length === 1) setImmediate(() => void flush());
-      return promise.then(() => undefined);
-    },
+    waitFor: (record, revision) => waitFor({ record, revision }),
+    waitForCompacted: (tenantRoot, id) => waitFor({ compacted: id, root: tenantRoot }),
     probe: async () => {
       await vouch([]).catch(asNotReplicated);
     },
@@ -134,10 +146,10 @@ function asNotReplicated(error: unknown): never {
   throw new NotReplicated(error instanceof Error ? error.message : 'no answer');
 }
 
-/** @returns the revision of each record, -1 for one that is not there. @throws NotReplicated if too few replicas have them */
-type Vouch = (records: readonly string[]) => Promise<number[]>;
+/** @returns of each whether it is there. @throws NotReplicated if too few replicas have them */
+type Vouch = (awaited: readonly Awaited[]) => Promise<boolean[]>;
 
-type Exchange = { headers: string[]; replicas: number; needed: number; seen: Seen | null; wasSeen: Seen | null };
+type Exchange = { areThere: boolean[]; replicas: number; needed: number; seen: Seen | null; wasSeen: Seen | null };
 
 function createVouch({ find, onError }: FindNode, root: string, minReplicas: number): Vouch {
   const seenKey = `${root}:replicas`;
@@ -147,13 +159,16 @@ function createVouch({ find, onError }: FindNode, root: string, minReplicas: num
    * On one connection: what the server has, who follows it, a write after that, and the wait for replicas to have that write.
    * Without the right to INFO, only the number asked for counts.
    */
-  async function exchange(redis: Redis, records: readonly string[]): Promise<Exchange> {
+  async function exchange(redis: Redis, awaited: readonly Awaited[]): Promise<Exchange> {
     const commands = redis.pipeline();
-    for (const record of records) commands.getrange(record, 0, REVISION_BYTES);
+    for (const one of awaited) {
+      if ('record' in one) commands.getrange(one.record, 0, REVISION_BYTES);
+      else commands.call('EVAL', scriptText('store/find-compacted'), 1, one.root, one.root, one.compacted);
+    }
     commands.get(seenKey).time().info('replication').set(`${root}:vouched`, '1').wait(expected, WITHIN_MS);
     const replies = (await commands.exec()) ?? [];
-    const [seenReply, time, info, written, waited] = replies.slice(records.length);
-    for (const reply of [...replies.slice(0, records.length), seenReply, time, written, waited]) {
+    const [seenReply, time, info, written, waited] = replies.slice(awaited.length);
+    for (const reply of [...replies.slice(0, awaited.length), seenReply, time, written, waited]) {
       if (!reply) throw new NotReplicated('the connection was lost');
       if (reply[0]) throw reply[0];
     }
@@ -163,28 +178,33 @@ function createVouch({ find, onError }: FindNode, root: string, minReplicas: num
     const { needed, seen } = info?.[0]
       ? { needed: minReplicas, seen: null }
       : countNeeded(wasSeen, parsePresent(String(info?.[1]), at), minReplicas);
-    const headers = replies.slice(0, records.length).map(([, header]) => String(header));
-    return { headers, replicas: Number(waited?.[1]), needed, seen, wasSeen };
+    const areThere = awaited.map((one, index) => isThere(one, replies[index]?.[1]));
+    return { areThere, replicas: Number(waited?.[1]), needed, seen, wasSeen };
   }
 
-  const vouch: Vouch = async (records) => {
+  const vouch: Vouch = async (awaited) => {
     const redis = await find();
     for (;;) {
-      const { headers, replicas, needed, seen, wasSeen } = await exchange(redis, records);
+      const { areThere, replicas, needed, seen, wasSeen } = await exchange(redis, awaited);
       const isNews = seen && (!wasSeen || toSeenText(seen) !== toSeenText(wasSeen));
       if (isNews) await redis.set(seenKey, toSeenText(seen));
-      if (replicas >= needed) return headers.map(toRevision);
+      if (replicas >= needed) return areThere;
       if (replicas < expected || needed <= expected)
         throw new NotReplicated(`${replicas} of ${needed} replicas have it after ${WITHIN_MS} ms`);
       // It waited for fewer than there are: once more.
       expected = needed;
     }
   };
-  return (records) =>
-    vouch(records).catch((error: unknown) => {
+  return (awaited) =>
+    vouch(awaited).catch((error: unknown) => {
       onError();
       throw error;
     });
+}
+
+/** @param reply the beginning of its record, or the entry that is left of it */
+function isThere(awaited: Awaited, reply: unknown): boolean {
+  return 'record' in awaited ? toRevision(String(reply)) >= awaited.revision : typeof reply === 'string';
 }
 
 function toRevision(header: string): number {

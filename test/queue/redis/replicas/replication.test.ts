@@ -8,7 +8,7 @@ import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { startConsumer } from '../../../support/consume.ts';
 import { GROUP_KEY } from '../../../support/device.ts';
-import { created } from '../../../support/outcomes.ts';
+import { attemptOf, created } from '../../../support/outcomes.ts';
 import { documentedBeside, documentedRules } from '../../../support/redis-rights.ts';
 import { createRedisServers, freeRedisPort, type RedisServers } from '../../../support/redis-servers.ts';
 import { aRun, healthOf, openTestTenant, POLICY, type OwnTenant } from '../../../support/tenant.ts';
@@ -159,6 +159,25 @@ test('a server that was not written to, as after a failover · does not vouch ·
   } finally {
     await replication.close();
   }
+});
+
+test('a compacted run, sent again · is acknowledged once a replica has what is left of it · and by no server without that', async () => {
+  queue = await openTestTenant({ config: onPort(primaryPort) }, { purpose: 'answer', deliveredKeptMs: 60_000 });
+  const { deliveries, keys, redis } = queue;
+  const id = await acknowledge(queue, 1);
+  await attemptOf({ tenant: queue, id, outcome: created('record-1'), now: 2 });
+  await redis.del(keys.delivery(id), keys.record('record-1'));
+  expect(await deliveries.accept(aRun(1), 1)).toMatchObject({ kind: 'duplicate', delivery: { status: 'delivered' } });
+  const replication = await openReplication(onPort(primaryPort), keys.root, () => undefined);
+  try {
+    const { waitForCompacted } = replication.of(keys.root);
+    await expect(waitForCompacted(keys.root, 'dAAAAAAAAAAAAAAAAAAAAAA')).rejects.toThrow('does not have it');
+    await waitForCompacted(keys.root, id);
+  } finally {
+    await replication.close();
+  }
+  replica.kill('SIGSTOP');
+  await expect(deliveries.accept(aRun(1), 1)).rejects.toThrow(NotReplicated);
 });
 
 test('a primary killed in the midst of submissions · what was acknowledged · its replica has', async () => {

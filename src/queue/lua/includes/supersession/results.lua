@@ -5,9 +5,7 @@
   older ones; a dead one counts for nothing and is not in the set.
   Needs ROOT, the prefix of the tenant's keys.
 ]]
-local function statusOf(id)
-  return string.match(redis.call('GETRANGE', ROOT .. ':' .. id, 0, HEADER_BYTES), '^%d+ (%a) ')
-end
+--- @include "compacted/status-of"
 
 local function isOpen(status) return status == QUEUED or status == DELIVERING or status == WAITING end
 
