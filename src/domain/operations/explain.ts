@@ -1,5 +1,5 @@
 // Explains a delivery in plain words: what happened, what it waits for, what comes next and when, what an operator can do.
-import type { CompactedDelivery } from '../compacted.ts';
+import type { CompactedDelivery } from '../submission/compacted-delivery.ts';
 import type { Delivery } from '../delivery.ts';
 import { describeHistory, toInstantText, type HistorySource } from './history.ts';
 import { holdOf, remedyOfHold, type Hold } from '../hold/hold.ts';

@@ -2,7 +2,7 @@
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import express, { Router, type Request, type RequestHandler, type Response } from 'express';
-import type { CompactedDelivery } from '../../domain/compacted.ts';
+import type { CompactedDelivery } from '../../domain/submission/compacted-delivery.ts';
 import { explain, explainCompacted } from '../../domain/operations/explain.ts';
 import { REPLAY_OPERATIONS } from '../../domain/replay/replay.ts';
 import type { TenantSnapshot } from '../../domain/operations/tenant-snapshot.ts';

@@ -1,6 +1,6 @@
 // GET /v1/deliveries/{id}: for its device, a relay or an operator; 404 for any other device.
 import type { RequestHandler } from 'express';
-import { isOfDevice, type CompactedDelivery } from '../../domain/compacted.ts';
+import { isOfDevice, type CompactedDelivery } from '../../domain/submission/compacted-delivery.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import { describeNote, type Note } from '../../domain/attempt/note.ts';
 import type { DeliveryView } from '../response/response-schemas.ts';

@@ -1,5 +1,5 @@
 // What the routes ask of a tenant. The API opens tenants; routes know no other way to one.
-import type { CompactedDelivery } from '../../domain/compacted.ts';
+import type { CompactedDelivery } from '../../domain/submission/compacted-delivery.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { DeliveryFilter, DeliveryPage, ListedAt } from '../../domain/lists/delivery-list.ts';
 import type { DeviceFilter, DevicePage, DevicePosition } from '../../domain/lists/device-list.ts';

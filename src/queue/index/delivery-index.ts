@@ -1,5 +1,5 @@
 // The index of deliveries: pages by device, status, configuration and time, and the search of one text. Records have the last word.
-import type { CompactedDelivery } from '../../domain/compacted.ts';
+import type { CompactedDelivery } from '../../domain/submission/compacted-delivery.ts';
 import { isDeliveryId, type Delivery } from '../../domain/delivery.ts';
 import { isListed, newestFirst, toListedAt } from '../../domain/lists/delivery-list.ts';
 import type { DeliveryFilter, DeliveryPage, ListedAt } from '../../domain/lists/delivery-list.ts';

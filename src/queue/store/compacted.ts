@@ -1,5 +1,5 @@
 // Compacted runs: what is left of delivered ones once their details are dropped, read from the entries that scripts keep.
-import type { CompactedDelivery } from '../../domain/compacted.ts';
+import type { CompactedDelivery } from '../../domain/submission/compacted-delivery.ts';
 import { isDeliveryId } from '../../domain/delivery.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisConnection } from '../redis/connection.ts';

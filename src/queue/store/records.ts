@@ -1,5 +1,5 @@
 // Delivery records: found, saved by compare-and-set, counted. The record is authoritative; a BullMQ job only wakes a worker.
-import { toDeviceTag } from '../../domain/compacted.ts';
+import { toDeviceTag } from '../../domain/submission/compacted-delivery.ts';
 import { isDeliveryId, isReplaceable, isTerminal, STATUSES, supersede } from '../../domain/delivery.ts';
 import type { Delivery } from '../../domain/delivery.ts';
 import type { Counts } from '../../domain/operations/tenant-snapshot.ts';

@@ -1,6 +1,6 @@
 // Delivered runs after DELIVERED_KEPT_H: of each a few bytes are left, which answer as rightly as all of it did; held to a model.
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { isOfDevice } from '../../../src/domain/compacted.ts';
+import { isOfDevice } from '../../../src/domain/submission/compacted-delivery.ts';
 import { identify, replay } from '../../../src/domain/delivery.ts';
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
 import { toSecret } from '../../../src/config/secret.ts';

@@ -37,6 +37,8 @@ const RECORDS_AT_ONCE = 200;
 /** The revision is at the beginning of a record. */
 const REVISION_BYTES = 12;
 
+const FIND_COMPACTED = scriptText('store/find-compacted');
+
 /** Where no replicas are asked for. */
 export const WITHOUT_REPLICAS: Replicated = {
   waitFor: () => Promise.resolve(),
@@ -163,7 +165,7 @@ function createVouch({ find, onError }: FindNode, root: string, minReplicas: num
     const commands = redis.pipeline();
     for (const one of awaited) {
       if ('record' in one) commands.getrange(one.record, 0, REVISION_BYTES);
-      else commands.call('EVAL', scriptText('store/find-compacted'), 1, one.root, one.root, one.compacted);
+      else commands.call('EVAL', FIND_COMPACTED, 1, one.root, one.root, one.compacted);
     }
     commands.get(seenKey).time().info('replication').set(`${root}:vouched`, '1').wait(expected, WITHIN_MS);
     const replies = (await commands.exec()) ?? [];
