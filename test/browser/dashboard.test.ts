@@ -333,7 +333,18 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
     expect(await findFaults(page)).toEqual([]);
     await page.getByLabel('Device ids').fill('no id');
     await page.getByRole('button', { name: 'Show', exact: true }).click();
-    await page.locator('#devices-status', { hasText: 'see errors' }).waitFor();
+    await page.locator('#devices-status', { hasText: 'deviceIds/0 must be 1 to 128 of' }).waitFor();
+  });
+
+  test('devices on a phone · are a table that scrolls · with room for their ids', async () => {
+    await reportAll();
+    const page = await open(PHONE);
+    await isLive(page);
+    await page.getByLabel('Which').selectOption('last');
+    await page.getByRole('button', { name: 'Show', exact: true }).click();
+    const device = page.locator('#devices-rows th').first();
+    await device.waitFor();
+    expect((await device.boundingBox())?.width).toBeGreaterThan(150);
   });
 
   test('a replay at a rate · is shown with how far it is · and paused, resumed and cancelled there', async () => {

@@ -16,6 +16,13 @@ const dark = matchMedia('(prefers-color-scheme: dark)');
 export const toColour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /**
+ * Of the labels beside a chart, which would be cut off otherwise. There are none before the first drawing.
+ * @param {uPlot} _
+ * @param {string[] | null} labels
+ */
+const toWidth = (_, labels) => Math.max(48, 16 + 7 * Math.max(0, ...(labels ?? []).map(({ length }) => length)));
+
+/**
  * The axes of a chart, in its colours.
  * @param {Partial<uPlot.Axis>} across
  * @param {Partial<uPlot.Axis>} up
@@ -31,7 +38,7 @@ export function toAxes(across, up) {
   };
   return [
     { ...axis, grid: { show: false }, ...across },
-    { ...axis, size: 48, ...up },
+    { ...axis, size: toWidth, ...up },
   ];
 }
 

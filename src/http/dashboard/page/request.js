@@ -46,5 +46,7 @@ async function describe(response) {
   const problem = await response.json().catch(() => ({}));
   if (problem.code === 'queue-unavailable')
     return 'The service answers, but Redis does not: devices receive 503 and send again later';
+  const [fault] = problem.errors ?? [];
+  if (fault) return `${problem.title}: ${fault.pointer.slice(1)} ${fault.detail}`;
   return problem.detail ? `${problem.title}: ${problem.detail}` : `The service answers ${response.status}`;
 }
