@@ -65,7 +65,7 @@ function summarise(delivery: Explainable, { hold, throttle }: Situation): string
 
 /** Explains a delivery of which only that is known. @param keptMs how long details are kept */
 export function explainCompacted({ acceptedAt, deliveredAt }: CompactedDelivery, keptMs: number): Explanation {
-  const hours = Math.round(keptMs / 360_000) / 10;
+  const hours = Number((keptMs / 3_600_000).toPrecision(4));
   return {
     summary: `Delivered at ${toInstantText(deliveredAt)}: Graph has it. Its details were kept for ${hours} h after that.`,
     happened: [`${toInstantText(acceptedAt)}  accepted`, `${toInstantText(deliveredAt)}  delivered`],
