@@ -336,6 +336,16 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
     await page.locator('#devices-status', { hasText: 'deviceIds/0 must be 1 to 128 of' }).waitFor();
   });
 
+  test('causes of death on a phone · are words in one line · and the page does not scroll sideways', async () => {
+    await fill();
+    const page = await open(PHONE);
+    await isLive(page);
+    const cause = page.locator('#causes th').first();
+    await cause.waitFor();
+    expect((await cause.boundingBox())?.width).toBeGreaterThan(80);
+    expect(await page.evaluate('document.documentElement.scrollWidth <= innerWidth')).toBe(true);
+  });
+
   test('devices on a phone · are a table that scrolls · with room for their ids', async () => {
     await reportAll();
     const page = await open(PHONE);
