@@ -3,6 +3,7 @@ import { DIRECTORY_HOLD_REASONS } from '../domain/directory/directory-answer.ts'
 import { HOLD_REASONS } from '../domain/hold/hold.ts';
 import { countParked } from '../domain/operations/tenant-snapshot.ts';
 import { describeWeakness, inspectRedis } from '../queue/redis/health.ts';
+import { NewerData } from '../queue/store/newer-data.ts';
 import type { OpenRedis } from '../queue/redis/open-redis.ts';
 import type { Tenant } from '../queue/tenant.ts';
 import type { TenantLabels } from '../telemetry/events.ts';
@@ -36,19 +37,25 @@ export async function readGauges(source: GaugesSource): Promise<string> {
     const [inspected, jobs, readings] = await Promise.all([
       askRedis(() => inspectRedis(redis.connection)),
       askRedis(redis.jobs.count),
-      askRedis(() => Promise.all(tenants.map(readTenant))),
+      askRedis(() => Promise.all(tenants.map((tenant) => readTenant(tenant).catch(unlessNewer)))),
     ]);
     forgetGauges(metrics);
     for (const [state, count] of Object.entries(jobs)) metrics.queueJobs.set({ state }, count);
     if (inspected.memoryUsed !== null) metrics.redisMemory.set(inspected.memoryUsed);
     if (inspected.durability !== 'unknown') metrics.durable.set(describeWeakness(inspected) === null ? 1 : 0);
     metrics.redisUp.set(1);
-    return renderTenantGauges(readings);
+    return renderTenantGauges(readings.filter((reading) => reading !== null));
   } catch {
     forgetGauges(metrics);
     metrics.redisUp.set(0);
     return '';
   }
+}
+
+/** A tenant whose data a newer version has taken over has no gauges here; those of the others remain. */
+function unlessNewer(error: unknown): null {
+  if (error instanceof NewerData) return null;
+  throw error;
 }
 
 async function readTenant({ tenant, labels, readDirectory }: GaugesTenant): Promise<TenantReading> {

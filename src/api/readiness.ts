@@ -5,6 +5,7 @@ import type { WatchedTenants } from '../config/tenants/watch.ts';
 import { isFull, WHO_IS_REFUSED, type BacklogState } from '../domain/operations/backlog.ts';
 import type { Check, Readiness } from '../http/response/response-schemas.ts';
 import type { AcceptingTenant } from '../queue/accepting-tenant.ts';
+import { NewerData } from '../queue/store/newer-data.ts';
 import { redisErrorsOf } from '../queue/redis/connection.ts';
 import type { OpenRedis } from '../queue/redis/open-redis.ts';
 import { describeWeakness, inspectRedis } from '../queue/redis/health.ts';
@@ -70,7 +71,9 @@ export function createReadiness(source: ReadinessSource): () => Promise<Readines
         ...combineChecks(ofTenants),
         ...(tenantsFile && { tenants: toFileCheck(tenantsFile, ofTenants.length) }),
       };
-      if (isFull(inspected.memoryUsed) || checks['replicas']?.ok === false) return { status: 'failing', checks };
+      const isOutdated = ofTenants.length > 0 && ofTenants.every((tenant) => tenant.checks['data']?.ok === false);
+      const isFailing = isOutdated || isFull(inspected.memoryUsed) || checks['replicas']?.ok === false;
+      if (isFailing) return { status: 'failing', checks };
       return { status: Object.values(checks).every(({ ok }) => ok) ? 'ok' : 'degraded', checks };
     } catch (error) {
       const waitingFor = await pTimeout(redis.explainSilence(), { milliseconds: EXPLAIN_WITHIN_MS }).catch(() => null);
@@ -84,7 +87,17 @@ export function createReadiness(source: ReadinessSource): () => Promise<Readines
 
 type TenantChecks = { id: string; checks: Record<string, Check> };
 
-async function checkTenant({ tenant, readDirectory }: ReadinessTenant): Promise<TenantChecks> {
+/** A tenant whose data a newer version has taken over has no other check. */
+async function checkTenant(tenant: ReadinessTenant): Promise<TenantChecks> {
+  try {
+    return await checkOwnTenant(tenant);
+  } catch (error) {
+    if (!(error instanceof NewerData)) throw error;
+    return { id: tenant.tenant.id, checks: { data: { ok: false, detail: `left alone: ${error.message}` } } };
+  }
+}
+
+async function checkOwnTenant({ tenant, readDirectory }: ReadinessTenant): Promise<TenantChecks> {
   const { id, readSnapshot, backlogState } = tenant;
   const [{ holds, throttle }, directory, replicas] = await Promise.all([
     readSnapshot(),

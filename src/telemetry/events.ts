@@ -21,6 +21,7 @@ import type { BatchEntrySummary } from '../http/routes/batch.ts';
 import type { OperationDone } from '../http/tenants/audit.ts';
 import type { RequestSummary } from '../http/request/context.ts';
 import type { ConnectionRefused } from '../http/server.ts';
+import type { NewerData, NewerScope } from '../queue/store/newer-data.ts';
 import type { AttemptEnded, ConsumerEvents } from '../queue/worker/consumer-events.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -89,6 +90,7 @@ export function createEvents(
   { labels = {}, toLabels = () => ({}) }: EventsOptions = {},
 ) {
   const loggedAt = new Map<string, number>();
+  const newerSeen = new Set<NewerScope>();
 
   function isNews(trouble: string): boolean {
     const now = performance.now();
@@ -251,6 +253,12 @@ export function createEvents(
     /** Once a second for the same error: a client that retries at once would fill the log. */
     redisTrouble: (error: Error) => {
       if (isNews(error.message)) log.warn({ trouble: describeBriefly(error) }, 'redis trouble');
+    },
+    /** Once: it stays so until this process is updated. */
+    newerData: ({ scope, message }: NewerData) => {
+      if (newerSeen.has(scope)) return;
+      newerSeen.add(scope);
+      log.warn({ scope, detail: message }, 'left alone: data of a newer version');
     },
     waitingForRedis: (waitingFor: string, waitedMs: number) => log.warn({ waitingFor, waitedMs }, 'waiting for redis'),
     durability: (mode: string, detail: string) =>

@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { announcedRoom, decideChanges, isBacklogNews, type Announced } from '../../domain/announcements/changes.ts';
 import { announceDurability } from '../../domain/announcements/durability.ts';
 import type { RedisConnection } from '../redis/connection.ts';
+import { NewerData } from '../store/newer-data.ts';
 import { describeWeakness, inspectRedis } from '../redis/health.ts';
 import type { AnnouncedStore, Noted } from './announced.ts';
 import type { ReadFacts, ReportedTenant } from './facts.ts';
@@ -20,6 +21,11 @@ export type Reporter = {
 const SLICE = 50;
 
 type ReporterParts = { redis: RedisConnection; announced: AnnouncedStore; readFacts: ReadFacts; clock: () => number };
+
+/** A newer version announces what there is to say of its tenant. */
+function unlessNewer(error: unknown): void {
+  if (!(error instanceof NewerData)) throw error;
+}
 
 export function createReporter({ redis, announced, readFacts, clock }: ReporterParts): Reporter {
   /**
@@ -47,7 +53,7 @@ export function createReporter({ redis, announced, readFacts, clock }: ReporterP
       await Promise.all(
         slice.flatMap((tenant, index) => {
           const noted = before[index];
-          return noted ? [lookAt(tenant, noted, extent)] : [];
+          return noted ? [lookAt(tenant, noted, extent).catch(unlessNewer)] : [];
         }),
       );
     }

@@ -6,8 +6,8 @@ import type { RedisConnection } from '../redis/connection.ts';
 import { toReportArgs, toReportArgsWithoutRun } from '../devices/report.ts';
 import type { Keys } from '../redis/keys.ts';
 import { scriptOf } from '../redis/script.ts';
-import { DecryptionFailed, type PayloadCipher } from '../store/payload-cipher.ts';
-import { configurationOf, parseHeader, type Stored } from '../store/record.ts';
+import type { PayloadCipher } from '../store/payload-cipher.ts';
+import { configurationOf, isUnreadable, parseHeader, type Stored } from '../store/record.ts';
 import type { Records } from '../store/records.ts';
 
 /** How many records were looked at, how many of them were not in the index, and how many were news of their device. */
@@ -57,14 +57,23 @@ export async function rebuildIndex(
       // One that expired meanwhile.
       if (header === '') return [];
       const id = (slice[index] ?? '').slice(keys.delivery('').length);
-      const { acceptedAt } = parseHeader(id, tenantId, header).base;
-      return { id, acceptedAt, configuration: configurationOf(header) };
+      const acceptedAt = readAcceptedAt(id, header);
+      return acceptedAt === null ? [] : { id, acceptedAt, configuration: configurationOf(header) };
     });
+  }
+
+  /** Null for a newer version's record, which is that version's to index. */
+  function readAcceptedAt(id: string, header: string): number | null {
+    try {
+      return parseHeader(id, tenantId, header).base.acceptedAt;
+    } catch (error) {
+      return unlessUnreadable(error);
+    }
   }
 
   /** Records of the first versions have no configuration key in their header. */
   async function load(one: Found): Promise<Loaded> {
-    const stored = await records.load(one.id).catch(unlessSealed);
+    const stored = await records.load(one.id).catch(unlessUnreadable);
     if (!stored || one.configuration !== '') return { ...one, stored };
     return { ...one, stored, configuration: configurationKey(stored.delivery.hardwareConfigurationId) };
   }
@@ -78,8 +87,8 @@ export async function rebuildIndex(
 }
 
 /** One sealed with an unknown key is in the index all the same. */
-function unlessSealed(error: unknown): null {
-  if (error instanceof DecryptionFailed) return null;
+function unlessUnreadable(error: unknown): null {
+  if (isUnreadable(error)) return null;
   throw error;
 }
 

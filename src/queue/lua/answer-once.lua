@@ -10,12 +10,17 @@
 
   Reply: the script's, or the one it gave before
 ]]
+--- @include "format"
+
 -- The longest outage after which a repeated call is still recognized.
 local KEPT_FOR_MS = 3600000
 
 local LANE, NONCE = table.remove(KEYS), table.remove(ARGV)
 local kept = redis.call('GET', LANE)
 if kept and string.sub(kept, 1, #NONCE) == NONCE then return cmsgpack.unpack(string.sub(kept, #NONCE + 1)) end
+-- What an earlier version answered is answered again, so this comes after it.
+local refused = newerData()
+if refused then return refused end
 local function run()
   --- @script
 end

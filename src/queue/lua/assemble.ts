@@ -4,6 +4,7 @@ import { prologueFor } from './constants.ts';
 
 /** `--- @include "name"` is replaced by `includes/name.lua`, once per script. */
 const INCLUDE = /^--- @include "([\w/-]+)"\n/gm;
+const FORMAT_CHECK = 'format-check';
 /** The placeholder for the wrapped script in `answer-once.lua`. */
 const SCRIPT_LINE = /^ *--- @script\n/m;
 const WRAPPER = 'answer-once';
@@ -18,13 +19,14 @@ export const LUA_FILES: ReadonlyMap<string, string> = new Map(
     .map((file) => [file.slice(0, -'.lua'.length), readFileSync(new URL(file, folder), 'utf8')]),
 );
 
-/**
- * @param answeredOnce whether a call that arrives twice runs once
- * @throws Error if a file is missing
- */
-export function assemble(name: string, answeredOnce: boolean): string {
+/** `once`: a call that arrives twice runs once · `checked`: the format of the tenant's data is checked first, as it is there. */
+export type Wrapped = 'once' | 'checked' | 'bare';
+
+/** @throws Error if a file is missing */
+export function assemble(name: string, wrapped: Wrapped): string {
   const script = withIncludes(read(name), new Set());
-  const whole = answeredOnce ? read(WRAPPER).replace(SCRIPT_LINE, () => script) : script;
+  const wrapper = wrapped === 'once' ? WRAPPER : FORMAT_CHECK;
+  const whole = wrapped === 'bare' ? script : withIncludes(read(wrapper), new Set()).replace(SCRIPT_LINE, () => script);
   return `${prologueFor(whole)}\n${whole}`;
 }
 

@@ -19,6 +19,12 @@ export const STATUS_CODES: Record<Status, string> = {
   superseded: 's',
 };
 
+/**
+ * The format of stored data that this version writes, and the highest that it reads. A record of format 1 has no mark; a later
+ * one begins with `v2 `, `v3 `…, and its header goes on as before: scripts of older versions keep it in order, and no more.
+ */
+export const READS_FORMAT = 1;
+
 /** The maximum length of a header. */
 export const HEADER_BYTES = 128;
 
@@ -38,6 +44,7 @@ const CONSTANTS: Readonly<Record<string, LuaValue>> = {
   STATUS_NAMES: Object.fromEntries(Object.entries(STATUS_CODES).map(([status, code]) => [code, status])),
   STATUSES,
   HEADER_BYTES,
+  READS_FORMAT,
   REVISION_FIELD,
   SUBJECT_FIELD,
   RANK_COUNT: RANKS.length,

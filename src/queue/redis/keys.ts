@@ -32,7 +32,7 @@ export type Keys = {
   summarised: (day: number) => string;
   /** What became of what was accepted on a day for one configuration. */
   summary: (day: number, configurationKey: string) => string;
-  /** Number of deliveries per status, bytes of open ones, the running replay (`replaying`), and how many joined and left each waiting list. */
+  /** Number of deliveries per status, the `format` that has to be read, bytes of open ones, the running replay (`replaying`), and how many joined and left each waiting list. */
   counts: string;
   /** The deliveries of one device and configuration, by when their runs completed. */
   supersession: (supersessionKey: string) => string;

@@ -1,16 +1,22 @@
 // The Lua scripts of a connection: called by hash, resent if Redis lost them, and executed once even if a call arrives twice.
 import { randomBytes } from 'node:crypto';
-import { assemble } from '../lua/assemble.ts';
+import { assemble, type Wrapped } from '../lua/assemble.ts';
 import { besideKey } from './keys.ts';
 import type { RedisConnection } from './connection.ts';
+import { toNewerData } from '../store/newer-data.ts';
 
 /** Replies are as Redis returns them: numbers, strings, null, arrays. At least one key is needed: it selects the cluster node. */
 export type Script = (keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
 
-/** `change`: a call that arrives twice must run only once. `query`: repeating it does no harm. */
+/**
+ * `change`: a call that arrives twice must run only once · `query`: repeating it does no harm. Neither runs on the data of a
+ * newer version · `any-format`: nor does that matter to it.
+ */
+type Kind = 'change' | 'query' | 'any-format';
+
 const SCRIPTS = {
-  'announcements/begin-round': 'query',
-  'announcements/end-batch': 'query',
+  'announcements/begin-round': 'any-format',
+  'announcements/end-batch': 'any-format',
   'announcements/note-changes': 'change',
   'announcements/read-facts': 'query',
   'announcements/take-batch': 'change',
@@ -37,9 +43,9 @@ const SCRIPTS = {
   'index/find-run': 'query',
   'index/list-rows': 'query',
   'index/sweep-chunks': 'query',
-  'jobs/shorten-locks': 'query',
-  'redis/read-memory': 'query',
-  'redis/read-time': 'query',
+  'jobs/shorten-locks': 'any-format',
+  'redis/read-memory': 'any-format',
+  'redis/read-time': 'any-format',
   'redis/try-write': 'query',
   'replays/change-state': 'change',
   'replays/claim-slice': 'change',
@@ -59,14 +65,16 @@ const SCRIPTS = {
   'store/read-wait': 'change',
   'store/save-delivery': 'change',
   'store/settle-fingerprint-secret': 'query',
-} as const satisfies Record<string, 'change' | 'query'>;
+} as const satisfies Record<string, Kind>;
 
 export type ScriptName = keyof typeof SCRIPTS;
 
 export const SCRIPT_NAMES = Object.keys(SCRIPTS) as ScriptName[];
 
+const WRAPPED: Record<Kind, Wrapped> = { change: 'once', query: 'checked', 'any-format': 'bare' };
+
 /** The full text of a script, as sent to Redis. */
-export const scriptText = (name: ScriptName): string => assemble(name, SCRIPTS[name] === 'change');
+export const scriptText = (name: ScriptName): string => assemble(name, WRAPPED[SCRIPTS[name]]);
 
 /**
  * Redis stores the reply to a lane's latest call, and a lane carries one call at a time, so there are as many lanes as
@@ -78,7 +86,7 @@ type Registry = { defined: Map<ScriptName, Script>; takeLane: () => Lane; return
 
 const registries = new WeakMap<RedisConnection, Registry>();
 
-/** @returns a script of this connection, defined on first use */
+/** @returns a script of this connection, defined on first use; calls throw NewerData where it must not work on the data */
 export function scriptOf(redis: RedisConnection, name: ScriptName): Script {
   const registry = registries.get(redis) ?? createRegistry();
   registries.set(redis, registry);
@@ -103,7 +111,7 @@ function define(redis: RedisConnection, name: ScriptName, { takeLane, returnLane
   const command = (redis as unknown as Record<string, (...all: (string | number)[]) => Promise<unknown>>)[name];
   if (!command) throw new Error(`script ${name} is not defined`);
   const call: Script = (keys, args) => command.call(redis, keys.length, ...keys, ...args);
-  if (SCRIPTS[name] === 'query') return call;
+  if (SCRIPTS[name] !== 'change') return (keys, args) => call(keys, args).catch(rethrow);
   return async (keys, args) => {
     const lane = takeLane();
     try {
@@ -113,7 +121,11 @@ function define(redis: RedisConnection, name: ScriptName, { takeLane, returnLane
     } catch (error) {
       // After any other error the call may still arrive, so its lane is not reused.
       if (error instanceof Error && error.name === 'ReplyError') returnLane(lane);
-      throw error;
+      return rethrow(error);
     }
   };
+}
+
+function rethrow(error: unknown): never {
+  throw toNewerData(error);
 }

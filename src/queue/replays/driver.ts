@@ -6,8 +6,9 @@ import { tenantHold } from '../../domain/hold/hold.ts';
 import type { Budget } from '../budget/budget.ts';
 import type { Deliveries } from '../store/deliveries.ts';
 import type { RedisConnection } from '../redis/connection.ts';
+import { NewerData } from '../store/newer-data.ts';
 import { isRefused } from '../redis/redis-errors.ts';
-import { DecryptionFailed } from '../store/payload-cipher.ts';
+import { isUnreadable } from '../store/record.ts';
 import type { ConsumerEvents } from '../worker/consumer-events.ts';
 import type { Replays } from './replays.ts';
 
@@ -58,8 +59,9 @@ export function createReplayDriver(parts: ReplayDriverParts): ReplayDriver {
       if (kind !== 'saved') await replays.skip(id, deliveryId, kind === 'stale' ? 'if-changed' : 'always');
     } catch (error) {
       // While Redis is in trouble all of them fail; otherwise this one alone does, and must not stop the others.
-      if (isRefused(error) || redis.status !== 'ready') throw error;
-      if (!(error instanceof DecryptionFailed)) events.defect(error, 'a dead letter cannot be replayed');
+      const isOfAll = isRefused(error) || (error instanceof NewerData && error.scope === 'tenant');
+      if (isOfAll || redis.status !== 'ready') throw error;
+      if (!isUnreadable(error)) events.defect(error, 'a dead letter cannot be replayed');
       await replays.skip(id, deliveryId, 'always');
     }
   }

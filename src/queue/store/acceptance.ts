@@ -11,7 +11,15 @@ import { toReportArgs } from '../devices/report.ts';
 import type { Keys } from '../redis/keys.ts';
 import { scriptOnList, type WaitingList } from './waiting-list.ts';
 import { parseCompacted, toNumbers } from './compacted.ts';
-import { fingerprintOf, parseHeader, parseRecord, searchHash, toBody, type ListPosition } from './record.ts';
+import {
+  fingerprintOf,
+  parseHeader,
+  parseRecord,
+  refuseNewer,
+  searchHash,
+  toBody,
+  type ListPosition,
+} from './record.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import type { Replicated } from '../redis/replicas/replication.ts';
 import { DecryptionFailed, type PayloadCipher } from './payload-cipher.ts';
@@ -45,8 +53,8 @@ type ListState = [due: number, left: number[], joined: number[]];
 type Answer =
   | number
   | ['accepted', place: number, older: string, newer: string]
-  /** The existing record, empty if the call had to be repeated; `other` if its fingerprint differs. */
-  | ['duplicate' | 'other', record: string]
+  /** The existing record, empty if the call had to be repeated; `other` if its fingerprint differs, `newer` if a newer version wrote it. */
+  | ['duplicate' | 'other' | 'newer', record: string]
   /** What is left of it once its details are dropped, in hex. */
   | ['compacted', entry: string];
 
@@ -152,6 +160,7 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
   ): Promise<void> {
     const { said, delivery, rank, resolve } = entry;
     const answer = await inFull(entry, answered);
+    if (typeof answer !== 'number' && answer[0] === 'newer') refuseNewer(delivery.id, answer[1]);
     const aheadOf = (number: number) =>
       promoted.includes(delivery.id) ? lists[0] - 1 : countAhead({ rank, number }, lists);
     if (typeof answer === 'number') {

@@ -45,7 +45,7 @@ export function createDeadLetters(redis: RedisConnection, keys: Keys, deliveries
       const last = slice.at(-1);
       if (!last) return;
       place = last;
-      // One sealed with an unknown key is skipped, so that the others remain accessible.
+      // One that cannot be read here is skipped, so that the others remain accessible.
       const stored = await deliveries.loadAll(slice.map(({ id }) => id));
       yield slice.flatMap((at, index) => {
         const delivery = stored[index];

@@ -4,8 +4,9 @@ import { createDelivery, isTerminal } from '../../domain/delivery.ts';
 import type { Attempt, Delivery, LastFailure, Intent, Status, Uncertainty } from '../../domain/delivery.ts';
 import type { Note } from '../../domain/attempt/note.ts';
 import type { RunResult } from '../../domain/submission/run-result.ts';
-import { HEADER_BYTES, STATUS_CODES } from '../lua/constants.ts';
-import type { PayloadCipher } from './payload-cipher.ts';
+import { HEADER_BYTES, READS_FORMAT, STATUS_CODES } from '../lua/constants.ts';
+import { NewerData } from './newer-data.ts';
+import { DecryptionFailed, type PayloadCipher } from './payload-cipher.ts';
 
 /** A stored delivery: with its run result while needed, and the revision for compare-and-set. */
 export type Stored = { delivery: Delivery; run: RunResult | null; rev: number };
@@ -84,13 +85,31 @@ const toTuple = ({ number, at, outcome, graphStatus, graphRequestId }: Attempt):
   graphRequestId,
 ];
 
-/** Reads the header only, which needs no key. @throws Error if it is not a record */
+/** A record of format 1 has none. */
+const MARK = /^v(\d+) /;
+
+const headerOf = (record: string) => record.slice(0, HEADER_BYTES).replace(MARK, '');
+
+/** Whether a record is there and cannot be read here: it is sealed with an unknown key, or of a newer version. */
+export const isUnreadable = (error: unknown): boolean =>
+  error instanceof DecryptionFailed || (error instanceof NewerData && error.scope === 'record');
+
+/** @throws NewerData if a newer version wrote the record */
+export function refuseNewer(id: string, record: string): void {
+  const format = Number(MARK.exec(record)?.[1] ?? 1);
+  if (format <= READS_FORMAT) return;
+  const detail = `the record of delivery ${id} has format ${format}, this version reads up to ${READS_FORMAT}`;
+  throw new NewerData('record', detail);
+}
+
+/** Reads the header only, which needs no key. @throws Error if it is not a record, NewerData if it is a newer version's */
 export function parseHeader(
   id: string,
   tenantId: string,
   record: string,
 ): { base: Base; rev: number; place: ListPosition } {
-  const [rev, letter = '', acceptedAt, rank, number] = record.slice(0, HEADER_BYTES).split(' ');
+  refuseNewer(id, record);
+  const [rev, letter = '', acceptedAt, rank, number] = headerOf(record).split(' ');
   const status = STATUS_OF[letter];
   if (status === undefined) throw new Error(`the record of delivery ${id} cannot be read`);
   const place = { rank: Number(rank), number: Number(number) };
@@ -99,7 +118,7 @@ export function parseHeader(
 
 type StoredText = { id: string; tenantId: string; record: string; cipher: PayloadCipher };
 
-/** @throws Error if it is not a record, or is sealed with an unknown key */
+/** @throws Error if it is not a record, is sealed with an unknown key, or is a newer version's */
 export function parseRecord({ id, tenantId, record, cipher: { open } }: StoredText): Stored & { place: ListPosition } {
   const { base, rev, place } = parseHeader(id, tenantId, record);
   const [, state = '', run = ''] = record.split('\n');
@@ -145,12 +164,12 @@ function fromStoredState(base: Base, state: StoredState, run: RunResult | null):
 
 /** The fingerprint of the run result, from a record's header. */
 export function fingerprintOf(record: string): string {
-  return record.slice(0, HEADER_BYTES).split(' ')[5] ?? '';
+  return headerOf(record).split(' ')[5] ?? '';
 }
 
 /** The key of its configuration, from a record's header; '' in those of the first versions. */
 export function configurationOf(record: string): string {
-  const [header = ''] = record.slice(0, HEADER_BYTES).split('\n', 1);
+  const [header = ''] = headerOf(record).split('\n', 1);
   return header.split(' ')[8] ?? '';
 }
 

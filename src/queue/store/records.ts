@@ -8,12 +8,12 @@ import { toText, type RunResult } from '../../domain/submission/run-result.ts';
 import type { Keys } from '../redis/keys.ts';
 import { scriptOnList, type WaitingList } from './waiting-list.ts';
 import { createFindCompacted, type FindCompacted } from './compacted.ts';
-import { parseRecord, toBody, type Stored } from './record.ts';
+import { isUnreadable, parseRecord, toBody, type Stored } from './record.ts';
 import { createClaims, toClaimHash, type Claims } from './claims.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { STATUS_CODES } from '../lua/constants.ts';
 import { scriptOf } from '../redis/script.ts';
-import { DecryptionFailed, type PayloadCipher } from './payload-cipher.ts';
+import type { PayloadCipher } from './payload-cipher.ts';
 
 /**
  * `saved` · `stale`: changed by another process in the meantime · `gone`: no such delivery ·
@@ -36,8 +36,9 @@ export type Records = Claims & {
   find: (id: string) => Promise<Delivery | null>;
   /** What is left of a delivered run once its details are dropped. To be asked after `find` had nothing. */
   findCompacted: FindCompacted;
-  /** In the order of the ids; null for one that is gone or sealed with an unknown key. */
+  /** In the order of the ids; null for one that is gone or cannot be read here. */
   findAll: (ids: readonly string[]) => Promise<(Delivery | null)[]>;
+  /** @throws NewerData if a newer version wrote it */
   load: (id: string) => Promise<Stored | null>;
   /** In the order of the ids, in one call; null for one that is gone or sealed with an unknown key. */
   loadAll: (ids: readonly string[]) => Promise<(Stored | null)[]>;
@@ -88,12 +89,12 @@ export function createRecords({ redis, waitingList, keys, tenantId, cipher, sett
     return { delivery, run, rev };
   };
 
-  /** Null also for a record sealed with an unknown key. */
+  /** Null also for a record that cannot be read here. */
   const parseReadable = (id: string, record: string | null): Stored | null => {
     try {
       return parse(id, record);
     } catch (error) {
-      if (error instanceof DecryptionFailed) return null;
+      if (isUnreadable(error)) return null;
       throw error;
     }
   };

@@ -1,4 +1,5 @@
 // Works on the deliveries of one tenant: takes its jobs from the process's consumer, and looks after its waiting list.
+import { setTimeout as delay } from 'node:timers/promises';
 import type { Policy } from '../../domain/attempt/retry-policy.ts';
 import type { Budget } from '../budget/budget.ts';
 import type { PermitQueue } from '../budget/permit-queue.ts';
@@ -6,6 +7,7 @@ import type { StoredGraphFacts } from '../budget/stored-graph-facts.ts';
 import type { JobEnd, TenantJobProcessor } from '../jobs/consumer.ts';
 import { REPLAY_JOB } from '../jobs/job-queue.ts';
 import type { RedisConnection } from '../redis/connection.ts';
+import { NewerData } from '../store/newer-data.ts';
 import { isRefused } from '../redis/redis-errors.ts';
 import { NotReplicated } from '../redis/replicas/replication.ts';
 import { createReplayDriver } from '../replays/driver.ts';
@@ -37,6 +39,8 @@ export type TenantConsumer = TenantJobProcessor & {
 
 /** Delay before a delivery is tried again after a defect or a problem with Redis. */
 const AFTER_TROUBLE_MS = 5000;
+/** How long a worker keeps a job that only a newer version may do, so that it does not take it back at once. */
+const NOT_OURS_KEPT_MS = 1000;
 /** Retries and probes that are due sooner are promoted on time, others with the next round. */
 const PROMOTED_ON_TIME_MS = 500;
 
@@ -65,6 +69,7 @@ export function createTenantConsumer(parts: TenantConsumerParts): TenantConsumer
         return 'given-back';
       }
       if (lockLost.aborted) return 'lost';
+      if (error instanceof NewerData) return await leaveToNewer(error, id);
       if (isRefused(error) || error instanceof NotReplicated) events.redisTrouble(error);
       else events.defect(error, 'a delivery could not be worked on');
       await deliveries.putOff(id, AFTER_TROUBLE_MS);
@@ -72,11 +77,23 @@ export function createTenantConsumer(parts: TenantConsumerParts): TenantConsumer
     }
   }
 
+  /** A worker of the newer version is to have it: nothing is written where it has taken over all of the tenant's data. */
+  async function leaveToNewer(found: NewerData, id: string): Promise<JobEnd> {
+    events.newerData(found);
+    if (found.scope === 'record') {
+      await deliveries.putOff(id, AFTER_TROUBLE_MS);
+      return 'left';
+    }
+    await delay(NOT_OURS_KEPT_MS, undefined, { signal: stopping.signal }).catch(() => undefined);
+    return 'given-back';
+  }
+
   const upkeep = <T>(work: () => Promise<T>, onDone: (result: T) => void = () => undefined) => {
     if (parts.redis.status !== 'ready') return Promise.resolve();
-    return work().then(onDone, (error: unknown) =>
-      events.redisTrouble(error instanceof Error ? error : new Error('upkeep of the queue failed')),
-    );
+    return work().then(onDone, (error: unknown) => {
+      if (error instanceof NewerData) events.newerData(error);
+      else events.redisTrouble(error instanceof Error ? error : new Error('upkeep of the queue failed'));
+    });
   };
 
   let promoting = false;

@@ -27,7 +27,7 @@ local function expiresInMs(text, at, number)
   local key = ROOT .. ':' .. id
   local leftMs = redis.call('PTTL', key)
   if leftMs == -2 then return nil end
-  local _, _, _, _, _, identity = parseHeader(redis.call('GETRANGE', key, 0, HEADER_BYTES))
+  local _, _, _, _, _, identity = parseAnyHeader(redis.call('GETRANGE', key, 0, HEADER_BYTES))
   return placeOf(identity or '') == number and leftMs or nil
 end
 

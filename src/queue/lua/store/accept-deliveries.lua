@@ -20,8 +20,8 @@
   Reply: {answers, promoted ids, due, {left by rank}, {joined by rank}}: how many promoted deliveries are due, and how
   many ever left and joined each waiting list. An answer is the position in its waiting list; or {'accepted', position,
   older id or '', newer id or ''} where it may supersede another; or {'duplicate' or 'other', record} where the run is
-  known, 'other' if its identity differs; or {'compacted', entry in hex} where only that is left of it. A repeated call gets
-  '' for that record.
+  known, 'other' if its identity differs, 'newer' if a newer version wrote it; or {'compacted', entry in hex} where only that
+  is left of it. A repeated call gets '' for that record.
 ]]
 --- @include "record-header"
 --- @include "waiting-list/promote"
@@ -60,8 +60,12 @@ for entry = 1, entries do
   local found = redis.call('GET', key)
   local compacted = not found and findCompactedBy(numbers)
   if found then
-    local _, _, _, _, _, foundIdentity = parseHeader(found)
-    answers[entry] = {withoutPlace(foundIdentity) == identity and 'duplicate' or 'other', found}
+    if isOfNewer(found) then
+      answers[entry] = {'newer', found}
+    else
+      local _, _, _, _, _, foundIdentity = parseHeader(found)
+      answers[entry] = {withoutPlace(foundIdentity) == identity and 'duplicate' or 'other', found}
+    end
     known[#known + 1] = entry
   elseif compacted then
     answers[entry] = {'compacted', toHex(compacted)}

@@ -26,7 +26,7 @@
   ARGV[19]     the hash of the record's id in Graph, or ''
   ARGV[20]     1 if its last attempt created that record, else 0
 
-  Reply: 'gone' (no such delivery), 'stale' (changed since, or not claimed by that replay), 'claimed' (another delivery has its record in Graph),
+  Reply: 'gone' (no such delivery), 'stale' (changed since, also by a newer version, or not claimed by that replay), 'claimed' (another delivery has its record in Graph),
   'saved', or {'saved', id of the delivery that takes its place}
 ]]
 --- @include "record-header"

@@ -11,15 +11,16 @@ local function isOpen(status) return status == QUEUED or status == DELIVERING or
 
 local function isOpenOrCreated(status) return isOpen(status) or status == DELIVERED end
 
--- Calls visit(instant, id, status) from the newest to the oldest until it returns something.
+-- Calls visit(instant, id, status) from the newest to the oldest until it returns something. Superseded ones of a newer
+-- version are passed over: what may follow for them is a change.
 local function eachResult(results, visit)
   for _, member in ipairs(redis.call('ZREVRANGE', results, 0, -1)) do
     local instant, id = string.match(member, '^(%d+) (%S+)$')
-    local status = statusOf(id)
-    if isOpenOrCreated(status) or status == SUPERSEDED then
+    local status, isNewer = statusOf(id)
+    if isOpenOrCreated(status) or (status == SUPERSEDED and not isNewer) then
       local found = visit(instant, id, status)
       if found then return found end
-    else
+    elseif not isNewer then
       redis.call('ZREM', results, member)
     end
   end
