@@ -6,6 +6,8 @@ import { join } from 'node:path';
 import { READS_FORMAT } from '../../src/queue/lua/constants.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
+/** The directory of the present version. */
+export const presentVersion = ROOT;
 /** What a process is made of; its packages are shared. */
 const PARTS = ['src', 'workers', 'package.json'];
 const FORMAT_LINE = `export const READS_FORMAT = ${READS_FORMAT};`;
