@@ -24,6 +24,7 @@ if (commit === null) {
 }
 const older = earlierVersion(commit);
 process.on('exit', older.remove);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 print(`from ${commit.slice(0, 10)} to this version\n`);
 const reports: RollingReport[] = [];
 for (let seed = flags.seed; seed < flags.seed + flags.runs; seed += 1) {

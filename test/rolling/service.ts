@@ -40,6 +40,11 @@ export async function openService(directory: string, options: ServiceOptions): P
   const redis = await startTestRedis();
   const all: { party: Party; process: TestProcess }[] = [];
   const found: string[] = [];
+  const killAll = () => {
+    for (const { process } of all) process.signal('SIGKILL');
+    redis.signal('SIGKILL');
+  };
+  process.once('exit', killAll);
 
   async function start(party: Party, version: string): Promise<Running> {
     const isApi = party === 'api';
@@ -101,6 +106,7 @@ export async function openService(directory: string, options: ServiceOptions): P
       await Promise.all(all.map(({ process }) => process.close()));
       await front.close();
       await redis.close();
+      process.off('exit', killAll);
     },
   };
 }

@@ -9,5 +9,5 @@ local function newerData()
   local format = tonumber(redis.call('HGET', root .. ':counts', 'format') or 1)
   if format <= READS_FORMAT then return nil end
   local text = 'NEWERDATA the data has format %d, this version reads up to %d: update this process'
-  return redis.error_reply(string.format(text, format, READS_FORMAT))
+  return {err = string.format(text, format, READS_FORMAT)}
 end
