@@ -46,7 +46,7 @@ const SCRIPTS = {
   'jobs/shorten-locks': 'any-format',
   'redis/read-memory': 'any-format',
   'redis/read-time': 'any-format',
-  'redis/try-write': 'query',
+  'redis/try-write': 'any-format',
   'replays/change-state': 'change',
   'replays/claim-slice': 'change',
   'replays/release-lease': 'query',

@@ -40,7 +40,7 @@ export type Records = Claims & {
   findAll: (ids: readonly string[]) => Promise<(Delivery | null)[]>;
   /** @throws NewerData if a newer version wrote it */
   load: (id: string) => Promise<Stored | null>;
-  /** In the order of the ids, in one call; null for one that is gone or sealed with an unknown key. */
+  /** In the order of the ids, in one call; null for one that is gone or cannot be read here. */
   loadAll: (ids: readonly string[]) => Promise<(Stored | null)[]>;
   save: (stored: Stored, next: Delivery, change: Change) => Promise<Saved>;
   /** Supersedes the older of two by the newer, unless the older may already be in Graph. */
