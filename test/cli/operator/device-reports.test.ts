@@ -53,6 +53,10 @@ test('devices of any configuration · are listed with it · and without it where
   expect(stdout).not.toContain(hardwareConfigurationId);
 }, 20_000);
 
+test('a device nobody knows · has not reported · by its name', async () => {
+  expect((await device('last', '--device', 'LAPTOP-9')).stdout).toBe('LAPTOP-9 has not reported.\n');
+}, 20_000);
+
 test('silent and failing devices · are those that are · else one line says so', async () => {
   expect(JSON.parse((await device('silent', '--json')).stdout)).toMatchObject([{ deviceId: 'LAPTOP-1' }]);
   expect((await device('silent', '--for', '99.5')).stdout).toBe('No device has been silent for 99.5 h or longer.\n');

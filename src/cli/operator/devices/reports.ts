@@ -8,7 +8,8 @@ export type ReportsFlags = ListFlags & { device?: string; configuration?: string
 export type SilentFlags = ReportsFlags & { for: number; expected?: string };
 export type FailingFlags = ReportsFlags & { runs: number };
 
-export const listLast = (flags: ReportsFlags): Promise<void> => list(flags, {}, 'No device has reported.');
+export const listLast = (flags: ReportsFlags): Promise<void> =>
+  list(flags, {}, flags.device === undefined ? 'No device has reported.' : `${flags.device} has not reported.`);
 
 export const listSilent = (flags: SilentFlags): Promise<void> =>
   list(flags, { silentForH: String(flags.for) }, `No device has been silent for ${flags.for} h or longer.`);
