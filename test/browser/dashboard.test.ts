@@ -296,7 +296,9 @@ describe.skipIf(chromiumPath === null)(titled('the operators’ page'), () => {
       await page.getByRole('button', { name: 'Show', exact: true }).click();
       await page.getByText('1 device.', { exact: true }).waitFor();
       expect(await rows.allInnerTexts()).toEqual([
-        expect.stringMatching(/^LAPTOP-BAD\s+BER \\u202e1\s+fail\s+3\s+2\.4 days ago\s+queued$/),
+        expect.stringMatching(
+          /^LAPTOP-BAD\s+BER \\u202e1\s+11111111-2222-3333-4444-555555555555\s+fail\s+3\s+2\.4 days ago\s+queued$/,
+        ),
       ]);
       expect(await findFaults(page)).toEqual([]);
       await page.getByLabel('Which').selectOption('failing');

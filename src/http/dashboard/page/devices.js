@@ -100,7 +100,7 @@ async function compare() {
           'tr',
           {},
           create('th', { scope: 'row' }, deviceId),
-          create('td', { colspan: '3' }),
+          create('td', { colspan: '4' }),
           create('td', { class: 'number' }, when),
           create('td'),
         ),
@@ -160,12 +160,14 @@ function showMore(cursor, fetchNext) {
 }
 
 /** @param {DeviceReportView} report */
-function toRow({ deviceId, deviceName, state, failuresInARow, reportedAt, deliveryId, status }) {
+function toRow({ deviceId, deviceName, hardwareConfigurationId, state, failuresInARow, reportedAt, ...its }) {
+  const { deliveryId, status } = its;
   return create(
     'tr',
     {},
     create('th', { scope: 'row' }, create('a', { href: toPage({ find: deviceId }), 'data-find': deviceId }, deviceId)),
     create('td', {}, deviceName ?? ''),
+    create('td', {}, hardwareConfigurationId),
     create('td', {}, state ?? 'not known'),
     create('td', { class: 'number' }, toCount(failuresInARow)),
     create('td', { class: 'number' }, toAgo(reportedAt, new Date().toISOString())),
