@@ -161,13 +161,13 @@ function createVouch({ find, onError }: FindNode, root: string, minReplicas: num
    * On one connection: what the server has, who follows it, a write after that, and the wait for replicas to have that write.
    * Without the right to INFO, only the number asked for counts.
    */
-  async function exchange(redis: Redis, awaited: readonly Awaited[]): Promise<Exchange> {
+  async function exchange(redis: Redis, awaited: readonly Awaited[], waitedFor: number): Promise<Exchange> {
     const commands = redis.pipeline();
     for (const one of awaited) {
       if ('record' in one) commands.getrange(one.record, 0, REVISION_BYTES);
       else commands.call('EVAL', FIND_COMPACTED, 1, one.root, one.root, one.compacted);
     }
-    commands.get(seenKey).time().info('replication').set(`${root}:vouched`, '1').wait(expected, WITHIN_MS);
+    commands.get(seenKey).time().info('replication').set(`${root}:vouched`, '1').wait(waitedFor, WITHIN_MS);
     const replies = (await commands.exec()) ?? [];
     const [seenReply, time, info, written, waited] = replies.slice(awaited.length);
     for (const reply of [...replies.slice(0, awaited.length), seenReply, time, written, waited]) {
@@ -187,14 +187,16 @@ function createVouch({ find, onError }: FindNode, root: string, minReplicas: num
   const vouch: Vouch = async (awaited) => {
     const redis = await find();
     for (;;) {
-      const { areThere, replicas, needed, seen, wasSeen } = await exchange(redis, awaited);
+      const waitedFor = expected;
+      const { areThere, replicas, needed, seen, wasSeen } = await exchange(redis, awaited, waitedFor);
       const isNews = seen && (!wasSeen || toSeenText(seen) !== toSeenText(wasSeen));
       if (isNews) await redis.set(seenKey, toSeenText(seen));
+      // Also when there are fewer than before: a wait for one that is gone would last until its time is up, at each call.
+      expected = needed;
       if (replicas >= needed) return areThere;
-      if (replicas < expected || needed <= expected)
+      if (replicas < waitedFor || needed <= waitedFor)
         throw new NotReplicated(`${replicas} of ${needed} replicas have it after ${WITHIN_MS} ms`);
       // It waited for fewer than there are: once more.
-      expected = needed;
     }
   };
   return (awaited) =>

@@ -1,6 +1,7 @@
 // REDIS_MIN_REPLICAS with real servers: nothing is acknowledged or sent that a failover could lose.
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ChildProcess } from 'node:child_process';
+import { Redis } from 'ioredis';
 import { parseConfig } from '../../../../src/config/config.ts';
 import { NotReplicated, openReplication } from '../../../../src/queue/redis/replicas/replication.ts';
 import { createEvents } from '../../../../src/telemetry/events.ts';
@@ -179,6 +180,35 @@ test('a compacted run, sent again · is acknowledged once a replica has what is 
   replica.kill('SIGSTOP');
   await expect(deliveries.accept(aRun(1), 1)).rejects.toThrow(NotReplicated);
 });
+
+test('of two replicas one gone for good · is waited for at first · and no longer once it was away for a while', async () => {
+  const port = await freeRedisPort();
+  const lines = [...LINES, 'appenddirname second', `replicaof 127.0.0.1 ${primaryPort}`, ...secured];
+  const second = await servers.start('second', port, { lines });
+  await follows(port);
+  const tenant = await open();
+  const observer = new Redis(primaryPort, { password: PASSWORD });
+  const monitor = await observer.monitor();
+  const waits: string[] = [];
+  monitor.on('monitor', (_at: string, [command, replicas]: string[]) => {
+    if (command?.toLowerCase() === 'wait') waits.push(replicas ?? '');
+  });
+  try {
+    await until('both are waited for', async () => (await acknowledge(tenant, 1), waits.at(-1) === '2'));
+    await servers.kill(second);
+    await expect(tenant.deliveries.accept(aRun(2), 1)).rejects.toThrow('1 of 2 replicas have it');
+    const [seenKey = ''] = await observer.keys('*:replicas');
+    const [online, history] = ((await observer.get(seenKey)) ?? '').split(' ');
+    await observer.set(seenKey, `${online} ${history} ${Date.now() - 60_000}`);
+    await acknowledge(tenant, 2);
+    await acknowledge(tenant, 3);
+    // Otherwise each call would wait for one that never comes, until its time is up.
+    expect(waits.at(-1)).toBe('1');
+  } finally {
+    monitor.disconnect();
+    observer.disconnect();
+  }
+}, 30_000);
 
 test('a primary killed in the midst of submissions · what was acknowledged · its replica has', async () => {
   const { deliveries } = await open();
