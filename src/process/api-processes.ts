@@ -47,6 +47,8 @@ function startAll({ http: { processes }, logLevel }: Config): void {
     const startedAt = performance.now();
     const worker = cluster.fork();
     supervised.add(worker);
+    // Its end is what counts, and is told by another event.
+    worker.on('error', () => undefined);
     worker.once('exit', (code: number | null, signal: string | null) => {
       supervised.delete(worker);
       if (code === EXIT_CONFIG && !isStopping) {

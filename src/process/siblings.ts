@@ -66,11 +66,16 @@ export function connectSiblings(all: () => Worker[]): void {
     const end = () => {
       clearTimeout(giveUp);
       open.delete(id);
-      if (from.isConnected()) from.send({ kind: 'metrics-told', id: message.id, texts } satisfies Answer);
+      tell(from, { kind: 'metrics-told', id: message.id, texts });
     };
     const giveUp = setTimeout(end, ANSWERED_WITHIN_MS);
     open.set(id, { left: others.length, texts, end });
     if (others.length === 0) end();
-    for (const worker of others) worker.send({ kind: 'metrics-asked', id } satisfies Question);
+    for (const worker of others) tell(worker, { kind: 'metrics-asked', id });
   });
+}
+
+/** One that has just died cannot be told anything, and nobody has to hear of it. */
+function tell(worker: Worker, message: Message): void {
+  if (worker.isConnected()) worker.send(message, () => undefined);
 }

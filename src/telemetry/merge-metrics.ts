@@ -2,23 +2,25 @@
 
 type Family = { head: string[]; type: string; samples: Map<string, number> };
 
-/** How a gauge of several processes is combined; those of the first process stand for what is the same in all. */
+/** What is the same in all: only the process that was asked has read it just now. */
+const OF_THE_FIRST = /^runstate_|_info$/;
+/** How other gauges of several processes are combined, where it is not their sum. */
 const GAUGES: readonly [name: RegExp, combine: (a: number, b: number) => number][] = [
-  [/^runstate_|_info$/, (a) => a],
   [/^process_start_time_seconds$/, Math.min],
   [/^nodejs_eventloop_lag|_max_fds$/, Math.max],
 ];
 
+const toName = (series: string) => series.replace(/\{.*/, '');
 const sum = (a: number, b: number) => a + b;
 
 /** @param texts the first is that of the process that was asked; the others may lack what is the same in all */
 export function mergeMetrics(texts: readonly string[]): string {
   const families = new Map<string, Family>();
-  for (const text of texts) addText(families, text);
+  texts.forEach((text, index) => addText(families, text, index === 0));
   return Array.from(families.values(), render).join('');
 }
 
-function addText(families: Map<string, Family>, text: string): void {
+function addText(families: Map<string, Family>, text: string, isFirst: boolean): void {
   let family: Family | null = null;
   let isNew = false;
   for (const line of text.split('\n')) {
@@ -36,14 +38,15 @@ function addText(families: Map<string, Family>, text: string): void {
     }
     const at = line.lastIndexOf(' ');
     if (line === '' || line.startsWith('#') || at < 0) continue;
-    addSample(family, line.slice(0, at), Number(line.slice(at + 1)));
+    const series = line.slice(0, at);
+    if (isFirst || family.type !== 'gauge' || !OF_THE_FIRST.test(toName(series)))
+      addSample(family, series, Number(line.slice(at + 1)));
   }
 }
 
 function addSample({ type, samples }: Family, series: string, value: number): void {
   const known = samples.get(series);
-  const [, combine = sum] =
-    type === 'gauge' ? (GAUGES.find(([name]) => name.test(series.replace(/\{.*/, ''))) ?? []) : [];
+  const [, combine = sum] = type === 'gauge' ? (GAUGES.find(([name]) => name.test(toName(series))) ?? []) : [];
   samples.set(series, known === undefined ? value : combine(known, value));
 }
 

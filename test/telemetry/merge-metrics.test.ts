@@ -36,6 +36,11 @@ test('one alone · is what it said · line by line', () => {
   expect(mergeMetrics([ONE])).toBe(ONE);
 });
 
+test('what the process that was asked does not know at present · is not taken from another one, which read it earlier', () => {
+  const unknown = ONE.replace('runstate_redis_up 1\n', '').replace(/# HELP runstate_deliveries[^]*/, '');
+  expect(mergeMetrics([unknown, ONE])).not.toMatch(/^runstate_(redis_up|deliveries)[ {]/m);
+});
+
 test('two · counters and memory add up, the longest lag counts · what Redis says stays', () => {
   const other = ONE.replace(/# HELP runstate_deliveries[^]*/, '')
     .replace('accepted",code=""} 3', 'accepted",code=""} 4')

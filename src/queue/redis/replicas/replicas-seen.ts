@@ -2,7 +2,7 @@
 
 /** What a primary's INFO says of its replicas. */
 export type Present = {
-  /** How many follow and are up to date but for what is on the way. */
+  /** How many follow, and confirmed something within two seconds; one that hangs stays online for a minute. */
   online: number;
   /** Identifies the history of its data; another one after a restart or a promotion. */
   history: string;
@@ -45,7 +45,7 @@ export function countNeeded(seen: Seen | null, present: Present, minReplicas: nu
 /** @param info the section `replication` of INFO */
 export function parsePresent(info: string, at: number): Present {
   const field = (name: string) => new RegExp(`^${name}:(\\S*)`, 'm').exec(info)?.[1] ?? '';
-  const online = info.match(/^slave\d+:.*\bstate=online\b/gm)?.length ?? 0;
+  const online = info.match(/^slave\d+:.*\bstate=online\b.*\blag=[0-2]\b/gm)?.length ?? 0;
   return { online, history: field('master_replid'), historyBefore: field('master_replid2'), at };
 }
 

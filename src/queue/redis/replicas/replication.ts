@@ -97,7 +97,8 @@ type FindNode = { find: () => Promise<Redis>; onError: () => void };
 type Awaited = { record: string; revision: number } | { compacted: string; root: string };
 
 type Waiting = {
-  awaited: Awaited;
+  /** Null for a probe, which shares the wait as well: on one connection each wait holds up all that follow. */
+  awaited: Awaited | null;
   resolve: (replicated: true) => void;
   reject: (reason: unknown) => void;
 };
@@ -116,9 +117,11 @@ function createReplicated(node: FindNode, root: string, minReplicas: number): Re
 
   async function ask(entries: readonly Waiting[]): Promise<void> {
     try {
-      const areThere = await vouch(entries.map(({ awaited }) => awaited)).catch(asNotReplicated);
-      entries.forEach(({ resolve, reject }, index) => {
-        if (areThere[index]) resolve(true);
+      const all = entries.flatMap(({ awaited }) => awaited ?? []);
+      const areThere = await vouch(all).catch(asNotReplicated);
+      const isThere = new Map(all.map((awaited, index) => [awaited, areThere[index]]));
+      entries.forEach(({ awaited, resolve, reject }) => {
+        if (awaited === null || isThere.get(awaited)) resolve(true);
         else reject(new NotReplicated('the server that answers now does not have it'));
       });
     } catch (error) {
@@ -126,7 +129,7 @@ function createReplicated(node: FindNode, root: string, minReplicas: number): Re
     }
   }
 
-  function waitFor(awaited: Awaited): Promise<void> {
+  function waitFor(awaited: Awaited | null): Promise<void> {
     const { promise, resolve, reject } = Promise.withResolvers<unknown>();
     waiting.push({ awaited, resolve, reject });
     if (waiting.length === 1) setImmediate(() => void flush());
@@ -136,9 +139,7 @@ function createReplicated(node: FindNode, root: string, minReplicas: number): Re
   return {
     waitFor: (record, revision) => waitFor({ record, revision }),
     waitForCompacted: (tenantRoot, id) => waitFor({ compacted: id, root: tenantRoot }),
-    probe: async () => {
-      await vouch([]).catch(asNotReplicated);
-    },
+    probe: () => waitFor(null),
   };
 }
 

@@ -54,6 +54,7 @@ test('INFO of a primary · has those that are up to date · and both histories',
     'connected_slaves:2',
     'slave0:ip=127.0.0.1,port=1,state=online,offset=10,lag=0',
     'slave1:ip=127.0.0.1,port=2,state=wait_bgsave,offset=0,lag=0',
+    'slave2:ip=127.0.0.1,port=3,state=online,offset=4,lag=16',
     'master_replid:0123abcd',
     'master_replid2:0000000000000000000000000000000000000000',
   ].join('\r\n');
