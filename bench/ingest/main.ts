@@ -1,7 +1,7 @@
 // Measures the cost of accepting a run result, compared with services that do less: one process, one core, every write fsynced.
 import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
-import { CANDIDATES, OURS, type Candidate } from './candidates.ts';
+import { CANDIDATES, OURS, PLAIN, type Candidate } from './candidates.ts';
 import { startLoad } from './load-process.ts';
 import { leaveFirstCore } from './machine.ts';
 import { median, toAims, toTable, type Found } from './report.ts';
@@ -32,7 +32,7 @@ const plainly: Circumstances = { environment, pinned, ratePerS: null, fill: null
 
 const load = startLoad();
 const candidates = CANDIDATES.filter(({ name }) => values.only.split(',').some((part) => name.includes(part)));
-const found: Found = { candidates: new Map(), full: [], calm: [], backlog };
+const found: Found = { candidates: new Map(), calm: new Map(), full: [], backlog };
 for (let round = 1; round <= rounds; round += 1) {
   for (const candidate of candidates) {
     const measured = await tryRound(candidate, plainly);
@@ -40,14 +40,18 @@ for (let round = 1; round <= rounds; round += 1) {
     tell(candidate.name, round, measured);
   }
 }
-if (values.only === '') {
-  const ratePerS = CALM_SHARE * median((found.candidates.get(OURS) ?? []).map(({ perS }) => perS));
-  const fill = createFill(backlog, environment);
-  for (let round = 1; round <= rounds; round += 1) {
-    const calm = await tryRound(OURS, { ...plainly, ratePerS });
-    found.calm.push(calm);
-    tell(`at ${CALM_SHARE * 100} % of full load`, round, calm);
+for (let round = 1; round <= rounds; round += 1) {
+  for (const candidate of [OURS, PLAIN]) {
+    const atFull = found.candidates.get(candidate);
+    if (!atFull) continue;
+    const ratePerS = CALM_SHARE * median(atFull.map(({ perS }) => perS));
+    const calm = await tryRound(candidate, { ...plainly, ratePerS });
+    found.calm.set(candidate, [...(found.calm.get(candidate) ?? []), calm]);
+    tell(`${candidate.name}, at ${CALM_SHARE * 100} % of its load`, round, calm);
   }
+}
+if (values.only === '') {
+  const fill = createFill(backlog, environment);
   for (let round = 1; round <= Math.min(rounds, 3); round += 1) {
     const full = await tryRound(OURS, { ...plainly, fill });
     found.full.push(full);

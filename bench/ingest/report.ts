@@ -5,9 +5,10 @@ import type { Measured } from './round.ts';
 
 export type Found = {
   candidates: Map<Candidate, Measured[]>;
-  /** Our single route with a backlog of this size, and below full load. */
+  /** At 70 % of the load that each bears. */
+  calm: Map<Candidate, Measured[]>;
+  /** Our single route with a backlog of this size. */
   full: Measured[];
-  calm: Measured[];
   backlog: number;
 };
 
@@ -31,8 +32,8 @@ const COLUMNS = [
 export function toTable({ candidates, full, calm, backlog }: Found): string[] {
   const rows: [string, Measured[]][] = [
     ...Array.from(candidates, ([{ name }, rounds]): [string, Measured[]] => [name, rounds]),
+    ...Array.from(calm, ([{ name }, rounds]): [string, Measured[]] => [`${name}, at 70 % of its load`, rounds]),
     [`${OURS.name}, ${backlog.toLocaleString('en')} waiting`, full],
-    [`${OURS.name}, at 70 % of full load`, calm],
   ];
   return [
     `| | ${COLUMNS.join(' | ')} |`,
@@ -79,6 +80,7 @@ export function toAims({ candidates, full, calm, backlog }: Found): string[] {
     met: (factor) => factor >= least,
   });
   const fullPerS = full.map(({ perS }) => perS);
+  const calmP99Ms = (candidate: Candidate) => median((calm.get(candidate) ?? []).map(({ p99Ms }) => p99Ms));
   const noisePerS = Math.min(...ours.map(({ perS }) => perS));
   const aims: Aim[] = [
     times(`accepted/s, beside ${PLAIN.name}`, 1, OURS, PLAIN),
@@ -93,9 +95,15 @@ export function toAims({ candidates, full, calm, backlog }: Found): string[] {
     },
     {
       text: 'p99 at 70 % of full load: at most 25 ms',
-      measured: median(calm.map(({ p99Ms }) => p99Ms)),
+      measured: calmP99Ms(OURS),
       unit: ' ms',
       met: (ms) => ms <= 25,
+    },
+    {
+      text: `the same, beside ${PLAIN.name} at 70 % of its own load: at most once`,
+      measured: calmP99Ms(OURS) / calmP99Ms(PLAIN),
+      unit: ' times',
+      met: (factor) => factor <= 1,
     },
     {
       text: `rate with ${backlog.toLocaleString('en')} waiting, beside none: the same within the range of rounds`,

@@ -1,4 +1,5 @@
-// Accepts run results, each run once. Results arriving together share a script call; none waits while no call is in progress.
+// Accepts run results, each run once. Results arriving together share a script call; one that arrives alone does not wait.
+import { setTimeout as delay } from 'node:timers/promises';
 import { createDelivery, type Delivery } from '../../domain/delivery.ts';
 import { configurationKey } from '../../domain/hold/hold.ts';
 import { withNote } from '../../domain/attempt/note.ts';
@@ -72,6 +73,11 @@ type Entry = {
 
 /** Limit per script call, so that it blocks Redis for well under a millisecond. */
 const ACCEPTED_AT_ONCE = 100;
+/**
+ * Under load a call starts this long after the one before, unless so many wait: each call costs several times what one result
+ * in it does, here and in Redis, which writes to its disk once for each.
+ */
+const UNDER_LOAD = { callEveryMs: 5, enough: 40 };
 /** API callers get an error after 1.8 s. */
 const AWAITED_FOR_MS = 1800;
 
@@ -95,6 +101,8 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
   const acceptScript = scriptOnList(redis, waitingList, 'store/accept-deliveries');
   const waiting: Entry[] = [];
   let sending = false;
+  /** The latest call. */
+  let latest = { at: -Infinity, entries: 0 };
 
   function toArgs({ run, said, delivery, rank }: Entry, makeFingerprint: MakeFingerprint): (string | number)[] {
     const text = toText(run);
@@ -114,12 +122,23 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
     ];
   }
 
-  /** Batches submissions that arrive in one turn of the event loop, or while a call is in progress. */
+  /** Batches submissions that arrive in one turn of the event loop, while a call is in progress or, under load, shortly after it. */
   async function flush(): Promise<void> {
     if (sending) return;
     sending = true;
-    while (waiting.length > 0) await send(waiting.splice(0, ACCEPTED_AT_ONCE).filter(isAwaited));
+    while (waiting.length > 0) {
+      await gather();
+      const entries = waiting.splice(0, ACCEPTED_AT_ONCE).filter(isAwaited);
+      latest = { at: performance.now(), entries: entries.length };
+      await send(entries);
+    }
     sending = false;
+  }
+
+  async function gather(): Promise<void> {
+    if (latest.entries < 2 || waiting.length >= UNDER_LOAD.enough) return;
+    const early = latest.at + UNDER_LOAD.callEveryMs - performance.now();
+    if (early > 0) await delay(early);
   }
 
   /** Whether the caller is still waiting; after a long hang of Redis it has already got an error. */

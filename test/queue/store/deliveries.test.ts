@@ -1,4 +1,5 @@
 // Deliveries in Redis: each run once, compare-and-set, one record for one delivery, nothing forgotten too early.
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { conclude } from '../../support/conclude.ts';
 import { begin, type Outcome } from '../../../src/domain/delivery.ts';
@@ -91,6 +92,26 @@ describe('accepting', () => {
     expect(answers.filter(({ kind }) => kind === 'accepted')).toHaveLength(1);
     expect(answers.filter(({ kind }) => kind === 'duplicate')).toHaveLength(999);
     expect(await redis.client.llen(WAITING_JOBS)).toBe(1);
+  });
+
+  test('a steady stream · shares calls, which begin 5 ms apart · and loses nothing', async () => {
+    // Each call that stores something appends its rows to the index once.
+    const calls = async () =>
+      Number(/^cmdstat_append:calls=(\d+)/m.exec(await redis.client.info('commandstats'))?.[1] ?? 0);
+    const answers = [queue.deliveries.accept(aRun('first'), 1)];
+    await answers[0];
+    const [callsBefore, startedAt] = [await calls(), performance.now()];
+    for (let turn = 0; turn < 100; turn += 1) {
+      answers.push(...['a', 'b'].map((which) => queue.deliveries.accept(aRun(`${turn}-${which}`), 1)));
+      await delay(1);
+    }
+    expect((await Promise.all(answers)).filter(({ kind }) => kind === 'accepted')).toHaveLength(201);
+    const [made, tookMs] = [(await calls()) - callsBefore, performance.now() - startedAt];
+    expect(made).toBeGreaterThan(1);
+    expect(made).toBeLessThanOrEqual(Math.ceil(tookMs / 5) + 1);
+    await queue.deliveries.accept(aRun('alone'), 1);
+    await queue.deliveries.accept(aRun('next'), 1);
+    expect(await calls()).toBe(callsBefore + made + 2);
   });
 
   test('ids that are names of the queue’s own keys · are accepted · and brick nothing', async () => {

@@ -33,7 +33,7 @@ for entry = 0, tonumber(ARGV[2]) - 1 do
   local first = 3 + entry * ARGS_EACH
   local device, name, configuration, state, at, id = unpack(ARGV, first, first + ARGS_EACH - 1)
   if not isKnown(device, configuration, tonumber(at)) then
-    addReport(device, name, configuration, state, tonumber(at), id)
+    addReport(readReports(device), device, name, configuration, state, tonumber(at), id)
     added = added + 1
   end
 end

@@ -34,9 +34,10 @@ local function insertLine(lines, line, at)
   return place
 end
 
--- Notes a report at its place: what is known of other configurations may be newer.
-local function addReport(device, name, configuration, state, at, id)
-  local known = redis.call('HGET', REPORTS, device) or ''
+local function readReports(device) return redis.call('HGET', REPORTS, device) or '' end
+
+-- Notes a report at its place: what is known of other configurations may be newer. `known` is what `readReports` returned.
+local function addReport(known, device, name, configuration, state, at, id)
   local lines, before = {}, 0
   for line in string.gmatch(known, '\n([^\n]+)') do
     local itsConfiguration, _, failures = parseReport(line)
@@ -55,6 +56,7 @@ end
 
 -- Notes a report that has just arrived. The order of arrival counts: clocks differ.
 local function noteReport(device, name, configuration, state, at, id)
-  local newest = string.match(redis.call('HGET', REPORTS, device) or '', '\n([^\n]+)')
-  addReport(device, name, configuration, state, math.max(tonumber(at), newest and instantOf(newest) or 0), id)
+  local known = readReports(device)
+  local newest = string.match(known, '\n([^\n]+)')
+  addReport(known, device, name, configuration, state, math.max(tonumber(at), newest and instantOf(newest) or 0), id)
 end
