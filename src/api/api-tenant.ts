@@ -91,21 +91,27 @@ function wakingWorkers({ replays, wakeReplay }: AcceptingTenant): ServedTenant['
 }
 
 function toServed(tenant: AcceptingTenant, directory: Directory | null, ratePerMin: number): ServedTenant {
-  const { id, revocations, forecast, deadLetters, summaries } = tenant;
+  const { id, revocations, forecast, deadLetters, summaries, reports, checkFormat } = tenant;
+  /** Of what is read without a script: data that has moved to another Redis is out of date here. */
+  const ifHere =
+    <A extends unknown[], T>(read: (...args: A) => Promise<T>) =>
+    async (...args: A): Promise<T> =>
+      (await Promise.all([read(...args), checkFormat()]))[0];
+  const replays = wakingWorkers(tenant);
   return {
     id,
     now: tenant.clock.now,
     rate: ratePerMin === 0 ? null : createDeviceRate(ratePerMin, tenant.countDevice),
     accept: revocations.whenKnown(tenant.accept),
     forecast,
-    find: revocations.whenKnown(tenant.deliveries.find),
+    find: revocations.whenKnown(ifHere(tenant.deliveries.find)),
     findCompacted: revocations.whenKnown(tenant.deliveries.findCompacted),
     list: tenant.deliveries.list,
-    deadLetters,
-    reports: tenant.reports,
-    summaries,
-    replays: wakingWorkers(tenant),
-    revocations,
+    deadLetters: { ...deadLetters, list: ifHere(deadLetters.list), count: ifHere(deadLetters.count) },
+    reports: { ...reports, reportedAt: ifHere(reports.reportedAt) },
+    summaries: { names: ifHere(summaries.names), read: ifHere(summaries.read) },
+    replays: { ...replays, list: ifHere(replays.list), findOpen: ifHere(replays.findOpen) },
+    revocations: { ...revocations, list: ifHere(revocations.list) },
     forgetInDirectory: directory && directory.forget,
     endThrottle: tenant.budget.endThrottle,
   };

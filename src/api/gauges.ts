@@ -3,7 +3,7 @@ import { DIRECTORY_HOLD_REASONS } from '../domain/directory/directory-answer.ts'
 import { HOLD_REASONS } from '../domain/hold/hold.ts';
 import { countParked } from '../domain/operations/tenant-snapshot.ts';
 import { describeWeakness, inspectRedis } from '../queue/redis/health.ts';
-import { NewerData } from '../queue/store/newer-data.ts';
+import { LeftAlone } from '../queue/store/left-alone.ts';
 import type { OpenRedis } from '../queue/redis/open-redis.ts';
 import type { Tenant } from '../queue/tenant.ts';
 import type { TenantLabels } from '../telemetry/events.ts';
@@ -37,7 +37,7 @@ export async function readGauges(source: GaugesSource): Promise<string> {
     const [inspected, jobs, readings] = await Promise.all([
       askRedis(() => inspectRedis(redis.connection)),
       askRedis(redis.jobs.count),
-      askRedis(() => Promise.all(tenants.map((tenant) => readTenant(tenant).catch(unlessNewer)))),
+      askRedis(() => Promise.all(tenants.map((tenant) => readTenant(tenant).catch(unlessLeftAlone)))),
     ]);
     forgetGauges(metrics);
     for (const [state, count] of Object.entries(jobs)) metrics.queueJobs.set({ state }, count);
@@ -52,9 +52,9 @@ export async function readGauges(source: GaugesSource): Promise<string> {
   }
 }
 
-/** A tenant whose data a newer version has taken over has no gauges here; those of the others remain. */
-function unlessNewer(error: unknown): null {
-  if (error instanceof NewerData) return null;
+/** A tenant whose data a newer version has taken over, or which is moved, has no gauges here; those of the others remain. */
+function unlessLeftAlone(error: unknown): null {
+  if (error instanceof LeftAlone) return null;
   throw error;
 }
 

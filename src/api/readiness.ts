@@ -5,7 +5,7 @@ import type { WatchedTenants } from '../config/tenants/watch.ts';
 import { isFull, WHO_IS_REFUSED, type BacklogState } from '../domain/operations/backlog.ts';
 import type { Check, Readiness } from '../http/response/response-schemas.ts';
 import type { AcceptingTenant } from '../queue/accepting-tenant.ts';
-import { NewerData } from '../queue/store/newer-data.ts';
+import { LeftAlone } from '../queue/store/left-alone.ts';
 import { redisErrorsOf } from '../queue/redis/connection.ts';
 import type { OpenRedis } from '../queue/redis/open-redis.ts';
 import { describeWeakness, inspectRedis } from '../queue/redis/health.ts';
@@ -87,12 +87,12 @@ export function createReadiness(source: ReadinessSource): () => Promise<Readines
 
 type TenantChecks = { id: string; checks: Record<string, Check> };
 
-/** A tenant whose data a newer version has taken over has no other check. */
+/** A tenant whose data a newer version has taken over, or which is moved, has no other check. */
 async function checkTenant(tenant: ReadinessTenant): Promise<TenantChecks> {
   try {
     return await checkOwnTenant(tenant);
   } catch (error) {
-    if (!(error instanceof NewerData)) throw error;
+    if (!(error instanceof LeftAlone)) throw error;
     return { id: tenant.tenant.id, checks: { data: { ok: false, detail: `left alone: ${error.message}` } } };
   }
 }

@@ -13,6 +13,7 @@ import { createKeys, type Keys } from './redis/keys.ts';
 import type { OpenRedis } from './redis/open-redis.ts';
 import type { Replicated } from './redis/replicas/replication.ts';
 import type { WriteProbe } from './redis/write-probe.ts';
+import { scriptOf } from './redis/script.ts';
 import { createReplays, type Replays } from './replays/replays.ts';
 import { createDeadLetters, type DeadLetters } from './store/dead-letters.ts';
 import { createDeliveries, type Deliveries } from './store/deliveries.ts';
@@ -49,6 +50,8 @@ export type Tenant = Pick<OpenRedis, 'explainSilence'> & {
   summaries: Summaries;
   /** Whether Redis accepts writes. @throws Error if it does not */
   probeWrite: WriteProbe['probe'];
+  /** Whether this process may work on the data, for whoever read it without a script. @throws LeftAlone */
+  checkFormat: () => Promise<void>;
   /** Whether enough replicas follow. @throws NotReplicated if they do not */
   probeReplicas: Replicated['probe'];
   /** Dead letters that go back into the queue at a rate. */
@@ -93,6 +96,7 @@ export async function openTenant(
     replaced.toBudget?.(keys) ??
     createBudget({ redis, keys, settings: toBudgetSettings(delivery), clock: redisClock.now });
   const deadLetters = createDeadLetters(redis, keys, deliveries);
+  const formatScript = scriptOf(redis, 'redis/check-format');
   const writeProbe = shared.openWriteProbe(keys.root);
   return {
     id,
@@ -114,6 +118,9 @@ export async function openTenant(
     }),
     summaries: createSummaries(redis, keys, id),
     probeWrite: writeProbe.probe,
+    checkFormat: async () => {
+      await formatScript([keys.counts], []);
+    },
     probeReplicas: replicas.probe,
     explainSilence,
     wakeReplay: () => ownJobs.enqueue([REPLAY_JOB]),

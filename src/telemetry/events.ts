@@ -21,7 +21,7 @@ import type { BatchEntrySummary } from '../http/routes/batch.ts';
 import type { OperationDone } from '../http/tenants/audit.ts';
 import type { RequestSummary } from '../http/request/context.ts';
 import type { ConnectionRefused } from '../http/server.ts';
-import type { NewerData, NewerScope } from '../queue/store/newer-data.ts';
+import type { LeftAlone } from '../queue/store/left-alone.ts';
 import type { AttemptEnded, ConsumerEvents } from '../queue/worker/consumer-events.ts';
 import type { Logger } from './log.ts';
 import type { Metrics } from './metrics.ts';
@@ -90,7 +90,7 @@ export function createEvents(
   { labels = {}, toLabels = () => ({}) }: EventsOptions = {},
 ) {
   const loggedAt = new Map<string, number>();
-  const newerSeen = new Set<NewerScope>();
+  const leftAloneSeen = new Set<string>();
 
   function isNews(trouble: string): boolean {
     const now = performance.now();
@@ -254,11 +254,13 @@ export function createEvents(
     redisTrouble: (error: Error) => {
       if (isNews(error.message)) log.warn({ trouble: describeBriefly(error) }, 'redis trouble');
     },
-    /** Once: it stays so until this process is updated. */
-    newerData: ({ scope, message }: NewerData) => {
-      if (newerSeen.has(scope)) return;
-      newerSeen.add(scope);
-      log.warn({ scope, detail: message }, 'left alone: data of a newer version');
+    /** Once: it stays so until this process is updated, or points to another Redis. A move has several steps, each with its own words. */
+    leftAlone: ({ scope, reason, message }: LeftAlone) => {
+      const what = reason === 'newer' ? scope : message;
+      if (leftAloneSeen.has(what)) return;
+      leftAloneSeen.add(what);
+      const of = { newer: 'data of a newer version', moved: 'data that is moved to another Redis' }[reason];
+      log.warn({ scope, detail: message }, `left alone: ${of}`);
     },
     waitingForRedis: (waitingFor: string, waitedMs: number) => log.warn({ waitingFor, waitedMs }, 'waiting for redis'),
     durability: (mode: string, detail: string) =>

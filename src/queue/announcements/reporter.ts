@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { announcedRoom, decideChanges, isBacklogNews, type Announced } from '../../domain/announcements/changes.ts';
 import { announceDurability } from '../../domain/announcements/durability.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import { NewerData } from '../store/newer-data.ts';
+import { LeftAlone } from '../store/left-alone.ts';
 import { describeWeakness, inspectRedis } from '../redis/health.ts';
 import type { AnnouncedStore, Noted } from './announced.ts';
 import type { ReadFacts, ReportedTenant } from './facts.ts';
@@ -22,9 +22,9 @@ const SLICE = 50;
 
 type ReporterParts = { redis: RedisConnection; announced: AnnouncedStore; readFacts: ReadFacts; clock: () => number };
 
-/** A newer version announces what there is to say of its tenant. */
-function unlessNewer(error: unknown): void {
-  if (!(error instanceof NewerData)) throw error;
+/** A newer version announces what there is to say of its tenant, and so do the processes of the Redis that has it. */
+function unlessLeftAlone(error: unknown): void {
+  if (!(error instanceof LeftAlone)) throw error;
 }
 
 export function createReporter({ redis, announced, readFacts, clock }: ReporterParts): Reporter {
@@ -53,7 +53,7 @@ export function createReporter({ redis, announced, readFacts, clock }: ReporterP
       await Promise.all(
         slice.flatMap((tenant, index) => {
           const noted = before[index];
-          return noted ? [lookAt(tenant, noted, extent).catch(unlessNewer)] : [];
+          return noted ? [lookAt(tenant, noted, extent).catch(unlessLeftAlone)] : [];
         }),
       );
     }

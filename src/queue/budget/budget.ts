@@ -22,7 +22,7 @@ export type Asking = { id: string; hardwareConfigurationId: string } | null;
 export type Permit = { granted: true; probes: HoldKey[]; hadFailures: boolean };
 
 /** Not yet: ask again after `waitMs`. */
-export type Denied = { granted: false; waitMs: number; reason: 'pace' | 'throttled' | HoldReason };
+export type Denied = { granted: false; waitMs: number; reason: 'pace' | 'throttled' | 'moving' | HoldReason };
 
 /** The delivery's configuration is held, so it must make room for others. */
 export type Held = { granted: false; heldBy: HoldKey };

@@ -17,10 +17,10 @@ export type StoredGraphFacts = {
 
 export function createStoredGraphFacts(redis: RedisConnection, { facts: key }: Pick<Keys, 'facts'>): StoredGraphFacts {
   const setGraph = scriptOf(redis, 'budget/set-graph');
+  const noteFact = scriptOf(redis, 'budget/note-fact');
   return {
     note: async (fact, seen) => {
-      if (fact === 'createProven') await redis.hsetnx(key, fact, write(seen));
-      else await redis.hset(key, fact, write(seen));
+      await noteFact([key], [fact, write(seen), fact === 'createProven' ? 'first' : 'last']);
     },
     read: async () => {
       const found = await redis.hmget(key, ...GRAPH_FACTS);

@@ -25,10 +25,9 @@ const LOOK_EVERY_MS = 1000;
 /** @param onTrouble called if Redis did not answer a refresh */
 export async function openRevocations(
   redis: RedisConnection,
-  { root }: Pick<Keys, 'root'>,
+  { revoked: key }: Pick<Keys, 'revoked'>,
   onTrouble: (error: Error) => void,
 ): Promise<Revocations> {
-  const key = `${root}:revoked`;
   const revokeScript = scriptOf(redis, 'devices/revoke-device');
   const restoreScript = scriptOf(redis, 'devices/restore-device');
   let revoked: ReadonlySet<string> = new Set();

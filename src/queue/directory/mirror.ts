@@ -5,7 +5,7 @@ import { QUESTION_UNDER_WAY_MS, REFUSAL_REMEMBERED_MS } from '../../domain/direc
 import type { RedisConnection } from '../redis/connection.ts';
 import type { Keys } from '../redis/keys.ts';
 import { scriptOf } from '../redis/script.ts';
-import { packDevice, packId, packUse, unpackDevice, unpackId } from './packed-device.ts';
+import { packDevice, packId, packUse, toHex, unpackDevice, unpackId } from './packed-device.ts';
 
 export type Mirror = {
   read: (deviceIds: readonly string[]) => Promise<Remembered[]>;
@@ -32,6 +32,9 @@ export function createMirror(redis: RedisConnection, keys: Pick<Keys, 'directory
   const { devices, unknown, forgotten } = keys.directory;
   const saveScript = scriptOf(redis, 'directory/save-device');
   const useScript = scriptOf(redis, 'directory/note-use');
+  const absentScript = scriptOf(redis, 'directory/save-absent');
+  const forgetScript = scriptOf(redis, 'directory/forget-device');
+  const dropScript = scriptOf(redis, 'directory/drop-device');
 
   return {
     read: async (deviceIds) => {
@@ -41,31 +44,21 @@ export function createMirror(redis: RedisConnection, keys: Pick<Keys, 'directory
       return ids.map((_id, index) => toRemembered(known[index] ?? null, absent[index] ?? null));
     },
     saveDevice: async (deviceId, device, askedAt) => {
-      await saveScript([devices, forgotten], [...packDevice(deviceId, device, askedAt), askedAt]);
-      await redis.zrem(unknown, packId(deviceId));
+      await saveScript([devices, forgotten, unknown], [...packDevice(deviceId, device, askedAt), askedAt]);
     },
     saveAbsent: async (deviceId, askedAt) => {
-      const id = packId(deviceId);
-      if (Number(await redis.zscore(forgotten, id)) > askedAt) return;
-      await redis.hdel(devices, id);
-      await redis.zadd(unknown, askedAt, id);
-      await redis.zremrangebyscore(unknown, '-inf', askedAt - REFUSAL_REMEMBERED_MS);
-      await redis.zremrangebyrank(unknown, 0, -1 - MOST_ABSENT);
-      await redis.pexpire(unknown, REFUSAL_REMEMBERED_MS);
+      const args = [toHex(deviceId), askedAt, REFUSAL_REMEMBERED_MS, MOST_ABSENT];
+      await absentScript([devices, forgotten, unknown], args);
     },
     noteUse: async (deviceId, usedAt) => {
       await useScript([devices], packUse(deviceId, usedAt));
     },
     forget: async (deviceId, now) => {
-      const id = packId(deviceId);
-      await redis.zadd(forgotten, now, id);
-      await redis.zremrangebyscore(forgotten, '-inf', now - QUESTION_UNDER_WAY_MS);
-      await redis.pexpire(forgotten, QUESTION_UNDER_WAY_MS);
-      const removed = await Promise.all([redis.hdel(devices, id), redis.zrem(unknown, id)]);
-      return removed.some((count) => count > 0);
+      const args = [toHex(deviceId), now, QUESTION_UNDER_WAY_MS];
+      return Number(await forgetScript([devices, forgotten, unknown], args)) > 0;
     },
     drop: async (deviceId) => {
-      await redis.hdel(devices, packId(deviceId));
+      await dropScript([devices], [toHex(deviceId)]);
     },
     countKnown: () => redis.hlen(devices),
     scan: async (cursor) => {

@@ -41,7 +41,8 @@ export function unpackDevice(bytes: Buffer): KnownDevice {
   };
 }
 
-const toHex = (deviceId: string): string => deviceId.replaceAll('-', '');
+/** The 16 bytes of an id, as scripts take them. */
+export const toHex = (deviceId: string): string => deviceId.replaceAll('-', '');
 const packInstant = (at: number): string =>
   Math.floor(at / 1000)
     .toString(16)

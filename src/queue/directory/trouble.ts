@@ -41,6 +41,7 @@ export function createTroubleStore(redis: RedisConnection, { directory: keys }: 
   const beginScript = scriptOf(redis, 'directory/begin-hold');
   const claimScript = scriptOf(redis, 'directory/claim-probe');
   const failScript = scriptOf(redis, 'directory/fail-probe');
+  const endScript = scriptOf(redis, 'directory/end-hold');
 
   return {
     read: async () => {
@@ -53,10 +54,7 @@ export function createTroubleStore(redis: RedisConnection, { directory: keys }: 
     probeFailed: async ({ reason, detail }, probeAt) => {
       await failScript([keys.hold], [reason, detail.toWellFormed(), Math.ceil(probeAt)]);
     },
-    endHold: async () => {
-      await redis.del(keys.suspects);
-      return (await redis.del(keys.hold)) === 1;
-    },
+    endHold: async () => (await endScript([keys.hold, keys.suspects], [])) === 1,
     throttle: async (ms) => {
       // A shorter wait, asked for by another answer, does not end a longer one.
       if ((await redis.pttl(keys.throttle)) < ms) await redis.set(keys.throttle, '', 'PX', Math.ceil(ms));

@@ -19,7 +19,7 @@ local LANE, NONCE = table.remove(KEYS), table.remove(ARGV)
 local kept = redis.call('GET', LANE)
 if kept and string.sub(kept, 1, #NONCE) == NONCE then return cmsgpack.unpack(string.sub(kept, #NONCE + 1)) end
 -- What an earlier version answered is answered again, so this comes after it.
-local refused = newerData()
+local refused = leftAlone()
 if refused then return refused end
 local function run()
   --- @script

@@ -8,6 +8,6 @@
 ]]
 --- @include "format"
 
-local refused = newerData()
+local refused = leftAlone()
 if refused then return refused end
 --- @script

@@ -49,6 +49,12 @@ export type Keys = {
   /** Ids of replays at a rate, by when they were started. */
   replays: string;
   replay: (id: string) => ReplayKeys;
+  /** Devices that operators revoked, by when. */
+  revoked: string;
+  /** How far the tenant's move to another Redis, or from one, has got. */
+  move: string;
+  /** Exists while a run works on the move. */
+  moveLock: string;
 };
 
 /** One replay at a rate. */
@@ -164,5 +170,8 @@ export function createKeys(prefix: string, tenantId: string): Keys {
       const replay = `${prefix}${id}`;
       return { prefix, replay, left: `${replay}:left`, claimed: `${replay}:claimed` };
     },
+    revoked: `${root}:revoked`,
+    move: `${root}:move`,
+    moveLock: `${root}:move-lock`,
   };
 }

@@ -3,14 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { assemble, type Wrapped } from '../lua/assemble.ts';
 import { besideKey } from './keys.ts';
 import type { RedisConnection } from './connection.ts';
-import { toNewerData } from '../store/newer-data.ts';
+import { toLeftAlone } from '../store/left-alone.ts';
 
 /** Replies are as Redis returns them: numbers, strings, null, arrays. At least one key is needed: it selects the cluster node. */
-export type Script = (keys: readonly string[], args: readonly (string | number)[]) => Promise<unknown>;
+export type Script = (keys: readonly string[], args: readonly (string | number | Buffer)[]) => Promise<unknown>;
 
 /**
  * `change`: a call that arrives twice must run only once · `query`: repeating it does no harm. Neither runs on the data of a
- * newer version · `any-format`: nor does that matter to it.
+ * newer version or of a tenant that is moved · `any-format`: nor does that matter to it.
  */
 type Kind = 'change' | 'query' | 'any-format';
 
@@ -24,6 +24,7 @@ const SCRIPTS = {
   'budget/change-holds': 'change',
   'budget/end-backoff': 'change',
   'budget/end-throttle': 'change',
+  'budget/note-fact': 'query',
   'budget/read-holds': 'query',
   'budget/set-graph': 'query',
   'budget/throttle': 'change',
@@ -36,19 +37,32 @@ const SCRIPTS = {
   'devices/sweep-reports': 'query',
   'directory/begin-hold': 'change',
   'directory/claim-probe': 'change',
+  'directory/drop-device': 'query',
+  'directory/end-hold': 'change',
   'directory/fail-probe': 'change',
+  'directory/forget-device': 'change',
   'directory/note-use': 'query',
+  'directory/save-absent': 'query',
   'directory/save-device': 'query',
   'index/add-missing': 'query',
   'index/find-run': 'query',
   'index/list-rows': 'query',
   'index/sweep-chunks': 'query',
   'jobs/shorten-locks': 'any-format',
+  'move/apply': 'any-format',
+  'move/change-source': 'any-format',
+  'move/change-target': 'any-format',
+  'move/claim-target': 'any-format',
+  'move/describe': 'any-format',
+  'move/release-lock': 'any-format',
+  'move/take-lock': 'any-format',
+  'redis/check-format': 'query',
   'redis/read-memory': 'any-format',
   'redis/read-time': 'any-format',
   'redis/try-write': 'any-format',
   'replays/change-state': 'change',
   'replays/claim-slice': 'change',
+  'replays/collect': 'query',
   'replays/release-lease': 'query',
   'replays/skip-claimed': 'change',
   'replays/start-replay': 'change',
@@ -86,7 +100,7 @@ type Registry = { defined: Map<ScriptName, Script>; takeLane: () => Lane; return
 
 const registries = new WeakMap<RedisConnection, Registry>();
 
-/** @returns a script of this connection, defined on first use; calls throw NewerData where it must not work on the data */
+/** @returns a script of this connection, defined on first use; calls throw LeftAlone where it must not work on the data */
 export function scriptOf(redis: RedisConnection, name: ScriptName): Script {
   const registry = registries.get(redis) ?? createRegistry();
   registries.set(redis, registry);
@@ -108,7 +122,9 @@ function createRegistry(): Registry {
 
 function define(redis: RedisConnection, name: ScriptName, { takeLane, returnLane }: Registry): Script {
   redis.defineCommand(name, { lua: scriptText(name) });
-  const command = (redis as unknown as Record<string, (...all: (string | number)[]) => Promise<unknown>>)[name];
+  const command = (redis as unknown as Record<string, (...all: (string | number | Buffer)[]) => Promise<unknown>>)[
+    name
+  ];
   if (!command) throw new Error(`script ${name} is not defined`);
   const call: Script = (keys, args) => command.call(redis, keys.length, ...keys, ...args);
   if (SCRIPTS[name] !== 'change') return (keys, args) => call(keys, args).catch(rethrow);
@@ -127,5 +143,5 @@ function define(redis: RedisConnection, name: ScriptName, { takeLane, returnLane
 }
 
 function rethrow(error: unknown): never {
-  throw toNewerData(error);
+  throw toLeftAlone(error);
 }

@@ -6,7 +6,7 @@ import { tenantHold } from '../../domain/hold/hold.ts';
 import type { Budget } from '../budget/budget.ts';
 import type { Deliveries } from '../store/deliveries.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import { NewerData } from '../store/newer-data.ts';
+import { LeftAlone } from '../store/left-alone.ts';
 import { isRefused } from '../redis/redis-errors.ts';
 import { isUnreadable } from '../store/record.ts';
 import type { ConsumerEvents } from '../worker/consumer-events.ts';
@@ -59,7 +59,7 @@ export function createReplayDriver(parts: ReplayDriverParts): ReplayDriver {
       if (kind !== 'saved') await replays.skip(id, deliveryId, kind === 'stale' ? 'if-changed' : 'always');
     } catch (error) {
       // While Redis is in trouble all of them fail; otherwise this one alone does, and must not stop the others.
-      const isOfAll = isRefused(error) || (error instanceof NewerData && error.scope === 'tenant');
+      const isOfAll = isRefused(error) || (error instanceof LeftAlone && error.scope === 'tenant');
       if (isOfAll || redis.status !== 'ready') throw error;
       if (!isUnreadable(error)) events.defect(error, 'a dead letter cannot be replayed');
       await replays.skip(id, deliveryId, 'always');

@@ -58,6 +58,7 @@ const ID = /^r[\w-]{16}$/;
 type Parts = { redis: RedisConnection; keys: Keys; tenantId: string; deadLetters: Pick<DeadLetters, 'positions'> };
 
 export function createReplays({ redis, keys, tenantId, deadLetters }: Parts): Replays {
+  const collectScript = scriptOf(redis, 'replays/collect');
   const startScript = scriptOf(redis, 'replays/start-replay');
   const claimScript = scriptOf(redis, 'replays/claim-slice');
   const changeScript = scriptOf(redis, 'replays/change-state');
@@ -86,8 +87,8 @@ export function createReplays({ redis, keys, tenantId, deadLetters }: Parts): Re
     const { left } = keys.replay(id);
     for await (const positions of deadLetters.positions(filter)) {
       if (positions.length === 0) continue;
-      await redis.zadd(left, ...positions.flatMap(({ diedAt, id: deliveryId }) => [diedAt, deliveryId]));
-      await redis.pexpire(left, COLLECTED_KEPT_MS);
+      const members = positions.flatMap(({ diedAt, id: deliveryId }) => [diedAt, deliveryId]);
+      await collectScript([left], [COLLECTED_KEPT_MS, ...members]);
     }
   }
 

@@ -5,7 +5,7 @@ import type { Attempt, Delivery, LastFailure, Intent, Status, Uncertainty } from
 import type { Note } from '../../domain/attempt/note.ts';
 import type { RunResult } from '../../domain/submission/run-result.ts';
 import { HEADER_BYTES, READS_FORMAT, STATUS_CODES } from '../lua/constants.ts';
-import { NewerData } from './newer-data.ts';
+import { LeftAlone } from './left-alone.ts';
 import { DecryptionFailed, type PayloadCipher } from './payload-cipher.ts';
 
 /** A stored delivery: with its run result while needed, and the revision for compare-and-set. */
@@ -92,17 +92,17 @@ const headerOf = (record: string) => record.slice(0, HEADER_BYTES).replace(MARK,
 
 /** Whether a record is there and cannot be read here: it is sealed with an unknown key, or of a newer version. */
 export const isUnreadable = (error: unknown): boolean =>
-  error instanceof DecryptionFailed || (error instanceof NewerData && error.scope === 'record');
+  error instanceof DecryptionFailed || (error instanceof LeftAlone && error.scope === 'record');
 
-/** @throws NewerData if a newer version wrote the record */
+/** @throws LeftAlone if a newer version wrote the record */
 export function refuseNewer(id: string, record: string): void {
   const format = Number(MARK.exec(record)?.[1] ?? 1);
   if (format <= READS_FORMAT) return;
   const detail = `the record of delivery ${id} has format ${format}, this version reads up to ${READS_FORMAT}`;
-  throw new NewerData('record', detail);
+  throw new LeftAlone('record', 'newer', detail);
 }
 
-/** Reads the header only, which needs no key. @throws Error if it is not a record, NewerData if it is a newer version's */
+/** Reads the header only, which needs no key. @throws Error if it is not a record, LeftAlone if it is a newer version's */
 export function parseHeader(
   id: string,
   tenantId: string,

@@ -8,6 +8,7 @@ import { toText, type RunResult } from '../../domain/submission/run-result.ts';
 import type { Keys } from '../redis/keys.ts';
 import { scriptOnList, type WaitingList } from './waiting-list.ts';
 import { createFindCompacted, type FindCompacted } from './compacted.ts';
+import { refuseLeftAlone } from './left-alone.ts';
 import { isUnreadable, parseRecord, toBody, type Stored } from './record.ts';
 import { createClaims, toClaimHash, type Claims } from './claims.ts';
 import type { RedisConnection } from '../redis/connection.ts';
@@ -38,7 +39,7 @@ export type Records = Claims & {
   findCompacted: FindCompacted;
   /** In the order of the ids; null for one that is gone or cannot be read here. */
   findAll: (ids: readonly string[]) => Promise<(Delivery | null)[]>;
-  /** @throws NewerData if a newer version wrote it */
+  /** @throws LeftAlone if a newer version wrote it */
   load: (id: string) => Promise<Stored | null>;
   /** In the order of the ids, in one call; null for one that is gone or cannot be read here. */
   loadAll: (ids: readonly string[]) => Promise<(Stored | null)[]>;
@@ -50,7 +51,7 @@ export type Records = Claims & {
   /** Removes a promoted delivery from the lists if its record was deleted. */
   forget: (id: string) => Promise<void>;
   counts: () => Promise<Counts>;
-  /** Whether there is work: how many are open, and whether a replay is running. One read, since idle tenants are asked too. */
+  /** Whether there is work: how many are open, and whether a replay is running. One read, since idle tenants are asked too. @throws LeftAlone */
   countWork: () => Promise<{ open: number; isReplaying: boolean }>;
   /** Bytes used by the records of open deliveries, excluding Redis's overhead. */
   openBytes: () => Promise<number>;
@@ -196,8 +197,9 @@ export function createRecords({ redis, waitingList, keys, tenantId, cipher, sett
       return Object.fromEntries(STATUSES.map((status, index) => [status, Number(counts[index] ?? 0)])) as Counts;
     },
     countWork: async () => {
-      const fields = await redis.hmget(keys.counts, ...OPEN_STATUSES, 'replaying');
-      const replaying = fields.pop() ?? null;
+      const all = await redis.hmget(keys.counts, 'format', 'moved', 'replaying', ...OPEN_STATUSES);
+      const [format = null, moved = null, replaying = null, ...fields] = all;
+      refuseLeftAlone(format, moved);
       return { open: fields.reduce((sum, count) => sum + Number(count ?? 0), 0), isReplaying: replaying !== null };
     },
     openBytes: async () => Number((await redis.hget(keys.counts, 'bytes')) ?? 0),

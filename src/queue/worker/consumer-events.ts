@@ -3,7 +3,7 @@ import type { Delivery, Outcome } from '../../domain/delivery.ts';
 import type { Hold } from '../../domain/hold/hold.ts';
 import type { Replay } from '../../domain/replay/replay.ts';
 import type { Verdict } from '../../domain/attempt/decide.ts';
-import type { NewerData } from '../store/newer-data.ts';
+import type { LeftAlone } from '../store/left-alone.ts';
 
 /** A finished attempt and the verdict on it. */
 export type AttemptEnded = { delivery: Delivery; outcome: Outcome; verdict: Verdict; durationMs: number };
@@ -35,8 +35,8 @@ export type ConsumerEvents = DeliveryEvents &
     woken: (deliveries: number) => void;
     /** A replay at a rate has replayed or skipped everything it matched. */
     replayEnded: (replay: Replay) => void;
-    /** A newer version wrote a record, or has taken over the tenant's data: both are left alone. */
-    newerData: (found: NewerData) => void;
+    /** A newer version wrote a record, or has taken over the tenant's data, or that is moved: all are left alone. */
+    leftAlone: (found: LeftAlone) => void;
     redisTrouble: (error: Error) => void;
     defect: (error: unknown, what: string) => void;
   };

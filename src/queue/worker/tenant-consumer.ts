@@ -7,7 +7,7 @@ import type { StoredGraphFacts } from '../budget/stored-graph-facts.ts';
 import type { JobEnd, TenantJobProcessor } from '../jobs/consumer.ts';
 import { REPLAY_JOB } from '../jobs/job-queue.ts';
 import type { RedisConnection } from '../redis/connection.ts';
-import { NewerData } from '../store/newer-data.ts';
+import { LeftAlone } from '../store/left-alone.ts';
 import { isRefused } from '../redis/redis-errors.ts';
 import { NotReplicated } from '../redis/replicas/replication.ts';
 import { createReplayDriver } from '../replays/driver.ts';
@@ -69,7 +69,7 @@ export function createTenantConsumer(parts: TenantConsumerParts): TenantConsumer
         return 'given-back';
       }
       if (lockLost.aborted) return 'lost';
-      if (error instanceof NewerData) return await leaveToNewer(error, id);
+      if (error instanceof LeftAlone) return await leaveAlone(error, id);
       if (isRefused(error) || error instanceof NotReplicated) events.redisTrouble(error);
       else events.defect(error, 'a delivery could not be worked on');
       await deliveries.putOff(id, AFTER_TROUBLE_MS);
@@ -77,9 +77,13 @@ export function createTenantConsumer(parts: TenantConsumerParts): TenantConsumer
     }
   }
 
-  /** A worker of the newer version is to have it: nothing is written where it has taken over all of the tenant's data. */
-  async function leaveToNewer(found: NewerData, id: string): Promise<JobEnd> {
-    events.newerData(found);
+  /**
+   * A worker of the newer version is to have it: nothing is written where it has taken over all of the tenant's data. Of a
+   * tenant that is moved the job ends: the other Redis has jobs of its own, and a move that is cancelled brings them back.
+   */
+  async function leaveAlone(found: LeftAlone, id: string): Promise<JobEnd> {
+    events.leftAlone(found);
+    if (found.reason === 'moved') return 'ended';
     if (found.scope === 'record') {
       await deliveries.putOff(id, AFTER_TROUBLE_MS);
       return 'left';
@@ -91,7 +95,7 @@ export function createTenantConsumer(parts: TenantConsumerParts): TenantConsumer
   const upkeep = <T>(work: () => Promise<T>, onDone: (result: T) => void = () => undefined) => {
     if (parts.redis.status !== 'ready') return Promise.resolve();
     return work().then(onDone, (error: unknown) => {
-      if (error instanceof NewerData) events.newerData(error);
+      if (error instanceof LeftAlone) events.leftAlone(error);
       else events.redisTrouble(error instanceof Error ? error : new Error('upkeep of the queue failed'));
     });
   };
@@ -122,7 +126,11 @@ export function createTenantConsumer(parts: TenantConsumerParts): TenantConsumer
   async function countOpenDeliveries(): Promise<number> {
     // Until Redis answers, there may be some.
     let open = 1;
-    await upkeep(deliveries.countWork, (work) => {
+    await upkeep(async () => {
+      const work = await deliveries.countWork().catch((error: unknown) => {
+        if (error instanceof LeftAlone) open = 0;
+        throw error;
+      });
       open = work.open;
       // Its process may be gone.
       if (work.isReplaying) driver.wake();

@@ -1,7 +1,7 @@
 --[[
   Grants one delivery permission to send one request, or says why it has to wait. While nothing is held, permits are
   evenly spaced slots: writes follow the learned pace, reads use what writes leave of Graph's limit on all requests.
-  While something is held, only its probe may be sent.
+  While something is held, only its probe may be sent. Before a move to another Redis no attempt begins.
 
   KEYS[1]  budget
   KEYS[2]  holds
@@ -20,14 +20,18 @@
 --- @include "budget-clock"
 --- @include "claim-hold"
 --- @include "pace/grant"
+--- @include "draining"
 
 -- Writes do not wait for general slots, so reads may find those taken for a while. A slot further ahead than this means
 -- that the clock stepped back.
 local FURTHEST_SLOT_US = 1000000
+local DRAINING_MS = 1000
 
 local kind, startPer20s, requestIntervalUs, probeLostMs, longestProbeMs, id, configuration = unpack(ARGV)
 local operation = kind == 'write' and 'create' or 'look'
 local own = operation .. ':' .. configuration
+
+if id ~= '' and isDraining(KEYS[1]) then return {0, DRAINING_MS, 'moving'}, false end
 
 local holding, probing, hasFailures = {}, {}, false
 if id ~= '' then

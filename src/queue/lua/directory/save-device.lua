@@ -4,6 +4,7 @@
 
   KEYS[1]  devices of the directory
   KEYS[2]  devices that were forgotten lately, by when
+  KEYS[3]  ids the directory does not have, by when it was asked
   ARGV[1]  device id, 16 bytes in hex
   ARGV[2]  flags, 1 byte in hex
   ARGV[3]  when the directory was asked, 4 bytes in hex
@@ -16,6 +17,7 @@
 local id, asked_at = from_hex(ARGV[1]), from_hex(ARGV[3])
 local forgotten_at = redis.call('ZSCORE', KEYS[2], id)
 if forgotten_at and tonumber(forgotten_at) > tonumber(ARGV[5]) then return 0 end
+redis.call('ZREM', KEYS[3], id)
 local kept = redis.call('HGET', KEYS[1], id)
 -- A word that is newer by more than a question can be under way was kept before the clock stepped back.
 if kept then

@@ -26,7 +26,7 @@
   ARGV[19]     the hash of the record's id in Graph, or ''
   ARGV[20]     1 if its last attempt created that record, else 0
 
-  Reply: 'gone' (no such delivery), 'stale' (changed since, also by a newer version, or not claimed by that replay), 'claimed' (another delivery has its record in Graph),
+  Reply: 'gone' (no such delivery), 'stale' (changed since, also by a newer version, or not claimed by that replay; or an attempt is to begin before a move), 'claimed' (another delivery has its record in Graph),
   'saved', or {'saved', id of the delivery that takes its place}
 ]]
 --- @include "record-header"
@@ -39,6 +39,7 @@
 --- @include "summaries"
 --- @include "replays/claimed"
 --- @include "compacted/compact"
+--- @include "draining"
 
 -- How many of the deliveries that ended are remembered by id.
 local ENDED_REMEMBERED = 100
@@ -52,6 +53,7 @@ local known = redis.call('GET', RECORD)
 if not known then return 'gone', false end
 local rev, from, at, rank, position, identity, configuration = parseHeader(known)
 if rev ~= expectedRev then return 'stale', false end
+if to == DELIVERING and isDraining(RECORD) then return 'stale', false end
 local replay = replayId ~= '' and ROOT .. ':replay:' .. replayId or nil
 if replay and not isClaimed(replay, DEAD_LETTERS, id) then return 'stale', false end
 local newerStatus = newer ~= '' and statusOf(newer) or nil

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, expect, onTestFinished, test } from 'vitest';
 import { createHealth } from '../../../src/api/health.ts';
 import { begin, type Delivery } from '../../../src/domain/delivery.ts';
 import { READS_FORMAT } from '../../../src/queue/lua/constants.ts';
-import { NewerData } from '../../../src/queue/store/newer-data.ts';
+import { LeftAlone } from '../../../src/queue/store/left-alone.ts';
 import type { Deliver } from '../../../src/queue/worker/process-delivery.ts';
 import { createEvents } from '../../../src/telemetry/events.ts';
 import { createLog } from '../../../src/telemetry/log.ts';
@@ -18,7 +18,7 @@ import { until } from '../../support/until.ts';
 
 const NEWER = READS_FORMAT + 1;
 const MARK = `v${NEWER} `;
-const isNewer = (scope: string) => expect.objectContaining({ name: NewerData.name, scope }) as unknown;
+const isNewer = (scope: string) => expect.objectContaining({ name: LeftAlone.name, scope, reason: 'newer' }) as unknown;
 
 let redis: TestRedis;
 let tenant: OwnTenant;

@@ -1,0 +1,53 @@
+--[[
+  Takes the next step of a move at the Redis that has the data so far, if the run still has the lock and nobody was faster.
+
+  KEYS[1]   the lock
+  KEYS[2]   the move
+  KEYS[3]   counts
+  ARGV[1]   the run
+  ARGV[2]   the state it is expected in, '' if there is no move
+  ARGV[3]   the state that follows, '' if the move is forgotten
+  ARGV[4]   what becomes of the tenant: 'drain' (no attempt begins), 'close' (nobody works on it), 'stay-closed', 'open', or 'keep'
+  ARGV[5]   what processes are told while it is closed
+  ARGV[6…]  field of the move, value, field, value…
+
+  Reply: 'changed'; 'lost' (another run has the lock); or 'stale' (in another state, or no longer closed although it should be)
+]]
+local LOCK, MOVE, COUNTS = unpack(KEYS)
+local run, from, to, tenant, told = unpack(ARGV)
+
+if redis.call('GET', LOCK) ~= run then return 'lost' end
+local role, state = unpack(redis.call('HMGET', MOVE, 'role', 'state'))
+-- What came from elsewhere, and is at its end, is forgotten when the next move begins.
+if role == 'to' and state == 'opened' then
+  redis.call('DEL', MOVE)
+  state = false
+end
+if (state or '') ~= from then return 'stale' end
+local format = redis.call('HGET', COUNTS, 'format')
+local isClosed = format == tostring(CLOSED_FORMAT)
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+-- A failover may have lost that, and then the data may have changed.
+if tenant == 'stay-closed' and not isClosed then return 'stale' end
+
+if tenant == 'drain' then
+  redis.call('HSET', COUNTS, 'draining', 1)
+elseif tenant == 'close' then
+  if not isClosed then redis.call('HSET', MOVE, 'format', format or '', 'closedAt', now) end
+  redis.call('HSET', COUNTS, 'format', CLOSED_FORMAT)
+  redis.call('HDEL', COUNTS, 'draining')
+elseif tenant == 'open' then
+  local before = redis.call('HGET', MOVE, 'format')
+  redis.call('HDEL', COUNTS, 'draining', 'moved')
+  if isClosed and before and before ~= '' then redis.call('HSET', COUNTS, 'format', before)
+  elseif isClosed then redis.call('HDEL', COUNTS, 'format') end
+end
+if told ~= '' then redis.call('HSET', COUNTS, 'moved', told) end
+
+if to == '' then
+  redis.call('DEL', MOVE)
+  return 'changed'
+end
+redis.call('HSET', MOVE, 'state', to, 'at', now, unpack(ARGV, 6))
+return 'changed'

@@ -1,0 +1,36 @@
+--[[
+  Ends a move at the Redis that gets the data.
+
+  KEYS[1]  the move
+  KEYS[2]  counts
+  KEYS[3]  revoked devices
+  ARGV[1]  the move's id
+  ARGV[2]  the run
+  ARGV[3]  'opened' (processes may work on it), 'cancelled' (it stays closed), or 'forgotten' (as if it had never been begun)
+  ARGV[4]  of an opened one the format of its data, '' for the first; else what processes are told
+
+  Reply: 'changed', or 'lost' (another run or move has it)
+]]
+local MOVE, COUNTS, REVOKED = unpack(KEYS)
+local id, run, to, text = unpack(ARGV)
+
+local known, state, itsRun = unpack(redis.call('HMGET', MOVE, 'id', 'state', 'run'))
+if known ~= id then return 'lost' end
+if state == to then return 'changed' end
+if itsRun ~= run then return 'lost' end
+if to == 'forgotten' then
+  redis.call('DEL', MOVE)
+  redis.call('HDEL', COUNTS, 'format', 'moved')
+  return 'changed'
+end
+redis.call('HSET', MOVE, 'state', to)
+redis.call('HDEL', MOVE, 'run')
+if to == 'cancelled' then
+  redis.call('HSET', COUNTS, 'moved', text)
+  return 'changed'
+end
+redis.call('HDEL', COUNTS, 'moved')
+if text == '' then redis.call('HDEL', COUNTS, 'format') else redis.call('HSET', COUNTS, 'format', text) end
+-- Processes that read the list while it was copied read it again.
+if redis.call('EXISTS', REVOKED) == 1 then redis.call('HINCRBY', REVOKED, REVISION_FIELD, 1) end
+return 'changed'
