@@ -9,6 +9,7 @@ import { EXIT } from './exit.ts';
 import { withOperatorErrors } from './operator/operator.ts';
 import { printError, print, watchOutput } from './out.ts';
 import { addOperatorCommands } from './operator/operator-commands.ts';
+import { addMoveCommand } from './tenants/move-command.ts';
 import { addTenantsCommands } from './tenants/tenants-commands.ts';
 import type { ReportFlags } from './report.ts';
 import type { SandboxFlags } from './sandbox.ts';
@@ -168,6 +169,7 @@ Exit codes: ${EXIT.ok} all accepted · ${EXIT.refused} some refused for good · 
 
 addOperatorCommands(program);
 addTenantsCommands(program);
+addMoveCommand(program);
 
 await program.parseAsync().catch((error: unknown) => {
   printError(...lines(error instanceof Error ? (error.stack ?? error.message) : 'it failed'));

@@ -1,7 +1,6 @@
 // Runs the command line as a process: arguments, its own environment, output and exit code.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { text } from 'node:stream/consumers';
 import { INHERITED } from './environment.ts';
 
 export type Ran = { code: number | null; stdout: string; stderr: string };
@@ -13,13 +12,19 @@ export function startCli(args: string[], { env = {}, input = '' }: Given = {}) {
   child.stdin.end(input);
   let stdout = '';
   child.stdout.setEncoding('utf8').on('data', (chunk: string) => void (stdout += chunk));
-  const stderr = text(child.stderr);
-  const ended = once(child, 'close').then(async ([code]): Promise<Ran> => ({
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (chunk: string) => void (stderr += chunk));
+  const ended = once(child, 'close').then(([code]): Ran => ({
     code: code as number | null,
     stdout,
-    stderr: await stderr,
+    stderr,
   }));
-  return { ended, stdout: () => stdout, signal: (signal: NodeJS.Signals) => void child.kill(signal) };
+  return {
+    ended,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    signal: (signal: NodeJS.Signals) => void child.kill(signal),
+  };
 }
 
 /** Runs a command to its end. */

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TENANT_ID } from '../../config/tenants/schema.ts';
 import { openRedis } from '../../queue/redis/open-redis.ts';
-import { purgeTenant } from '../../queue/redis/purge-tenant.ts';
+import { purgeTenant } from '../../queue/redis/move/purge-tenant.ts';
 import { EXIT } from '../exit.ts';
 import { confirm } from '../operator/confirm.ts';
 import { OperatorError } from '../operator/operator.ts';

@@ -11,7 +11,7 @@ import { openOutbox } from '../../../src/queue/announcements/outbox.ts';
 import { createReporter } from '../../../src/queue/announcements/reporter.ts';
 import { connect, disconnect, type RedisConnection } from '../../../src/queue/redis/connection.ts';
 import { createAnnouncementKeys } from '../../../src/queue/redis/keys.ts';
-import { purgeTenant } from '../../../src/queue/redis/purge-tenant.ts';
+import { purgeTenant } from '../../../src/queue/redis/move/purge-tenant.ts';
 import { failed, holdAll, judge, release } from '../../support/hold.ts';
 import { startReceiver, verifySignature, type Receiver } from '../../support/receiver.ts';
 import { startTestRedis, type TestRedis } from '../../support/redis.ts';

@@ -1,0 +1,242 @@
+// `move`: takes all data of tenants to another Redis beside live traffic; can be interrupted, continued and cancelled.
+import { setTimeout as delay } from 'node:timers/promises';
+import { ConfigError, parseConfig, type Config } from '../../config/config.ts';
+import type { RedisConfig } from '../../config/redis.ts';
+import { readTenants } from '../../config/tenants/read.ts';
+import { DEFAULT_TENANT } from '../../config/tenants/tenant.ts';
+import { TENANT_ID } from '../../config/tenants/schema.ts';
+import { openRedis, type OpenRedis } from '../../queue/redis/open-redis.ts';
+import { NotConfirmed } from '../../queue/redis/move/confirm-replicas.ts';
+import { cancelMove, finishMove } from '../../queue/redis/move/end-move.ts';
+import { findTopology } from '../../queue/redis/move/find-topology.ts';
+import { moveTenant, type MoveEnded } from '../../queue/redis/move/move-tenant.ts';
+import { MoveRefused, type MoveRedis } from '../../queue/redis/move/open-ends.ts';
+import { findTenants } from '../../queue/redis/move/scan-keys.ts';
+import { AnotherRun } from '../../queue/redis/move/writer.ts';
+import { EXIT } from '../exit.ts';
+import { confirm } from '../operator/confirm.ts';
+import { OperatorError } from '../operator/operator.ts';
+import { print, printError, printJson } from '../out.ts';
+import { createStopController } from '../stop-controller.ts';
+import { describeRedis, toRedisConfig } from './move-address.ts';
+import { checkTarget } from './move-checks.ts';
+import { createMoveProgress, describeEnd, type Ended } from './move-progress.ts';
+
+export type MoveFlags = {
+  from?: string;
+  fromPasswordFile?: string;
+  to?: string;
+  toPasswordFile?: string;
+  tenant?: string;
+  all?: true;
+  prepare?: true;
+  cancel?: true;
+  finish?: true;
+  yes?: true;
+  json?: true;
+};
+
+/** Any valid one: the key is not used. */
+const ANY_GROUP_KEY = Buffer.alloc(32).toString('base64');
+const NAMED_AT_MOST = 10;
+/** A Redis that does not answer for so long ends the run. */
+const GONE_AFTER_MS = 60_000;
+const LOOK_EVERY_MS = 1000;
+
+export async function move(flags: MoveFlags): Promise<void> {
+  refuseWrongUse(flags);
+  const config = readConfig();
+  const { prefix } = config.redis;
+  const given = {
+    from: { option: '--from', passwordFile: flags.fromPasswordFile, variable: 'MOVE_FROM_PASSWORD', prefix },
+    to: { option: '--to', passwordFile: flags.toPasswordFile, variable: 'MOVE_TO_PASSWORD', prefix },
+  };
+  const from =
+    flags.from === undefined ? config.redis : await locate(toRedisConfig({ ...given.from, url: flags.from }));
+  const to = flags.to === undefined ? null : await locateTarget(toRedisConfig({ ...given.to, url: flags.to }), flags);
+  const stopping = createStopController();
+  const ends: Opened[] = [];
+  const keep = (opened: Opened) => {
+    ends.push(opened);
+    return opened;
+  };
+  const watching: (() => void)[] = [];
+  try {
+    const source = keep(await open(from));
+    const target = to && (await open(to).then(keep, unlessCancelled(flags)));
+    watching.push(...ends.map((end) => watch(end, stopping)));
+    const names = await tenantsOf(source, config, flags);
+    if (!flags.cancel && !flags.finish && to) await refuseUnfit(from, to, flags.tenant === undefined);
+    await confirm(toQuestion(flags, names, { source, target }), flags.yes);
+    const ended = await Promise.race([moveAll(names, { source, target }), untilAborted(stopping.signal)]);
+    if (flags.json) printJson({ tenants: ended });
+  } catch (error) {
+    throw toOperatorError(error, stopping.signal);
+  } finally {
+    for (const end of watching) end();
+    stopping.abort();
+    await Promise.all(ends.map(close));
+  }
+
+  async function moveAll(tenants: readonly string[], both: Both): Promise<object[]> {
+    const ended: object[] = [];
+    for (const tenant of tenants) {
+      const end = await moveOne(tenant, both);
+      if (!flags.json) print(`${tenant}: ${describeEnd(end, both)}`);
+      ended.push({ tenant, ...end });
+    }
+    return ended;
+  }
+
+  async function moveOne(tenantId: string, { source, target }: Both): Promise<MoveEnded | Ended> {
+    if (flags.cancel) return cancelMove({ source, target, tenantId });
+    if (flags.finish) return { kind: 'finished', removed: await finishMove({ source, tenantId }) };
+    if (!target) throw new OperatorError('name the other Redis with --to', EXIT.usage);
+    const { attemptTimeoutMs } = config.delivery.policy;
+    const events = createMoveProgress(tenantId);
+    const parts = { source, target, tenantId, attemptTimeoutMs, signal: stopping.signal, events };
+    return moveTenant(parts, flags.prepare === true);
+  }
+}
+
+type Opened = MoveRedis & Pick<OpenRedis, 'close'>;
+
+function refuseWrongUse({ to, tenant, all, prepare, cancel, finish }: MoveFlags): void {
+  if ([prepare, cancel, finish].filter(Boolean).length > 1)
+    throw new OperatorError('--prepare, --cancel and --finish exclude each other', EXIT.usage);
+  if (to === undefined && !cancel && !finish) throw new OperatorError('name the other Redis with --to', EXIT.usage);
+  if (tenant !== undefined && all) throw new OperatorError('--tenant and --all exclude each other', EXIT.usage);
+  if (tenant !== undefined && !TENANT_ID.test(tenant))
+    throw new OperatorError('a tenant’s id is 1 to 40 of a–z 0–9 -', EXIT.usage);
+}
+
+/** Of either kind of process: only Redis, its prefix and how long an attempt may take are needed. */
+function readConfig(): Config {
+  const { DEVICE_GROUP_KEYS: keys } = process.env;
+  try {
+    return parseConfig(
+      { ...process.env, DEVICE_GROUP_KEYS: keys === undefined || keys === '' ? ANY_GROUP_KEY : keys },
+      'api',
+    );
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    throw new OperatorError(error.message, EXIT.config);
+  }
+}
+
+async function locate(config: RedisConfig): Promise<RedisConfig> {
+  const located = await findTopology(config);
+  if (located) return located;
+  throw new OperatorError(`${describeRedis(config)} does not answer`, EXIT.later);
+}
+
+/** A target that is gone for good must not keep a move from being cancelled. */
+async function locateTarget(config: RedisConfig, flags: MoveFlags): Promise<RedisConfig | null> {
+  return locate(config).catch(unlessCancelled(flags));
+}
+
+const unlessCancelled =
+  ({ cancel }: MoveFlags) =>
+  (error: unknown): null => {
+    if (!cancel || !(error instanceof OperatorError)) throw error;
+    printError(`${error.message}: its copy stays there, closed`);
+    return null;
+  };
+
+async function open(config: RedisConfig): Promise<Opened> {
+  const ignore = () => undefined;
+  const events = { redisTrouble: ignore, waitingForRedis: ignore, durability: ignore };
+  const redis = await openRedis({ ...config, minReplicas: 0 }, 'work', events);
+  const name = describeRedis(config);
+  if (redis.connection.status === 'ready') return { ...redis, name };
+  redis.connection.disconnect();
+  await redis.close();
+  throw new OperatorError(`${name} does not answer`, EXIT.later);
+}
+
+async function tenantsOf(source: MoveRedis, config: Config, { tenant, all }: MoveFlags): Promise<string[]> {
+  const found = await findTenants(source.connection, source.prefix);
+  if (found.length === 0)
+    throw new OperatorError(`${source.name} has no data under the prefix ${source.prefix}`, EXIT.refused);
+  if (tenant !== undefined) {
+    if (found.includes(tenant)) return [tenant];
+    throw new OperatorError(`${source.name} has no data of tenant ${tenant}`, EXIT.refused);
+  }
+  // Those that have none yet are closed as well: processes at both ends would take their first run results.
+  if (all) return [...new Set([...found, ...(await configuredTenants(config))])].sort();
+  if (found.length === 1) return found;
+  const names = [...found.slice(0, NAMED_AT_MOST), ...(found.length > NAMED_AT_MOST ? ['…'] : [])].join(', ');
+  throw new OperatorError(
+    `${found.length} tenants have data there: say --all, or --tenant with one of ${names}`,
+    EXIT.usage,
+  );
+}
+
+async function configuredTenants(config: Config): Promise<string[]> {
+  if (config.tenantsFile === null) return [DEFAULT_TENANT];
+  const { tenants, faults } = await readTenants(config.tenantsFile, config, 'worker');
+  if (faults.length > 0) throw new OperatorError(`TENANTS_FILE: ${faults.join('; ')}`, EXIT.config);
+  return tenants.map(({ id }) => id);
+}
+
+async function refuseUnfit(from: RedisConfig, to: RedisConfig, isAll: boolean): Promise<void> {
+  const findings = await checkTarget(from, to, isAll);
+  for (const { check, result, detail, remedy } of findings)
+    printError(`${result}: ${check} of ${describeRedis(to)}: ${detail}${remedy === null ? '' : `. ${remedy}`}`);
+  if (findings.some(({ result }) => result === 'failed'))
+    throw new OperatorError('nothing was moved: the target is not fit', EXIT.failed);
+}
+
+type Both = { source: MoveRedis; target: MoveRedis | null };
+
+function toQuestion(
+  { cancel, finish, prepare }: MoveFlags,
+  tenants: readonly string[],
+  { source, target }: Both,
+): string {
+  const which = tenants.length === 1 ? `tenant ${tenants[0] ?? ''}` : `${tenants.length} tenants`;
+  const to = target?.name ?? '';
+  if (cancel) return `Give up moving ${which} away from ${source.name}, and remove what was copied?`;
+  if (finish) return `Remove the data of ${which} that moved away from ${source.name}, for good?`;
+  if (prepare) return `Close ${which} at ${to}, until the data of ${source.name} has been moved there?`;
+  return `Move ${which} from ${source.name} to ${to}? Submissions are refused for some seconds at the end.`;
+}
+
+/** @returns what ends the watching */
+function watch({ connection, name }: MoveRedis, abort: AbortController): () => void {
+  let readyAt = performance.now();
+  const looking = setInterval(() => {
+    if (connection.status === 'ready') readyAt = performance.now();
+    else if (performance.now() - readyAt > GONE_AFTER_MS)
+      abort.abort(new OperatorError(`${name} does not answer. ${RUN_AGAIN}`, EXIT.later));
+  }, LOOK_EVERY_MS);
+  return () => clearInterval(looking);
+}
+
+/** What is under way may not end while a Redis does not answer. */
+async function untilAborted(signal: AbortSignal): Promise<never> {
+  await new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }));
+  // A run that can still end by itself gives its lock back.
+  await delay(LOOK_EVERY_MS);
+  throw signal.reason;
+}
+
+const RUN_AGAIN = 'Nothing is lost: the same command goes on, --cancel gives up.';
+
+function toOperatorError(error: unknown, { aborted, reason }: AbortSignal): unknown {
+  if (error instanceof OperatorError) return error;
+  if (aborted)
+    return reason instanceof OperatorError ? reason : new OperatorError(`interrupted. ${RUN_AGAIN}`, EXIT.later);
+  if (error instanceof MoveRefused) return new OperatorError(error.message, EXIT.refused);
+  if (error instanceof AnotherRun || error instanceof NotConfirmed)
+    return new OperatorError(`${error.message}. ${RUN_AGAIN}`, EXIT.later);
+  // Redis's own words, such as that it is full; ioredis attaches the command to its errors.
+  if (error instanceof Error && error.name === 'ReplyError')
+    return new OperatorError(`${error.message}. ${RUN_AGAIN}`, EXIT.later);
+  return error;
+}
+
+async function close(redis: Opened): Promise<void> {
+  if (redis.connection.status !== 'ready') redis.connection.disconnect();
+  await redis.close();
+}

@@ -1,0 +1,79 @@
+// The beginning of a move: what must hold at both ends, and both know of it.
+import { randomUUID } from 'node:crypto';
+import { READS_FORMAT } from '../../lua/constants.ts';
+import { isInUse } from './moved-names.ts';
+import type { SourceMove } from './ends.ts';
+import { MoveRefused, TOLD, type Ends, type MoveRedis } from './open-ends.ts';
+import { scanTenant } from './scan-keys.ts';
+
+export type ClaimParts = { source: MoveRedis; target: MoveRedis; tenantId: string; ends: Ends };
+
+/** Continues the move of the source, or begins one. @throws MoveRefused if the two do not fit */
+export async function claimTarget(parts: ClaimParts, known: SourceMove | null): Promise<SourceMove> {
+  const { source, target, ends } = parts;
+  const move = known ?? (await begin(parts));
+  const isNew = move.state === 'begun';
+  try {
+    const there = await ends.to.read();
+    if (there?.id === move.id && there.role === 'from') throw new MoveRefused('both addresses lead to the same Redis');
+    if (!isNew && there?.id !== move.id) {
+      throw new MoveRefused(
+        `a move to ${move.peer} is under way, and ${target.name} knows nothing of it: name that one, or cancel the move first`,
+      );
+    }
+    if (there?.id !== move.id) await refuseUsed(parts);
+    const claimed = await ends.to.claim(move.id, { peer: source.name, told: TOLD.arriving(source.name) });
+    if (claimed === 'taken')
+      throw new MoveRefused(`${target.name} is being filled by another move, from ${there?.peer ?? 'elsewhere'}`);
+    if (claimed === 'claimed') await refuseStoredMeanwhile(parts, move.id);
+    if (isNew) await ends.from.change({ from: 'begun', to: 'copying', tenant: 'keep' });
+  } catch (error) {
+    if (error instanceof MoveRefused && isNew) await ends.from.change({ from: 'begun', to: null, tenant: 'keep' });
+    throw error;
+  }
+  return (await ends.from.read()) ?? move;
+}
+
+async function begin({ source, target, ends }: ClaimParts): Promise<SourceMove> {
+  const [format, moved] = await source.connection.hmget(ends.keys.counts, 'format', 'moved');
+  if (moved != null) throw new MoveRefused(`at ${source.name} ${moved}`);
+  if (Number(format ?? 1) > READS_FORMAT)
+    throw new MoveRefused(`the data has format ${format}: move it with the version that wrote it`);
+  const there = await ends.to.read();
+  if (there?.role === 'from') {
+    if (there.state !== 'finished')
+      throw new MoveRefused(
+        `${target.name} still has the data of an earlier move from there: remove it with --finish first`,
+      );
+  }
+  const fields = { id: randomUUID(), peer: target.name, format: '' };
+  if (!(await ends.from.change({ from: null, to: 'begun', tenant: 'keep', fields })))
+    throw new MoveRefused(`what ${source.name} has came from another move: it has to be at its end first`);
+  const move = await ends.from.read();
+  if (!move) throw new Error('the move was not stored');
+  return move;
+}
+
+async function refuseUsed({ target, tenantId, ends }: ClaimParts): Promise<void> {
+  const nameAt = ends.keys.root.length + 1;
+  for await (const keys of scanTenant(target.connection, ends.keys.root)) {
+    const used = keys.find((key) => isInUse(key.slice(nameAt)) && key !== ends.keys.counts);
+    if (used !== undefined) throw inUse(target.name, tenantId);
+  }
+  // Counts alone are of a tenant that is closed, or of one that was used.
+  const counts = Object.keys(await target.connection.hgetall(ends.keys.counts));
+  if (counts.some((field) => field !== 'format' && field !== 'moved')) throw inUse(target.name, tenantId);
+}
+
+/** A process may have accepted something between the look and the claim. */
+async function refuseStoredMeanwhile(parts: ClaimParts, id: string): Promise<void> {
+  try {
+    await refuseUsed(parts);
+  } catch (error) {
+    await parts.ends.to.forget(id);
+    throw error;
+  }
+}
+
+const inUse = (name: string, tenantId: string) =>
+  new MoveRefused(`${name} already has data of tenant ${tenantId} that is not of this move`);

@@ -1,0 +1,154 @@
+// One pass over all keys of a tenant: compares both sides, and makes the target what the source is.
+import type { Keys } from '../keys.ts';
+import type { RedisConnection } from '../connection.ts';
+import { scriptOf, type Script } from '../script.ts';
+import { COPY_BY_TYPE } from './collections.ts';
+import { CLOSING_FIELDS, isMoved } from './moved-names.ts';
+import { scanTenant } from './scan-keys.ts';
+import type { Write, Writer } from './writer.ts';
+
+export type CopyOptions = {
+  source: RedisConnection;
+  target: RedisConnection;
+  /** Of the tenant, the same on both sides. */
+  keys: Pick<Keys, 'root' | 'counts'>;
+  writer: Writer;
+  /** Ends the pass between two slices. */
+  signal: AbortSignal;
+};
+
+/** What a pass found. */
+export type Passed = {
+  keys: number;
+  /** Of strings, which most of it are. */
+  bytes: number;
+  /** Keys that differed and were written. */
+  written: number;
+  /** Keys that the source does not have, and that were removed. */
+  removed: number;
+};
+
+type Described = { type: string; expiresInMs: number; size: number; digest: string };
+
+const KEYS_AT_ONCE = 200;
+const SLICES_AT_ONCE = 4;
+/** A script blocks Redis while it digests so much, for a few milliseconds. */
+const DIGESTED_BYTES = 2_000_000;
+/** Read and written whole, as most records are. */
+const SMALL_BYTES = 32_768;
+/** Collections of so few elements are copied side by side. */
+const SMALL_COLLECTION = 1000;
+/** Both sides are asked at slightly different moments. */
+const SAME_EXPIRY_MS = 5000;
+
+/** @throws the signal's reason, AnotherRun, or whatever Redis refuses */
+export async function copyPass(options: CopyOptions): Promise<Passed> {
+  const { source, target, keys, signal } = options;
+  const passed: Passed = { keys: 0, bytes: 0, written: 0, removed: 0 };
+  const describeSource = createDescribe(scriptOf(source, 'move/describe'));
+  const describeTarget = createDescribe(scriptOf(target, 'move/describe'));
+
+  async function compare(slice: readonly string[]): Promise<void> {
+    const [ours, theirs] = await Promise.all([
+      describeSource(slice, DIGESTED_BYTES),
+      describeTarget(slice, DIGESTED_BYTES),
+    ]);
+    const small: { key: string; expiresInMs: number }[] = [];
+    const large: [string, Described, Described][] = [];
+    const collections: Promise<void>[] = [];
+    for (const [index, key] of slice.entries()) {
+      const [one, other] = [ours[index], theirs[index]];
+      // One that expired, or was removed since it was found; the target's copy is found below.
+      if (!one || !other || one.type === 'none') continue;
+      passed.keys += 1;
+      if (one.type === 'string') passed.bytes += one.size;
+      const isSame = one.type === other.type && one.digest !== '' && one.digest === other.digest;
+      if (isSame && isSameExpiry(one, other)) continue;
+      if (one.type === 'string' && one.size <= SMALL_BYTES && !isSame) small.push({ key, ...one });
+      else if (one.type === 'string' || one.size > SMALL_COLLECTION) large.push([key, one, other]);
+      else collections.push(copyKey(key, one, other));
+    }
+    await Promise.all([copySmall(small), ...collections]);
+    // In parts, so one after the other.
+    for (const [key, one, other] of large) await copyKey(key, one, other);
+  }
+
+  async function copySmall(small: readonly { key: string; expiresInMs: number }[]): Promise<void> {
+    if (small.length === 0) return;
+    const values = await source.mgetBuffer(small.map(({ key }) => key));
+    const writes = small.flatMap(({ key, expiresInMs }, index): Write[] => {
+      const value = values[index] ?? null;
+      if (value === null) return [];
+      return [{ key, command: expiresInMs > 0 ? ['set', value, 'PX', expiresInMs] : ['set', value] }];
+    });
+    await options.writer.apply(writes);
+    passed.written += writes.length;
+  }
+
+  async function copyKey(key: string, one: Described, other: Described): Promise<void> {
+    const copy = COPY_BY_TYPE.get(one.type);
+    if (!copy) throw new Error(`${key} is of type ${one.type}, which is not moved`);
+    const { writer } = options;
+    if (other.type !== 'none' && other.type !== one.type) await writer.apply([{ key, command: ['del'] }]);
+    const ignored = key === keys.counts ? CLOSING_FIELDS : [];
+    const isWritten = await copy({ key, source, target, writer, ignored });
+    // Written anew, it may have lost its expiry; a collection that became empty is gone.
+    const isSame = isSameExpiry(one, other);
+    if (isWritten || !isSame) passed.written += 1;
+    if (one.expiresInMs > 0 && (isWritten || !isSame))
+      await writer.apply([{ key, command: ['pexpire', one.expiresInMs] }]);
+    if (one.expiresInMs < 0 && other.expiresInMs > 0) await writer.apply([{ key, command: ['persist'] }]);
+  }
+
+  async function removeGone(slice: readonly string[]): Promise<void> {
+    const ours = await describeSource(slice, 0);
+    const gone = slice.filter((key, index) => ours[index]?.type === 'none' && key !== keys.counts);
+    await options.writer.apply(gone.map((key) => ({ key, command: ['del'] })));
+    passed.removed += gone.length;
+  }
+
+  await forEachSlice(source, options, compare);
+  await forEachSlice(target, options, removeGone);
+  signal.throwIfAborted();
+  return passed;
+}
+
+const isSameExpiry = (one: Described, other: Described): boolean =>
+  one.expiresInMs < 0 || other.expiresInMs < 0
+    ? one.expiresInMs === other.expiresInMs
+    : Math.abs(one.expiresInMs - other.expiresInMs) <= SAME_EXPIRY_MS;
+
+function createDescribe(script: Script): (keys: readonly string[], bytes: number) => Promise<Described[]> {
+  return async (keys, bytes) => {
+    const replies = (await script(keys, [bytes])) as [string, number, number, string][];
+    return replies.map(([type, expiresInMs, size, digest]) => ({ type, expiresInMs, size, digest }));
+  };
+}
+
+/** Some at a time, so that neither side waits for the other and memory stays bounded. */
+async function forEachSlice(
+  redis: RedisConnection,
+  { keys, signal }: Pick<CopyOptions, 'keys' | 'signal'>,
+  act: (slice: readonly string[]) => Promise<void>,
+): Promise<void> {
+  const underWay = new Set<Promise<void>>();
+  const failures: unknown[] = [];
+  const nameAt = keys.root.length + 1;
+  const throwFailure = () => {
+    if (failures.length > 0) throw failures[0];
+  };
+  for await (const found of scanTenant(redis, keys.root)) {
+    signal.throwIfAborted();
+    const moved = found.filter((key) => isMoved(key.slice(nameAt)));
+    for (let from = 0; from < moved.length; from += KEYS_AT_ONCE) {
+      const acting: Promise<void> = act(moved.slice(from, from + KEYS_AT_ONCE))
+        .catch((error: unknown) => void failures.push(error))
+        .finally(() => underWay.delete(acting));
+      underWay.add(acting);
+      if (underWay.size >= SLICES_AT_ONCE) await Promise.race(underWay);
+      throwFailure();
+    }
+  }
+  await Promise.all(underWay);
+  throwFailure();
+}

@@ -1,0 +1,216 @@
+// Moves all data of a tenant to another Redis beside live traffic: copies, closes, copies the rest, verifies, opens there.
+import { setTimeout as delay } from 'node:timers/promises';
+import { STATUSES, type Status } from '../../../domain/delivery.ts';
+import { createAnnouncementKeys } from '../keys.ts';
+import { claimTarget } from './claim.ts';
+import { confirmReplicas } from './confirm-replicas.ts';
+import { copyPass, type Passed } from './copy-pass.ts';
+import type { SourceMove } from './ends.ts';
+import { holdLock } from './lock.ts';
+import { MoveRefused, openEnds, TOLD, type Ends, type MoveRedis } from './open-ends.ts';
+import { createWriter } from './writer.ts';
+
+/** What happens, for whoever waits. */
+export type MoveEvents = {
+  passed: (passed: Passed & { number: number; isClosed: boolean; durationMs: number }) => void;
+  /** No attempt begins any more; those under way are waited for. */
+  draining: (delivering: number) => void;
+  /** Submissions are refused from now on. */
+  closed: () => void;
+  /** Attempts were under way when it was closed: they must not be made again before they can no longer arrive. */
+  waiting: (delivering: number, waitMs: number) => void;
+};
+
+export type MoveTenantParts = {
+  source: MoveRedis;
+  target: MoveRedis;
+  tenantId: string;
+  /** The workers' ATTEMPT_TIMEOUT_MS: how long one request to Graph may take. */
+  attemptTimeoutMs: number;
+  /** Ends the run where it is; the next one goes on. */
+  signal: AbortSignal;
+  events: MoveEvents;
+};
+
+export type MoveEnded =
+  | {
+      kind: 'moved';
+      keys: number;
+      bytes: number;
+      deliveries: Record<Status, number>;
+      /** For how long submissions were refused. */
+      closedMs: number;
+    }
+  /** By an earlier run. `at` on the clock of the source. */
+  | { kind: 'moved-before'; peer: string; at: number }
+  /** Both ends know of it, and the target is closed. */
+  | { kind: 'prepared' };
+
+const LIVE_PASSES_AT_MOST = 10;
+/** The last pass, while submissions are refused, has as many keys to write; and it compares all of them. */
+const FEW = 1000;
+/** Another pass pays if it finds much less than the one before. */
+const PAYS = 0.7;
+const CLOSED_PASSES_AT_MOST = 10;
+const DRAIN_LOOK_EVERY_MS = 100;
+/** Much may have been accepted meanwhile. */
+const PASS_AGAIN_AFTER_MS = 2000;
+/** An announced create is sent within 10 s, or not at all. */
+const SENT_WITHIN_MS = 10_000;
+/** A lookup ends after a minute. */
+const LOOKUP_MS = 65_000;
+const MARGIN_MS = 5000;
+
+/** @param isPreparing only closes the target, so that processes can be started there */
+export async function moveTenant(parts: MoveTenantParts, isPreparing: boolean): Promise<MoveEnded> {
+  const ends = openEnds(parts, parts.tenantId);
+  const lock = await holdLock(ends.from, parts.signal);
+  try {
+    const signal = AbortSignal.any([parts.signal, lock.lost]);
+    return await createMove({ ...parts, signal, ends }).run(isPreparing);
+  } finally {
+    await lock.release();
+  }
+}
+
+function createMove(parts: MoveTenantParts & { ends: Ends }) {
+  const { source, target, ends, signal, events, tenantId } = parts;
+  const { keys, from, to } = ends;
+  const longestAttemptMs = SENT_WITHIN_MS + parts.attemptTimeoutMs + MARGIN_MS;
+  const copied = {
+    source: source.connection,
+    target: target.connection,
+    keys,
+    signal,
+    writer: createWriter(target.connection, keys.move, ends.run),
+  };
+  let number = 0;
+
+  async function pass(isClosed: boolean): Promise<Passed> {
+    const startedAt = performance.now();
+    number += 1;
+    const passed = await copyPass(copied);
+    events.passed({ ...passed, number, isClosed, durationMs: performance.now() - startedAt });
+    signal.throwIfAborted();
+    return passed;
+  }
+
+  /** @throws the signal's reason */
+  async function pause(ms: number): Promise<void> {
+    await delay(ms, undefined, { signal }).catch(() => undefined);
+    signal.throwIfAborted();
+  }
+
+  async function run(isPreparing: boolean): Promise<MoveEnded> {
+    const known = await from.read();
+    if (known?.state === 'done' || known?.state === 'finished')
+      return { kind: 'moved-before', peer: known.peer, at: known.at };
+    if (known?.state === 'cancelling') throw new MoveRefused('the move is being cancelled: end that with --cancel');
+    let move = await claimTarget(parts, known);
+    if (isPreparing) return { kind: 'prepared' };
+    if (move.state === 'copying') move = await copyBeside(move);
+    if (move.state === 'draining') move = await drain(move);
+    if (move.state === 'closed') await copyRest(move);
+    return finish();
+  }
+
+  async function step(move: SourceMove, change: Omit<Parameters<typeof from.change>[0], 'from'>): Promise<SourceMove> {
+    const isChanged = await from.change({ from: move.state, ...change });
+    const next = await from.read();
+    if (!isChanged || !next)
+      throw new MoveRefused('the move was changed meanwhile, or a failover lost a part of it: run it again');
+    return next;
+  }
+
+  async function copyBeside(move: SourceMove): Promise<SourceMove> {
+    let before = Infinity;
+    for (let count = 0; count < LIVE_PASSES_AT_MOST; count += 1) {
+      const { written, removed } = await pass(false);
+      const differences = written + removed;
+      if (differences <= FEW || differences > before * PAYS) break;
+      before = differences;
+    }
+    return step(move, { to: 'draining', tenant: 'drain' });
+  }
+
+  /** Outcomes are still stored, so that what was sent is not looked up for nothing. */
+  async function drain(move: SourceMove): Promise<SourceMove> {
+    const waitMs = Math.max(longestAttemptMs, LOOKUP_MS);
+    const startedAt = performance.now();
+    events.draining(await from.countDelivering());
+    for (let delivering = await from.countDelivering(); delivering > 0; delivering = await from.countDelivering()) {
+      if ((await from.now()) - move.at >= waitMs) break;
+      await pause(DRAIN_LOOK_EVERY_MS);
+    }
+    if (performance.now() - startedAt > PASS_AGAIN_AFTER_MS) await pass(false);
+    const closed = await step(move, { to: 'closed', tenant: 'close', told: TOLD.leaving(target.name) });
+    events.closed();
+    await confirmReplicas(source.connection, keys.root);
+    return closed;
+  }
+
+  async function copyRest(move: SourceMove): Promise<void> {
+    const { keys: count, bytes } = await passUntilSame();
+    await waitForAttempts(move);
+    await moveAnnounced();
+    await confirmReplicas(target.connection, keys.root);
+    const fields = { peer: target.name, keys: String(count), bytes: String(bytes) };
+    await step(move, { to: 'opening', tenant: 'stay-closed', told: TOLD.gone(target.name), fields });
+  }
+
+  /** The one that finds no difference has read every key on both sides, after the last change. */
+  async function passUntilSame(): Promise<Passed> {
+    for (let count = 0; count < CLOSED_PASSES_AT_MOST; count += 1) {
+      const passed = await pass(true);
+      if (passed.written + passed.removed === 0) return passed;
+    }
+    throw new MoveRefused('the two sides keep differing although nobody may write: see who writes to either of them');
+  }
+
+  /** Where some were under way when it was closed, such as those of a worker that did not know of draining. */
+  async function waitForAttempts({ at }: SourceMove): Promise<void> {
+    const delivering = await from.countDelivering();
+    if (delivering === 0) return;
+    const waitMs = Math.min(longestAttemptMs, at + longestAttemptMs - (await from.now()));
+    if (waitMs <= 0) return;
+    events.waiting(delivering, waitMs);
+    await pause(waitMs);
+  }
+
+  /** What operators were told about the tenant, so that they are not told again. */
+  async function moveAnnounced(): Promise<void> {
+    const { announced } = createAnnouncementKeys(source.prefix);
+    const text = await source.connection.hget(announced, tenantId);
+    if (text !== null) await target.connection.hset(announced, tenantId, text);
+  }
+
+  /** Past the point of no return. */
+  async function finish(): Promise<MoveEnded> {
+    await confirmReplicas(source.connection, keys.root);
+    const move = await from.read();
+    if (move?.state !== 'opening') throw new MoveRefused('the move was changed meanwhile: run it again');
+    await to.open(move.id, move.format);
+    const closedMs = (await from.now()) - move.closedAt;
+    const statuses = await target.connection.hmget(keys.counts, ...STATUSES);
+    await enqueuePromoted().catch(() => undefined);
+    await step(move, { to: 'done', tenant: 'keep' });
+    const deliveries = Object.fromEntries(STATUSES.map((status, index) => [status, Number(statuses[index] ?? 0)]));
+    return {
+      kind: 'moved',
+      keys: move.keys,
+      bytes: move.bytes,
+      deliveries: deliveries as Record<Status, number>,
+      closedMs,
+    };
+  }
+
+  /** Their jobs stayed behind. Workers would notice within seconds. */
+  async function enqueuePromoted(): Promise<void> {
+    const ids = await target.connection.zrange(keys.promoted, '0', '-1');
+    if (ids.length === 0) return;
+    const due = await target.connection.zmscore(keys.putOff, ...ids);
+    await target.jobs.ofTenant(tenantId).enqueue(ids.filter((_id, index) => due[index] == null));
+  }
+
+  return { run };
+}

@@ -1,0 +1,36 @@
+// Removes all keys of a tenant, for good.
+import { createAnnouncementKeys, createKeys } from '../keys.ts';
+import type { OpenRedis } from '../open-redis.ts';
+import { scanTenant } from './scan-keys.ts';
+
+/** A process that is just shutting down may write again. */
+const PASSES = 3;
+
+/**
+ * @param kept these stay
+ * @returns how many keys were removed
+ */
+export async function purgeTenant(
+  { connection, prefix }: Pick<OpenRedis, 'connection' | 'prefix'>,
+  tenantId: string,
+  kept: readonly string[] = [],
+): Promise<number> {
+  const { root } = createKeys(prefix, tenantId);
+  await connection.hdel(createAnnouncementKeys(prefix).announced, tenantId);
+  let removed = 0;
+  for (let pass = 0; pass < PASSES; pass += 1) {
+    const found = await removeOnce();
+    removed += found;
+    if (found === 0) break;
+  }
+  return removed;
+
+  async function removeOnce(): Promise<number> {
+    let count = 0;
+    for await (const keys of scanTenant(connection, root)) {
+      const going = keys.filter((key) => !kept.includes(key));
+      if (going.length > 0) count += await connection.unlink(...going);
+    }
+    return count;
+  }
+}

@@ -1,0 +1,386 @@
+// A tenant that is moved to another Redis: refused at the old one from one moment on, and complete at the new one.
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { begin } from '../../../../src/domain/delivery.ts';
+import { createKeys } from '../../../../src/queue/redis/keys.ts';
+import { cancelMove, finishMove } from '../../../../src/queue/redis/move/end-move.ts';
+import { MoveRefused } from '../../../../src/queue/redis/move/open-ends.ts';
+import { AnotherRun } from '../../../../src/queue/redis/move/writer.ts';
+import { createEvents } from '../../../../src/telemetry/events.ts';
+import { createLog } from '../../../../src/telemetry/log.ts';
+import { createMetrics } from '../../../../src/telemetry/metrics.ts';
+import { startConsumer, type TestConsumer } from '../../../support/consume.ts';
+import { buryDeliveries } from '../../../support/dead-letters.ts';
+import { moveHere, openEnd, QUIET, type OpenedEnd } from '../../../support/moving.ts';
+import { created } from '../../../support/outcomes.ts';
+import { startTestRedis, type TestRedis } from '../../../support/redis.ts';
+import { aRun, healthOf, openTestTenant, type OwnTenant } from '../../../support/tenant.ts';
+import { until } from '../../../support/until.ts';
+
+const keys = createKeys('runstate', 'default');
+const isMoved = expect.objectContaining({ name: 'LeftAlone', scope: 'tenant', reason: 'moved' }) as unknown;
+
+let redis: { old: TestRedis; fresh: TestRedis };
+let source: OpenedEnd;
+let target: OpenedEnd;
+let before: OwnTenant;
+let after: OwnTenant;
+const consumers: TestConsumer[] = [];
+
+beforeAll(async () => {
+  const [old, fresh] = await Promise.all([startTestRedis('--appendonly', 'no'), startTestRedis('--appendonly', 'no')]);
+  redis = { old, fresh };
+});
+afterAll(() => Promise.all([redis.old.close(), redis.fresh.close()]));
+beforeEach(async () => {
+  await Promise.all([redis.old.client.flushall(), redis.fresh.client.flushall()]);
+  source = await openEnd(redis.old.config, 'the old one');
+  target = await openEnd(redis.fresh.config, 'the new one');
+  before = await openTestTenant(redis.old);
+  after = await openTestTenant(redis.fresh);
+});
+afterEach(async () => {
+  await Promise.all(consumers.splice(0).map((consumer) => consumer.close()));
+  await Promise.all([before, after, source, target].map((one) => one.close()));
+});
+
+async function accept(tenant: OwnTenant, number: number | string): Promise<string> {
+  const accepted = await tenant.deliveries.accept(aRun(number), Date.now());
+  if (accepted.kind === 'conflict') throw new Error(accepted.kind);
+  return accepted.delivery.id;
+}
+
+type Deliver = Parameters<typeof startConsumer>[1]['deliver'];
+
+/** @returns the ids of attempts, and the lines of the log */
+function work(tenant: OwnTenant, deliver: Deliver = ({ id }) => Promise.resolve(created(`record-${id}`))) {
+  const attempted: string[] = [];
+  const lines: Record<string, unknown>[] = [];
+  const write = (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>);
+  const log = createLog('worker', 'warn', { write, flushSync: () => undefined, report: () => undefined });
+  consumers.push(
+    startConsumer(tenant, {
+      events: createEvents(log, createMetrics()),
+      deliver: (delivery, ...others) => {
+        attempted.push(delivery.id);
+        return deliver(delivery, ...others);
+      },
+    }),
+  );
+  return { attempted, lines };
+}
+
+const statusOf = async (tenant: OwnTenant, id: string) => (await tenant.deliveries.find(id))?.status;
+const stateOf = ({ client }: TestRedis) => client.hget(keys.move, 'state');
+const move = (parts: Partial<Parameters<typeof moveHere>[0]> = {}) => moveHere({ source, target, ...parts });
+
+test('a tenant that is moved · is refused at the old Redis, and said not to be ready · and served by the new one', async () => {
+  const id = await accept(before, 1);
+  const [dead = ''] = await buryDeliveries({ redis: redis.old, queue: before }, 1, () => 1000);
+  expect(await move()).toMatchObject({ kind: 'moved', deliveries: { queued: 1, dead: 1 } });
+  await expect(accept(before, 2)).rejects.toEqual(isMoved);
+  await expect(before.readSnapshot()).rejects.toEqual(isMoved);
+  expect(await healthOf(before).readiness()).toMatchObject({
+    status: 'failing',
+    checks: { data: { ok: false, detail: 'left alone: the data has moved to the new one: point this process at it' } },
+  });
+  expect(await healthOf(after).readiness()).toMatchObject({ checks: { redis: { ok: true } } });
+  expect(await accept(after, 1)).toBe(id);
+  expect(await statusOf(after, dead)).toBe('dead');
+  const other = await accept(after, 2);
+  work(after);
+  await until(
+    'both are delivered',
+    async () => (await statusOf(after, id)) === 'delivered' && (await statusOf(after, other)) === 'delivered',
+    20_000,
+  );
+  expect(await redis.fresh.client.hmget(keys.counts, 'format', 'moved', 'draining')).toEqual([null, null, null]);
+});
+
+test('promoted deliveries and those put off · have no jobs at the new Redis · and are attempted there at once, or when they are due', async () => {
+  const ids = await Promise.all([1, 2, 3].map((number) => accept(before, number)));
+  const [first = ''] = ids;
+  await until('all are promoted', async () => (await redis.old.client.zcard(keys.promoted)) === 3);
+  await before.deliveries.putOff(first, 2500);
+  await move();
+  const movedAt = performance.now();
+  const { attempted } = work(after);
+  await until('two are attempted', () => attempted.length === 2, 4000);
+  expect(attempted).not.toContain(first);
+  await until('the third is', () => attempted.includes(first), 10_000);
+  expect(performance.now() - movedAt).toBeLessThan(10_000);
+}, 30_000);
+
+test('a worker at the old Redis · leaves the tenant alone · and says once why', async () => {
+  await accept(before, 1);
+  await redis.old.client.hset(keys.counts, 'draining', '1');
+  const { attempted, lines } = work(before);
+  await move();
+  await until('it says so', () => lines.some(({ msg }) => msg === 'left alone: data that is moved to another Redis'));
+  expect(attempted).toEqual([]);
+  expect(lines.filter(({ msg }) => String(msg).startsWith('defect'))).toEqual([]);
+  await until('the job is gone', async () => (await source.jobs.count()).active === 0);
+});
+
+test('a create under way · is waited for · and its outcome is moved', async () => {
+  const id = await accept(before, 1);
+  const answer = Promise.withResolvers<null>();
+  const { attempted } = work(before, async (delivery) => {
+    await answer.promise;
+    return created(`record-${delivery.id}`);
+  });
+  await until('it is sent', () => attempted.length === 1);
+  const later = await accept(before, 2);
+  const said: number[] = [];
+  const moving = move({ events: { ...QUIET, draining: (delivering) => void said.push(delivering) } });
+  await until('no attempt begins any more', () => said.length > 0);
+  const third = await accept(before, 3);
+  answer.resolve(null);
+  expect(await moving).toMatchObject({
+    kind: 'moved',
+    deliveries: { delivered: expect.any(Number) as number, delivering: 0 },
+  });
+  expect(await statusOf(after, id)).toBe('delivered');
+  expect(attempted.filter((one) => one === third)).toEqual([]);
+  work(after);
+  for (const one of [later, third])
+    await until('the others are delivered', async () => (await statusOf(after, one)) === 'delivered', 20_000);
+});
+
+test('an intent of a worker that knows nothing of draining · is not taken up · before its create can no longer arrive', async () => {
+  const id = await accept(before, 1);
+  const waits: number[] = [];
+  let closedAt = Infinity;
+  let intending = Promise.resolve();
+  await move({
+    events: {
+      ...QUIET,
+      closed: () => {
+        closedAt = performance.now();
+        intending = intend(id);
+      },
+      waiting: (_delivering, waitMs) => void waits.push(waitMs),
+    },
+  });
+  await intending;
+  expect(waits).toEqual([expect.toSatisfy((ms: number) => ms > 14_000 && ms <= 15_500)]);
+  expect(performance.now() - closedAt).toBeGreaterThan(14_000);
+  expect(await after.deliveries.find(id)).toMatchObject({ status: 'delivering', intent: { sends: 'create' } });
+
+  /** As if it had been stored in the last moment before. */
+  async function intend(deliveryId: string): Promise<void> {
+    const stored = await before.deliveries.load(deliveryId);
+    if (!stored) throw new Error('not stored');
+    const open = redis.old.client.hdel(keys.counts, 'format');
+    const saving = before.deliveries.save(stored, begin(stored.delivery, Date.now()), { now: Date.now() });
+    await Promise.all([open, saving]);
+    await redis.old.client.hset(keys.counts, 'format', 1_000_000);
+  }
+}, 60_000);
+
+test('a Redis that has other data of the tenant · is refused · and both go on as they were', async () => {
+  const id = await accept(before, 1);
+  const other = await accept(after, 2);
+  await expect(move()).rejects.toThrow(/already has data of tenant default/);
+  expect(await stateOf(redis.old)).toBeNull();
+  expect(await stateOf(redis.fresh)).toBeNull();
+  expect([await accept(before, 1), await accept(after, 2)]).toEqual([id, other]);
+});
+
+test('what processes without deliveries leave · is no data · and is replaced', async () => {
+  await after.facts.concern('another');
+  await before.facts.concern('this');
+  await accept(before, 1);
+  await move();
+  expect(await after.facts.subject()).toBe('this');
+});
+
+test('two addresses of one Redis · are refused · and nothing is changed', async () => {
+  const id = await accept(before, 1);
+  await expect(move({ target: { ...source, name: 'the same' } })).rejects.toThrow(/lead to the same Redis/);
+  expect(await stateOf(redis.old)).toBeNull();
+  expect(await accept(before, 1)).toBe(id);
+});
+
+test('a second run · is refused while the first works · and the first ends', async () => {
+  await accept(before, 1);
+  // It waits for an attempt.
+  await redis.old.client.hset(keys.counts, 'delivering', '1');
+  const draining = Promise.withResolvers<number>();
+  const moving = move({ events: { ...QUIET, draining: draining.resolve } });
+  expect(await draining.promise).toBe(1);
+  await expect(move()).rejects.toThrow(AnotherRun);
+  await redis.old.client.hset(keys.counts, 'delivering', '0');
+  expect(await moving).toMatchObject({ kind: 'moved' });
+  expect(await redis.old.client.exists(keys.moveLock)).toBe(0);
+});
+
+test('a move to a third Redis · is refused while one is under way · until that is cancelled', async () => {
+  const third = await startTestRedis('--appendonly', 'no');
+  onTestFinished(third.close);
+  const elsewhere = await openEnd(third.config, 'a third one');
+  onTestFinished(elsewhere.close);
+  await accept(before, 1);
+  expect(await move({ isPreparing: true })).toEqual({ kind: 'prepared' });
+  await expect(move({ target: elsewhere })).rejects.toThrow(/a move to the new one is under way/);
+  await cancelMove({ source, target, tenantId: 'default' });
+  expect(await move({ target: elsewhere })).toMatchObject({ kind: 'moved' });
+});
+
+test('a target that another move fills · is refused · and that move goes on', async () => {
+  const third = await startTestRedis('--appendonly', 'no');
+  onTestFinished(third.close);
+  const elsewhere = await openEnd(third.config, 'a third one');
+  onTestFinished(elsewhere.close);
+  const other = await openTestTenant(third);
+  onTestFinished(other.close);
+  await accept(other, 5);
+  await accept(before, 1);
+  await move({ isPreparing: true });
+  await expect(move({ source: elsewhere })).rejects.toThrow(/is being filled by another move, from the old one/);
+  await accept(other, 6);
+  expect(await move()).toMatchObject({ kind: 'moved' });
+});
+
+test('a prepared target · serves nobody · until the move is done', async () => {
+  const id = await accept(before, 1);
+  await move({ isPreparing: true });
+  await expect(accept(after, 2)).rejects.toEqual(isMoved);
+  expect(await healthOf(after).readiness()).toMatchObject({
+    status: 'failing',
+    checks: { data: { detail: expect.stringContaining('is being moved here from the old one') as unknown } },
+  });
+  const other = await accept(before, 2);
+  await move();
+  expect([await accept(after, 1), await accept(after, 2)]).toEqual([id, other]);
+});
+
+test('a run after the end · changes nothing · and says where the data is', async () => {
+  await accept(before, 1);
+  await move();
+  const content = await redis.fresh.client.dump(keys.counts);
+  await accept(after, 2);
+  expect(await move()).toMatchObject({ kind: 'moved-before', peer: 'the new one' });
+  expect(await redis.fresh.client.dump(keys.counts)).not.toBe(content);
+  expect(await after.deliveries.counts()).toMatchObject({ queued: 2 });
+});
+
+const STEPS = ['live pass', 'draining', 'closed', 'closed pass'] as const;
+
+test.each(STEPS)('a run that ends at this step · %s · is continued by the next one', async (step) => {
+  const ids = await Promise.all([1, 2, 3].map((number) => accept(before, number)));
+  const stopping = new AbortController();
+  const stopAt = (here: (typeof STEPS)[number]) => {
+    if (here === step) stopping.abort(new Error('killed'));
+  };
+  const events = {
+    passed: ({ isClosed }: { isClosed: boolean }) => stopAt(isClosed ? 'closed pass' : 'live pass'),
+    draining: () => stopAt('draining'),
+    closed: () => stopAt('closed'),
+    waiting: () => undefined,
+  };
+  const first = await move({ signal: stopping.signal, events }).catch((error: unknown) => error);
+  // The last step of all is not interrupted.
+  if (step !== 'closed pass' && step !== 'draining') expect(first).toEqual(new Error('killed'));
+  const second = await move();
+  expect(['moved', 'moved-before']).toContain(second.kind);
+  expect(await after.deliveries.counts()).toMatchObject({ queued: 3 });
+  expect((await Promise.all([1, 2, 3].map((number) => accept(after, number)))).sort()).toEqual(ids.sort());
+});
+
+test('a run that was killed between the verification and the opening · is continued · and cannot be cancelled any more', async () => {
+  await accept(before, 1);
+  await move();
+  // As it was before the target was opened.
+  const id = (await redis.old.client.hget(keys.move, 'id')) ?? '';
+  await redis.old.client.hset(keys.move, 'state', 'opening');
+  await redis.fresh.client.hset(keys.move, { id, state: 'copying', run: 'a dead one' });
+  await redis.fresh.client.hset(keys.counts, { format: 1_000_000, moved: 'here' });
+  await expect(cancelMove({ source, target, tenantId: 'default' })).rejects.toThrow(MoveRefused);
+  expect(await move()).toMatchObject({ kind: 'moved', deliveries: { queued: 1 } });
+  await accept(after, 2);
+});
+
+test.each(['copying', 'draining', 'closed'])(
+  'a move that is cancelled · while %s · leaves the source as it was, and the target closed',
+  async (state) => {
+    const id = await accept(before, 1);
+    const stopping = new AbortController();
+    const stopAt = (here: string) => {
+      if (here === state) stopping.abort(new Error('killed'));
+    };
+    const events = {
+      ...QUIET,
+      passed: () => stopAt('copying'),
+      draining: () => stopAt('draining'),
+      closed: () => stopAt('closed'),
+    };
+    await redis.old.client.hset(keys.counts, 'delivering', state === 'draining' ? '1' : '0');
+    await expect(move({ signal: stopping.signal, events })).rejects.toThrow('killed');
+    await redis.old.client.hset(keys.counts, 'delivering', '0');
+    expect(await stateOf(redis.old)).toBe(state);
+    expect(await cancelMove({ source, target, tenantId: 'default' })).toMatchObject({ kind: 'cancelled' });
+    expect(await cancelMove({ source, target, tenantId: 'default' })).toEqual({ kind: 'none' });
+    expect(await redis.old.client.hmget(keys.counts, 'format', 'moved', 'draining')).toEqual([null, null, null]);
+    expect(await accept(before, 1)).toBe(id);
+    await expect(accept(after, 1)).rejects.toEqual(isMoved);
+    expect((await redis.fresh.client.keys(`${keys.root}:*`)).filter((key) => !key.includes(':call:')).sort()).toEqual([
+      keys.counts,
+      keys.move,
+    ]);
+    work(before);
+    await until('it is delivered after all', async () => (await statusOf(before, id)) === 'delivered', 30_000);
+    expect(await move()).toMatchObject({ kind: 'moved', deliveries: { delivered: 1 } });
+  },
+  60_000,
+);
+
+test('a move whose target is gone · is cancelled without it', async () => {
+  const id = await accept(before, 1);
+  await move({ isPreparing: true });
+  expect(await cancelMove({ source, target: null, tenantId: 'default' })).toEqual({ kind: 'cancelled', removed: null });
+  expect(await accept(before, 1)).toBe(id);
+});
+
+test('the old data · is removed when the move is finished · and who points there still serves nobody', async () => {
+  await accept(before, 1);
+  await expect(finishMove({ source, tenantId: 'default' })).rejects.toThrow(/is done/);
+  await move();
+  expect(await finishMove({ source, tenantId: 'default' })).toBeGreaterThan(3);
+  expect(await finishMove({ source, tenantId: 'default' })).toBe(0);
+  expect((await redis.old.client.keys(`${keys.root}:*`)).sort()).toEqual([keys.counts, keys.move]);
+  await expect(accept(before, 2)).rejects.toEqual(isMoved);
+  expect(await move()).toMatchObject({ kind: 'moved-before' });
+});
+
+test('the way back · is the same · once the old data is removed', async () => {
+  await accept(before, 1);
+  await move();
+  await accept(after, 2);
+  const back = () => moveHere({ source: target, target: source });
+  await expect(back()).rejects.toThrow(/still has the data of an earlier move/);
+  await finishMove({ source, tenantId: 'default' });
+  expect(await back()).toMatchObject({ kind: 'moved', deliveries: { queued: 2 } });
+  await accept(before, 3);
+  await expect(accept(after, 3)).rejects.toEqual(isMoved);
+});
+
+test('devices that are revoked · stay so at the new Redis · also for a process that read the list while it was copied', async () => {
+  const { openRevocations } = await import('../../../../src/queue/devices/revocations.ts');
+  await accept(before, 1);
+  const old = await openRevocations(before.redis, keys, () => undefined);
+  onTestFinished(old.close);
+  await old.revoke('device-9', 1);
+  await redis.fresh.client.hset(keys.revoked, '#', '1');
+  const fresh = await openRevocations(after.redis, keys, () => undefined);
+  onTestFinished(fresh.close);
+  await redis.fresh.client.del(keys.revoked);
+  await move();
+  await until('it knows', () => fresh.isRevoked('device-9'));
+});
+
+test('what operators were told · is known at the new Redis · so that they are not told again', async () => {
+  await accept(before, 1);
+  await redis.old.client.hset('runstate:{_announcements}:announced', 'default', '{"told":1}');
+  await move();
+  expect(await redis.fresh.client.hget('runstate:{_announcements}:announced', 'default')).toBe('{"told":1}');
+});
