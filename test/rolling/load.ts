@@ -9,7 +9,8 @@ import { planRunResult, type SentRunResult } from '../chaos/run-result.ts';
 import { sign } from '../support/device.ts';
 
 export type LoadOptions = {
-  url: string;
+  /** Where the service is at present; each request goes to any of them. */
+  urls: () => readonly string[];
   groupKey: string;
   random: Random;
   configurationId: string;
@@ -47,7 +48,9 @@ export function startLoad(options: LoadOptions): Load {
     const name = `${runResult.deviceId} ${runResult.runId}`;
     for (let tries = 1; tries <= TRIES; tries += 1) {
       heard.requests += 1;
-      const answer = await post(runResult, options, number % 2 === 0 ? kept : false).catch(String);
+      const urls = options.urls();
+      const to = { url: urls[Math.floor(random() * urls.length)] ?? '', groupKey: options.groupKey };
+      const answer = await post(runResult, to, number % 2 === 0 ? kept : false).catch(String);
       if (typeof answer === 'string') heard.wrong.push(`${name}: ${answer}`);
       else if (answer.status === 202 || answer.status === 200) {
         const { deliveryId } = JSON.parse(answer.body) as { deliveryId: string };
@@ -90,7 +93,11 @@ export function startLoad(options: LoadOptions): Load {
   };
 }
 
-async function post(runResult: SentRunResult, { url, groupKey }: LoadOptions, agent: Agent | false) {
+async function post(
+  runResult: SentRunResult,
+  { url, groupKey }: { url: string; groupKey: string },
+  agent: Agent | false,
+) {
   const body = JSON.stringify(runResult);
   const outgoing = request(`${url}/v1/run-results`, {
     method: 'POST',

@@ -1,11 +1,11 @@
 // One run: processes of two versions replace each other one by one under load, there and back, and an oracle judges.
 import { createHash } from 'node:crypto';
 import { createRandom, pick, type Random } from '../../src/sandbox/random.ts';
-import { judge, type DeliveryView } from '../chaos/oracle.ts';
-import { openSandbox, type StandInGraph } from '../chaos/stand-in-graph.ts';
+import { openSandbox } from '../chaos/stand-in-graph.ts';
 import { until } from '../support/until.ts';
-import { startLoad, type Heard, type Load } from './load.ts';
-import { createOperator, type Operator } from './operator.ts';
+import { judgeAll } from './judge-all.ts';
+import { startLoad, type Load } from './load.ts';
+import { createOperator } from './operator.ts';
 import { openService, PARTIES } from './service.ts';
 
 export type RollingOptions = {
@@ -35,7 +35,6 @@ export type RollingReport = {
 const DRAIN_MS = 1000;
 /** Between two replacements everything flows for as many submissions. */
 const SUBMISSIONS_BETWEEN = 15;
-const QUIET_WITHIN_MS = 60_000;
 const UNKNOWN_CONFIGURATION = '00000000-dead-4000-8000-000000000000';
 
 export async function runOnce({ seed, older, newer, changes, perSecond }: RollingOptions): Promise<RollingReport> {
@@ -53,7 +52,7 @@ export async function runOnce({ seed, older, newer, changes, perSecond }: Rollin
   try {
     const operator = createOperator(service.url, operatorToken);
     const load = startLoad({
-      ...{ url: service.url, groupKey, random: createRandom(~seed), perSecond },
+      ...{ urls: () => [service.url], groupKey, random: createRandom(~seed), perSecond },
       configurationId: graph.configurationIds[0] ?? '',
       unknownConfigurationId: UNKNOWN_CONFIGURATION,
     });
@@ -87,42 +86,6 @@ export async function runOnce({ seed, older, newer, changes, perSecond }: Rollin
 async function goesOn({ sent }: Load, submissions: number): Promise<void> {
   const before = sent();
   await until('the load goes on', () => sent() >= before + submissions, 60_000);
-}
-
-async function judgeAll({ answers }: Heard, operator: Operator, graph: StandInGraph) {
-  const isQuiet = async () => {
-    const counts = await operator.counts();
-    return counts !== null && counts.queued + counts.delivering + counts.waiting === 0;
-  };
-  const isInTime = await until('everything has ended', isQuiet, QUIET_WITHIN_MS).catch(() => false);
-  const views = new Map<string, NonNullable<DeliveryView>>();
-  for (const { deliveryId } of answers) views.set(deliveryId ?? '', await operator.delivery(deliveryId ?? ''));
-  const isSuperseded = ({ deliveryId }: (typeof answers)[number]) =>
-    views.get(deliveryId ?? '')?.status === 'superseded';
-  const superseded = answers.filter(isSuperseded);
-  const summed = await operator.summed();
-  const { violations, ...ends } = judge({
-    answers: answers.filter((answer) => !isSuperseded(answer)),
-    views,
-    records: graph.records(),
-    counts: await operator.counts(),
-    summed: { ...summed, accepted: summed.accepted - summed.superseded },
-  });
-  const devices = new Set(answers.map(({ submission }) => submission.runResult.deviceId)).size;
-  const known = await operator.countDevices();
-  return {
-    ...ends,
-    superseded: superseded.length,
-    violations: [
-      ...violations.map(({ fault, what }) => `${fault}: ${what}`),
-      ...superseded
-        .filter(({ submission }) => !submission.runResult.runId.endsWith('-older'))
-        .map(({ submission }) => `superseded without a newer one: ${submission.runResult.runId}`),
-      ...(superseded.length === summed.superseded ? [] : [`${summed.superseded} superseded in the summaries`]),
-      ...(known === devices ? [] : [`${known} devices are known, of ${devices}`]),
-      ...(isInTime ? [] : [`not everything ended within ${QUIET_WITHIN_MS} ms`]),
-    ],
-  };
 }
 
 function inAnyOrder<T>(items: readonly T[], random: Random): T[] {
