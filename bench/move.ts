@@ -37,7 +37,7 @@ if (moved.kind !== 'moved') throw new Error(moved.kind);
 say(
   `${deliveries} deliveries of ${values.bytes} bytes: ${seconds(performance.now() - startedAt)} in all, submissions refused for ${seconds(moved.closedMs)}: ${seconds((moved.closedMs / deliveries) * 100_000)} for each 100,000`,
 );
-tenant.close();
+await tenant.close();
 await Promise.all([source.close(), target.close()]);
 await Promise.all([old.close(), fresh.close()]);
 process.exit(0);

@@ -26,7 +26,7 @@ export const STATUS_CODES: Record<Status, string> = {
 export const READS_FORMAT = 1;
 
 /** The format of a tenant that is closed while it is moved to another Redis, and after that: no version reads it. */
-export const CLOSED_FORMAT = 1_000_000;
+const CLOSED_FORMAT = 1_000_000;
 
 /** The maximum length of a header. */
 export const HEADER_BYTES = 128;

@@ -9,7 +9,7 @@ import { AnotherRun } from './writer.ts';
  * more · `closed`: nobody works on the data, and what is left to copy does not change · `opening`: the target has all of it, so
  * this cannot be taken back · `done` · `finished`: and the data is removed here · `cancelling`.
  */
-export const SOURCE_STATES = [
+const SOURCE_STATES = [
   'begun',
   'copying',
   'draining',

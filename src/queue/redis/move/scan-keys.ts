@@ -13,7 +13,7 @@ const nodesOf = (connection: RedisConnection): readonly Redis[] =>
  * All keys that match for as long as it takes; one that is added or removed meanwhile may be missed, and one may come twice.
  * @param pattern as SCAN takes it
  */
-export async function* scanKeys(connection: RedisConnection, pattern: string): AsyncGenerator<string[]> {
+async function* scanKeys(connection: RedisConnection, pattern: string): AsyncGenerator<string[]> {
   for (const node of nodesOf(connection)) {
     let cursor = '0';
     do {
