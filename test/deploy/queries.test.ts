@@ -12,10 +12,13 @@ import { find, queryOf, render, type KubernetesObject, type Role } from './chart
 
 const isMissing = !isInstalled('helm');
 const NAMESPACE = 'bridge';
+const POD = 'rb-runstate-bridge-worker-5d8f7c9b6d-x2k4p';
 
 describe.skipIf(isMissing)('KEDA’s queries (skipped where Helm is not installed)', () => {
   let objects: KubernetesObject[];
   const ask = (role: Role) => queryOf(find(objects, 'ScaledObject', role));
+  const metadataOf = (role: Role) =>
+    (find(objects, 'ScaledObject', role).spec as { triggers: [{ metadata: object }] }).triggers[0].metadata;
 
   beforeAll(async () => {
     objects = await render('scaling-monitoring');
@@ -40,10 +43,39 @@ describe.skipIf(isMissing)('KEDA’s queries (skipped where Helm is not installe
     }
   });
 
+  test('pods of another release in the namespace · are in no query', () => {
+    for (const role of ['api', 'worker'] as const) {
+      for (const selector of selectorsOf(ask(role))) {
+        const pod = new RegExp(`^(?:${/pod=~"(.*?)"/.exec(selector)?.[1] ?? ''})$`);
+        expect(`rb-runstate-bridge-${role}-5d8f7c9b6d-x2k4p`).toMatch(pod);
+        expect(`other-runstate-bridge-${role}-5d8f7c9b6d-x2k4p`).not.toMatch(pod);
+      }
+    }
+  });
+
+  test('Prometheus answers nothing · there stay as many as there are · and an API that it lost sight of is not idle', () => {
+    for (const role of ['api', 'worker'] as const)
+      expect(find(objects, 'ScaledObject', role).spec).not.toHaveProperty('fallback');
+    expect(metadataOf('api')).toHaveProperty('ignoreNullValues', 'false');
+    // No delivery that waits for a worker is the usual answer.
+    expect(metadataOf('worker')).not.toHaveProperty('ignoreNullValues');
+  });
+
+  test('a Prometheus that wants a sign-in · is given it · in the way that is named', async () => {
+    const signedIn = await render('scaling-monitoring', {
+      'autoscaling.authenticationRef': 'prometheus',
+      'autoscaling.authModes': 'bearer',
+    });
+    for (const role of ['api', 'worker'] as const)
+      expect(find(signedIn, 'ScaledObject', role).spec).toMatchObject({
+        triggers: [{ metadata: { authModes: 'bearer' }, authenticationRef: { name: 'prometheus' } }],
+      });
+  });
+
   /** Ten minutes of a tenant: its oldest delivery is from before, and grows older by a minute each minute. */
   const tenant = (name: string, { queued = '40x10', held = '0x10', createsPerMinute = 60 } = {}) => {
     const series = (metric: string, labels: string, values: string) => ({
-      series: `${metric}{job="runstate-worker",namespace="${NAMESPACE}",tenant="${name}"${labels}}`,
+      series: `${metric}{job="runstate-worker",namespace="${NAMESPACE}",pod="${POD}",tenant="${name}"${labels}}`,
       values,
     });
     return [

@@ -2,7 +2,18 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { isInstalled } from '../support/is-installed.ts';
-import { CHART, find, helm, podOf, render, SETS, type KubernetesObject, type Role } from './chart.ts';
+import {
+  CHART,
+  find,
+  helm,
+  podOf,
+  readChart,
+  render,
+  renderValues,
+  SETS,
+  type KubernetesObject,
+  type Role,
+} from './chart.ts';
 import { findSchemaFaults, findTypeFaults } from './kubernetes.ts';
 
 const ROLES: Role[] = ['api', 'worker'];
@@ -131,6 +142,50 @@ describe.skipIf(!isInstalled('helm'))('the chart (skipped where Helm is not inst
     const from = [{ namespaceSelector: { matchLabels: { 'kubernetes.io/metadata.name': 'gateways' } } }];
     const objects = await render('minimal', { 'networkPolicy.apiFrom': from });
     expect(find(objects, 'NetworkPolicy', 'api').spec['ingress']).toEqual([{ ports: [{ port: 'api' }], from }]);
+  });
+
+  test('DNS · is reached on the port of its Service and on that of OpenShift’s pods', () => {
+    for (const role of ROLES) {
+      const [dns] = find(of('minimal'), 'NetworkPolicy', role).spec['egress'] as [object];
+      const ports = [53, 5353].flatMap((port) => ['UDP', 'TCP'].map((protocol) => ({ port, protocol })));
+      expect(dns).toEqual({ ports });
+    }
+  });
+
+  test('a load balancer of the cloud · is told no protocol · by which Azure’s would probe a path that is not there', async () => {
+    const portOf = (objects: KubernetesObject[]) => (find(objects, 'Service').spec['ports'] as [object])[0];
+    expect(portOf(of('minimal'))).toHaveProperty('appProtocol', 'http');
+    expect(portOf(await render('minimal', { 'service.type': 'LoadBalancer' }))).not.toHaveProperty('appProtocol');
+  });
+
+  test('names that look like numbers, with dots, and too long a tag · stay names that Kubernetes takes', async () => {
+    const changes = {
+      'image.tag': `${'1'.repeat(62)}-rc`,
+      'image.pullSecrets': ['1e5'],
+      'serviceAccount.workerName': '0123',
+      'worker.priorityClassName': 'on',
+    };
+    const numbered = await render('minimal', { ...changes, nameOverride: '77', fullnameOverride: 'on' });
+    expect(findSchemaFaults(numbered)).toEqual([]);
+    expect(find(numbered, 'Deployment', 'worker').metadata.labels).toMatchObject({
+      'app.kubernetes.io/name': '77',
+      'app.kubernetes.io/version': '1'.repeat(62),
+    });
+    const pod = podOf(numbered, 'worker');
+    expect(pod).toMatchObject({
+      serviceAccountName: '0123',
+      imagePullSecrets: [{ name: '1e5' }],
+      priorityClassName: 'on',
+    });
+    const { spec } = find(await renderValues(readChart('ci/minimal.yaml'), 'r.123'), 'Deployment', 'api');
+    expect(spec).toMatchObject({ selector: { matchLabels: { 'app.kubernetes.io/instance': 'r.123' } } });
+    const { metadata } = find(await renderValues(readChart('ci/minimal.yaml'), 'r.123'), 'Service');
+    expect(metadata.name).toBe('r-123-runstate-bridge-api');
+  });
+
+  test('a release that is called a number · has labels that are texts', async () => {
+    const values = { ...readChart('ci/scaling-monitoring.yaml'), fullnameOverride: 'bridge' };
+    expect(findSchemaFaults(await renderValues(values, '123'))).toEqual([]);
   });
 
   test('below a path · the ways in · lead there', async () => {

@@ -6,8 +6,11 @@ import { podOf, readChart, render, renderValues, type KubernetesObject, type Rol
 
 type Form = { type?: string; enum?: unknown[]; minimum?: number; maximum?: number; exclusiveMinimum?: number };
 const { properties } = readChart('values.schema.json') as {
-  properties: Record<'config' | 'secrets' | 'files', { properties: Record<string, Form> }>;
+  properties: Record<'config' | 'secrets' | 'files', { properties: Record<string, Form> }> & {
+    extraEnv: { items: { properties: { name: { not: { enum: string[] } } } } };
+  };
 };
+const OWN = properties.extraEnv.items.properties.name.not.enum;
 const CONFIG = properties.config.properties;
 const [SECRETS, FILES] = [properties.secrets, properties.files].map((map) => Object.keys(map.properties));
 const NAMES = [...Object.keys(environmentSchema.shape), 'NODE_EXTRA_CA_CERTS'];
@@ -39,6 +42,10 @@ test('every variable of the service · is a value of the chart · a secret one o
   expect([...settable].sort()).toEqual([...NAMES].sort());
   const secret = NAMES.filter((name) => /(_KEYS|_TOKEN|_PASSWORD|_SECRET)$/.test(name));
   expect(secret.filter((name) => !SECRETS?.includes(name) || name in CONFIG)).toEqual([]);
+});
+
+test('a variable that is none of the service’s own · is all that extraEnv takes', () => {
+  expect([...OWN].sort()).toEqual([...NAMES].sort());
 });
 
 test('every variable that names a file · can be a key of a Secret or ConfigMap · which the chart mounts', () => {
@@ -118,6 +125,17 @@ describe.skipIf(!isInstalled('helm'))('rendered (skipped where Helm is not insta
     });
   });
 
+  test('maps whose every line is commented out · are empty · and no fault', async () => {
+    const objects = await renderValues({
+      config: null,
+      secrets: { REDIS_URL: { name: 'redis', key: 'url' } },
+      files: null,
+    });
+    expect(Object.keys(environmentOf(objects, 'api'))).toEqual(['REDIS_URL']);
+    const others = await renderValues({ config: { REDIS_URL: 'redis://redis:6379' }, secrets: null });
+    expect(environmentOf(others, 'worker')).toMatchObject({ REDIS_URL: 'redis://redis:6379' });
+  });
+
   test.each([
     ['a misspelt variable', { 'config.REDIS_ULR': 'redis://redis' }, /REDIS_ULR/],
     ['a misspelt value', { 'api.replica': 2 }, /'replica'|replica /],
@@ -135,6 +153,26 @@ describe.skipIf(!isInstalled('helm'))('rendered (skipped where Helm is not insta
       'a variable given twice',
       { 'secrets.REDIS_URL': { name: 'redis', key: 'url' } },
       /REDIS_URL stands in config and in secrets/,
+    ],
+    [
+      'Sentinels of no master',
+      { 'config.REDIS_URL': undefined, 'config.REDIS_SENTINELS': 'a:1' },
+      /REDIS_SENTINELS needs REDIS_SENTINEL_NAME/,
+    ],
+    ['a drain longer than the end', { 'config.DRAIN_MS': 30_000 }, /DRAIN_MS must be less than SHUTDOWN_GRACE_MS/],
+    ['an empty address behind the back', { extraEnv: [{ name: 'REDIS_URL', value: '' }] }, /extraEnv/],
+    ['a secret behind the back', { extraEnv: [{ name: 'OPERATOR_TOKEN', value: 'open' }] }, /extraEnv/],
+    [
+      'one account for both',
+      { serviceAccount: { apiName: 'bridge', workerName: 'bridge' } },
+      /apiName and workerName must differ/,
+    ],
+    ['more pods at least than at most', { 'autoscaling.worker': { minReplicas: 9 } }, /worker.minReplicas is above/],
+    ['a name no Service may have', { fullnameOverride: '1st' }, /a Service cannot be called 1st/],
+    [
+      'monitoring without a way to the API',
+      { 'monitoring.podMonitors': true, 'networkPolicy.apiFrom': [{ podSelector: {} }] },
+      /name it in networkPolicy.metricsFrom/,
     ],
     [
       'workload identity without an app',

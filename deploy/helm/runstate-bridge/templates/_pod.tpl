@@ -18,7 +18,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  serviceAccountName: {{ include "runstate-bridge.serviceAccount" . }}
+  serviceAccountName: {{ include "runstate-bridge.serviceAccount" . | quote }}
   # Neither process talks to Kubernetes; a token for Entra is mounted apart from this one.
   automountServiceAccountToken: false
   # A Service's address would be taken for a setting: WORKER_PORT=tcp://…
@@ -26,7 +26,7 @@ spec:
   {{- with .root.Values.image.pullSecrets }}
   imagePullSecrets:
     {{- range . }}
-    - name: {{ . }}
+    - name: {{ . | quote }}
     {{- end }}
   {{- end }}
   securityContext:
@@ -38,7 +38,7 @@ spec:
     {{- end }}
     seccompProfile: { type: RuntimeDefault }
   # The process forces its own exit after SHUTDOWN_GRACE_MS, DRAIN_MS included.
-  terminationGracePeriodSeconds: {{ div (add (.root.Values.config.SHUTDOWN_GRACE_MS | default 20000 | int64) 10999) 1000 }}
+  terminationGracePeriodSeconds: {{ div (add ((.root.Values.config).SHUTDOWN_GRACE_MS | default 20000 | int64) 10999) 1000 }}
   containers:
     - name: {{ .role }}
       image: {{ include "runstate-bridge.image" .root }}
@@ -125,6 +125,6 @@ spec:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- with $values.priorityClassName }}
-  priorityClassName: {{ . }}
+  priorityClassName: {{ . | quote }}
   {{- end }}
 {{- end }}

@@ -1,8 +1,11 @@
-{{/* What KEDA asks Prometheus. */}}
+{{/* What KEDA asks Prometheus, about the pods of this release alone. */}}
+{{- define "runstate-bridge.query.pods" -}}
+job="runstate-{{ .role }}",namespace="{{ .root.Release.Namespace }}",pod=~"{{ include "runstate-bridge.fullname" .root }}-{{ .role }}-[a-z0-9]+-[a-z0-9]+"
+{{- end }}
 
 {{/* The processor time that all API pods use, in cores. */}}
 {{- define "runstate-bridge.query.api" -}}
-sum(rate(process_cpu_seconds_total{job="runstate-api",namespace="{{ .Release.Namespace }}"}[2m]))
+sum(rate(process_cpu_seconds_total{ {{- include "runstate-bridge.query.pods" (dict "root" . "role" "api") -}} }[2m]))
 {{- end }}
 
 {{/*
@@ -10,7 +13,7 @@ How long the oldest delivery has waited, of tenants for which another worker wou
 minutes, nothing is held, and what is created is less than Graph's pace allows. Nobody else's wait gets shorter by it.
 */}}
 {{- define "runstate-bridge.query.worker" -}}
-{{- $in := printf "job=\"runstate-worker\",namespace=\"%s\"" .Release.Namespace -}}
+{{- $in := include "runstate-bridge.query.pods" (dict "root" . "role" "worker") -}}
 max(
   max by (tenant) (runstate_oldest_queued_age_seconds{ {{- $in -}} })
     and on (tenant) max by (tenant) (min_over_time(runstate_deliveries{ {{- $in -}} ,status="queued"}[5m])) > 0
