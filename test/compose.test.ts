@@ -58,7 +58,7 @@ test('the port that is published · is the one the API listens on', () => {
 
 test('the example with Sentinels · replaces the one Redis · by one that loses nothing when a node is gone', () => {
   const example = parse(readFileSync('deploy/compose/sentinel.yml', 'utf8'), { merge: true }) as {
-    services: Record<string, { environment?: Record<string, string>; command?: string; entrypoint?: string[] }>;
+    services: Record<string, { environment?: Record<string, string>; command?: string[]; entrypoint?: string[] }>;
   };
   for (const name of ['api', 'worker'] as const) {
     const environment = { ...environmentOf(services[name], {}), ...example.services[name]?.environment };
@@ -68,7 +68,7 @@ test('the example with Sentinels · replaces the one Redis · by one that loses 
     for (const sentinel of sentinels) expect(example.services).toHaveProperty(sentinel);
   }
   for (const name of ['redis-2', 'redis-3'])
-    expect(example.services[name]?.command).toMatch(
+    expect(example.services[name]?.command?.join(' ')).toMatch(
       /--appendonly yes --appendfsync always --maxmemory-policy noeviction/,
     );
   const primary = example.services['redis'];
