@@ -144,6 +144,13 @@ describe.skipIf(!isInstalled('helm'))('the chart (skipped where Helm is not inst
     expect(find(objects, 'NetworkPolicy', 'api').spec['ingress']).toEqual([{ ports: [{ port: 'api' }], from }]);
   });
 
+  test('annotations of a Deployment · stand there · and not on its pods', async () => {
+    const annotations = { 'reloader.stakater.com/auto': 'true' };
+    const { metadata, spec } = find(await render('minimal', { 'api.annotations': annotations }), 'Deployment', 'api');
+    expect(metadata).toMatchObject({ annotations });
+    expect(spec['template']).not.toHaveProperty('metadata.annotations');
+  });
+
   test('DNS · is reached on the port of its Service and on that of OpenShift’s pods', () => {
     for (const role of ROLES) {
       const [dns] = find(of('minimal'), 'NetworkPolicy', role).spec['egress'] as [object];

@@ -74,6 +74,7 @@ describe.skipIf(!isInstalled('helm'))('rendered (skipped where Helm is not insta
     'with %s · every variable of config · reaches the processes that read it',
     async (redis) => {
       const rivals = ['REDIS_URL', 'REDIS_SENTINELS', 'REDIS_CLUSTER'].filter((name) => name !== redis);
+      if (redis !== 'REDIS_SENTINELS') rivals.push('REDIS_SENTINEL_NAME');
       const names = Object.keys(CONFIG).filter((name) => !rivals.includes(name));
       const given = Object.fromEntries(names.map((name) => [name, valueOf(name, CONFIG[name] ?? {})]));
       const objects = await renderValues({ config: given });
@@ -157,8 +158,9 @@ describe.skipIf(!isInstalled('helm'))('rendered (skipped where Helm is not insta
     [
       'Sentinels of no master',
       { 'config.REDIS_URL': undefined, 'config.REDIS_SENTINELS': 'a:1' },
-      /REDIS_SENTINELS needs REDIS_SENTINEL_NAME/,
+      /REDIS_SENTINELS and REDIS_SENTINEL_NAME need each other/,
     ],
+    ['a master of no Sentinels', { 'config.REDIS_SENTINEL_NAME': 'bridge' }, /need each other/],
     ['a drain longer than the end', { 'config.DRAIN_MS': 30_000 }, /DRAIN_MS must be less than SHUTDOWN_GRACE_MS/],
     ['an empty address behind the back', { extraEnv: [{ name: 'REDIS_URL', value: '' }] }, /extraEnv/],
     ['a secret behind the back', { extraEnv: [{ name: 'OPERATOR_TOKEN', value: 'open' }] }, /extraEnv/],

@@ -20,7 +20,7 @@
 {{- if ne (len $given) 1 -}}
 {{- fail (printf "config or secrets must have one of %s" (join ", " $redis)) -}}
 {{- end -}}
-{{- if and (hasKey $config "REDIS_SENTINELS") (not (hasKey $config "REDIS_SENTINEL_NAME")) }}{{ fail "REDIS_SENTINELS needs REDIS_SENTINEL_NAME" }}{{ end -}}
+{{- if ne (hasKey $config "REDIS_SENTINELS") (hasKey $config "REDIS_SENTINEL_NAME") }}{{ fail "REDIS_SENTINELS and REDIS_SENTINEL_NAME need each other" }}{{ end -}}
 {{- $drain := $config.DRAIN_MS | default 0 | int64 -}}
 {{- if and (gt $drain 0) (ge $drain ($config.SHUTDOWN_GRACE_MS | default 20000 | int64)) }}{{ fail "DRAIN_MS must be less than SHUTDOWN_GRACE_MS, which counts it" }}{{ end -}}
 {{- $certificate := or (hasKey $config "TLS_CERT_FILE") (hasKey $files "TLS_CERT_FILE") -}}
