@@ -12,6 +12,8 @@ import { find, queryOf, render, type KubernetesObject, type Role } from './chart
 
 const isMissing = !isInstalled('helm');
 const NAMESPACE = 'bridge';
+/** The pods that a selector is about. */
+const podsOf = (selector: string) => new RegExp(`^(?:${/pod=~"(.*?)"/.exec(selector)?.[1] ?? ''})$`);
 const POD = 'rb-runstate-bridge-worker-5d8f7c9b6d-x2k4p';
 
 describe.skipIf(isMissing)('KEDA’s queries (skipped where Helm is not installed)', () => {
@@ -43,13 +45,18 @@ describe.skipIf(isMissing)('KEDA’s queries (skipped where Helm is not installe
     }
   });
 
-  test('pods of another release in the namespace · are in no query', () => {
+  test('pods of another release in the namespace · are in no query · whatever is cut off of a long name', async () => {
+    const fullname = 'n'.repeat(50);
+    const long = await render('scaling-monitoring', { fullnameOverride: fullname });
     for (const role of ['api', 'worker'] as const) {
       for (const selector of selectorsOf(ask(role))) {
-        const pod = new RegExp(`^(?:${/pod=~"(.*?)"/.exec(selector)?.[1] ?? ''})$`);
-        expect(`rb-runstate-bridge-${role}-5d8f7c9b6d-x2k4p`).toMatch(pod);
-        expect(`other-runstate-bridge-${role}-5d8f7c9b6d-x2k4p`).not.toMatch(pod);
+        expect(`rb-runstate-bridge-${role}-5d8f7c9b6d-x2k4p`).toMatch(podsOf(selector));
+        expect(`other-runstate-bridge-${role}-5d8f7c9b6d-x2k4p`).not.toMatch(podsOf(selector));
       }
+      // As Kubernetes names a pod: 58 characters of its ReplicaSet's name, and five at random.
+      const pod = `${`${fullname}-${role}-5d8f7c9b6d-`.slice(0, 58)}x2k4p`;
+      for (const selector of selectorsOf(queryOf(find(long, 'ScaledObject', role))))
+        expect(pod).toMatch(podsOf(selector));
     }
   });
 

@@ -1,6 +1,6 @@
-{{/* What KEDA asks Prometheus, about the pods of this release alone. */}}
+{{/* What KEDA asks Prometheus, about the pods of this release alone; of a long name Kubernetes cuts off a part before its own. */}}
 {{- define "runstate-bridge.query.pods" -}}
-job="runstate-{{ .role }}",namespace="{{ .root.Release.Namespace }}",pod=~"{{ include "runstate-bridge.fullname" .root }}-{{ .role }}-[a-z0-9]+-[a-z0-9]+"
+job="runstate-{{ .role }}",namespace="{{ .root.Release.Namespace }}",pod=~"{{ include "runstate-bridge.fullname" .root }}-{{ .role }}-.+"
 {{- end }}
 
 {{/* The processor time that all API pods use, in cores. */}}
