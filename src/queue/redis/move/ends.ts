@@ -9,16 +9,7 @@ import { AnotherRun } from './writer.ts';
  * more · `closed`: nobody works on the data, and what is left to copy does not change · `opening`: the target has all of it, so
  * this cannot be taken back · `done` · `finished`: and the data is removed here · `cancelling`.
  */
-const SOURCE_STATES = [
-  'begun',
-  'copying',
-  'draining',
-  'closed',
-  'opening',
-  'done',
-  'finished',
-  'cancelling',
-] as const;
+const SOURCE_STATES = ['begun', 'copying', 'draining', 'closed', 'opening', 'done', 'finished', 'cancelling'] as const;
 export type SourceState = (typeof SOURCE_STATES)[number];
 
 /** What the source knows of its move. */
