@@ -28,6 +28,9 @@ export const READS_FORMAT = 1;
 /** The format of a tenant that is closed while it is moved to another Redis, and after that: no version reads it. */
 const CLOSED_FORMAT = 1_000_000;
 
+/** How long no attempt begins after a move said so. It says so again while it goes on. */
+const DRAINED_FOR_MS = 10_000;
+
 /** The maximum length of a header. */
 export const HEADER_BYTES = 128;
 
@@ -49,6 +52,7 @@ const CONSTANTS: Readonly<Record<string, LuaValue>> = {
   HEADER_BYTES,
   READS_FORMAT,
   CLOSED_FORMAT,
+  DRAINED_FOR_MS,
   REVISION_FIELD,
   SUBJECT_FIELD,
   RANK_COUNT: RANKS.length,

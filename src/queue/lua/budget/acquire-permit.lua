@@ -25,13 +25,13 @@
 -- Writes do not wait for general slots, so reads may find those taken for a while. A slot further ahead than this means
 -- that the clock stepped back.
 local FURTHEST_SLOT_US = 1000000
-local DRAINING_MS = 1000
+local DRAINING_LOOK_MS = 1000
 
 local kind, startPer20s, requestIntervalUs, probeLostMs, longestProbeMs, id, configuration = unpack(ARGV)
 local operation = kind == 'write' and 'create' or 'look'
 local own = operation .. ':' .. configuration
 
-if id ~= '' and isDraining(KEYS[1]) then return {0, DRAINING_MS, 'moving'}, false end
+if id ~= '' and isDraining(KEYS[1]) then return {0, DRAINING_LOOK_MS, 'moving'}, false end
 
 local holding, probing, hasFailures = {}, {}, false
 if id ~= '' then

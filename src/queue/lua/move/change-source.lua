@@ -7,7 +7,7 @@
   ARGV[1]   the run
   ARGV[2]   the state it is expected in, '' if there is no move
   ARGV[3]   the state that follows, '' if the move is forgotten
-  ARGV[4]   what becomes of the tenant: 'drain' (no attempt begins), 'close' (nobody works on it), 'stay-closed', 'open', or 'keep'
+  ARGV[4]   what becomes of the tenant: 'drain' (no attempt begins for a while), 'close' (nobody works on it), 'stay-closed', 'open', or 'keep'
   ARGV[5]   what processes are told while it is closed
   ARGV[6…]  field of the move, value, field, value…
 
@@ -32,7 +32,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 if tenant == 'stay-closed' and not isClosed then return 'stale' end
 
 if tenant == 'drain' then
-  redis.call('HSET', COUNTS, 'draining', 1)
+  redis.call('HSET', COUNTS, 'draining', now + DRAINED_FOR_MS)
 elseif tenant == 'close' then
   if not isClosed then redis.call('HSET', MOVE, 'format', format or '', 'closedAt', now) end
   redis.call('HSET', COUNTS, 'format', CLOSED_FORMAT)

@@ -53,6 +53,7 @@ const FEW = 1000;
 const PAYS = 0.7;
 const CLOSED_PASSES_AT_MOST = 10;
 const DRAIN_LOOK_EVERY_MS = 100;
+const DRAIN_AGAIN_EVERY_MS = 2000;
 /** Much may have been accepted meanwhile. */
 const PASS_AGAIN_AFTER_MS = 2000;
 /** An announced create is sent within 10 s, or not at all. */
@@ -135,16 +136,35 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
 
   /** Outcomes are still stored, so that what was sent is not looked up for nothing. */
   async function drain(move: SourceMove): Promise<SourceMove> {
-    const waitMs = Math.max(longestAttemptMs, LOOKUP_MS);
+    const keepDraining = () => from.change({ from: 'draining', to: 'draining', tenant: 'drain' });
+    // If an earlier run died here, attempts may have begun again.
+    await keepDraining();
+    const draining = setInterval(() => void keepDraining().catch(() => undefined), DRAIN_AGAIN_EVERY_MS);
+    try {
+      await waitUntilDrained();
+      return await close(move);
+    } finally {
+      clearInterval(draining);
+    }
+  }
+
+  async function waitUntilDrained(): Promise<void> {
     const startedAt = performance.now();
-    events.draining(await from.countDelivering());
-    for (let delivering = await from.countDelivering(); delivering > 0; delivering = await from.countDelivering()) {
-      if ((await from.now()) - move.at >= waitMs) break;
+    const waitMs = Math.max(longestAttemptMs, LOOKUP_MS);
+    let delivering = await from.countDelivering();
+    events.draining(delivering);
+    signal.throwIfAborted();
+    while (delivering > 0 && performance.now() - startedAt < waitMs) {
       await pause(DRAIN_LOOK_EVERY_MS);
+      delivering = await from.countDelivering();
     }
     if (performance.now() - startedAt > PASS_AGAIN_AFTER_MS) await pass(false);
+  }
+
+  async function close(move: SourceMove): Promise<SourceMove> {
     const closed = await step(move, { to: 'closed', tenant: 'close', told: TOLD.leaving(target.name) });
     events.closed();
+    signal.throwIfAborted();
     await confirmReplicas(source.connection, keys.root);
     return closed;
   }
