@@ -15,7 +15,11 @@ export async function judgeAll({ answers }: Pick<Heard, 'answers'>, operator: Op
   };
   const isInTime = await until('everything has ended', isQuiet, QUIET_WITHIN_MS).catch(() => false);
   const views = new Map<string, NonNullable<DeliveryView>>();
-  for (const { deliveryId } of answers) views.set(deliveryId ?? '', await operator.delivery(deliveryId ?? ''));
+  for (const { deliveryId } of answers) {
+    // One that cannot be read is lost, to the oracle.
+    const view = await operator.delivery(deliveryId ?? '').catch(() => null);
+    if (view) views.set(deliveryId ?? '', view);
+  }
   const isSuperseded = ({ deliveryId }: (typeof answers)[number]) =>
     views.get(deliveryId ?? '')?.status === 'superseded';
   const superseded = answers.filter(isSuperseded);
