@@ -39,7 +39,9 @@ test('a password · from a file, or the environment · is that of an address wit
   onTestFinished(() => rmSync(directory, { recursive: true }));
   writeFileSync(join(directory, 'password'), 'from the file\n');
   process.env['MOVE_TEST_PASSWORD'] = 'from the environment';
-  onTestFinished(() => void delete process.env['MOVE_TEST_PASSWORD']);
+  onTestFinished(() => {
+    delete process.env['MOVE_TEST_PASSWORD'];
+  });
   expect(passwordOf(of('redis://user@new', join(directory, 'password')))).toBe('from the file');
   expect(passwordOf(of('redis://user@new'))).toBe('from the environment');
   expect(() => of('redis://new', join(directory, 'missing'))).toThrow(/--to-password-file cannot be read: ENOENT/);
