@@ -137,11 +137,11 @@ async function openRoutes(config: Config, { telemetry, random = Math.random, ...
 }
 
 /** A scrape reaches one of the processes that share a port, and has to be about all of them. */
-function withSiblings(own: HealthParts['metrics'], ask: (() => Promise<string[]>) | null): HealthParts['metrics'] {
+function withSiblings(own: HealthParts['metrics'], ask: ReturnType<typeof joinSiblings>): HealthParts['metrics'] {
   if (!ask) return own;
   return async () => {
-    const [{ contentType, text }, others] = await Promise.all([own(), ask()]);
-    return { contentType, text: mergeMetrics([text, ...others]) };
+    const { contentType, text } = await own();
+    return { contentType, text: mergeMetrics([text, ...(await ask(text))]) };
   };
 }
 

@@ -1,11 +1,13 @@
 // What API processes of one container tell each other: the metrics of each, since a scrape reaches only one of them.
 import cluster, { type Worker } from 'node:cluster';
+import { mergeCounters } from '../telemetry/merge-metrics.ts';
 
-type Question = { kind: 'metrics-asked'; id: number };
+/** From the process that was scraped it has what that one says itself. */
+type Question = { kind: 'metrics-asked'; id: number; text: string | null };
 type Answer = { kind: 'metrics-told'; id: number; texts: string[] };
 type Message = Question | Answer;
 
-/** A process that does not answer in time is left out of a scrape. */
+/** Of a process that does not answer in time, a scrape has what it said last. */
 const ANSWERED_WITHIN_MS = 1000;
 
 const isMessage = (message: unknown): message is Message =>
@@ -17,9 +19,10 @@ const isMessage = (message: unknown): message is Message =>
 /**
  * In one of several processes.
  * @param own what this process says when another one is scraped
- * @returns asks all others; null where there are none
+ * @returns given what this process says, asks for what all others say; null where there are none. It throws if the process
+ * that started them does not answer: part of the counts would look like counters that began anew
  */
-export function joinSiblings(own: () => Promise<string>): (() => Promise<string[]>) | null {
+export function joinSiblings(own: () => Promise<string>): ((text: string) => Promise<string[]>) | null {
   if (!cluster.isWorker) return null;
   const waiting = new Map<number, (texts: string[]) => void>();
   let asked = 0;
@@ -31,49 +34,71 @@ export function joinSiblings(own: () => Promise<string>): (() => Promise<string[
   });
   // Waiting for messages must not keep a process alive that has ended its work.
   process.channel?.unref();
-  return () => {
+  return async (text) => {
     const id = (asked += 1);
-    return new Promise((resolve) => {
-      const end = (texts: string[]) => {
-        clearTimeout(giveUp);
-        waiting.delete(id);
-        resolve(texts);
-      };
-      const giveUp = setTimeout(() => end([]), 2 * ANSWERED_WITHIN_MS);
-      waiting.set(id, end);
-      send({ kind: 'metrics-asked', id });
-    });
+    const { promise, resolve, reject } = Promise.withResolvers<string[]>();
+    const giveUp = setTimeout(
+      () => reject(new Error('the process that started this one does not answer')),
+      2 * ANSWERED_WITHIN_MS,
+    );
+    waiting.set(id, resolve);
+    send({ kind: 'metrics-asked', id, text });
+    try {
+      return await promise;
+    } finally {
+      clearTimeout(giveUp);
+      waiting.delete(id);
+    }
   };
 }
 
-/** In the process that started them: passes questions on, and the answers back. */
+/**
+ * In the process that started them: passes questions on, and the answers back. It keeps what each said last, and the
+ * counters of those that ended, so that no sum of counters ever goes down while this process lives.
+ */
 export function connectSiblings(all: () => Worker[]): void {
-  const open = new Map<number, { left: number; texts: string[]; end: () => void }>();
+  const open = new Map<number, Open>();
+  const said = new Map<Worker, string>();
+  let ofEnded = '';
   let asked = 0;
+  cluster.on('exit', (worker: Worker) => {
+    ofEnded = mergeCounters([ofEnded, said.get(worker) ?? '']);
+    said.delete(worker);
+    for (const question of open.values()) question.heardOf(worker);
+  });
   cluster.on('message', (from: Worker, message: unknown) => {
-    if (!isMessage(message)) return;
+    // What arrives after its end was in no scrape.
+    if (!isMessage(message) || !all().includes(from)) return;
+    const text = message.kind === 'metrics-told' ? message.texts[0] : message.text;
+    if (text) said.set(from, text);
     if (message.kind === 'metrics-told') {
-      const question = open.get(message.id);
-      if (!question) return;
-      question.texts.push(...message.texts);
-      question.left -= 1;
-      if (question.left === 0) question.end();
+      open.get(message.id)?.heardOf(from);
       return;
     }
-    const others = all().filter((worker) => worker !== from && worker.isConnected());
     const id = (asked += 1);
-    const texts: string[] = [];
+    const awaited = new Set(all().filter((worker) => worker !== from && worker.isConnected()));
     const end = () => {
       clearTimeout(giveUp);
       open.delete(id);
-      tell(from, { kind: 'metrics-told', id: message.id, texts });
+      const others = [...said].flatMap(([worker, itsText]) => (worker === from ? [] : [itsText]));
+      tell(from, { kind: 'metrics-told', id: message.id, texts: [...others, ofEnded] });
     };
     const giveUp = setTimeout(end, ANSWERED_WITHIN_MS);
-    open.set(id, { left: others.length, texts, end });
-    if (others.length === 0) end();
-    for (const worker of others) tell(worker, { kind: 'metrics-asked', id });
+    const heardOf = (worker: Worker | null) => {
+      if (worker) awaited.delete(worker);
+      if (awaited.size === 0) end();
+    };
+    open.set(id, { heardOf });
+    heardOf(null);
+    for (const worker of awaited) tell(worker, { kind: 'metrics-asked', id, text: null });
   });
 }
+
+/** A question that is not answered yet. */
+type Open = {
+  /** One has answered, or ended. */
+  heardOf: (worker: Worker) => void;
+};
 
 /** One that has just died cannot be told anything, and nobody has to hear of it. */
 function tell(worker: Worker, message: Message): void {

@@ -1,9 +1,9 @@
 // The logger: JSON lines on stdout, with redaction.
 import { levels, pino, symbols, type Logger } from 'pino';
 import { writeInstant } from '../domain/submission/instant.ts';
-import { toVisible } from '../domain/operations/visible-text.ts';
 import type { LogLevel } from '../config/environment.ts';
 import { openOutlet, type Outlet } from './output.ts';
+import { toPrintedLine } from './printed-line.ts';
 
 export type { Logger };
 
@@ -42,15 +42,12 @@ export function createLog(process: string, level: LogLevel, outlet = openOutlet(
   );
 }
 
-/**
- * Lets pino write to an outlet. Characters that reorder or hide text are escaped as JSON allows, since logs are read on
- * terminals. Fatal lines are flushed at once and kept when the buffer is full.
- */
+/** Lets pino write to an outlet. Fatal lines are flushed at once and kept when the buffer is full. */
 function toDestination({ write, flushSync }: Outlet) {
   const destination = {
     [symbols.needsMetadataGsym]: true,
     lastLevel: 0,
-    write: (line: string) => write(`${toVisible(line.slice(0, -1))}\n`, destination.lastLevel >= FATAL),
+    write: (line: string) => write(toPrintedLine(line.slice(0, -1)), destination.lastLevel >= FATAL),
     flushSync,
   };
   return destination;

@@ -15,9 +15,21 @@ const sum = (a: number, b: number) => a + b;
 
 /** @param texts the first is that of the process that was asked; the others may lack what is the same in all */
 export function mergeMetrics(texts: readonly string[]): string {
+  return Array.from(addUp(texts), render).join('');
+}
+
+/** What stays of processes that ended: their counters and histograms, without what was true of them while they ran. */
+export function mergeCounters(texts: readonly string[]): string {
+  return Array.from(
+    addUp(texts).filter(({ type }) => type !== 'gauge'),
+    render,
+  ).join('');
+}
+
+function addUp(texts: readonly string[]) {
   const families = new Map<string, Family>();
   texts.forEach((text, index) => addText(families, text, index === 0));
-  return Array.from(families.values(), render).join('');
+  return families.values();
 }
 
 function addText(families: Map<string, Family>, text: string, isFirst: boolean): void {

@@ -2,6 +2,7 @@
 import { constants, fstatSync, openSync, writeSync } from 'node:fs';
 import { Socket } from 'node:net';
 import { Writable } from 'node:stream';
+import { ATOMIC_BYTES } from './printed-line.ts';
 
 export type Outlet = {
   /** Buffers a line, including its line feed. One that `matters` is kept even when the buffer is full. */
@@ -22,8 +23,6 @@ export type OutletEvents = {
 export type OutletLimits = { bufferBytes: number; lastWordsMs: number };
 
 const LIMITS: OutletLimits = { bufferBytes: 1_048_576, lastWordsMs: 1000 };
-/** PIPE_BUF: writes up to this length are atomic, so that lines of several writers do not mix. */
-const ATOMIC_BYTES = 4096;
 /** Pause before a full pipe is tried again. */
 const FULL_AGAIN_MS = 10;
 /** Pause before a pipe without a reader or a full disk is tried again. */

@@ -79,6 +79,25 @@ test('two processes · serve one port · and any scrape is about both', async ()
   }
 }, 40_000);
 
+test('one that hangs, is killed, and starts again · no counter goes down · since what it said last still counts', async () => {
+  const url = await startTwo();
+  const numbers = Array.from({ length: 40 }, (_, number) => number);
+  await submitAll(url, numbers);
+  expect(acceptedIn(await scrape(url))).toBe(40);
+  const [first = 0] = await childrenOf();
+  process.kill(first, 'SIGSTOP');
+  expect(acceptedIn(await scrape(url))).toBe(40);
+  process.kill(first, 'SIGKILL');
+  await until('another one listens', () => listening().length === 3, 20_000);
+  const [second = 0] = await childrenOf();
+  process.kill(second, 'SIGKILL');
+  await until('it is replaced too', () => listening().length === 4, 20_000);
+  const text = await scrape(url);
+  expect(acceptedIn(text)).toBe(40);
+  // What is true of those that run is not.
+  expect(text.match(/^runstate_deliveries\{status="queued"\} 40$/gm)).toHaveLength(1);
+}, 60_000);
+
 test('one that is killed · is started again · while the other one serves', async () => {
   const url = await startTwo();
   const [first = 0] = await childrenOf();

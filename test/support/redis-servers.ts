@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 import { createTlsMaterial } from '../../src/sandbox/server/certificates.ts';
 import { createAuthority } from './certificates.ts';
 import { trustedTlsDirectory } from './graph.ts';
+import { REDIS_CLI, REDIS_SERVER } from './redis-programs.ts';
 import { until } from './until.ts';
 
 const run = promisify(execFile);
@@ -38,7 +39,7 @@ export async function createRedisServers(secured?: { password: string; tls: bool
     ...(tls ? ['--tls', '--cacert', tls.caPath] : []),
   ];
 
-  const redisCli = async (...args: string[]) => (await run('redis-cli', [...access, ...args])).stdout;
+  const redisCli = async (...args: string[]) => (await run(REDIS_CLI, [...access, ...args])).stdout;
   const cli = (port: number, ...command: string[]) => redisCli('-p', String(port), ...command);
 
   async function start(name: string, port: number, { lines, args = [] }: ServerSettings): Promise<ChildProcess> {
@@ -51,7 +52,7 @@ export async function createRedisServers(secured?: { password: string; tls: bool
 
   async function launch(name: string, port: number, args: readonly string[] = []): Promise<ChildProcess> {
     const file = join(directory, `${name}.conf`);
-    const server = spawn('redis-server', [file, ...args], { stdio: 'ignore' });
+    const server = spawn(REDIS_SERVER, [file, ...args], { stdio: 'ignore' });
     servers.push(server);
     await until(`${name} answers`, () =>
       cli(port, 'PING').then(

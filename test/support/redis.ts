@@ -8,6 +8,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import type { RedisConfig } from '../../src/config/redis.ts';
 import { toSecret } from '../../src/config/secret.ts';
+import { REDIS_SERVER } from './redis-programs.ts';
 
 export type TestRedis = {
   directory: string;
@@ -33,7 +34,7 @@ export async function startTestRedis(...settings: string[]): Promise<TestRedis> 
 
   async function start(...more: string[]): Promise<void> {
     server = spawn(
-      'redis-server',
+      REDIS_SERVER,
       [
         '--port',
         '0',
@@ -56,7 +57,7 @@ export async function startTestRedis(...settings: string[]): Promise<TestRedis> 
     );
     const started = server;
     const failed = Promise.race([once(started, 'error'), once(started, 'exit')]).then(() => {
-      throw new Error('redis-server did not start, or is not on the PATH');
+      throw new Error(`${REDIS_SERVER} did not start, or is not on the PATH`);
     });
     await Promise.race([untilAnswers(socket), failed]);
   }

@@ -29,6 +29,21 @@ describe('a line', () => {
     ]);
   });
 
+  test('longer than what a pipe takes in one piece · is shortened to it in its long texts · and says the rest', () => {
+    const { text, lines } = printedBy(`
+      const cause = new Error('c'.repeat(3000));
+      log.error({ error: new Error('\\u{202e}'.repeat(3000), { cause }), requestId: 'r-1' }, 'it failed');
+      log.info('short');`);
+    const [long = '', short] = text.trimEnd().split('\n');
+    expect(Buffer.byteLength(long)).toBeLessThan(4096);
+    expect(lines[0]).toMatchObject({
+      error: { name: 'Error', message: `${'\u{202e}'.repeat(256)}…`, cause: { message: `${'c'.repeat(256)}…` } },
+      requestId: 'r-1',
+      msg: 'it failed',
+    });
+    expect(short).toContain('"short"');
+  });
+
   test('below the level · is not printed · silent prints nothing', () => {
     expect(printedBy(`log.fatal('x');`, 'silent').text).toBe('');
     expect(createLog('api', 'warn').isLevelEnabled('info')).toBe(false);

@@ -1,6 +1,6 @@
 // What several processes say in one scrape: counters add up, what is the same in all stays as it is.
 import { expect, test } from 'vitest';
-import { mergeMetrics } from '../../src/telemetry/merge-metrics.ts';
+import { mergeCounters, mergeMetrics } from '../../src/telemetry/merge-metrics.ts';
 
 const ONE = `# HELP runstate_submissions_total Submissions by what the device was told.
 # TYPE runstate_submissions_total counter
@@ -65,4 +65,16 @@ test('two · counters and memory add up, the longest lag counts · what Redis sa
     'runstate_deliveries{status="queued"} 7',
   ]);
   expect(merged.match(/^# TYPE/gm)).toHaveLength(8);
+});
+
+test('processes that ended · keep counters and histograms · and no gauge', () => {
+  const kept = mergeCounters([mergeCounters(['', ONE]), ONE]);
+  expect(kept.split('\n').filter((line) => line !== '' && !line.startsWith('#'))).toEqual([
+    'runstate_submissions_total{outcome="accepted",code=""} 6',
+    'runstate_submissions_total{outcome="refused",code="a b"} 2',
+    'runstate_http_request_seconds_bucket{le="0.1"} 4',
+    'runstate_http_request_seconds_bucket{le="+Inf"} 6',
+    'runstate_http_request_seconds_sum 1',
+    'runstate_http_request_seconds_count 6',
+  ]);
 });
