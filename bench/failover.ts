@@ -54,6 +54,7 @@ async function measure(redis: 'sentinel' | 'cluster', seed: number): Promise<Gap
     concurrency: 20,
     filter: 'works',
     isRestricted: false,
+    isEncrypted: false,
     clockAheadS: { api: 0, 'worker-1': 0, 'worker-2': 0 },
     disturbances: [],
   });

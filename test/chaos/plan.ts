@@ -55,9 +55,17 @@ export const EMBEDDED_KINDS = [
   'redis-long-pause',
   'kill-all',
 ] as const;
-/** What Redis behind Sentinel, and as a Cluster, must stand: with several servers no proxy can be before it. */
+/** What Redis behind Sentinel, and as a Cluster, must stand: its servers are disturbed, and cut off from each other. */
 const PROCESS_KINDS = ['kill', 'terminate', 'pause', 'clock-step'] as const;
-const NODE_KINDS = ['primary-kill', 'primary-pause', 'replica-kill', 'replica-pause', 'failover'] as const;
+const NODE_KINDS = [
+  'primary-kill',
+  'primary-pause',
+  'primary-cut-off',
+  'replica-kill',
+  'replica-pause',
+  'replica-cut-off',
+  'failover',
+] as const;
 export const TOPOLOGY_KINDS = [...NODE_KINDS, 'sentinel-pause', 'slot-move'] as const;
 /** What happens to one tenant's entry in the tenants file, or to the file. */
 export const TENANT_KINDS = [
@@ -113,6 +121,8 @@ export type Plan = {
   filter: Filter;
   /** Whether the processes may do in Redis only what the documentation says they need. */
   isRestricted: boolean;
+  /** Whether they and the servers among themselves use TLS and passwords, where Redis is several servers. */
+  isEncrypted: boolean;
   submissions: Submission[];
   disturbances: Disturbance[];
   /** After this everything is mended. */
@@ -142,11 +152,15 @@ export const MACHINERY = {
     lengthMs: 22_000,
   },
   sentinel: {
-    kinds: [...PROCESS_KINDS, ...NODE_KINDS, 'primary-kill', 'sentinel-pause'],
+    kinds: [...PROCESS_KINDS, ...NODE_KINDS, 'primary-kill', 'primary-cut-off', 'sentinel-pause'],
     share: 0.6,
     lengthMs: 20_000,
   },
-  cluster: { kinds: [...PROCESS_KINDS, ...NODE_KINDS, 'primary-kill', 'slot-move'], share: 0.6, lengthMs: 20_000 },
+  cluster: {
+    kinds: [...PROCESS_KINDS, ...NODE_KINDS, 'primary-kill', 'primary-cut-off', 'slot-move'],
+    share: 0.6,
+    lengthMs: 20_000,
+  },
 } as const satisfies Record<string, Machinery>;
 
 /** Four minutes, and hours, to either side; half of the clocks are right. */
@@ -157,6 +171,8 @@ const BLIND_FILTER_SHARE = 0.25;
 
 /** This share of runs has processes with a restricted Redis user. */
 const RESTRICTED_SHARE = 0.4;
+/** And this share TLS, if there are several servers. */
+const ENCRYPTED_SHARE = 0.4;
 
 const SUBMITTING_MS = 9000;
 /** So many submissions come at a moment when something is about to happen. */
@@ -186,8 +202,10 @@ const DURATIONS: Record<PlannedKind, readonly [number, number]> = {
   'graph-refuse': [300, 2500],
   'primary-kill': [200, 6000],
   'primary-pause': [200, 6000],
+  'primary-cut-off': [500, 9000],
   'replica-kill': [200, 2000],
   'replica-pause': [200, 2000],
+  'replica-cut-off': [500, 4000],
   failover: [0, 0],
   'sentinel-pause': [500, 5000],
   'slot-move': [0, 0],
@@ -236,6 +254,7 @@ export function createPlan(options: PlanOptions): Plan {
     },
     filter: random() < BLIND_FILTER_SHARE ? 'finds-nothing' : 'works',
     isRestricted: random() < RESTRICTED_SHARE,
+    isEncrypted: random() < ENCRYPTED_SHARE,
     submissions: submissions.sort((a, b) => a.at - b.at),
     disturbances: disturbances.sort((a, b) => a.at - b.at),
     lengthMs: options.machinery.lengthMs,
@@ -343,9 +362,10 @@ export const isBeyondTolerance = (clockSkewS: number): boolean => Math.abs(clock
 
 /** A disturbance in words, for a timeline. */
 export function describeDisturbance({ at, forMs, kind, party, tenant, configurationId }: Disturbance): string {
-  const aimed = /^(kill|terminate|pause|clock-step|redis-(cut|stall|lost|refuse)|graph-(cut|stall|lost|refuse))/.test(
-    kind,
-  );
+  const aimed =
+    /^(kill|terminate|pause|clock-step|redis-(cut|stall|lost|refuse)|graph-(cut|stall|lost|refuse)|primary-cut-off)/.test(
+      kind,
+    );
   const lasting = forMs === 0 ? '' : ` for ${forMs} ms`;
   return `${String(at).padStart(6)} ms  ${kind}${aimed ? ` ${party}` : ''}${tenant === null || tenant === ONLY_TENANT ? '' : ` of ${tenant}`}${configurationId === null ? '' : ` ${configurationId}`}${lasting}`;
 }

@@ -16,19 +16,31 @@ export type Proxy = {
   close: () => Promise<void>;
 };
 
-type Pair = { client: Socket; upstream: Socket };
+type Pair = { client: Socket; upstream: Socket; from: string };
+
+type At = {
+  host: string;
+  /** 0 picks a free one. */
+  port: number;
+  /** Whether all bytes to and from this address are stalled; asked for new connections, and for all at `resume`. */
+  isStalled?: (from: string) => boolean;
+};
 
 /** @param connect opens a connection to where bytes are to go */
-export async function createProxy(connect: () => Socket): Promise<Proxy> {
+export async function createProxy(
+  connect: () => Socket,
+  { host, port, isStalled = () => false }: At = { host: '127.0.0.1', port: 0 },
+): Promise<Proxy> {
   const pairs = new Set<Pair>();
   let stalled: 'nothing' | 'replies' | 'everything' = 'nothing';
   let refusing = false;
   let lead = connect;
 
-  const apply = ({ client, upstream }: Pair) => {
-    if (stalled === 'everything') client.pause();
+  const apply = ({ client, upstream, from }: Pair) => {
+    const what = isStalled(from) ? 'everything' : stalled;
+    if (what === 'everything') client.pause();
     else client.resume();
-    if (stalled === 'nothing') upstream.resume();
+    if (what === 'nothing') upstream.resume();
     else upstream.pause();
   };
 
@@ -39,7 +51,7 @@ export async function createProxy(connect: () => Socket): Promise<Proxy> {
       return;
     }
     const upstream = lead();
-    const pair = { client, upstream };
+    const pair = { client, upstream, from: client.remoteAddress ?? '' };
     pairs.add(pair);
     const carry = (from: Socket, to: Socket) => {
       from.on('data', (bytes) => {
@@ -58,7 +70,7 @@ export async function createProxy(connect: () => Socket): Promise<Proxy> {
     carry(upstream, client);
     apply(pair);
   });
-  server.listen(0, '127.0.0.1');
+  server.listen(port, host);
   await once(server, 'listening');
 
   const set = (what: typeof stalled) => {

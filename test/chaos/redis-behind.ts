@@ -11,7 +11,9 @@ import { until } from '../support/until.ts';
 
 export type RedisBehind = {
   /** How a process with this port of the proxy's finds it. */
-  environment: (proxyPort: number) => Record<string, string>;
+  environment: (proxyPort: number, party: Party) => Record<string, string>;
+  /** What its clients have to trust. */
+  caPem?: string | null;
   connect: () => Socket;
   signal: (signal: 'SIGSTOP' | 'SIGCONT' | 'SIGKILL') => void;
   kill: () => Promise<void>;

@@ -4,25 +4,50 @@ import { connect } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createRedisServers, freeRedisPort, type RedisServers } from '../support/redis-servers.ts';
 import { until } from '../support/until.ts';
+import { comingFrom, nodeAddress, partyAddress, sentinelAddress } from './hosts.ts';
+import { createNetwork, type Network } from './network.ts';
 import type { Disturbance, Party } from './plan.ts';
+import { createAccess, deniedIn, type Access, type AccessSettings } from './redis-access.ts';
 import type { RedisBehind } from './redis-behind.ts';
 
-/** A server of the topology, whatever its role is at present. */
-type Node = { name: string; port: number; process: ChildProcess };
+/** A server of the topology, whatever its role is at present; all but the campaign reach it at its address. */
+type Node = { name: string; address: string; port: number; process: ChildProcess };
 
 const NODE_LINES = ['appendonly yes', 'appendfsync always', 'save ""', 'repl-diskless-sync-delay 0'];
 const REPLICAS = 2;
 const SENTINELS = 3;
 const MASTERS = 3;
+/** The port of a node's bus is so much above its own. */
+const BUS = 10_000;
 /** After a failover the replaced server has to copy everything. */
 const WELL_WITHIN_MS = 90_000;
 /** What a submission waits for; the campaign has one replica that is not disturbed at any moment. */
 const MIN_REPLICAS = { REDIS_MIN_REPLICAS: '1' };
 
-async function startNode(servers: RedisServers, name: string, lines: readonly string[]): Promise<Node> {
-  const port = await freeRedisPort();
-  const all = [...NODE_LINES, `appenddirname ${name}`, ...lines];
-  return { name, port, process: await servers.start(name, port, { lines: all }) };
+/** What the servers of a topology have in common. */
+type Ground = { servers: RedisServers; network: Network; access: AccessSettings };
+
+async function prepare(access: Access, kind: 'sentinel' | 'cluster'): Promise<Ground> {
+  const settings = createAccess(access, kind);
+  return { servers: await createRedisServers(settings.secured), network: createNetwork(), access: settings };
+}
+
+/** @param toLines what makes it one of the topology, besides what all nodes have */
+async function startNode(
+  { servers, network, access }: Ground,
+  number: number,
+  toLines: (port: number) => readonly string[],
+): Promise<Node> {
+  const [name, address, port] = [`node-${number}`, nodeAddress(number), await freeRedisPort()];
+  await network.open(address, port);
+  const lines = [
+    ...NODE_LINES,
+    `appenddirname ${name}`,
+    `bind-source-addr ${address}`,
+    ...access.nodeLines,
+    ...toLines(port),
+  ];
+  return { name, address, port, process: await servers.start(name, port, { lines }) };
 }
 
 /** Only one at a time is disturbed, and only while all is well: two at once may lose what one of them alone had. */
@@ -70,21 +95,34 @@ function pause(node: Node): Promise<() => void> {
   return Promise.resolve(() => void node.process.kill('SIGCONT'));
 }
 
+/** It goes on running, and so does the process beside it, but nobody else reaches either of them. */
+function cutOff(network: Network, node: Node, party: Party | null): Promise<() => void> {
+  network.part([node.address, ...(party === null ? [] : [partyAddress(party)])]);
+  return Promise.resolve(network.heal);
+}
+
 type Topology = {
-  servers: RedisServers;
+  ground: Ground;
   nodes: readonly Node[];
   isWell: () => Promise<boolean>;
   environment: Record<string, string>;
   ways: (turns: ReturnType<typeof createTurns>) => NonNullable<RedisBehind['ways']>;
 };
 
-async function toRedisBehind({ servers, nodes, isWell, environment, ways }: Topology): Promise<RedisBehind> {
+async function toRedisBehind({ ground, nodes, isWell, environment, ways }: Topology): Promise<RedisBehind> {
+  const { servers, network, access } = ground;
   const killAll = () => nodes.forEach(({ process: server }) => server.kill('SIGKILL'));
   process.once('exit', killAll);
   const turns = createTurns(isWell);
   await turns.untilWell();
   return {
-    environment: () => ({ ...environment, ...MIN_REPLICAS }),
+    environment: (_port, party) => ({
+      ...environment,
+      ...access.environment,
+      ...MIN_REPLICAS,
+      ...comingFrom(partyAddress(party)),
+    }),
+    caPem: servers.caPem,
     connect: () => connect(nodes[0]?.port ?? 0),
     signal: (name) => {
       if (name === 'SIGCONT') for (const node of nodes) node.process.kill(name);
@@ -96,10 +134,15 @@ async function toRedisBehind({ servers, nodes, isWell, environment, ways }: Topo
     ways: ways(turns),
     mend: turns.done,
     surprises: [],
-    leftovers: () => Promise.resolve([]),
+    leftovers: async () => {
+      if (!access.secured) return [];
+      const logs = await Promise.all(nodes.map(({ port }) => servers.cli(port, 'ACL', 'LOG')));
+      return [...new Set(logs.flatMap(deniedIn))].map((command) => `Redis refused the user ${command}`);
+    },
     close: async () => {
       for (const { process: server } of nodes) server.kill('SIGCONT');
       await servers.close();
+      await network.close();
       process.off('exit', killAll);
     },
   };
@@ -108,23 +151,35 @@ async function toRedisBehind({ servers, nodes, isWell, environment, ways }: Topo
 const SERVICE = 'runs';
 
 /** Three sentinels, a primary and two replicas. */
-export async function openSentinelRedis(): Promise<RedisBehind> {
-  const servers = await createRedisServers();
-  const nodes = [await startNode(servers, 'node-1', [])];
+export async function openSentinelRedis(rights: Access): Promise<RedisBehind> {
+  const ground = await prepare(rights, 'sentinel');
+  const { servers, network, access } = ground;
+  const nodes: Node[] = [];
+  for (let number = 1; number <= 1 + REPLICAS; number += 1) {
+    const [primary] = nodes;
+    const node = await startNode(ground, number, (port) => [
+      `replica-announce-ip ${nodeAddress(number)}`,
+      `replica-announce-port ${port}`,
+      ...(primary ? [`replicaof ${primary.address} ${primary.port}`] : []),
+    ]);
+    nodes.push(node);
+  }
   const firstPort = nodes[0]?.port ?? 0;
-  for (let number = 2; number <= 1 + REPLICAS; number += 1)
-    nodes.push(await startNode(servers, `node-${number}`, [`replicaof 127.0.0.1 ${firstPort}`]));
   const sentinels: Node[] = [];
   for (let number = 1; number <= SENTINELS; number += 1) {
-    const port = await freeRedisPort();
+    const [name, address, port] = [`sentinel-${number}`, sentinelAddress(number), await freeRedisPort()];
+    await network.open(address, port);
     const lines = [
-      `sentinel monitor ${SERVICE} 127.0.0.1 ${firstPort} 2`,
+      `bind-source-addr ${address}`,
+      `sentinel announce-ip ${address}`,
+      `sentinel announce-port ${port}`,
+      `sentinel monitor ${SERVICE} ${nodeAddress(1)} ${firstPort} 2`,
       `sentinel down-after-milliseconds ${SERVICE} 1000`,
       `sentinel failover-timeout ${SERVICE} 4000`,
       `sentinel parallel-syncs ${SERVICE} ${REPLICAS}`,
+      ...access.sentinelLines(SERVICE),
     ];
-    const name = `sentinel-${number}`;
-    sentinels.push({ name, port, process: await servers.start(name, port, { lines, args: ['--sentinel'] }) });
+    sentinels.push({ name, address, port, process: await servers.start(name, port, { lines, args: ['--sentinel'] }) });
   }
 
   /** As the first sentinel that answers says. */
@@ -151,18 +206,20 @@ export async function openSentinelRedis(): Promise<RedisBehind> {
   }
 
   return toRedisBehind({
-    servers,
+    ground,
     nodes: [...nodes, ...sentinels],
     isWell: () => isWell().catch(() => false),
     environment: {
-      REDIS_SENTINELS: sentinels.map(({ port }) => `127.0.0.1:${port}`).join(),
+      REDIS_SENTINELS: sentinels.map(({ address, port }) => `${address}:${port}`).join(),
       REDIS_SENTINEL_NAME: SERVICE,
     },
     ways: ({ take }) => ({
       'primary-kill': take(async () => kill(servers, await findPrimary())),
       'primary-pause': take(async () => pause(await findPrimary())),
+      'primary-cut-off': take(async (party) => cutOff(network, await findPrimary(), party)),
       'replica-kill': take(async () => kill(servers, await findReplica())),
       'replica-pause': take(async () => pause(await findReplica())),
+      'replica-cut-off': take(async () => cutOff(network, await findReplica(), null)),
       failover: take(async () => {
         await servers.cli(sentinels[0]?.port ?? 0, 'SENTINEL', 'FAILOVER', SERVICE);
         return () => undefined;
@@ -190,12 +247,19 @@ async function isCopy(servers: RedisServers, port: number): Promise<boolean> {
 const ROOTS = ['runstate:{default}', 'runstate:{_jobs}'] as const;
 
 /** Three masters with a replica each. */
-export async function openClusterRedis(): Promise<RedisBehind> {
-  const servers = await createRedisServers();
+export async function openClusterRedis(rights: Access): Promise<RedisBehind> {
+  const ground = await prepare(rights, 'cluster');
+  const { servers, network, access } = ground;
   const nodes: Node[] = [];
   for (let number = 1; number <= 2 * MASTERS; number += 1) {
-    const lines = ['cluster-enabled yes', `cluster-config-file cluster-${number}.conf`, 'cluster-node-timeout 1500'];
-    nodes.push(await startNode(servers, `node-${number}`, lines));
+    const node = await startNode(ground, number, () => [
+      'cluster-enabled yes',
+      `cluster-config-file cluster-${number}.conf`,
+      'cluster-node-timeout 1500',
+      `cluster-announce-ip ${nodeAddress(number)}`,
+    ]);
+    await network.open(node.address, node.port + BUS);
+    nodes.push(node);
   }
   await servers.cluster(
     nodes.map(({ port }) => port),
@@ -255,21 +319,25 @@ export async function openClusterRedis(): Promise<RedisBehind> {
     const keys = (await servers.cli(from, 'CLUSTER', 'GETKEYSINSLOT', String(slot), '100000'))
       .split('\n')
       .filter(Boolean);
-    if (keys.length > 0) await servers.cli(from, 'MIGRATE', '127.0.0.1', String(to), '', '0', '5000', 'KEYS', ...keys);
+    const auth = access.secured ? ['AUTH', access.secured.password] : [];
+    const migrate = ['MIGRATE', '127.0.0.1', String(to), '', '0', '5000', ...auth];
+    if (keys.length > 0) await servers.cli(from, ...migrate, 'KEYS', ...keys);
     for (const port of [to, from]) await servers.cli(port, 'CLUSTER', 'SETSLOT', String(slot), 'NODE', target.id);
     return () => undefined;
   }
 
   return toRedisBehind({
-    servers,
+    ground,
     nodes,
     isWell: () => isWell().catch(() => false),
-    environment: { REDIS_CLUSTER: nodes.map(({ port }) => `127.0.0.1:${port}`).join() },
+    environment: { REDIS_CLUSTER: nodes.map(({ address, port }) => `${address}:${port}`).join() },
     ways: ({ take }) => ({
       'primary-kill': take(async (party) => kill(servers, (await findMaster(party)).master.node)),
       'primary-pause': take(async (party) => pause((await findMaster(party)).master.node)),
+      'primary-cut-off': take(async (party) => cutOff(network, (await findMaster(party)).master.node, party)),
       'replica-kill': take(async (party) => kill(servers, await findReplica(party))),
       'replica-pause': take(async (party) => pause(await findReplica(party))),
+      'replica-cut-off': take(async (party) => cutOff(network, await findReplica(party), null)),
       failover: take(async (party) => {
         await servers.cli((await findReplica(party)).port, 'CLUSTER', 'FAILOVER');
         return () => undefined;

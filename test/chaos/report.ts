@@ -12,7 +12,8 @@ export function describeRun(run: RunReport): string {
   const verdict = isBad(run) ? 'VIOLATED' : 'kept';
   const owned = defects.length === 0 ? '' : `, ${defects.length} defects logged`;
   const several = run.tenants === 1 ? '' : ` of ${run.tenants} tenants`;
-  return `seed ${plan.seed}: ${verdict} · ${obligations} obligations${several}, ${delivered} delivered, ${dead} dead, ${plan.disturbances.length} disturbances, quiet after ${(quietAfterMs / 1000).toFixed(1)} s, ${seconds.toFixed(1)} s${owned}`;
+  const access = `${plan.isRestricted ? ', restricted' : ''}${plan.isEncrypted ? ', encrypted' : ''}`;
+  return `seed ${plan.seed}: ${verdict} · ${obligations} obligations${several}, ${delivered} delivered, ${dead} dead, ${plan.disturbances.length} disturbances${access}, quiet after ${(quietAfterMs / 1000).toFixed(1)} s, ${seconds.toFixed(1)} s${owned}`;
 }
 
 /** How to see it again, what happened, and where to look. */

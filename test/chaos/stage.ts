@@ -1,4 +1,6 @@
 // The environment of a run: Redis, a Graph for each tenant, a proxy on every path, three processes; and how each is disturbed.
+import { readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createFakeClock, MISSING_FAKETIME, type FakeClock } from '../support/fake-clock.ts';
 import type { StandInGraph } from './stand-in-graph.ts';
@@ -40,6 +42,7 @@ export type StageOptions = {
   concurrency: number;
   filter: Filter;
   isRestricted: boolean;
+  isEncrypted: boolean;
   clockAheadS: Record<Party, number>;
   disturbances: readonly Disturbance[];
 };
@@ -75,12 +78,10 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   const wayOf = (party: Party, { tenant }: Disturbance): Proxy => graphOf(tenant).ways[party];
   const [only] = tenants;
   const files = tenants.length > 1 ? openFiles(options, graphOf) : null;
+  const trusted = await writeTrusted(options, redis);
   const tenantsOf = (party: Party) => {
     if (files) {
-      return {
-        TENANTS_FILE: files.pathOf(party),
-        NODE_EXTRA_CA_CERTS: only?.standIn.environment(0)['NODE_EXTRA_CA_CERTS'],
-      };
+      return { TENANTS_FILE: files.pathOf(party) };
     }
     return {
       ...only?.standIn.environment(graphOf(null).ways[party].port),
@@ -95,7 +96,8 @@ export async function openStage(options: StageOptions): Promise<Stage> {
         ...INHERITED,
         ...SHORT_DAY,
         ...tenantsOf(party),
-        ...redis.environment(toRedis[party].port),
+        ...redis.environment(toRedis[party].port, party),
+        NODE_EXTRA_CA_CERTS: trusted,
         OPERATOR_TOKEN: options.operatorToken,
         WORKER_CONCURRENCY: String(options.concurrency),
         HOST: '127.0.0.1',
@@ -268,16 +270,25 @@ export async function openStage(options: StageOptions): Promise<Stage> {
   };
 }
 
-function openRedis({ redis, directory, isRestricted }: StageOptions): Promise<RedisBehind> {
+/** The authorities of the Graphs, which share one, and of Redis, in one file. */
+async function writeTrusted({ tenants, directory }: StageOptions, { caPem }: RedisBehind): Promise<string> {
+  const ofGraph = tenants[0]?.standIn.environment(0)['NODE_EXTRA_CA_CERTS'] ?? '';
+  if (!caPem) return ofGraph;
+  const file = join(directory, 'trusted.pem');
+  await writeFile(file, `${await readFile(ofGraph, 'utf8')}\n${caPem}`);
+  return file;
+}
+
+function openRedis({ redis, directory, isRestricted, isEncrypted }: StageOptions): Promise<RedisBehind> {
   switch (redis) {
     case 'apart':
       return openRedisApart(isRestricted);
     case 'embedded':
       return openEmbeddedRedis(directory);
     case 'sentinel':
-      return openSentinelRedis();
+      return openSentinelRedis({ isRestricted, isEncrypted });
     case 'cluster':
-      return openClusterRedis();
+      return openClusterRedis({ isRestricted, isEncrypted });
   }
 }
 

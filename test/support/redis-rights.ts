@@ -13,7 +13,14 @@ export function documentedRules(password: string): string[] {
 }
 
 /** The rules given in accompanying sentences, by their purpose. */
-export function documentedBeside(what: RegExp): string[] {
+export const BESIDE = {
+  inCluster: documentedBeside(/A Cluster takes `([^`]*)`/),
+  atSentinels: documentedBeside(/Sentinels want a user[^`]*`([^`]*)`/),
+  waiting: documentedBeside(/`REDIS_MIN_REPLICAS` takes `([^`]*)`/),
+  waitingInCluster: documentedBeside(/`REDIS_MIN_REPLICAS` takes [^`]*`[^`]*`, and in a Cluster `([^`]*)`/),
+};
+
+function documentedBeside(what: RegExp): string[] {
   const text = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8').replaceAll('\n', ' ');
   const [, rules] = what.exec(text) ?? [];
   if (rules === undefined) throw new Error(`docs/operations.md has no ${what.source}`);

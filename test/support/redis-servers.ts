@@ -25,15 +25,27 @@ export type RedisServers = {
   cli: (port: number, ...command: string[]) => Promise<string>;
   /** Creates a cluster of the servers on these ports. @param replicas of each master */
   cluster: (ports: readonly number[], replicas?: number) => Promise<void>;
+  /** What its clients have to trust; null without TLS. */
+  caPem: string | null;
   kill: (server: ChildProcess) => Promise<void>;
   close: () => Promise<void>;
 };
 
-/** @param secured an administrator's password for all servers, and whether they use only TLS */
-export async function createRedisServers(secured?: { password: string; tls: boolean }): Promise<RedisServers> {
+export type Secured = {
+  /** An administrator's, for all servers. */
+  password: string;
+  /** Whether they use only TLS. */
+  tls: boolean;
+  /** What their certificate is for, besides 127.0.0.1. */
+  hosts?: readonly string[];
+  /** Signs their certificate with an authority of their own instead of the one that the tests trust. */
+  hasOwnAuthority?: boolean;
+};
+
+export async function createRedisServers(secured?: Secured): Promise<RedisServers> {
   const directory = await mkdtemp(join(tmpdir(), 'runstate-servers-'));
   const servers: ChildProcess[] = [];
-  const tls = secured?.tls ? await writeTls(directory) : null;
+  const tls = secured?.tls ? await writeTls(directory, secured) : null;
   const access = [
     ...(secured ? ['--user', 'default', '--pass', secured.password, '--no-auth-warning'] : []),
     ...(tls ? ['--tls', '--cacert', tls.caPath] : []),
@@ -68,6 +80,7 @@ export async function createRedisServers(secured?: { password: string; tls: bool
     startAgain: (name, port) => launch(name, port),
     cli,
     kill,
+    caPem: tls?.caPem ?? null,
     cluster: async (ports, replicas = 0) => {
       const addresses = ports.map((port) => `127.0.0.1:${port}`);
       await redisCli('--cluster', 'create', ...addresses, '--cluster-replicas', String(replicas), '--cluster-yes');
@@ -92,10 +105,10 @@ async function kill(server: ChildProcess): Promise<void> {
 }
 
 /** A certificate trusted by the tests' processes, and a client certificate for the cluster nodes among themselves. */
-async function writeTls(directory: string) {
-  const { caPath, caPem, certificatePem, privateKeyPem } = await createTlsMaterial(trustedTlsDirectory(), [
-    '127.0.0.1',
-  ]);
+async function writeTls(directory: string, { hosts = [], hasOwnAuthority = false }: Secured) {
+  const authority = hasOwnAuthority ? directory : trustedTlsDirectory();
+  const material = await createTlsMaterial(authority, ['127.0.0.1', ...hosts]);
+  const { caPath, caPem, certificatePem, privateKeyPem } = material;
   const nodes = await createAuthority();
   const client = await nodes.issue();
   const write = async (name: string, text: string) => {
@@ -108,12 +121,12 @@ async function writeTls(directory: string) {
     `tls-key-file ${await write('server-key.pem', privateKeyPem)}`,
     `tls-client-cert-file ${await write('client.pem', client.pem)}`,
     `tls-client-key-file ${await write('client-key.pem', client.keyPem)}`,
-    `tls-ca-cert-file ${await write('ca.pem', `${caPem}${nodes.pem}`)}`,
+    `tls-ca-cert-file ${await write('peers-ca.pem', `${caPem}${nodes.pem}`)}`,
     'tls-auth-clients no',
     'tls-replication yes',
     'tls-cluster yes',
   ];
-  return { caPath, lines };
+  return { caPath, caPem, lines };
 }
 
 export async function freeRedisPort(): Promise<number> {

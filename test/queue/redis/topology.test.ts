@@ -8,7 +8,7 @@ import { createMetrics } from '../../../src/telemetry/metrics.ts';
 import { startConsumer } from '../../support/consume.ts';
 import { GROUP_KEY } from '../../support/device.ts';
 import { failed, judge, ONE, OTHER, works } from '../../support/hold.ts';
-import { documentedBeside, documentedRules } from '../../support/redis-rights.ts';
+import { BESIDE, documentedRules } from '../../support/redis-rights.ts';
 import { createRedisServers, freeRedisPort, type RedisServers } from '../../support/redis-servers.ts';
 import { aRun, openTestTenant, POLICY, healthOf, type OwnTenant } from '../../support/tenant.ts';
 import { until } from '../../support/until.ts';
@@ -64,8 +64,6 @@ async function parkAndRelease(queue: OwnTenant): Promise<void> {
 
 const ADMIN = 'the-administrators';
 const USER = { REDIS_USERNAME: 'bridge', REDIS_PASSWORD: 'the-bridges' };
-const IN_CLUSTER = documentedBeside(/A Cluster takes `([^`]*)`/);
-const AT_SENTINELS = documentedBeside(/Sentinels want a user[^`]*`([^`]*)`/);
 const userLine = (rules: readonly string[]) => `user bridge ${rules.join(' ')}`;
 const rules = documentedRules(USER.REDIS_PASSWORD);
 
@@ -98,7 +96,7 @@ test.each(ACCESSES)(
           `cluster-config-file nodes-${port}.conf`,
           'appendonly no',
           'save ""',
-          ...(isOpen ? [] : [userLine([...rules, ...IN_CLUSTER])]),
+          ...(isOpen ? [] : [userLine([...rules, ...BESIDE.inCluster])]),
         ],
       });
     }
@@ -150,7 +148,10 @@ test.each(ACCESSES)(
         'sentinel failover-timeout runs 3000',
         ...(isOpen
           ? []
-          : [`sentinel auth-pass runs ${ADMIN}`, userLine([`on >${USER.REDIS_PASSWORD} -@all`, ...AT_SENTINELS])]),
+          : [
+              `sentinel auth-pass runs ${ADMIN}`,
+              userLine([`on >${USER.REDIS_PASSWORD} -@all`, ...BESIDE.atSentinels]),
+            ]),
       ],
       args: ['--sentinel'],
     });

@@ -10,16 +10,13 @@ import { createMetrics } from '../../../../src/telemetry/metrics.ts';
 import { startConsumer } from '../../../support/consume.ts';
 import { GROUP_KEY } from '../../../support/device.ts';
 import { attemptOf, created } from '../../../support/outcomes.ts';
-import { documentedBeside, documentedRules } from '../../../support/redis-rights.ts';
+import { BESIDE, documentedRules } from '../../../support/redis-rights.ts';
 import { createRedisServers, freeRedisPort, type RedisServers } from '../../../support/redis-servers.ts';
 import { aRun, healthOf, openTestTenant, POLICY, type OwnTenant } from '../../../support/tenant.ts';
 import { until } from '../../../support/until.ts';
 
 const PASSWORD = 'the-administrators';
 const USER = { REDIS_USERNAME: 'bridge', REDIS_PASSWORD: 'the-bridges' };
-const WAITS = documentedBeside(/`REDIS_MIN_REPLICAS` takes `([^`]*)`/);
-const WAITS_IN_CLUSTER = documentedBeside(/`REDIS_MIN_REPLICAS` takes [^`]*`[^`]*`, and in a Cluster `([^`]*)`/);
-const IN_CLUSTER = documentedBeside(/A Cluster takes `([^`]*)`/);
 const rules = documentedRules(USER.REDIS_PASSWORD);
 
 let servers: RedisServers;
@@ -29,7 +26,7 @@ let replica: ChildProcess;
 let queue: OwnTenant | null;
 
 const LINES = ['appendonly yes', 'appendfsync always', 'save ""', 'repl-diskless-sync-delay 0'];
-const secured = [`masterauth ${PASSWORD}`, `user bridge ${[...rules, ...WAITS].join(' ')}`];
+const secured = [`masterauth ${PASSWORD}`, `user bridge ${[...rules, ...BESIDE.waiting].join(' ')}`];
 
 beforeEach(async () => {
   queue = null;
@@ -240,7 +237,7 @@ test('a primary killed in the midst of submissions · what was acknowledged · i
 test('a cluster of three with a replica each · waits on the node with the tenant’s keys, also after they moved · as a restricted user', async () => {
   const ports: number[] = [];
   for (let count = 0; count < 6; count += 1) ports.push(await freeRedisPort());
-  const user = `user bridge ${[...rules, ...IN_CLUSTER, ...WAITS_IN_CLUSTER].join(' ')}`;
+  const user = `user bridge ${[...rules, ...BESIDE.inCluster, ...BESIDE.waitingInCluster].join(' ')}`;
   const processes: ChildProcess[] = [];
   for (const port of ports) {
     const lines = ['cluster-enabled yes', `cluster-config-file nodes-${port}.conf`, 'appendonly no', 'save ""'];
