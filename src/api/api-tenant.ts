@@ -112,6 +112,7 @@ function toServed(tenant: AcceptingTenant, directory: Directory | null, ratePerM
     summaries: { names: ifHere(summaries.names), read: ifHere(summaries.read) },
     replays: { ...replays, list: ifHere(replays.list), findOpen: ifHere(replays.findOpen) },
     revocations: { ...revocations, list: ifHere(revocations.list) },
+    retire: reports.retire,
     forgetInDirectory: directory && directory.forget,
     endThrottle: tenant.budget.endThrottle,
   };

@@ -98,7 +98,7 @@ export function createApp(parts: AppParts): Express {
     );
     app.all(['/v1/replays/:id/pause', '/v1/replays/:id/resume', '/v1/replays/:id/cancel'], only('POST'));
     app.all(
-      ['/v1/devices/:deviceId/revoke', '/v1/devices/:deviceId/restore', '/v1/devices/:deviceId/forget'],
+      ['revoke', 'restore', 'retire', 'forget'].map((change) => `/v1/devices/:deviceId/${change}`),
       only('POST'),
     );
   }

@@ -21,8 +21,12 @@ const MASTERS = 3;
 const BUS = 10_000;
 /** After a failover the replaced server has to copy everything. */
 const WELL_WITHIN_MS = 90_000;
-/** What a submission waits for; the campaign has one replica that is not disturbed at any moment. */
-const MIN_REPLICAS = { REDIS_MIN_REPLICAS: '1' };
+const SERVICE_SETTINGS = {
+  /** What a submission waits for; the campaign has one replica that is not disturbed at any moment. */
+  REDIS_MIN_REPLICAS: '1',
+  /** Failovers one after the other may refuse a device that comes again every moment for longer than its rate allows. */
+  DEVICE_RATE_PER_MIN: '0',
+};
 
 /** What the servers of a topology have in common. */
 type Ground = { servers: RedisServers; network: Network; access: AccessSettings };
@@ -119,7 +123,7 @@ async function toRedisBehind({ ground, nodes, isWell, environment, ways }: Topol
     environment: (_port, party) => ({
       ...environment,
       ...access.environment,
-      ...MIN_REPLICAS,
+      ...SERVICE_SETTINGS,
       ...comingFrom(partyAddress(party)),
     }),
     caPem: servers.caPem,

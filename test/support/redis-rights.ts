@@ -20,7 +20,7 @@ export const BESIDE = {
   waitingInCluster: documentedBeside(/`REDIS_MIN_REPLICAS` takes [^`]*`[^`]*`, and in a Cluster `([^`]*)`/),
 };
 
-function documentedBeside(what: RegExp): string[] {
+export function documentedBeside(what: RegExp): string[] {
   const text = readFileSync(new URL('../../docs/operations.md', import.meta.url), 'utf8').replaceAll('\n', ' ');
   const [, rules] = what.exec(text) ?? [];
   if (rules === undefined) throw new Error(`docs/operations.md has no ${what.source}`);

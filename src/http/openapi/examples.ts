@@ -165,6 +165,7 @@ export const notAlive: Readiness = {
 export const revoked = { deviceId: runResult.deviceId, revokedAt: '2026-11-23T09:30:00.000Z' };
 
 export const forgotten = { deviceId: '5f1d2c3b-7a90-4e58-b6c1-0d9e8f7a6b54', changed: true, asked: true };
+export const retirement = { deviceId: runResult.deviceId, changed: true };
 export const revocation = { deviceId: runResult.deviceId, changed: true };
 
 export const deviceReport = {

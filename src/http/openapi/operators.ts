@@ -10,6 +10,7 @@ import {
   forgottenSchema,
   purgedSchema,
   replayedSchema,
+  retirementSchema,
   revocationSchema,
   revokedSchema,
   statusSchema,
@@ -315,6 +316,20 @@ export const operatorPaths: ZodOpenApiPathsObject = {
           schema: revocationSchema,
           example: { ...examples.revocation, revoked: false },
         }),
+        ...refusals(['invalid-request', ...always]),
+      },
+    },
+  },
+  '/v1/devices/{deviceId}/retire': {
+    post: {
+      ...operators,
+      operationId: 'retireDevice',
+      summary: 'Forget what a device reported',
+      description:
+        'It is no longer listed, as silent or otherwise, and is a new device if it reports again. Its deliveries stay as they are.',
+      requestParams: ofDevice,
+      responses: {
+        200: answers({ description: 'It is retired.', schema: retirementSchema, example: examples.retirement }),
         ...refusals(['invalid-request', ...always]),
       },
     },

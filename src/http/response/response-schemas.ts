@@ -288,6 +288,13 @@ export const revocationSchema = z
   })
   .meta({ id: 'Revocation' });
 
+export const retirementSchema = z
+  .object({
+    deviceId: deviceIdSchema,
+    changed: z.boolean().describe('Whether anything the device reported was remembered.'),
+  })
+  .meta({ id: 'Retirement' });
+
 export const forgottenSchema = z
   .object({
     deviceId: deviceIdSchema,
@@ -331,6 +338,7 @@ export type Replayed = z.infer<typeof replayedSchema>;
 export type SearchAnswer = z.infer<typeof searchSchema>;
 export type RevokedView = z.infer<typeof revokedSchema>;
 export type RevocationView = z.infer<typeof revocationSchema>;
+export type RetirementView = z.infer<typeof retirementSchema>;
 export type ForgottenView = z.infer<typeof forgottenSchema>;
 export type ThrottleEndView = z.infer<typeof throttleEndSchema>;
 export type Readiness = z.infer<typeof readinessSchema>;

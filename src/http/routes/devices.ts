@@ -1,7 +1,7 @@
-// Operators' routes for devices: list revoked ones, revoke, restore, forget what the directory said.
+// Operators' routes for devices: list revoked ones, revoke, restore, retire, forget what the directory said.
 import { Router, type Request } from 'express';
 import { deviceIdSchema } from '../../domain/submission/run-result.ts';
-import type { ForgottenView, RevocationView, RevokedView } from '../response/response-schemas.ts';
+import type { ForgottenView, RetirementView, RevocationView, RevokedView } from '../response/response-schemas.ts';
 import type { Callers } from '../identity/callers.ts';
 import { createAskQueue, type QueueParts } from '../request/ask-queue.ts';
 import { operatorsOnly } from '../identity/operators-only.ts';
@@ -68,6 +68,19 @@ export function createDeviceRoutes(parts: DeviceParts): Router {
       const changed = await changeAll(deviceId, revocations.restore);
       audit(parts, res, { operation: 'restore', tenantId, deviceId, changed });
       const view: RevocationView = { deviceId, revoked: false, changed };
+      res.json(view);
+    },
+  );
+  router.post(
+    '/v1/devices/:deviceId/retire',
+    only,
+    onlyTenantInQuery,
+    async (req: Request<{ deviceId: string }>, res) => {
+      const deviceId = parseDeviceId(req.params.deviceId);
+      const { id: tenantId, retire } = tenantAskedFor(req, res, tenants);
+      const changed = await changeAll(deviceId, retire);
+      audit(parts, res, { operation: 'retire', tenantId, deviceId, changed });
+      const view: RetirementView = { deviceId, changed };
       res.json(view);
     },
   );

@@ -5,7 +5,8 @@ import type { ReplayOperation } from '../../domain/replay/replay.ts';
 import { contextOf } from '../request/context.ts';
 
 export type Operation = {
-  operation: 'replay' | 'purge' | 'revoke' | 'restore' | 'forget' | 'replay-start' | `replay-${ReplayOperation}`;
+  operation:
+    'replay' | 'purge' | 'revoke' | 'restore' | 'retire' | 'forget' | 'replay-start' | `replay-${ReplayOperation}`;
   tenantId: string;
   deviceId?: string;
   deliveryId?: string;

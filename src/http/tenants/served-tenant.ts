@@ -94,6 +94,8 @@ export type ServedTenant = {
     /** @returns false if it was not revoked */
     restore: (deviceId: string) => Promise<boolean>;
   };
+  /** Forgets what a device reported. @returns false if nothing was known of it */
+  retire: (deviceId: string) => Promise<boolean>;
   /** Null if the device directory vouches for nobody. @param deviceId a GUID in lower case */
   forgetInDirectory: ((deviceId: string) => Promise<{ changed: boolean; asked: boolean }>) | null;
   /** @returns when it would have ended; null if there is none */

@@ -14,7 +14,7 @@ import type { Keys } from '../redis/keys.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { scriptOf } from '../redis/script.ts';
 import type { PayloadCipher } from '../store/payload-cipher.ts';
-import { deviceKey, parseReport } from './report.ts';
+import { deviceKey, parseReport, resealName } from './report.ts';
 
 export type DeviceReports = {
   /**
@@ -27,7 +27,12 @@ export type DeviceReports = {
    * @param hardwareConfigurationId for this configuration
    */
   reportedAt: (deviceIds: readonly string[], hardwareConfigurationId?: string) => Promise<(number | null)[]>;
-  /** Forgets devices that did not report for 400 days; to be called now and then. */
+  /** Forgets what a device reported; it is new when it reports again. @returns false if nothing was known of it */
+  retire: (deviceId: string) => Promise<boolean>;
+  /**
+   * Forgets devices that did not report for 400 days, and seals some names again that another key than the first sealed, so
+   * that the key can be dropped some time; to be called now and then.
+   */
   sweep: (now: number) => Promise<void>;
 };
 
@@ -39,12 +44,35 @@ const LISTED_AT_ONCE = 250;
 /** Sealed with an unknown key, a report is passed over; so many pages of them are. */
 const PAGES_AT_MOST = 40;
 
+/** Of names that another key sealed, so many are looked for in a call, and so many at once. */
+const RESEALED = { inCall: 5000, atOnce: 250 };
+
 export type DeviceReportsParts = { redis: RedisConnection; keys: Keys; tenantId: string; cipher: PayloadCipher };
 
 export function createDeviceReports({ redis, keys, tenantId, cipher }: DeviceReportsParts): DeviceReports {
   const listScript = scriptOf(redis, 'devices/list-reports');
   const readScript = scriptOf(redis, 'devices/read-reports');
   const sweepScript = scriptOf(redis, 'devices/sweep-reports');
+
+  const retireScript = scriptOf(redis, 'devices/retire-device');
+  const resealScript = scriptOf(redis, 'devices/reseal-names');
+  let resealedUpTo = '0';
+
+  async function reseal(): Promise<void> {
+    for (let seen = 0; seen < RESEALED.inCall;) {
+      const [next, flat] = await redis.hscan(keys.reports, resealedUpTo, 'COUNT', RESEALED.atOnce);
+      const changes = Array.from({ length: flat.length / 2 }, (_, index) => {
+        const [key = '', known = ''] = flat.slice(2 * index);
+        const [name = ''] = known.split('\n', 1);
+        const sealed = resealName(key, name, cipher);
+        return sealed === null ? [] : [key, name, sealed];
+      }).flat();
+      if (changes.length > 0) await resealScript([keys.counts], [keys.root, ...changes]);
+      resealedUpTo = next;
+      seen += flat.length / 2;
+      if (next === '0') return;
+    }
+  }
 
   async function listSome(filter: DeviceFilter, after: DevicePosition | null, limit: number) {
     const { hardwareConfigurationId: configuration, silentSince = Number.MAX_SAFE_INTEGER, failuresInARow } = filter;
@@ -120,10 +148,13 @@ export function createDeviceReports({ redis, keys, tenantId, cipher }: DeviceRep
       const scores = await redis.zmscore(list, ...deviceIds.map((deviceId) => deviceKey(tenantId, deviceId)));
       return scores.map((score) => (score === null ? null : Number(score)));
     },
+    retire: async (deviceId) =>
+      Number(await retireScript([keys.counts], [keys.root, deviceKey(tenantId, deviceId)])) === 1,
     sweep: async (now) => {
       let forgotten = SWEPT_AT_ONCE;
       while (forgotten === SWEPT_AT_ONCE)
         forgotten = Number(await sweepScript([keys.counts], [keys.root, now - KEPT_MS, SWEPT_AT_ONCE]));
+      await reseal();
     },
   };
 }

@@ -62,6 +62,13 @@ export function parseReport(
   };
 }
 
+/** A name as it is when sealed with the first key; null if it is already, or was sealed with an unknown one. */
+export function resealName(key: string, name: string, cipher: PayloadCipher): string | null {
+  if (cipher.isCurrent(name)) return null;
+  const device = openName(key, name, cipher);
+  return device && cipher.seal(JSON.stringify(device), key);
+}
+
 function openName(key: string, name: string, { open }: PayloadCipher): [deviceId: string, name: string | null] | null {
   try {
     return JSON.parse(open(name, key)) as [string, string | null];

@@ -40,6 +40,8 @@ export type Keys = {
   record: (deviceRunStateId: string) => string;
   /** Devices by when they reported last, for one configuration if its key is given; `lua/includes/devices/reports.lua` has the rest. */
   reported: (configuration?: string) => string;
+  /** The last run results of each device, by its key. */
+  reports: string;
   /** Facts about the tenant's Graph with their times, and which Graph and tenant they concern. */
   facts: string;
   budget: string;
@@ -151,6 +153,7 @@ export function createKeys(prefix: string, tenantId: string): Keys {
     counts: `${root}:counts`,
     supersession: (supersessionKey) => `${root}:c:${supersessionKey}`,
     record: (deviceRunStateId) => `${root}:r:${deviceRunStateId}`,
+    reports: `${root}:dv:reports`,
     reported: (configuration) => `${root}:dv:reported${configuration === undefined ? '' : `:${configuration}`}`,
     facts: `${root}:facts`,
     budget: `${root}:budget`,

@@ -19,7 +19,7 @@ const UNAVAILABLE_CODES = [
 
 /** In the reply to a command, to a script in Redis 7, and to a script in Redis 6, which puts the code in the middle. */
 const REFUSED = new RegExp(`^(?:ERR .*: -)?((?:${UNAVAILABLE_CODES.join('|')})\\b.*?)(?: script: .*)?$`, 's');
-const DENIED = /NOPERM|The user executing the script can't/;
+const DENIED = /NOPERM|The user executing the script can't|ACL failure in script/;
 /**
  * Commands that are not essential: checks that use INFO and CONFIG report denials themselves, and CLIENT only names
  * connections and lists them for the queue's board.

@@ -34,6 +34,8 @@ const SCRIPTS = {
   'devices/read-reports': 'query',
   'devices/restore-device': 'change',
   'devices/revoke-device': 'change',
+  'devices/reseal-names': 'query',
+  'devices/retire-device': 'change',
   'devices/sweep-reports': 'query',
   'directory/begin-hold': 'change',
   'directory/claim-probe': 'change',

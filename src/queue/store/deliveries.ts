@@ -10,10 +10,9 @@ import type { Fingerprints } from './fingerprints.ts';
 import type { TenantJobs } from '../jobs/job-queue.ts';
 import type { Keys } from '../redis/keys.ts';
 import { createWaitingList, type WaitingList } from './waiting-list.ts';
-import { createRecords, type Records, type RecordSettings } from './records.ts';
+import { createRecords, type Announced, type Records, type RecordSettings } from './records.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import type { Replicated } from '../redis/replicas/replication.ts';
-import type { Stored } from './record.ts';
 import type { PayloadCipher } from './payload-cipher.ts';
 
 export type Deliveries = Records &
@@ -21,8 +20,8 @@ export type Deliveries = Records &
   Pick<WaitingList, 'promote' | 'enqueueIfDue' | 'sweep' | 'putOff' | 'waitMs' | 'park'> & {
     /** Stores a run result once; it is promoted when its turn comes. */
     accept: Accept;
-    /** Resolves once enough replicas have this state or a later one, where that is asked for. @throws NotReplicated */
-    replicated: (stored: Pick<Stored, 'delivery' | 'rev'>) => Promise<void>;
+    /** Resolves once enough replicas have this very change, where that is asked for. @throws NotReplicated */
+    replicated: (announced: Announced) => Promise<void>;
     /** Adds what an earlier version stored to the index. @param onProgress how many are done, of how many */
     rebuildIndex: (onProgress: (done: number, all: number) => void) => Promise<Rebuilt>;
     /** Sweeps the index and what is known of devices, if that was not done for a while. */
@@ -49,7 +48,7 @@ export type DeliveriesParts = {
   cipher: PayloadCipher;
   fingerprints: Fingerprints;
   reports: Pick<DeviceReports, 'sweep'>;
-  replicas: Pick<Replicated, 'waitFor' | 'waitForCompacted'>;
+  replicas: Pick<Replicated, 'waitFor' | 'waitForChange' | 'waitForCompacted'>;
   settings: DeliverySettings;
   clock: () => number;
 };
@@ -79,7 +78,8 @@ export function createDeliveries(parts: DeliveriesParts): Deliveries {
     park: waitingList.park,
     waitingList,
     accept: createAcceptance({ ...parts, waitingList, onSuperseded }),
-    replicated: ({ delivery, rev }) => parts.replicas.waitFor(keys.delivery(delivery.id), rev),
+    replicated: ({ stored: { delivery, rev }, state }) =>
+      parts.replicas.waitForChange({ record: keys.delivery(delivery.id), revision: rev, state }),
     list: index.list,
     search: index.search,
     sweepIndex: index.sweepIndex,

@@ -7,6 +7,8 @@ export type PayloadCipher = {
   seal: (plain: string, id: string) => string;
   /** @throws DecryptionFailed if no key opens it, it was modified, or it belongs to another id */
   open: (sealed: string, id: string) => string;
+  /** Whether text that is stored like this would be sealed in the same way now, with the same key or none. */
+  isCurrent: (text: string) => boolean;
   /** Whether a fingerprint of the first version matches this text, under any of the keys or from before there were keys. */
   isFirstFingerprint: (found: string, text: string) => boolean;
 };
@@ -39,6 +41,7 @@ export function createPayloadCipher(keys: readonly Buffer[]): PayloadCipher {
   return {
     seal: first ? (plain, id) => sealWith(first, plain, id) : (plain) => plain,
     open: (text, id) => (text.startsWith(`${VERSION}.`) ? openWith(named, text, id) : text),
+    isCurrent: (text) => (first ? text.startsWith(`${VERSION}.${first.id}.`) : !text.startsWith(`${VERSION}.`)),
     isFirstFingerprint: (found, text) =>
       found === firstFingerprint(text) || named.some((key) => found === firstFingerprintWith(key, text)),
   };

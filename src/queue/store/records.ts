@@ -20,7 +20,10 @@ import type { PayloadCipher } from './payload-cipher.ts';
  * `saved` · `stale`: changed by another process in the meantime · `gone`: no such delivery ·
  * `claimed`: the record in Graph belongs to another delivery.
  */
-export type Saved = { kind: 'saved'; stored: Stored } | { kind: 'stale' | 'gone' | 'claimed' };
+export type Saved = Announced | { kind: 'stale' | 'gone' | 'claimed' };
+
+/** @property state what was saved of the delivery, which no other change of it has */
+export type Announced = { kind: 'saved'; stored: Stored; state: string };
 
 type Change = {
   /** Milliseconds since 1970. */
@@ -134,7 +137,9 @@ export function createRecords({ redis, waitingList, keys, tenantId, cipher, sett
       ),
     );
     if (heir !== null && order) await pointTo(heir, next.id, order, now).catch(() => undefined);
-    return kind === 'saved' ? { kind, stored: { ...stored, delivery: next, rev: stored.rev + 1 } } : { kind };
+    if (kind !== 'saved') return { kind };
+    const [state = ''] = body.split('\n', 1);
+    return { kind, stored: { ...stored, delivery: next, rev: stored.rev + 1 }, state };
   }
 
   /** Redirects deliveries superseded by one that died to its heir. If this fails, they only keep a reference to a dead one. */

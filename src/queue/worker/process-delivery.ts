@@ -91,7 +91,7 @@ export function createDeliveryProcessor(parts: ProcessingParts): ProcessDelivery
       throw new Error('an open delivery has no run result');
     }
     // A failover must not lose the announcement: another worker would not know that something was sent.
-    await deliveries.replicated(announced.stored).catch(async (error: unknown) => {
+    await deliveries.replicated(announced).catch(async (error: unknown) => {
       await takeBack();
       throw error;
     });

@@ -9,7 +9,7 @@ import { REPLAY_JOB } from '../jobs/job-queue.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { LeftAlone } from '../store/left-alone.ts';
 import { isRefused } from '../redis/redis-errors.ts';
-import { NotReplicated } from '../redis/replicas/replication.ts';
+import { NotReplicated } from '../redis/replicas/shared-wait.ts';
 import { createReplayDriver } from '../replays/driver.ts';
 import type { Replays } from '../replays/replays.ts';
 import type { Deliveries } from '../store/deliveries.ts';

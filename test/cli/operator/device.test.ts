@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { startTestBridge, type TestBridge } from '../../support/bridge.ts';
 import { runCli } from '../../support/cli.ts';
+import { runResult, sign } from '../../support/device.ts';
 
 const OPERATOR_TOKEN = 'operators-of-the-device-command-test';
 
@@ -25,6 +26,21 @@ test('a device · is revoked, listed and restored · each said in one line', asy
   expect(JSON.parse((await device('list', '--json')).stdout)).toMatchObject([{ deviceId: 'LAPTOP-0042' }]);
   expect(await device('restore', 'LAPTOP-0042')).toEqual(said('LAPTOP-0042 is restored.\n'));
   expect(await device('restore', 'LAPTOP-0042')).toEqual(said('LAPTOP-0042 was not revoked.\n'));
+});
+
+test('a retired device · is no longer among the silent · and its delivery stays', async () => {
+  const body = JSON.stringify(runResult({ deviceId: 'LAPTOP-0043', runId: 'its-last' }));
+  const headers = { 'Content-Type': 'application/json', ...sign({ deviceId: 'LAPTOP-0043', body }) };
+  const accepted = await fetch(`${url}/v1/run-results`, { method: 'POST', headers, body });
+  expect(accepted.status).toBe(202);
+  const silent = () => device('silent', '--for', '0.000001');
+  expect((await silent()).stdout).toContain('LAPTOP-0043');
+  expect(await device('retire', 'LAPTOP-0043')).toEqual(said('What LAPTOP-0043 reported is forgotten.\n'));
+  expect((await silent()).stdout).not.toContain('LAPTOP-0043');
+  expect(await device('retire', 'LAPTOP-0043')).toEqual(said('LAPTOP-0043 has not reported.\n'));
+  expect(
+    (await runCli(['deliveries', '--device', 'LAPTOP-0043', '--url', url], { env: { OPERATOR_TOKEN } })).stdout,
+  ).toContain('LAPTOP-0043');
 });
 
 test('a device without a directory · is forgotten · and nobody is asked', async () => {

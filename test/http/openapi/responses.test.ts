@@ -287,6 +287,7 @@ const PROVOCATIONS: Record<string, () => Promise<Answer>> = {
   ...ofOperators('listRevokedDevices', (to, headers) => operate('/v1/devices/revoked', to, headers)),
   ...ofDevices('revokeDevice', 'revoke'),
   ...ofDevices('restoreDevice', 'restore'),
+  ...ofDevices('retireDevice', 'retire'),
   ...ofDevices('forgetDevice', 'forget', '5f1d2c3b-7a90-4e58-b6c1-0d9e8f7a6b54'),
   ...ofOperatorsPage('showDashboard', (to, headers) => operate('/dashboard', to, headers)),
   'isAlive 200': () => ask('/livez'),

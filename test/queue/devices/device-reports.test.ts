@@ -210,6 +210,40 @@ test('names sealed with a key that is gone · passed over · the others are list
   expect(stored.join('\n')).not.toMatch(/device-|PC-/);
 });
 
+test('names sealed with an old key, or with none · sealed again in a sweep · so that the old key can go', async () => {
+  await tenant.close();
+  tenant = await open([]);
+  await report({ device: 1, configuration: 0, state: 'success', run: 1 }, T + 1);
+  await tenant.close();
+  tenant = await open([key(7)]);
+  await Promise.all(
+    Array.from({ length: 600 }, (_, n) =>
+      report({ device: n + 2, configuration: n % 2, state: 'fail', run: n + 2 }, T + n + 2),
+    ),
+  );
+  await tenant.close();
+  tenant = await open([key(8), key(7)]);
+  const before = await listAll({}, 250);
+  await tenant.reports.sweep(T + DAY_MS);
+  await tenant.close();
+  tenant = await open([key(8)]);
+  expect(await listAll({}, 250)).toEqual(before);
+  expect(before).toHaveLength(601);
+  const text = async () => JSON.stringify(await redis.client.hgetall(`${tenant.keys.root}:dv:reports`));
+  const sealed = await text();
+  await tenant.reports.sweep(T + DAY_MS);
+  expect(await text()).toBe(sealed);
+});
+
+test('a retired device · is in no list, and nothing is left of it · until it reports again', async () => {
+  for (const run of [1, 2]) await report({ device: 1, configuration: 0, state: 'fail', run }, T);
+  expect(await tenant.reports.retire('device-1')).toBe(true);
+  expect(await tenant.reports.retire('device-1')).toBe(false);
+  expect(await redis.client.keys(`${tenant.keys.root}:dv:*`)).toEqual([]);
+  await report({ device: 1, configuration: 0, state: 'fail', run: 3 }, T + 5);
+  expect(await listAll({}, 50)).toMatchObject([{ deviceId: 'device-1', failuresInARow: 1, reportedAt: T + 5 }]);
+});
+
 test('deliveries of an earlier version · noted when the index is rebuilt · without what is no longer known', async () => {
   const ids = [];
   for (const run of [1, 2, 3]) ids.push(await report({ device: 1, configuration: 0, state: 'fail', run }, T + run));

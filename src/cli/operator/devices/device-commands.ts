@@ -16,7 +16,7 @@ const hours = (text: string): number => {
 export function addDeviceCommands(program: Command): void {
   const device = program
     .command('device')
-    .description('devices: what they reported last, which are silent or fail; revoke and restore them');
+    .description('devices: what they reported last, which are silent or fail; revoke, restore and retire them');
   addReports(device);
   addRevocations(device);
 }
@@ -68,6 +68,15 @@ function addRevocations(device: Command): void {
     .action(
       withOperatorErrors(async (deviceId: string, flags: DeviceFlags) =>
         (await import('./revocations.ts')).restore(deviceId, flags),
+      ),
+    );
+
+  ofTheBridge(device.command('retire'))
+    .description('forget what one reported: it is no longer listed, as silent or otherwise')
+    .argument('<device-id>')
+    .action(
+      withOperatorErrors(async (deviceId: string, flags: DeviceFlags) =>
+        (await import('./revocations.ts')).retire(deviceId, flags),
       ),
     );
 

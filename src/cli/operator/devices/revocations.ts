@@ -1,6 +1,7 @@
-// `device`: lists, revokes and restores devices, and forgets what the directory said about one.
+// `device`: lists, revokes, restores and retires devices, and forgets what the directory said about one.
 import {
   forgottenSchema,
+  retirementSchema,
   revocationSchema,
   revokedSchema,
   type RevocationView,
@@ -29,6 +30,11 @@ export async function restore(deviceId: string, flags: DeviceFlags): Promise<voi
   print(changed ? `${deviceId} is restored.` : `${deviceId} was not revoked.`);
 }
 
+export async function retire(deviceId: string, flags: DeviceFlags): Promise<void> {
+  const { changed } = await operate(flags, toPath(deviceId, 'retire'), { schema: retirementSchema, body: {} });
+  print(changed ? `What ${deviceId} reported is forgotten.` : `${deviceId} has not reported.`);
+}
+
 export async function forget(deviceId: string, flags: DeviceFlags): Promise<void> {
   const { changed, asked } = await operate(flags, toPath(deviceId, 'forget'), { schema: forgottenSchema, body: {} });
   const next = asked ? 'the directory is asked again.' : 'the directory is not asked now.';
@@ -39,7 +45,7 @@ async function change(deviceId: string, what: 'revoke' | 'restore', flags: Devic
   return operate(flags, toPath(deviceId, what), { schema: revocationSchema, body: {} });
 }
 
-function toPath(deviceId: string, what: 'revoke' | 'restore' | 'forget'): string {
+function toPath(deviceId: string, what: 'revoke' | 'restore' | 'retire' | 'forget'): string {
   if (!deviceIdSchema.safeParse(deviceId).success) {
     throw new OperatorError('a device id is 1 to 128 of A–Z a–z 0–9 . _ -', EXIT.usage);
   }

@@ -12,10 +12,5 @@ local ROOT = ARGV[1]
 --- @include "devices/reports"
 
 local silent = redis.call('ZRANGEBYSCORE', reportedKey(), '-inf', ARGV[2], 'LIMIT', 0, ARGV[3])
-for _, device in ipairs(silent) do
-  local known = redis.call('HGET', REPORTS, device) or ''
-  for line in string.gmatch(known, '\n([^\n]+)') do leaveLists(device, line) end
-  redis.call('HDEL', REPORTS, device)
-  redis.call('ZREM', reportedKey(), device)
-end
+for _, device in ipairs(silent) do forgetReports(device) end
 return #silent

@@ -3,7 +3,9 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { ChildProcess } from 'node:child_process';
 import { Redis } from 'ioredis';
 import { parseConfig } from '../../../../src/config/config.ts';
-import { NotReplicated, openReplication } from '../../../../src/queue/redis/replicas/replication.ts';
+import { begin } from '../../../../src/domain/delivery.ts';
+import { openReplication } from '../../../../src/queue/redis/replicas/replication.ts';
+import { NotReplicated } from '../../../../src/queue/redis/replicas/shared-wait.ts';
 import { createEvents } from '../../../../src/telemetry/events.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
@@ -159,6 +161,25 @@ test('a server that was not written to, as after a failover · does not vouch ·
   }
 });
 
+test('two servers that took a change each, as while a failover is under way · only the one that has it vouches · though both number it alike', async () => {
+  const { deliveries, keys, redis } = await open();
+  const id = await acknowledge({ deliveries } as OwnTenant, 1);
+  const before = await redis.get(keys.delivery(id));
+  const stored = await deliveries.load(id);
+  if (!stored) throw new Error('nothing was stored');
+  const announce = async (at: number) => {
+    const announced = await deliveries.save(stored, begin(stored.delivery, at), { now: at });
+    if (announced.kind !== 'saved') throw new Error(`not saved: ${announced.kind}`);
+    return announced;
+  };
+  const elsewhere = await announce(5);
+  await redis.set(keys.delivery(id), before ?? '');
+  const here = await announce(6);
+  expect(here.stored.rev).toBe(elsewhere.stored.rev);
+  await expect(deliveries.replicated(elsewhere)).rejects.toThrow('the server that answers now does not have it');
+  await deliveries.replicated(here);
+});
+
 test('a compacted run, sent again · is acknowledged once a replica has what is left of it · and by no server without that', async () => {
   queue = await openTestTenant({ config: onPort(primaryPort) }, { purpose: 'answer', deliveredKeptMs: 60_000 });
   const { deliveries, keys, redis } = queue;
@@ -234,6 +255,8 @@ test('a primary killed in the midst of submissions · what was acknowledged · i
   }
 }, 30_000);
 
+const SLOTS = 16_384;
+
 test('a cluster of three with a replica each · waits on the node with the tenant’s keys, also after they moved · as a restricted user', async () => {
   const ports: number[] = [];
   for (let count = 0; count < 6; count += 1) ports.push(await freeRedisPort());
@@ -277,6 +300,10 @@ test('a cluster of three with a replica each · waits on the node with the tenan
   } finally {
     await moved.close();
   }
+  const slotOf = async (root: string) => Number(await servers.cli(ports[0] ?? 0, 'CLUSTER', 'KEYSLOT', root));
+  const others = Array.from({ length: 40 }, (_, number) => `runstate:{tenant-${number}}`);
+  const slots = await Promise.all(others.map(slotOf));
+  const onOneNode = others.filter((_, index) => (slots[index] ?? Infinity) < SLOTS / 3);
   for (const [index, role] of (await roles()).entries())
     if (!role.startsWith('master')) processes[index]?.kill('SIGSTOP');
   const tenant = await openTestTenant({ config }, { id: 'contoso' });
@@ -288,6 +315,21 @@ test('a cluster of three with a replica each · waits on the node with the tenan
         (error: unknown) => error instanceof NotReplicated,
       ),
     );
+    // Many tenants on one node share the wait: each by itself, they would hold each other up until their time is over.
+    const replication = await openReplication(config, 'runstate:{_jobs}', () => undefined);
+    try {
+      expect(onOneNode.length).toBeGreaterThan(5);
+      const probe = (root = '') => replication.of(root).probe();
+      await until('it asks the nodes', () =>
+        probe(onOneNode[0]).catch((error: unknown) => /of 1 replicas/.test(String(error))),
+      );
+      const outcomes = await Promise.allSettled(onOneNode.map(probe));
+      expect(
+        new Set(outcomes.map((outcome) => (outcome.status === 'rejected' ? String(outcome.reason) : 'kept'))),
+      ).toEqual(new Set(['NotReplicated: not replicated: 0 of 1 replicas have it after 1000 ms']));
+    } finally {
+      await replication.close();
+    }
   } finally {
     await tenant.close();
     for (const stopped of processes) stopped.kill('SIGCONT');

@@ -33,3 +33,11 @@ local function leaveLists(device, line)
     redis.call('ZREM', failingKey(configuration), failingMember(device, configuration))
   end
 end
+
+-- Forgets a device. Returns 1, or 0 if nothing was known of it.
+local function forgetReports(device)
+  local known = redis.call('HGET', REPORTS, device) or ''
+  for line in string.gmatch(known, '\n([^\n]+)') do leaveLists(device, line) end
+  redis.call('ZREM', reportedKey(), device)
+  return redis.call('HDEL', REPORTS, device)
+end
