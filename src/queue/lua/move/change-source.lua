@@ -5,25 +5,26 @@
   KEYS[2]   the move
   KEYS[3]   counts
   ARGV[1]   the run
-  ARGV[2]   the state it is expected in, '' if there is no move
-  ARGV[3]   the state that follows, '' if the move is forgotten
-  ARGV[4]   what becomes of the tenant: 'drain' (no attempt begins for a while), 'close' (nobody works on it), 'stay-closed', 'open', or 'keep'
-  ARGV[5]   what processes are told while it is closed
-  ARGV[6…]  field of the move, value, field, value…
+  ARGV[2]   the move's id, '' if there is no move
+  ARGV[3]   the state it is expected in, '' if there is no move
+  ARGV[4]   the state that follows, '' if the move is forgotten
+  ARGV[5]   what becomes of the tenant: 'drain' (no attempt begins for a while), 'close' (nobody works on it), 'stay-closed', 'open', or 'keep'
+  ARGV[6]   what processes are told while it is closed
+  ARGV[7…]  field of the move, value, field, value…
 
-  Reply: 'changed'; 'lost' (another run has the lock); or 'stale' (in another state, or no longer closed although it should be)
+  Reply: 'changed'; 'lost' (another run has the lock); or 'stale' (another move, in another state, or no longer closed although it should be)
 ]]
 local LOCK, MOVE, COUNTS = unpack(KEYS)
-local run, from, to, tenant, told = unpack(ARGV)
+local run, id, from, to, tenant, told = unpack(ARGV)
 
 if redis.call('GET', LOCK) ~= run then return 'lost' end
-local role, state = unpack(redis.call('HMGET', MOVE, 'role', 'state'))
+local role, state, known = unpack(redis.call('HMGET', MOVE, 'role', 'state', 'id'))
 -- What came from elsewhere, and is at its end, is forgotten when the next move begins.
 if role == 'to' and state == 'opened' then
   redis.call('DEL', MOVE)
-  state = false
+  state, known = false, false
 end
-if (state or '') ~= from then return 'stale' end
+if (state or '') ~= from or (known or '') ~= id then return 'stale' end
 local format = redis.call('HGET', COUNTS, 'format')
 local isClosed = format == tostring(CLOSED_FORMAT)
 local time = redis.call('TIME')
@@ -49,5 +50,5 @@ if to == '' then
   redis.call('DEL', MOVE)
   return 'changed'
 end
-redis.call('HSET', MOVE, 'state', to, 'at', now, unpack(ARGV, 6))
+redis.call('HSET', MOVE, 'state', to, 'at', now, unpack(ARGV, 7))
 return 'changed'

@@ -26,9 +26,10 @@ export async function claimTarget(parts: ClaimParts, known: SourceMove | null): 
     if (claimed === 'taken')
       throw new MoveRefused(`${target.name} is being filled by another move, from ${there?.peer ?? 'elsewhere'}`);
     if (claimed === 'claimed') await refuseStoredMeanwhile(parts, move.id);
-    if (isNew) await ends.from.change({ from: 'begun', to: 'copying', tenant: 'keep' });
+    if (isNew) await ends.from.change({ id: move.id, from: 'begun', to: 'copying', tenant: 'keep' });
   } catch (error) {
-    if (error instanceof MoveRefused && isNew) await ends.from.change({ from: 'begun', to: null, tenant: 'keep' });
+    if (error instanceof MoveRefused && isNew)
+      await ends.from.change({ id: move.id, from: 'begun', to: null, tenant: 'keep' });
     throw error;
   }
   return (await ends.from.read()) ?? move;
@@ -47,7 +48,7 @@ async function begin({ source, target, ends }: ClaimParts): Promise<SourceMove> 
       );
   }
   const fields = { id: randomUUID(), peer: target.name, format: '' };
-  if (!(await ends.from.change({ from: null, to: 'begun', tenant: 'keep', fields })))
+  if (!(await ends.from.change({ id: null, from: null, to: 'begun', tenant: 'keep', fields })))
     throw new MoveRefused(`what ${source.name} has came from another move: it has to be at its end first`);
   const move = await ends.from.read();
   if (!move) throw new Error('the move was not stored');

@@ -11,7 +11,8 @@ export class NotConfirmed extends Error {
   }
 }
 
-const WITHIN_MS = 10_000;
+/** Less than the lock of a move lasts: the wait holds up all other commands of the connection, also its renewal. */
+const WITHIN_MS = 3000;
 
 /**
  * To be called on the connection that wrote.

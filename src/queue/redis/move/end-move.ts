@@ -27,7 +27,10 @@ export async function cancelMove({
     if (!move) return { kind: 'none' };
     if (move.state === 'opening' || move.state === 'done' || move.state === 'finished')
       throw new MoveRefused(`the data has moved to ${move.peer}: to go back, move it from there`);
-    if (move.state !== 'cancelling' && !(await from.change({ from: move.state, to: 'cancelling', tenant: 'open' })))
+    if (
+      move.state !== 'cancelling' &&
+      !(await from.change({ id: move.id, from: move.state, to: 'cancelling', tenant: 'open' }))
+    )
       throw new MoveRefused('the move was changed meanwhile: run it again');
     const there = target && (await to.read());
     let removed: number | null = null;
@@ -37,7 +40,7 @@ export async function cancelMove({
       await clearCounts(target, keys.counts);
       await to.cancel(move.id, TOLD.cancelled(source.name));
     }
-    await from.change({ from: 'cancelling', to: null, tenant: 'keep' });
+    await from.change({ id: move.id, from: 'cancelling', to: null, tenant: 'keep' });
     return { kind: 'cancelled', removed };
   } finally {
     await lock.release();
@@ -65,7 +68,7 @@ export async function finishMove({ source, tenantId }: EndParts): Promise<number
     if (move?.state !== 'done') throw new MoveRefused(`no move of tenant ${tenantId} from ${source.name} is done`);
     const removed = await purgeTenant(source, tenantId, [keys.move, keys.moveLock, keys.counts]);
     await clearCounts(source, keys.counts);
-    if (!(await from.change({ from: 'done', to: 'finished', tenant: 'stay-closed' })))
+    if (!(await from.change({ id: move.id, from: 'done', to: 'finished', tenant: 'stay-closed' })))
       throw new MoveRefused('the move was changed meanwhile: run it again');
     return removed;
   } finally {

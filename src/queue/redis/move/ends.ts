@@ -31,6 +31,8 @@ export type SourceMove = {
 
 /** What becomes of the tenant at the source, see `lua/move/change-source.lua`. */
 type Change = {
+  /** Null if there is no move. */
+  id: string | null;
   from: SourceState | null;
   to: SourceState | null;
   tenant: 'drain' | 'close' | 'stay-closed' | 'open' | 'keep';
@@ -77,8 +79,16 @@ export function createSourceEnd({ connection, keys, run }: EndParts): SourceEnd 
       );
       return { id, state: known, peer, at, closedAt, format, keys: keysMoved, bytes };
     },
-    change: async ({ from, to, tenant, told = '', fields = {} }) => {
-      const args = [run, from ?? '', to ?? '', tenant, told, ...Object.entries({ role: ROLE, ...fields }).flat()];
+    change: async ({ id, from, to, tenant, told = '', fields = {} }) => {
+      const args = [
+        run,
+        id ?? '',
+        from ?? '',
+        to ?? '',
+        tenant,
+        told,
+        ...Object.entries({ role: ROLE, ...fields }).flat(),
+      ];
       const reply = await changeScript([moveLock, move, counts], args);
       if (reply === 'lost') throw new AnotherRun();
       return reply === 'changed';

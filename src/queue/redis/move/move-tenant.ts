@@ -115,8 +115,11 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
     return finish();
   }
 
-  async function step(move: SourceMove, change: Omit<Parameters<typeof from.change>[0], 'from'>): Promise<SourceMove> {
-    const isChanged = await from.change({ from: move.state, ...change });
+  async function step(
+    move: SourceMove,
+    change: Omit<Parameters<typeof from.change>[0], 'id' | 'from'>,
+  ): Promise<SourceMove> {
+    const isChanged = await from.change({ id: move.id, from: move.state, ...change });
     const next = await from.read();
     if (!isChanged || !next)
       throw new MoveRefused('the move was changed meanwhile, or a failover lost a part of it: run it again');
@@ -136,7 +139,7 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
 
   /** Outcomes are still stored, so that what was sent is not looked up for nothing. */
   async function drain(move: SourceMove): Promise<SourceMove> {
-    const keepDraining = () => from.change({ from: 'draining', to: 'draining', tenant: 'drain' });
+    const keepDraining = () => from.change({ id: move.id, from: 'draining', to: 'draining', tenant: 'drain' });
     // If an earlier run died here, attempts may have begun again.
     await keepDraining();
     const draining = setInterval(() => void keepDraining().catch(() => undefined), DRAIN_AGAIN_EVERY_MS);

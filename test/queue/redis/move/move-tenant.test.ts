@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, tes
 import { begin } from '../../../../src/domain/delivery.ts';
 import { createKeys } from '../../../../src/queue/redis/keys.ts';
 import { cancelMove, finishMove } from '../../../../src/queue/redis/move/end-move.ts';
-import { MoveRefused } from '../../../../src/queue/redis/move/open-ends.ts';
+import { MoveRefused, openEnds } from '../../../../src/queue/redis/move/open-ends.ts';
 import { AnotherRun } from '../../../../src/queue/redis/move/writer.ts';
 import { createEvents } from '../../../../src/telemetry/events.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
@@ -238,6 +238,20 @@ test('a move to a third Redis · is refused while one is under way · until that
   await expect(move({ target: elsewhere })).rejects.toThrow(/a move to the new one is under way/);
   await cancelMove({ source, target, tenantId: 'default' });
   expect(await move({ target: elsewhere })).toMatchObject({ kind: 'moved' });
+});
+
+test('a run that stood still while its move was cancelled and another begun · takes no step of that one', async () => {
+  await accept(before, 1);
+  await move({ isPreparing: true });
+  const { from } = openEnds({ source, target }, 'default');
+  const old = await from.read();
+  await cancelMove({ source, target, tenantId: 'default' });
+  await move({ isPreparing: true });
+  expect(await from.takeLock()).toBe(true);
+  const step = { from: 'copying', to: 'draining', tenant: 'drain' } as const;
+  expect(await from.change({ id: old?.id ?? null, ...step })).toBe(false);
+  expect(await stateOf(redis.old)).toBe('copying');
+  await from.releaseLock();
 });
 
 test('a target that another move fills · is refused · and that move goes on', async () => {
