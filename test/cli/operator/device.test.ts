@@ -26,7 +26,7 @@ test('a device · is revoked, listed and restored · each said in one line', asy
   expect(JSON.parse((await device('list', '--json')).stdout)).toMatchObject([{ deviceId: 'LAPTOP-0042' }]);
   expect(await device('restore', 'LAPTOP-0042')).toEqual(said('LAPTOP-0042 is restored.\n'));
   expect(await device('restore', 'LAPTOP-0042')).toEqual(said('LAPTOP-0042 was not revoked.\n'));
-});
+}, 60_000);
 
 test('a retired device · is no longer among the silent · and its delivery stays', async () => {
   const body = JSON.stringify(runResult({ deviceId: 'LAPTOP-0043', runId: 'its-last' }));
@@ -41,7 +41,7 @@ test('a retired device · is no longer among the silent · and its delivery stay
   expect(
     (await runCli(['deliveries', '--device', 'LAPTOP-0043', '--url', url], { env: { OPERATOR_TOKEN } })).stdout,
   ).toContain('LAPTOP-0043');
-});
+}, 60_000);
 
 test('a device without a directory · is forgotten · and nobody is asked', async () => {
   const said = 'Nothing was remembered about LAPTOP-0042; the directory is not asked now.\n';
