@@ -6,4 +6,4 @@ test('a move under load · killed and run again · refuses for a while, and lose
   const report = await runOnce({ seed: 3, to: 'single', perSecond: 15, kills: 1 });
   expect(report).toMatchObject({ violations: [] });
   expect(report.delivered).toBeGreaterThan(30);
-}, 180_000);
+}, 300_000);

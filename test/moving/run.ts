@@ -35,6 +35,8 @@ const SUBMISSIONS_BEFORE = 30;
 const SUBMISSIONS_AFTER = 30;
 /** After a worker was killed it is away for as long. */
 const WORKER_AWAY_MS = 500;
+/** What piled up while it was closed is delivered by one worker. */
+const QUIET_WITHIN_MS = 180_000;
 const UNKNOWN_CONFIGURATION = '00000000-dead-4000-8000-000000000000';
 
 export async function runOnce({ seed, to, perSecond, kills }: MovingOptions): Promise<MovingReport> {
@@ -70,7 +72,8 @@ export async function runOnce({ seed, to, perSecond, kills }: MovingOptions): Pr
     const workersKilled = await killing;
     await goesOn(load, SUBMISSIONS_AFTER);
     const heard = await load.stop();
-    const judged = await judgeAll(heard, createOperator(after.url, operatorToken), graph);
+    const operator = createOperator(after.url, operatorToken);
+    const judged = await judgeAll(heard, { operator, graph, quietWithinMs: QUIET_WITHIN_MS });
     return {
       ...{ seed, to, runs: moved.runs, killed: moved.killed, workersKilled },
       requests: heard.requests,

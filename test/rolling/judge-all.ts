@@ -5,15 +5,20 @@ import { until } from '../support/until.ts';
 import type { Heard } from './load.ts';
 import type { Operator } from './operator.ts';
 
-const QUIET_WITHIN_MS = 60_000;
+type Judged = {
+  /** Of the service that has the data at the end. */
+  operator: Operator;
+  graph: StandInGraph;
+  /** How long everything may take to end once the load has. */
+  quietWithinMs: number;
+};
 
-/** @param operator of the service that has the data at the end */
-export async function judgeAll({ answers }: Pick<Heard, 'answers'>, operator: Operator, graph: StandInGraph) {
+export async function judgeAll({ answers }: Pick<Heard, 'answers'>, { operator, graph, quietWithinMs }: Judged) {
   const isQuiet = async () => {
     const counts = await operator.counts();
     return counts !== null && counts.queued + counts.delivering + counts.waiting === 0;
   };
-  const isInTime = await until('everything has ended', isQuiet, QUIET_WITHIN_MS).catch(() => false);
+  const isInTime = await until('everything has ended', isQuiet, quietWithinMs).catch(() => false);
   const views = new Map<string, NonNullable<DeliveryView>>();
   for (const { deliveryId } of answers) {
     // One that cannot be read is lost, to the oracle.
@@ -43,7 +48,7 @@ export async function judgeAll({ answers }: Pick<Heard, 'answers'>, operator: Op
         .map(({ submission }) => `superseded without a newer one: ${submission.runResult.runId}`),
       ...(superseded.length === summed.superseded ? [] : [`${summed.superseded} superseded in the summaries`]),
       ...(known === devices ? [] : [`${known} devices are known, of ${devices}`]),
-      ...(isInTime ? [] : [`not everything ended within ${QUIET_WITHIN_MS} ms`]),
+      ...(isInTime ? [] : [`not everything ended within ${quietWithinMs} ms`]),
     ],
   };
 }

@@ -35,6 +35,7 @@ export type RollingReport = {
 const DRAIN_MS = 1000;
 /** Between two replacements everything flows for as many submissions. */
 const SUBMISSIONS_BETWEEN = 15;
+const QUIET_WITHIN_MS = 60_000;
 const UNKNOWN_CONFIGURATION = '00000000-dead-4000-8000-000000000000';
 
 export async function runOnce({ seed, older, newer, changes, perSecond }: RollingOptions): Promise<RollingReport> {
@@ -69,7 +70,7 @@ export async function runOnce({ seed, older, newer, changes, perSecond }: Rollin
       }
     }
     const heard = await load.stop();
-    const judged = await judgeAll(heard, operator, graph);
+    const judged = await judgeAll(heard, { operator, graph, quietWithinMs: QUIET_WITHIN_MS });
     return {
       ...{ seed, replaced, replayed, ...judged },
       requests: heard.requests,
