@@ -136,7 +136,7 @@ describe.skipIf(!isInstalled('prometheus'))('Prometheus (skipped where it is not
   test.skipIf(!isInstalled('helm'))('what KEDA asks · is about series that are there · and has an answer', async () => {
     const objects = (await render('scaling-monitoring')).filter(({ kind }) => kind === 'ScaledObject');
     // This Prometheus scrapes no pods.
-    const queries = objects.map((one) => queryOf(one).replaceAll(/,namespace="\w+"/g, ''));
+    const queries = objects.map((one) => queryOf(one).replaceAll(/,(?:namespace|pod)=~?"[^"]+"/g, ''));
     expect(queries).toHaveLength(2);
     const empty: string[] = [];
     for (const selector of queries.flatMap(selectorsOf)) {
