@@ -122,7 +122,7 @@ function open(config: RedisConfig, options: RedisOptions): RedisConnection {
         ...(config.access?.tls && { tls: {} }),
       };
       const nodeOptions = withPasswordRead(secured, config.access, 'password');
-      return new Cluster(config.nodes, {
+      const cluster = new Cluster(config.nodes, {
         enableOfflineQueue,
         redisOptions: nodeOptions,
         clusterRetryStrategy: (times) => {
@@ -132,8 +132,22 @@ function open(config: RedisConfig, options: RedisOptions): RedisConnection {
         // Keeps host names: certificates are issued for them, but ioredis would replace them by addresses.
         ...(config.access?.tls && { dnsLookup: (address, callback) => callback(null, address) }),
       });
+      return cluster.on('+node', outliveAsking);
     }
   }
+}
+
+/**
+ * While a slot moves, ioredis sends ASKING before a command and leaves its promise alone: refused, or lost with the connection,
+ * it would be an unhandled rejection. The command that follows fails as well, and its caller hears of it.
+ */
+function outliveAsking(node: Redis): void {
+  const asking = node.asking.bind(node);
+  node.asking = () => {
+    const asked = asking();
+    asked.catch(() => undefined);
+    return asked;
+  };
 }
 
 function addressOf(url: string) {
