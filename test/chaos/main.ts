@@ -62,7 +62,8 @@ for (let seed = flags.seed; seed < flags.seed + flags.runs && !isStopping(); see
     for (const defect of report.defects.slice(0, MOST_DEFECTS)) print(`  defect logged · ${defect}`);
   } catch (error) {
     if (isStopping()) break;
-    throw error;
+    // Nothing was judged: its surroundings were not to be had, or did not recover.
+    print(`seed ${seed}: void · ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 print(`\n${summarise(reports, (Date.now() - startedAt) / 1000)}`);

@@ -1,6 +1,8 @@
 // Redis behind Sentinel and as a Cluster, of real servers: how its primaries, replicas and sentinels are killed, paused and replaced.
 import type { ChildProcess } from 'node:child_process';
+import { appendFile } from 'node:fs/promises';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createRedisServers, freeRedisPort, type RedisServers } from '../support/redis-servers.ts';
 import { until } from '../support/until.ts';
@@ -21,6 +23,8 @@ const MASTERS = 3;
 const BUS = 10_000;
 /** After a failover the replaced server has to copy everything. */
 const WELL_WITHIN_MS = 90_000;
+/** Each look runs several programs. */
+const LOOK_EVERY_MS = 100;
 const SERVICE_SETTINGS = {
   /** What a submission waits for; the campaign has one replica that is not disturbed at any moment. */
   REDIS_MIN_REPLICAS: '1',
@@ -28,12 +32,16 @@ const SERVICE_SETTINGS = {
   DEVICE_RATE_PER_MIN: '0',
 };
 
-/** What the servers of a topology have in common. */
-type Ground = { servers: RedisServers; network: Network; access: AccessSettings };
+/** The directory is the run's, for the servers' logs and data. */
+type TopologySettings = Access & { directory: string };
 
-async function prepare(access: Access, kind: 'sentinel' | 'cluster'): Promise<Ground> {
+/** What the servers of a topology have in common. */
+type Ground = { directory: string; servers: RedisServers; network: Network; access: AccessSettings };
+
+async function prepare({ directory, ...access }: TopologySettings, kind: 'sentinel' | 'cluster'): Promise<Ground> {
   const settings = createAccess(access, kind);
-  return { servers: await createRedisServers(settings.secured), network: createNetwork(), access: settings };
+  const servers = await createRedisServers(settings.secured, directory);
+  return { directory, servers, network: createNetwork(), access: settings };
 }
 
 /** @param toLines what makes it one of the topology, besides what all nodes have */
@@ -55,9 +63,9 @@ async function startNode(
 }
 
 /** Only one at a time is disturbed, and only while all is well: two at once may lose what one of them alone had. */
-function createTurns(isWell: () => Promise<boolean>) {
+function createTurns({ isWell, note }: { isWell: () => Promise<boolean>; note: (what: string) => Promise<void> }) {
   let turn: Promise<unknown> = Promise.resolve();
-  const untilWell = () => until('Redis is as it should be', isWell, WELL_WITHIN_MS);
+  const untilWell = () => until('Redis is as it should be', isWell, WELL_WITHIN_MS, LOOK_EVERY_MS);
   return {
     untilWell,
     /** @param act begins it, and returns what ends it */
@@ -67,9 +75,11 @@ function createTurns(isWell: () => Promise<boolean>) {
         begin: (party: Party, disturbance: Disturbance) => {
           const whole = turn.then(async () => {
             await untilWell();
+            await note(`${disturbance.kind} begins`);
             const end = await act(party);
             await delay(disturbance.forMs);
             await end();
+            await note(`${disturbance.kind} ended`);
           });
           turn = whole.catch(() => undefined);
           taken.set(disturbance, whole);
@@ -114,10 +124,23 @@ type Topology = {
 };
 
 async function toRedisBehind({ ground, nodes, isWell, environment, ways }: Topology): Promise<RedisBehind> {
-  const { servers, network, access } = ground;
+  const { directory, servers, network, access } = ground;
   const killAll = () => nodes.forEach(({ process: server }) => server.kill('SIGKILL'));
   process.once('exit', killAll);
-  const turns = createTurns(isWell);
+  /** What every server says of its role and of how far it is, for whoever looks into a violation. */
+  async function note(what: string): Promise<void> {
+    const said = nodes.map(async ({ name, port }) => {
+      const info = await servers.cli(port, 'INFO', 'replication').catch(() => '');
+      const lines = info
+        .split('\r\n')
+        .filter((line) => /^(role|slave\d|master_(replid|repl_offset|link_status))/.test(line));
+      return `  ${name} ${lines.join(' ')}\n`;
+    });
+    const at = new Date().toISOString();
+    await appendFile(join(directory, 'topology.log'), `${at} ${what}\n${(await Promise.all(said)).join('')}`);
+  }
+
+  const turns = createTurns({ isWell, note });
   await turns.untilWell();
   return {
     environment: (_port, party) => ({
@@ -155,8 +178,8 @@ async function toRedisBehind({ ground, nodes, isWell, environment, ways }: Topol
 const SERVICE = 'runs';
 
 /** Three sentinels, a primary and two replicas. */
-export async function openSentinelRedis(rights: Access): Promise<RedisBehind> {
-  const ground = await prepare(rights, 'sentinel');
+export async function openSentinelRedis(settings: TopologySettings): Promise<RedisBehind> {
+  const ground = await prepare(settings, 'sentinel');
   const { servers, network, access } = ground;
   const nodes: Node[] = [];
   for (let number = 1; number <= 1 + REPLICAS; number += 1) {
@@ -251,8 +274,8 @@ async function isCopy(servers: RedisServers, port: number): Promise<boolean> {
 const ROOTS = ['runstate:{default}', 'runstate:{_jobs}'] as const;
 
 /** Three masters with a replica each. */
-export async function openClusterRedis(rights: Access): Promise<RedisBehind> {
-  const ground = await prepare(rights, 'cluster');
+export async function openClusterRedis(settings: TopologySettings): Promise<RedisBehind> {
+  const ground = await prepare(settings, 'cluster');
   const { servers, network, access } = ground;
   const nodes: Node[] = [];
   for (let number = 1; number <= 2 * MASTERS; number += 1) {

@@ -286,9 +286,9 @@ function openRedis({ redis, directory, isRestricted, isEncrypted }: StageOptions
     case 'embedded':
       return openEmbeddedRedis(directory);
     case 'sentinel':
-      return openSentinelRedis({ isRestricted, isEncrypted });
+      return openSentinelRedis({ directory, isRestricted, isEncrypted });
     case 'cluster':
-      return openClusterRedis({ isRestricted, isEncrypted });
+      return openClusterRedis({ directory, isRestricted, isEncrypted });
   }
 }
 

@@ -42,8 +42,9 @@ export type Secured = {
   hasOwnAuthority?: boolean;
 };
 
-export async function createRedisServers(secured?: Secured): Promise<RedisServers> {
-  const directory = await mkdtemp(join(tmpdir(), 'runstate-servers-'));
+/** @param keptIn where their logs and data stay after they are closed */
+export async function createRedisServers(secured?: Secured, keptIn?: string): Promise<RedisServers> {
+  const directory = await mkdtemp(join(keptIn ?? tmpdir(), 'runstate-servers-'));
   const servers: ChildProcess[] = [];
   const tls = secured?.tls ? await writeTls(directory, secured) : null;
   const access = [
@@ -58,7 +59,12 @@ export async function createRedisServers(secured?: Secured): Promise<RedisServer
     const file = join(directory, `${name}.conf`);
     const listening = tls ? ['port 0', `tls-port ${port}`, ...tls.lines] : [`port ${port}`];
     const passwords = secured ? [`requirepass ${secured.password}`] : [];
-    await writeFile(file, [...listening, 'bind 127.0.0.1', `dir ${directory}`, ...passwords, ...lines, ''].join('\n'));
+    await writeFile(
+      file,
+      [...listening, 'bind 127.0.0.1', `dir ${directory}`, `logfile ${name}.log`, ...passwords, ...lines, ''].join(
+        '\n',
+      ),
+    );
     return launch(name, port, args);
   }
 
@@ -92,7 +98,7 @@ export async function createRedisServers(secured?: Secured): Promise<RedisServer
     },
     close: async () => {
       await Promise.all(servers.map(kill));
-      await rm(directory, { recursive: true, force: true });
+      if (keptIn === undefined) await rm(directory, { recursive: true, force: true });
     },
   };
 }

@@ -119,6 +119,7 @@ export const partialHolds = (holds: readonly Hold[]): Hold[] =>
 /** The hold that stops a delivery's next step: the tenant's, or else its configuration's. */
 export function holdOf(holds: readonly Hold[], operation: Operation, hardwareConfigurationId: string): Hold | null {
   const stopping = holds.filter(({ about }) => about === operation || about === 'any');
+  if (stopping.length === 0) return null;
   const key = configurationKey(hardwareConfigurationId);
   return (
     stopping.find((hold) => hold.hardwareConfigurationId === null) ??

@@ -2,10 +2,11 @@
 import { findEncoded } from './encoded.ts';
 import { findRepeated } from './repeated.ts';
 import { findNamedSecrets, NAME_SIGN } from './secret-names.ts';
+import { createSignTest } from './signs.ts';
 import { findInViews } from './views.ts';
 import { MASK, type Range } from './values.ts';
 import { CALL_SIGN, findCallSecrets, findSecureStrings } from './vendor-calls.ts';
-import { findToolSecrets, TOOL_SIGN } from './vendor-tools.ts';
+import { findToolSecrets, TOOL_SIGNS } from './vendor-tools.ts';
 
 /**
  * Masks what looks like a BIOS password, on a command line, in a script's source or in a settings file, and leaves every
@@ -19,9 +20,8 @@ export function maskBiosPasswords(text: string): string {
 }
 
 const FINDERS = [findNamedSecrets, findCallSecrets, findSecureStrings, findToolSecrets];
-/** Most texts contain none of these: one test instead of dozens. In lower case, as ignoring case takes twice as long. */
-const SIGN = new RegExp([NAME_SIGN, CALL_SIGN, TOOL_SIGN].join('|'));
-const hasSign = (text: string): boolean => SIGN.test(text.toLowerCase());
+/** Most texts have none of these, and need not be searched for each form. */
+const hasSign = createSignTest([NAME_SIGN, CALL_SIGN, ...TOOL_SIGNS]);
 const findSecrets = (text: string): Range[] => (hasSign(text) ? FINDERS.flatMap((find) => find(text)) : []);
 const hasSecret = (text: string): boolean => findInViews(text, findSecrets).some(([start, end]) => end > start);
 

@@ -1,4 +1,5 @@
 // Base64 texts, such as PowerShell's -EncodedCommand: masked entirely if the decoded text contains a password.
+import { isUtf8 } from 'node:buffer';
 import type { Range } from './values.ts';
 
 const SHORTEST = 16;
@@ -40,8 +41,12 @@ function findRun(text: string, from: number): { start: number; end: number } | n
 const isBase64 = (code: number): boolean =>
   (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 47 && code <= 57) || code === 43;
 
-/** Possible decodings: UTF-16 as Windows encodes text, or UTF-8. */
+/** Possible decodings: UTF-16 as Windows encodes text, where it has a zero beside every Latin letter, or UTF-8. */
 function readTexts(token: string): string[] {
   const bytes = Buffer.from(token, 'base64');
-  return [bytes.toString('utf16le'), bytes.toString('utf8')].filter((decoded) => PRINTED.test(decoded));
+  const decoded = [
+    ...(bytes.includes(0) ? [bytes.toString('utf16le')] : []),
+    ...(isUtf8(bytes) ? [bytes.toString()] : []),
+  ];
+  return decoded.filter((text) => PRINTED.test(text));
 }

@@ -126,8 +126,8 @@ const FORMS: readonly [word: RegExp, before: string, secret: string][] = [
   [ENCODINGS, String.raw`(?<!\S)`, String.raw`\S{1,128}(?=${SPACED_ENCODING})`],
 ];
 
-/** Every tool form contains one of these; texts without any can be skipped. */
-export const TOOL_SIGN = [...new Set(FORMS.map(([{ source }]) => source))].join('|');
+/** Patterns, in lower case: every tool form contains one of these; texts without any can be skipped. */
+export const TOOL_SIGNS = [...new Set(FORMS.map(([{ source }]) => source))];
 
 const PATTERNS = FORMS.map(([word, before, secret]) => ({
   word,

@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { isRefused } from '../redis-errors.ts';
 import { HEADER_BYTES } from '../../lua/constants.ts';
 import { scriptText } from '../script.ts';
+import { watchReplicas, type ReplicaWatch } from './replica-watch.ts';
 import { countNeeded, parsePresent, parseSeen, toSeenText } from './replicas-seen.ts';
 
 /** A write was acknowledged by Redis, but not by enough replicas in time: a failover may lose it. */
@@ -49,6 +50,7 @@ export function createSharedWait(redis: Redis, minReplicas: number): WaitFor {
   const waiting: Waiting[] = [];
   let isAsking = false;
   let expected = minReplicas;
+  const watch = watchReplicas(redis, minReplicas);
 
   async function flush(): Promise<void> {
     if (isAsking) return;
@@ -69,7 +71,7 @@ export function createSharedWait(redis: Redis, minReplicas: number): WaitFor {
   /** @returns those for which it has to wait once more, as more replicas are there than it waited for */
   async function askOnce(entries: readonly Waiting[]): Promise<Waiting[]> {
     const waitedFor = expected;
-    const { byRoot, areThere, replicas } = await exchange(redis, entries, { waitedFor, minReplicas });
+    const { byRoot, areThere, replicas } = await exchange(redis, entries, { waitedFor, minReplicas, watch });
     // Also when there are fewer than before: a wait for one that is gone would last until its time is up, at each call.
     expected = Math.max(minReplicas, ...Array.from(byRoot.values(), ({ needed = 0 }) => needed));
     return entries.filter(({ awaited: { root }, resolve, reject }, index) => {
@@ -114,7 +116,7 @@ type Exchange = { byRoot: Map<string, OfRoot>; areThere: (boolean | Error)[]; re
 async function exchange(
   redis: Redis,
   entries: readonly Waiting[],
-  { waitedFor, minReplicas }: { waitedFor: number; minReplicas: number },
+  { waitedFor, minReplicas, watch }: { waitedFor: number; minReplicas: number; watch: ReplicaWatch },
 ): Promise<Exchange> {
   const roots = [...new Set(entries.map(({ awaited: { root } }) => root))];
   const commands = redis.pipeline();
@@ -126,6 +128,7 @@ async function exchange(
   if (!time || !info || !waited) throw new NotReplicated('the connection was lost');
   for (const [error] of [time, waited]) if (error) throw error;
   const present = info[0] ? null : parsePresent(String(info[1]), toInstant(time[1] as [string, string]));
+  const neededHere = info[0] ? 0 : watch.note(String(info[1]));
 
   const byRoot = new Map<string, OfRoot>();
   const news = new Map<string, string>();
@@ -135,7 +138,7 @@ async function exchange(
     if (error) byRoot.set(root, { error });
     else if (present) {
       const counted = countNeeded(parseSeen(seen?.[1] as string | null), present, minReplicas);
-      byRoot.set(root, { needed: counted.needed });
+      byRoot.set(root, { needed: Math.max(counted.needed, neededHere) });
       const text = toSeenText(counted.seen);
       if (text !== seen?.[1]) news.set(seenKey(root), text);
     }
