@@ -23,7 +23,6 @@ const MASTERS = 3;
 const BUS = 10_000;
 /** After a failover the replaced server has to copy everything. */
 const WELL_WITHIN_MS = 90_000;
-/** Each look runs several programs. */
 const LOOK_EVERY_MS = 100;
 const SERVICE_SETTINGS = {
   /** What a submission waits for; the campaign has one replica that is not disturbed at any moment. */
@@ -130,7 +129,7 @@ async function toRedisBehind({ ground, nodes, isWell, environment, ways }: Topol
   /** What every server says of its role and of how far it is, for whoever looks into a violation. */
   async function note(what: string): Promise<void> {
     const said = nodes.map(async ({ name, port }) => {
-      const info = await servers.cli(port, 'INFO', 'replication').catch(() => '');
+      const info = await servers.ask(port, 'INFO', 'replication').catch(() => '');
       const lines = info
         .split('\r\n')
         .filter((line) => /^(role|slave\d|master_(replid|repl_offset|link_status))/.test(line));
@@ -212,7 +211,7 @@ export async function openSentinelRedis(settings: TopologySettings): Promise<Red
   /** As the first sentinel that answers says. */
   async function findPrimary(): Promise<Node> {
     for (const { port } of sentinels) {
-      const said = await servers.cli(port, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', SERVICE).catch(() => '');
+      const said = await servers.ask(port, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', SERVICE).catch(() => '');
       const found = nodes.find((node) => String(node.port) === said.split('\n')[1]);
       if (found) return found;
     }
@@ -226,7 +225,7 @@ export async function openSentinelRedis(settings: TopologySettings): Promise<Red
 
   async function isWell(): Promise<boolean> {
     const primary = await findPrimary();
-    const info = await servers.cli(primary.port, 'INFO', 'replication').catch(() => '');
+    const info = await servers.ask(primary.port, 'INFO', 'replication').catch(() => '');
     if (!info.includes('role:master') || (info.match(/state=online/g)?.length ?? 0) < REPLICAS) return false;
     const copies = nodes.filter((node) => node !== primary).map(({ port }) => isCopy(servers, port));
     return (await Promise.all(copies)).every(Boolean);
@@ -263,8 +262,8 @@ export async function openSentinelRedis(settings: TopologySettings): Promise<Red
 /** Whether a replica follows, and keeps what it copied on disk. */
 async function isCopy(servers: RedisServers, port: number): Promise<boolean> {
   const [copy, disk] = await Promise.all([
-    servers.cli(port, 'INFO', 'replication'),
-    servers.cli(port, 'INFO', 'persistence'),
+    servers.ask(port, 'INFO', 'replication'),
+    servers.ask(port, 'INFO', 'persistence'),
   ]);
   const isOnDisk = /aof_rewrite_in_progress:0[^]*aof_rewrite_scheduled:0/.test(disk);
   return copy.includes('role:slave') && copy.includes('master_link_status:up') && isOnDisk;
@@ -300,7 +299,7 @@ export async function openClusterRedis(settings: TopologySettings): Promise<Redi
   async function readView(): Promise<Member[]> {
     for (const { port, process: server } of nodes) {
       if (server.exitCode !== null || server.signalCode !== null) continue;
-      const text = await servers.cli(port, 'CLUSTER', 'NODES').catch(() => '');
+      const text = await servers.ask(port, 'CLUSTER', 'NODES').catch(() => '');
       if (text.includes('myself')) return parseMembers(text, nodes);
     }
     throw new Error('no server of the cluster answers');
@@ -325,7 +324,7 @@ export async function openClusterRedis(settings: TopologySettings): Promise<Redi
   };
 
   async function isWell(): Promise<boolean> {
-    const states = await Promise.all(nodes.map(({ port }) => servers.cli(port, 'CLUSTER', 'INFO')));
+    const states = await Promise.all(nodes.map(({ port }) => servers.ask(port, 'CLUSTER', 'INFO')));
     if (!states.every((state) => state.includes('cluster_state:ok'))) return false;
     const view = await readView();
     const masters = view.filter(({ isMaster, ranges }) => isMaster && ranges.length > 0);

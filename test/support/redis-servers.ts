@@ -6,6 +6,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { Redis } from 'ioredis';
 import { createTlsMaterial } from '../../src/sandbox/server/certificates.ts';
 import { createAuthority } from './certificates.ts';
 import { trustedTlsDirectory } from './graph.ts';
@@ -13,6 +14,7 @@ import { REDIS_CLI, REDIS_SERVER } from './redis-programs.ts';
 import { until } from './until.ts';
 
 const run = promisify(execFile);
+const ASKED_WITHIN_MS = 2000;
 
 /** Lines of its configuration file, besides port and directory; and arguments of its command. */
 type ServerSettings = { lines: readonly string[]; args?: readonly string[] };
@@ -23,6 +25,8 @@ export type RedisServers = {
   startAgain: (name: string, port: number) => Promise<ChildProcess>;
   /** The output of redis-cli, run as the administrator. */
   cli: (port: number, ...command: string[]) => Promise<string>;
+  /** The same on a connection that is kept, for what is asked again and again: a program costs a hundred times as much. */
+  ask: (port: number, command: string, ...args: string[]) => Promise<string>;
   /** Creates a cluster of the servers on these ports. @param replicas of each master */
   cluster: (ports: readonly number[], replicas?: number) => Promise<void>;
   /** What its clients have to trust; null without TLS. */
@@ -55,6 +59,25 @@ export async function createRedisServers(secured?: Secured, keptIn?: string): Pr
   const redisCli = async (...args: string[]) => (await run(REDIS_CLI, [...access, ...args])).stdout;
   const cli = (port: number, ...command: string[]) => redisCli('-p', String(port), ...command);
 
+  const clients = new Map<number, Redis>();
+
+  async function ask(port: number, command: string, ...args: string[]): Promise<string> {
+    let client = clients.get(port);
+    if (!client || client.status === 'end') {
+      client = new Redis(port, {
+        ...(secured && { password: secured.password }),
+        ...(tls && { tls: { ca: tls.caPem } }),
+        enableReadyCheck: false,
+        commandTimeout: ASKED_WITHIN_MS,
+        retryStrategy: () => null,
+      });
+      client.on('error', () => undefined);
+      clients.set(port, client);
+    }
+    const answer = await client.call(command, ...args);
+    return Array.isArray(answer) ? answer.join('\n') : String(answer);
+  }
+
   async function start(name: string, port: number, { lines, args = [] }: ServerSettings): Promise<ChildProcess> {
     const file = join(directory, `${name}.conf`);
     const listening = tls ? ['port 0', `tls-port ${port}`, ...tls.lines] : [`port ${port}`];
@@ -73,7 +96,7 @@ export async function createRedisServers(secured?: Secured, keptIn?: string): Pr
     const server = spawn(REDIS_SERVER, [file, ...args], { stdio: 'ignore' });
     servers.push(server);
     await until(`${name} answers`, () =>
-      cli(port, 'PING').then(
+      ask(port, 'PING').then(
         (answer) => answer.includes('PONG'),
         () => false,
       ),
@@ -85,6 +108,7 @@ export async function createRedisServers(secured?: Secured, keptIn?: string): Pr
     start,
     startAgain: (name, port) => launch(name, port),
     cli,
+    ask,
     kill,
     caPem: tls?.caPem ?? null,
     cluster: async (ports, replicas = 0) => {
@@ -97,6 +121,7 @@ export async function createRedisServers(secured?: Secured, keptIn?: string): Pr
       );
     },
     close: async () => {
+      for (const client of clients.values()) client.disconnect();
       await Promise.all(servers.map(kill));
       if (keptIn === undefined) await rm(directory, { recursive: true, force: true });
     },
