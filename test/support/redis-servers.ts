@@ -64,7 +64,7 @@ export async function createRedisServers(secured?: Secured, keptIn?: string): Pr
   async function ask(port: number, command: string, ...args: string[]): Promise<string> {
     let client = clients.get(port);
     if (!client || client.status === 'end') {
-      client = new Redis(port, {
+      client = new Redis(port, '127.0.0.1', {
         ...(secured && { password: secured.password }),
         ...(tls && { tls: { ca: tls.caPem } }),
         enableReadyCheck: false,
