@@ -8,8 +8,8 @@ import { createRandom } from '../../src/sandbox/random.ts';
 import type { Answer } from './oracle.ts';
 import { isBeyondTolerance, ONLY_TENANT, type Submission } from './plan.ts';
 
-/** The service asks for up to 30 s; in the campaign's short day a device comes back sooner. */
-const LONGEST_WAIT_MS = 800;
+/** The service asks for up to 30 s; in the campaign's short day a device comes back sooner, if there are not too many. */
+const LONGEST_WAIT = { leastMs: 800, perDeviceMs: 5 };
 const REQUEST_TIMEOUT_MS = 5000;
 const READ_WITHIN_MS = 20_000;
 
@@ -29,13 +29,17 @@ type DevicesSettings = {
   groupKeys: ReadonlyMap<string, Uint8Array>;
   /** Whether tenants come and go: a device that is refused for its identity comes again. */
   comesAgain: boolean;
+  /** How many there are. */
+  devices: number;
   seed: number;
   /** How far the API's clock is ahead: a device's is right where it agrees with that. */
   apiAheadS: number;
   signal: AbortSignal;
 };
 
-export function createDevices({ baseUrl, groupKeys, comesAgain, seed, apiAheadS, signal }: DevicesSettings): Devices {
+export function createDevices(settings: DevicesSettings): Devices {
+  const { baseUrl, groupKeys, comesAgain, devices, seed, apiAheadS, signal } = settings;
+  const longestWaitMs = Math.max(LONGEST_WAIT.leastMs, devices * LONGEST_WAIT.perDeviceMs);
   const random = createRandom(seed ^ 0x5eed);
   const agentOf = (tenant: string, deviceId: string, { skewS = 0, keyOf = tenant } = {}): DeviceClientOptions => ({
     baseUrl,
@@ -57,12 +61,12 @@ export function createDevices({ baseUrl, groupKeys, comesAgain, seed, apiAheadS,
         random,
         giveUpAfterMs,
         firstBackoffMs: 100,
-        longestBackoffMs: LONGEST_WAIT_MS,
-        wait: (ms) => delay(Math.min(ms, LONGEST_WAIT_MS), undefined, { signal }),
+        longestBackoffMs: longestWaitMs,
+        wait: (ms) => delay(Math.min(ms, longestWaitMs), undefined, { signal }),
       });
       const answer = { submission, clock, refusals, ...heard(outcome) };
       if (!comesAgain || !isBelieved || answer.httpStatus !== 401 || Date.now() > giveUpAt) return answer;
-      await delay(LONGEST_WAIT_MS / 2, undefined, { signal });
+      await delay(longestWaitMs / 2, undefined, { signal });
     }
   }
 

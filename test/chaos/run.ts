@@ -48,7 +48,10 @@ const UNKNOWN_CONFIGURATION = '00000000-dead-4000-8000-000000000000';
 const NOW = Date.UTC(2026, 5, 1);
 
 export async function runOnce(options: RunOptions): Promise<RunReport> {
-  const { seed, redis, signal } = options;
+  const { seed, redis, devices } = options;
+  /** The devices of a run that ended early must not go on during the next one. */
+  const over = new AbortController();
+  const signal = AbortSignal.any([options.signal, over.signal]);
   const startedAt = Date.now();
   const directory = await mkdtemp(join(tmpdir(), 'runstate-chaos-'));
   const tenants = await openTenants(options, directory);
@@ -63,7 +66,7 @@ export async function runOnce(options: RunOptions): Promise<RunReport> {
     const { apiUrl, apiAheadS } = stage;
     const groupKeys = new Map(tenants.map(({ id, groupKey }) => [id, groupKey]));
     const comesAgain = tenants.length > 1;
-    const crew = createDevices({ baseUrl: apiUrl, groupKeys, comesAgain, seed, apiAheadS, signal });
+    const crew = createDevices({ baseUrl: apiUrl, groupKeys, comesAgain, devices, seed, apiAheadS, signal });
     const submitting = Promise.all(plan.submissions.map((submission) => submitAt(crew, submission, { redis, signal })));
     submitting.catch(() => undefined);
     await Promise.all([delay(plan.lengthMs, undefined, { signal }), disturb(stage, plan.disturbances, signal)]);
@@ -115,9 +118,10 @@ export async function runOnce(options: RunOptions): Promise<RunReport> {
       directory,
     };
   } finally {
+    over.abort();
     await stage?.close();
     for (const { standIn } of tenants) await standIn.close();
-    if (isClean || signal.aborted) await rm(directory, { recursive: true, force: true });
+    if (isClean || options.signal.aborted) await rm(directory, { recursive: true, force: true });
   }
 }
 
