@@ -1,5 +1,5 @@
 // The stored form of a delivery, a single string: a header that scripts read, the delivery's state, and the run result.
-import { hash } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { createDelivery, isTerminal } from '../../domain/delivery.ts';
 import type { Attempt, Delivery, LastFailure, Intent, Status, Uncertainty } from '../../domain/delivery.ts';
 import type { Note } from '../../domain/attempt/note.ts';
@@ -18,6 +18,7 @@ const STATUS_OF = Object.fromEntries(Object.entries(STATUS_CODES).map(([status, 
 
 /** How many of the latest attempts of a delivered run are kept. */
 const ATTEMPTS_REMEMBERED = 8;
+const ONCE_BYTES = 9;
 
 type Tuple = [number: number, at: number, outcome: Attempt['outcome'], status: number | null, requestId: string | null];
 
@@ -33,6 +34,8 @@ type StoredState = {
   due?: number | undefined;
   failing?: number | undefined;
   mark?: Intent | undefined;
+  /** Random, so that no two announcements are alike: two servers may take one each in the same millisecond. */
+  once?: string | undefined;
   unsure?: StoredUncertainty | undefined;
   failed?: LastFailure | undefined;
   done?: number | undefined;
@@ -64,6 +67,7 @@ function toStoredState(delivery: Delivery, named: boolean): StoredState {
     due: settled || delivery.dueAt === delivery.acceptedAt ? undefined : delivery.dueAt,
     failing: settled ? undefined : (delivery.failingSince ?? undefined),
     mark: delivery.intent ?? undefined,
+    once: delivery.intent ? randomBytes(ONCE_BYTES).toString('base64url') : undefined,
     unsure: delivery.uncertainty ? toStoredUncertainty(delivery.uncertainty) : undefined,
     failed: delivery.lastFailure ?? undefined,
     done: delivery.deliveredAt ?? undefined,

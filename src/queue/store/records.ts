@@ -22,7 +22,7 @@ import type { PayloadCipher } from './payload-cipher.ts';
  */
 export type Saved = Announced | { kind: 'stale' | 'gone' | 'claimed' };
 
-/** @property state what was saved of the delivery, which no other change of it has */
+/** @property state what was saved of the delivery; of an announced attempt, no other change has the same */
 export type Announced = { kind: 'saved'; stored: Stored; state: string };
 
 type Change = {
