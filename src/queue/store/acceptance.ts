@@ -7,11 +7,11 @@ import { rank as rankOf, type Priority, type Rank } from '../../domain/priority.
 import { isCompletedAhead, toSupersessionOrder } from '../../domain/supersession.ts';
 import { toText, type RunResult } from '../../domain/submission/run-result.ts';
 import { toSaid, type Said } from '../../domain/submission/fingerprinted-text.ts';
-import type { Fingerprints, MakeFingerprint } from './fingerprints.ts';
+import type { Fingerprints } from './fingerprints.ts';
 import { toReportArgs } from '../devices/report.ts';
 import type { Keys } from '../redis/keys.ts';
 import { scriptOnList, type WaitingList } from './waiting-list.ts';
-import { parseCompacted, toNumbers } from './compacted.ts';
+import { parseCompacted, toNumbers, toSavedCompacted } from './compacted.ts';
 import {
   fingerprintOf,
   parseHeader,
@@ -19,6 +19,7 @@ import {
   refuseNewer,
   searchHash,
   toBody,
+  toSavedRun,
   type ListPosition,
 } from './record.ts';
 import type { RedisConnection } from '../redis/connection.ts';
@@ -30,8 +31,7 @@ import { DecryptionFailed, type PayloadCipher } from './payload-cipher.ts';
  * the run, the instants and that it is delivered are known.
  */
 export type Accepted =
-  | { kind: 'accepted' | 'duplicate'; delivery: Delivery; ahead: number | null; isCompacted?: true }
-  | { kind: 'conflict' };
+  { kind: 'accepted' | 'duplicate'; delivery: Delivery; ahead: number | null } | { kind: 'conflict' };
 
 export type Accept = (run: RunResult, now: number, about?: Partial<About>) => Promise<Accepted>;
 
@@ -65,11 +65,16 @@ type Entry = {
   run: RunResult;
   said: Said;
   delivery: Delivery;
+  /** Empty until it is sent. */
+  fingerprint: string;
   rank: Rank;
   joinedAt: number;
-  resolve: (accepted: Accepted) => void;
+  resolve: (settled: Settled) => void;
   reject: (reason: unknown) => void;
 };
+
+/** An answer, and what the server that gave it has of this run. */
+type Settled = { accepted: Accepted; id: string; fingerprint: string; isCompacted: boolean };
 
 /** Limit per script call, so that it blocks Redis for well under a millisecond. */
 const ACCEPTED_AT_ONCE = 100;
@@ -89,7 +94,7 @@ export type AcceptanceParts = {
   cipher: PayloadCipher;
   fingerprints: Fingerprints;
   settings: AcceptanceSettings;
-  replicas: Pick<Replicated, 'waitFor' | 'waitForCompacted'>;
+  replicas: Pick<Replicated, 'waitFor'>;
   /** Called after both are stored. */
   onSuperseded: OnSuperseded;
 };
@@ -104,9 +109,9 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
   /** The latest call. */
   let latest = { at: -Infinity, entries: 0 };
 
-  function toArgs({ run, said, delivery, rank }: Entry, makeFingerprint: MakeFingerprint): (string | number)[] {
+  function toArgs({ run, delivery, fingerprint, rank }: Entry): (string | number)[] {
     const text = toText(run);
-    const identity = `${makeFingerprint(said)} ${searchHash(run.deviceId)} ${searchHash(run.runId)}`;
+    const identity = `${fingerprint} ${searchHash(run.deviceId)} ${searchHash(run.runId)}`;
     const order = supersede ? toSupersessionOrder(run, delivery.acceptedAt) : null;
     const place = [order?.supersessionKey ?? '', order?.instant ?? ''];
     return [
@@ -152,7 +157,8 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
     if (entries.length === 0) return;
     try {
       const makeFingerprint = await fingerprints.ready();
-      const args = entries.flatMap((entry) => toArgs(entry, makeFingerprint));
+      for (const entry of entries) entry.fingerprint = makeFingerprint(entry.said);
+      const args = entries.flatMap(toArgs);
       const reply = (await acceptScript([], [entries.length, ...args])) as Reply;
       const [answers, promoted, ...state] = reply;
       // They are stored, which is what counts; if enqueueing fails, the sweep repeats it.
@@ -177,16 +183,18 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
     promoted: readonly string[],
     lists: ListState,
   ): Promise<void> {
-    const { said, delivery, rank, resolve } = entry;
+    const { said, delivery, rank } = entry;
     const answer = await inFull(entry, answered);
     if (typeof answer !== 'number' && answer[0] === 'newer') refuseNewer(delivery.id, answer[1]);
+    const resolve = (accepted: Accepted, fingerprint: string, isCompacted = false) =>
+      entry.resolve({ accepted, id: delivery.id, fingerprint, isCompacted });
     const aheadOf = (number: number) =>
       promoted.includes(delivery.id) ? lists[0] - 1 : countAhead({ rank, number }, lists);
     if (typeof answer === 'number') {
-      resolve({ kind: 'accepted', delivery, ahead: aheadOf(answer) });
+      resolve({ kind: 'accepted', delivery, ahead: aheadOf(answer) }, entry.fingerprint);
     } else if (answer[0] === 'accepted') {
       const [kind, number, older, newer] = answer;
-      resolve({ kind, delivery, ahead: aheadOf(number) });
+      resolve({ kind, delivery, ahead: aheadOf(number) }, entry.fingerprint);
       if (older !== '') onSuperseded(older, delivery.id);
       if (newer !== '') onSuperseded(delivery.id, newer);
     } else if (answer[0] === 'compacted') {
@@ -195,15 +203,17 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
       const delivered = { ...delivery, status: 'delivered' as const, acceptedAt, deliveredAt };
       const isSame = await fingerprints.isOf(fingerprint, said);
       resolve(
-        isSame ? { kind: 'duplicate', delivery: delivered, ahead: null, isCompacted: true } : { kind: 'conflict' },
+        isSame ? { kind: 'duplicate', delivery: delivered, ahead: null } : { kind: 'conflict' },
+        fingerprint,
+        true,
       );
     } else if (answer[0] === 'other' && !(await fingerprints.isOf(fingerprintOf(answer[1]), said))) {
-      resolve({ kind: 'conflict' });
+      resolve({ kind: 'conflict' }, fingerprintOf(answer[1]));
     } else {
       const { base, place } = parseHeader(delivery.id, tenantId, answer[1]);
       const known = readKnown(delivery.id, answer[1]) ?? { ...delivery, ...base };
       const ahead = known.status === 'queued' ? countAhead(place, lists) : null;
-      resolve({ kind: 'duplicate', delivery: known, ahead });
+      resolve({ kind: 'duplicate', delivery: known, ahead }, fingerprintOf(answer[1]));
     }
   }
 
@@ -217,21 +227,21 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
     }
   }
 
-  /** What is acknowledged, also again, has to survive a failover; a refusal promises nothing. */
-  async function replicated(accepted: Accepted): Promise<Accepted> {
-    if (accepted.kind === 'conflict') return accepted;
-    const { id } = accepted.delivery;
-    if (accepted.isCompacted) await parts.replicas.waitForCompacted(keys.root, id);
-    else await parts.replicas.waitFor(keys.delivery(id), 0);
+  /** What a device hears has to be true after a failover too: it forgets what was acknowledged, and what was refused for good. */
+  async function replicated({ accepted, id, fingerprint, isCompacted }: Settled): Promise<Accepted> {
+    await parts.replicas.waitFor(
+      isCompacted ? toSavedCompacted(keys.root, id, fingerprint) : toSavedRun(keys.delivery(id), fingerprint),
+    );
     return accepted;
   }
 
   return (run, now, { said = toSaid(run), traceparent = null } = {}) => {
-    const { promise, resolve, reject } = Promise.withResolvers<Accepted>();
+    const { promise, resolve, reject } = Promise.withResolvers<Settled>();
     const isAhead = supersede && isCompletedAhead(run, now);
     const begun = createDelivery({ tenantId, run, now, traceparent });
     const delivery = isAhead ? withNote(begun, { code: 'completed-ahead', at: now, by: null }) : begun;
-    waiting.push({ run, said, delivery, rank: rankOf(run, priority), joinedAt: performance.now(), resolve, reject });
+    const rank = rankOf(run, priority);
+    waiting.push({ run, said, delivery, fingerprint: '', rank, joinedAt: performance.now(), resolve, reject });
     if (waiting.length === 1) setImmediate(() => void flush());
     return promise.then(replicated);
   };

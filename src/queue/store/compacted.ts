@@ -3,6 +3,7 @@ import type { CompactedDelivery } from '../../domain/submission/compacted-delive
 import { isDeliveryId } from '../../domain/delivery.ts';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisConnection } from '../redis/connection.ts';
+import type { SavedCompacted } from '../redis/replicas/shared-wait.ts';
 import { scriptOf } from '../redis/script.ts';
 
 /** With the fingerprint of its run result. */
@@ -29,6 +30,13 @@ export function parseCompacted(id: string, tenantId: string, entry: string): Com
   };
   return { delivery, fingerprint: `2.${fingerprint}` };
 }
+
+/** For the wait for replicas. @param root prefix of the tenant's keys */
+export const toSavedCompacted = (root: string, id: string, fingerprint: string): SavedCompacted => ({
+  root,
+  id,
+  isSaved: (entry) => parseCompacted(id, '', entry).fingerprint === fingerprint,
+});
 
 /** The bytes of a delivery id as four numbers: scripts turn these into bytes sooner than text. */
 export function toNumbers(id: string): string {

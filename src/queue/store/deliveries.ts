@@ -10,6 +10,7 @@ import type { Fingerprints } from './fingerprints.ts';
 import type { TenantJobs } from '../jobs/job-queue.ts';
 import type { Keys } from '../redis/keys.ts';
 import { createWaitingList, type WaitingList } from './waiting-list.ts';
+import { toSavedChange } from './record.ts';
 import { createRecords, type Announced, type Records, type RecordSettings } from './records.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import type { Replicated } from '../redis/replicas/replication.ts';
@@ -48,7 +49,7 @@ export type DeliveriesParts = {
   cipher: PayloadCipher;
   fingerprints: Fingerprints;
   reports: Pick<DeviceReports, 'sweep'>;
-  replicas: Pick<Replicated, 'waitFor' | 'waitForChange' | 'waitForCompacted'>;
+  replicas: Pick<Replicated, 'waitFor'>;
   settings: DeliverySettings;
   clock: () => number;
 };
@@ -79,7 +80,7 @@ export function createDeliveries(parts: DeliveriesParts): Deliveries {
     waitingList,
     accept: createAcceptance({ ...parts, waitingList, onSuperseded }),
     replicated: ({ stored: { delivery, rev }, state }) =>
-      parts.replicas.waitForChange({ record: keys.delivery(delivery.id), revision: rev, state }),
+      parts.replicas.waitFor(toSavedChange(keys.delivery(delivery.id), rev, state)),
     list: index.list,
     search: index.search,
     sweepIndex: index.sweepIndex,

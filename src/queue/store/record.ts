@@ -5,6 +5,7 @@ import type { Attempt, Delivery, LastFailure, Intent, Status, Uncertainty } from
 import type { Note } from '../../domain/attempt/note.ts';
 import type { RunResult } from '../../domain/submission/run-result.ts';
 import { HEADER_BYTES, READS_FORMAT, STATUS_CODES } from '../lua/constants.ts';
+import type { SavedRecord } from '../redis/replicas/shared-wait.ts';
 import { LeftAlone } from './left-alone.ts';
 import { DecryptionFailed, type PayloadCipher } from './payload-cipher.ts';
 
@@ -170,6 +171,23 @@ function fromStoredState(base: Base, state: StoredState, run: RunResult | null):
 export function fingerprintOf(record: string): string {
   return headerOf(record).split(' ')[5] ?? '';
 }
+
+/** A run result by its fingerprint, for the wait for replicas. */
+export const toSavedRun = (record: string, fingerprint: string): SavedRecord => ({
+  record,
+  bytes: HEADER_BYTES,
+  isSaved: (start) => fingerprintOf(start) === fingerprint,
+});
+
+/** A change with nothing after it, for the wait for replicas. @param state as it was saved */
+export const toSavedChange = (record: string, rev: number, state: string): SavedRecord => ({
+  record,
+  bytes: HEADER_BYTES + Buffer.byteLength(state) + 1,
+  isSaved: (start) => {
+    const [header = '', itsState, ...others] = start.split('\n', 3);
+    return Number(header.split(' ', 1)[0]) === rev && itsState === state && others.length > 0;
+  },
+});
 
 /** The key of its configuration, from a record's header; '' in those of the first versions. */
 export function configurationOf(record: string): string {

@@ -40,95 +40,107 @@ async function copyString(copied: KeyToCopy): Promise<boolean> {
   return true;
 }
 
-async function copyHash(copied: KeyToCopy): Promise<boolean> {
-  const { key, source, target, ignored = [] } = copied;
-  const isCompared = (field: Buffer) => !ignored.includes(field.toString());
-  let isChanged = false;
-  for await (const flat of scanHash(source, key)) {
-    const pairs = toPairs(flat).filter(([field]) => isCompared(field));
-    if (pairs.length === 0) continue;
-    const known = await target.hmgetBuffer(key, ...pairs.map(([field]) => field));
-    const news = pairs.filter(([, value], index) => known[index]?.equals(value) !== true);
-    if (news.length > 0) isChanged = await writeAll(copied, [['hset', ...news.flat()]]);
-  }
-  if (ignored.length === 0 && (await source.hlen(key)) === (await target.hlen(key))) return isChanged;
-  for await (const flat of scanHash(target, key)) {
-    const fields = toPairs(flat).flatMap(([field]) => (isCompared(field) ? [field] : []));
-    if (fields.length === 0) continue;
-    const there = await source.hmgetBuffer(key, ...fields);
-    const gone = fields.filter((_field, index) => there[index] === null);
-    if (gone.length > 0) isChanged = await writeAll(copied, [['hdel', ...gone]]);
-  }
-  return isChanged;
-}
+/** An element as scans return it: a set's has no value, a hash's has its field's, a sorted set's its score. */
+type Element = [member: Buffer, value?: Buffer];
 
-async function* scanHash(redis: RedisConnection, key: string): AsyncGenerator<Buffer[]> {
+/** How hashes, sets and sorted sets differ. */
+type Kind = {
+  scan: (redis: RedisConnection, key: string, cursor: string) => Promise<[cursor: Buffer, flat: Buffer[]]>;
+  /** How many buffers of a scan's reply are one element. */
+  width: 1 | 2;
+  size: (redis: RedisConnection, key: string) => Promise<number>;
+  /** What is known of these members, in their order; null where there is no such member. */
+  lookUp: (redis: RedisConnection, key: string, members: readonly Buffer[]) => Promise<(Buffer | string | null)[]>;
+  isSame: (value: Buffer | undefined, known: Buffer | string) => boolean;
+  add: (elements: readonly Element[]) => Command;
+  remove: (members: readonly Buffer[]) => Command;
+};
+
+const HASH: Kind = {
+  scan: (redis, key, cursor) => redis.hscanBuffer(key, cursor, 'COUNT', ELEMENTS_AT_ONCE),
+  width: 2,
+  size: (redis, key) => redis.hlen(key),
+  lookUp: (redis, key, fields) => redis.hmgetBuffer(key, ...fields),
+  isSame: (value, known) => value?.equals(known as Buffer) === true,
+  add: (elements) => ['hset', ...elements.flatMap(([field, value = EMPTY]) => [field, value])],
+  remove: (fields) => ['hdel', ...fields],
+};
+
+const SORTED_SET: Kind = {
+  scan: (redis, key, cursor) => redis.zscanBuffer(key, cursor, 'COUNT', ELEMENTS_AT_ONCE),
+  width: 2,
+  size: (redis, key) => redis.zcard(key),
+  lookUp: (redis, key, members) => redis.zmscore(key, ...members),
+  // Versions of Redis write the same number differently.
+  isSame: (score, known) => Number(score) === Number(known),
+  add: (elements) => ['zadd', ...elements.flatMap(([member, score = EMPTY]) => [score, member])],
+  remove: (members) => ['zrem', ...members],
+};
+
+const SET: Kind = {
+  scan: (redis, key, cursor) => redis.sscanBuffer(key, cursor, 'COUNT', ELEMENTS_AT_ONCE),
+  width: 1,
+  size: (redis, key) => redis.scard(key),
+  lookUp: async (redis, key, members) =>
+    (await redis.smismember(key, ...members)).map((isThere) => (isThere === 1 ? EMPTY : null)),
+  isSame: () => true,
+  add: (elements) => ['sadd', ...elements.map(([member]) => member)],
+  remove: (members) => ['srem', ...members],
+};
+
+const EMPTY = Buffer.alloc(0);
+
+/** Adds what is missing or differs, then removes what is too much. */
+const copyAs =
+  ({ size, lookUp, isSame, add, remove, ...kind }: Kind): CopyKey =>
+  async (copied) => {
+    const { key, source, target, ignored = [] } = copied;
+    const scan = async function* (redis: RedisConnection): AsyncGenerator<Element[]> {
+      for await (const elements of scanAll(kind, redis, key)) {
+        const compared = elements.filter(([member]) => !ignored.includes(member.toString()));
+        if (compared.length > 0) yield compared;
+      }
+    };
+    const membersOf = (elements: readonly Element[]) => elements.map(([member]) => member);
+    let isChanged = false;
+    for await (const elements of scan(source)) {
+      const known = await lookUp(target, key, membersOf(elements));
+      const news = elements.filter(([, value], index) => {
+        const there = known[index] ?? null;
+        return there === null || !isSame(value, there);
+      });
+      if (news.length > 0) isChanged = await writeAll(copied, [add(news)]);
+    }
+    if (ignored.length === 0 && (await size(source, key)) === (await size(target, key))) return isChanged;
+    for await (const elements of scan(target)) {
+      const members = membersOf(elements);
+      const there = await lookUp(source, key, members);
+      const gone = members.filter((_member, index) => (there[index] ?? null) === null);
+      if (gone.length > 0) isChanged = await writeAll(copied, [remove(gone)]);
+    }
+    return isChanged;
+  };
+
+async function* scanAll(
+  { scan, width }: Pick<Kind, 'scan' | 'width'>,
+  redis: RedisConnection,
+  key: string,
+): AsyncGenerator<Element[]> {
   let cursor = '0';
   do {
-    const [next, flat] = await redis.hscanBuffer(key, cursor, 'COUNT', ELEMENTS_AT_ONCE);
+    const [next, flat] = await scan(redis, key, cursor);
     cursor = String(next);
-    yield* slices(flat, 2 * ELEMENTS_AT_ONCE);
+    // A small collection comes whole, however much that is.
+    for (let from = 0; from < flat.length; from += width * ELEMENTS_AT_ONCE)
+      yield toElements(flat.slice(from, from + width * ELEMENTS_AT_ONCE), width);
   } while (cursor !== '0');
 }
 
-async function copySortedSet(copied: KeyToCopy): Promise<boolean> {
-  const { key, source, target } = copied;
-  let isChanged = false;
-  for await (const flat of scanSortedSet(source, key)) {
-    const pairs = toPairs(flat);
-    const known = await target.zmscore(key, ...pairs.map(([member]) => member));
-    const news = pairs.filter(([, score], index) => !isSameScore(score.toString(), known[index] ?? null));
-    if (news.length > 0)
-      isChanged = await writeAll(copied, [['zadd', ...news.flatMap(([member, score]) => [score, member])]]);
-  }
-  if ((await source.zcard(key)) === (await target.zcard(key))) return isChanged;
-  for await (const flat of scanSortedSet(target, key)) {
-    const members = toPairs(flat).map(([member]) => member);
-    const there = await source.zmscore(key, ...members);
-    const gone = members.filter((_member, index) => there[index] == null);
-    if (gone.length > 0) isChanged = await writeAll(copied, [['zrem', ...gone]]);
-  }
-  return isChanged;
-}
-
-/** Versions of Redis write the same number differently. */
-const isSameScore = (score: string, other: string | null) =>
-  score === other || (other !== null && Number(score) === Number(other));
-
-async function* scanSortedSet(redis: RedisConnection, key: string): AsyncGenerator<Buffer[]> {
-  let cursor = '0';
-  do {
-    const [next, flat] = await redis.zscanBuffer(key, cursor, 'COUNT', ELEMENTS_AT_ONCE);
-    cursor = String(next);
-    yield* slices(flat, 2 * ELEMENTS_AT_ONCE);
-  } while (cursor !== '0');
-}
-
-async function copySet(copied: KeyToCopy): Promise<boolean> {
-  const { key, source, target } = copied;
-  let isChanged = false;
-  for await (const members of scanSet(source, key)) {
-    const known = await target.smismember(key, ...members);
-    const news = members.filter((_member, index) => known[index] !== 1);
-    if (news.length > 0) isChanged = await writeAll(copied, [['sadd', ...news]]);
-  }
-  if ((await source.scard(key)) === (await target.scard(key))) return isChanged;
-  for await (const members of scanSet(target, key)) {
-    const there = await source.smismember(key, ...members);
-    const gone = members.filter((_member, index) => there[index] !== 1);
-    if (gone.length > 0) isChanged = await writeAll(copied, [['srem', ...gone]]);
-  }
-  return isChanged;
-}
-
-async function* scanSet(redis: RedisConnection, key: string): AsyncGenerator<Buffer[]> {
-  let cursor = '0';
-  do {
-    const [next, members] = await redis.sscanBuffer(key, cursor, 'COUNT', ELEMENTS_AT_ONCE);
-    cursor = String(next);
-    yield* slices(members, ELEMENTS_AT_ONCE);
-  } while (cursor !== '0');
-}
+const toElements = (flat: readonly Buffer[], width: 1 | 2): Element[] =>
+  Array.from({ length: flat.length / width }, (_, index): Element => {
+    const [member = EMPTY, value] = flat.slice(index * width, (index + 1) * width);
+    return value === undefined ? [member] : [member, value];
+  });
 
 /** From the first part that differs on, the list is written again. */
 async function copyList(copied: KeyToCopy): Promise<boolean> {
@@ -149,19 +161,11 @@ async function copyList(copied: KeyToCopy): Promise<boolean> {
   return true;
 }
 
-const toPairs = (flat: readonly Buffer[]): [Buffer, Buffer][] =>
-  Array.from({ length: flat.length / 2 }, (_, index) => [flat[2 * index], flat[2 * index + 1]] as [Buffer, Buffer]);
-
-/** A small hash comes whole, however many fields that are. */
-function* slices(flat: readonly Buffer[], size: number): Generator<Buffer[]> {
-  for (let from = 0; from < flat.length; from += size) yield flat.slice(from, from + size);
-}
-
 /** By the names that TYPE has for them. */
 export const COPY_BY_TYPE: ReadonlyMap<string, CopyKey> = new Map([
   ['string', copyString],
-  ['hash', copyHash],
-  ['zset', copySortedSet],
-  ['set', copySet],
+  ['hash', copyAs(HASH)],
+  ['zset', copyAs(SORTED_SET)],
+  ['set', copyAs(SET)],
   ['list', copyList],
 ]);

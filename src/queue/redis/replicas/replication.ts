@@ -2,18 +2,22 @@
 import type { Cluster, Redis } from 'ioredis';
 import type { RedisConfig } from '../../../config/redis.ts';
 import { connect, disconnect, waitUntilReady } from '../connection.ts';
-import { createSharedWait, NotReplicated, toReason, type Awaited, type Change, type WaitFor } from './shared-wait.ts';
+import {
+  createSharedWait,
+  NotReplicated,
+  toReason,
+  type Awaited,
+  type SavedCompacted,
+  type SavedRecord,
+  type WaitFor,
+} from './shared-wait.ts';
 
 export type Replicated = {
   /**
-   * Resolves once enough replicas have a record in this revision or a later one. Calls that come together share a wait.
+   * Resolves once enough replicas have it. Calls that come together share a wait.
    * @throws NotReplicated, or what Redis refused
    */
-  waitFor: (record: string, revision: number) => Promise<void>;
-  /** The same for a change and nothing else: also not for another one that was made of the same record elsewhere. */
-  waitForChange: (change: Change) => Promise<void>;
-  /** The same for what is left of a delivered run once its details are dropped. @param root prefix of the tenant's keys */
-  waitForCompacted: (root: string, id: string) => Promise<void>;
+  waitFor: (saved: SavedRecord | SavedCompacted) => Promise<void>;
   /** Resolves if enough replicas follow at present; for health checks. Throws as `waitFor` does. */
   probe: () => Promise<void>;
 };
@@ -27,8 +31,6 @@ export type Replication = {
 /** Where no replicas are asked for. */
 export const WITHOUT_REPLICAS: Replicated = {
   waitFor: () => Promise.resolve(),
-  waitForChange: () => Promise.resolve(),
-  waitForCompacted: () => Promise.resolve(),
   probe: () => Promise.resolve(),
 };
 
@@ -54,9 +56,7 @@ export async function openReplication(
 function toReplicated(root: string, waitFor: WaitFor): Replicated {
   const wait = (what: Awaited['what']) => waitFor({ root, what });
   return {
-    waitFor: (record, leastRevision) => wait({ kind: 'record', record, leastRevision }),
-    waitForChange: (change) => wait({ kind: 'change', ...change }),
-    waitForCompacted: (tenantRoot, id) => wait({ kind: 'compacted', id, root: tenantRoot }),
+    waitFor: wait,
     probe: () => wait(null),
   };
 }

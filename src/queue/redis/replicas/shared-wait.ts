@@ -1,7 +1,6 @@
 // Waits for the replicas of one server: what is asked together, by whatever tenants, shares a wait, since WAIT blocks the connection it is sent on.
 import type { Redis } from 'ioredis';
 import { isRefused } from '../redis-errors.ts';
-import { HEADER_BYTES } from '../../lua/constants.ts';
 import { scriptText } from '../script.ts';
 import { watchReplicas, type ReplicaWatch } from './replica-watch.ts';
 import { countNeeded, parsePresent, parseSeen, toSeenText } from './replicas-seen.ts';
@@ -19,19 +18,27 @@ export type Awaited = {
   /** Prefix of keys on this server, with which it is kept how many replicas were seen. */
   root: string;
   /** Null for a probe. */
-  what:
-    | { kind: 'record'; record: string; leastRevision: number }
-    | ({ kind: 'change' } & Change)
-    /** What is left of a delivery under the keys with this prefix. */
-    | { kind: 'compacted'; id: string; root: string }
-    | null;
+  what: SavedRecord | SavedCompacted | null;
 };
 
 /**
- * A record as it was saved, with nothing after it. Its revision alone would not tell: while a failover is under way two servers
- * take changes of one record, and number them alike.
+ * A record as it was saved. That there is one, or its revision, would not tell: while a failover is under way two servers take
+ * changes of one record, and other results under one id.
  */
-export type Change = { record: string; revision: number; state: string };
+export type SavedRecord = {
+  record: string;
+  /** How much of it is looked at. */
+  bytes: number;
+  isSaved: (start: string) => boolean;
+};
+
+/** What is left of a delivered run once its details are dropped, under the keys with this prefix. */
+export type SavedCompacted = {
+  root: string;
+  id: string;
+  /** @param entry in hex */
+  isSaved: (entry: string) => boolean;
+};
 
 /** Resolves once enough replicas have it. @throws NotReplicated, or what Redis refused */
 export type WaitFor = (awaited: Awaited) => Promise<void>;
@@ -40,8 +47,6 @@ type Waiting = { awaited: Awaited; resolve: () => void; reject: (reason: unknown
 
 const WITHIN_MS = 1000;
 const AT_ONCE = 200;
-/** The revision is at the beginning of a record. */
-const REVISION_BYTES = 12;
 
 const FIND_COMPACTED = scriptText('store/find-compacted');
 
@@ -154,8 +159,8 @@ const seenKey = (root: string): string => `${root}:replicas`;
 function addLookup(commands: ReturnType<Redis['pipeline']>, { what, root }: Awaited): void {
   // Each has one reply.
   if (what === null) commands.exists(`${root}:vouched`);
-  else if (what.kind === 'compacted') commands.call('EVAL', FIND_COMPACTED, 1, what.root, what.root, what.id);
-  else commands.getrange(what.record, 0, what.kind === 'record' ? REVISION_BYTES : bytesOf(what));
+  else if ('record' in what) commands.getrange(what.record, 0, what.bytes - 1);
+  else commands.call('EVAL', FIND_COMPACTED, 1, what.root, what.root, what.id);
 }
 
 async function keep(redis: Redis, texts: ReadonlyMap<string, string>): Promise<void> {
@@ -167,26 +172,7 @@ async function keep(redis: Redis, texts: ReadonlyMap<string, string>): Promise<v
 
 function isThere({ what }: Awaited, reply: Reply | undefined): boolean | Error {
   const [error, value] = reply ?? [new NotReplicated('the connection was lost'), null];
-  if (error) return error;
-  switch (what?.kind) {
-    case undefined:
-      return true;
-    case 'compacted':
-      return typeof value === 'string';
-    case 'record':
-      return toRevision(String(value)) >= what.leastRevision;
-    case 'change': {
-      const [, header = '', state = ''] = /^([^\n]*)\n([^]*)/.exec(String(value)) ?? [];
-      return toRevision(header) === what.revision && state.startsWith(`${what.state}\n`);
-    }
-  }
-}
-
-const bytesOf = ({ state }: Change): number => HEADER_BYTES + Buffer.byteLength(state) + 1;
-
-function toRevision(header: string): number {
-  const [revision] = header.split(' ');
-  return revision === undefined || revision === '' ? -1 : Number(revision);
+  return error ?? (what === null || (typeof value === 'string' && what.isSaved(value)));
 }
 
 const toInstant = ([seconds, micros]: [string, string]): number =>
