@@ -79,8 +79,8 @@ export function createDeliveries(parts: DeliveriesParts): Deliveries {
     park: waitingList.park,
     waitingList,
     accept: createAcceptance({ ...parts, waitingList, onSuperseded }),
-    replicated: ({ stored: { delivery, rev }, state }) =>
-      parts.replicas.waitFor(toSavedChange(keys.delivery(delivery.id), rev, state)),
+    replicated: ({ stored: { delivery, rev } }) =>
+      parts.replicas.waitFor(toSavedChange(keys.delivery(delivery.id), rev)),
     list: index.list,
     search: index.search,
     sweepIndex: index.sweepIndex,

@@ -1,5 +1,5 @@
 // The stored form of a delivery, a single string: a header that scripts read, the delivery's state, and the run result.
-import { hash, randomBytes } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { createDelivery, isTerminal } from '../../domain/delivery.ts';
 import type { Attempt, Delivery, LastFailure, Intent, Status, Uncertainty } from '../../domain/delivery.ts';
 import type { Note } from '../../domain/attempt/note.ts';
@@ -19,7 +19,6 @@ const STATUS_OF = Object.fromEntries(Object.entries(STATUS_CODES).map(([status, 
 
 /** How many of the latest attempts of a delivered run are kept. */
 const ATTEMPTS_REMEMBERED = 8;
-const ONCE_BYTES = 9;
 
 type Tuple = [number: number, at: number, outcome: Attempt['outcome'], status: number | null, requestId: string | null];
 
@@ -35,8 +34,6 @@ type StoredState = {
   due?: number | undefined;
   failing?: number | undefined;
   mark?: Intent | undefined;
-  /** Random, so that no two announcements are alike: two servers may take one each in the same millisecond. */
-  once?: string | undefined;
   unsure?: StoredUncertainty | undefined;
   failed?: LastFailure | undefined;
   done?: number | undefined;
@@ -68,7 +65,6 @@ function toStoredState(delivery: Delivery, named: boolean): StoredState {
     due: settled || delivery.dueAt === delivery.acceptedAt ? undefined : delivery.dueAt,
     failing: settled ? undefined : (delivery.failingSince ?? undefined),
     mark: delivery.intent ?? undefined,
-    once: delivery.intent ? randomBytes(ONCE_BYTES).toString('base64url') : undefined,
     unsure: delivery.uncertainty ? toStoredUncertainty(delivery.uncertainty) : undefined,
     failed: delivery.lastFailure ?? undefined,
     done: delivery.deliveredAt ?? undefined,
@@ -179,14 +175,11 @@ export const toSavedRun = (record: string, fingerprint: string): SavedRecord => 
   isSaved: (start) => fingerprintOf(start) === fingerprint,
 });
 
-/** A change with nothing after it, for the wait for replicas. @param state as it was saved */
-export const toSavedChange = (record: string, rev: number, state: string): SavedRecord => ({
+/** A change with nothing after it, for the wait for replicas. */
+export const toSavedChange = (record: string, rev: number): SavedRecord => ({
   record,
-  bytes: HEADER_BYTES + Buffer.byteLength(state) + 1,
-  isSaved: (start) => {
-    const [header = '', itsState, ...others] = start.split('\n', 3);
-    return Number(header.split(' ', 1)[0]) === rev && itsState === state && others.length > 0;
-  },
+  bytes: HEADER_BYTES,
+  isSaved: (start) => Number(headerOf(start).split(' ', 1)[0]) === rev,
 });
 
 /** The key of its configuration, from a record's header; '' in those of the first versions. */

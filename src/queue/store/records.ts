@@ -1,4 +1,5 @@
 // Delivery records: found, saved by compare-and-set, counted. The record is authoritative; a BullMQ job only wakes a worker.
+import { randomInt } from 'node:crypto';
 import { toDeviceTag } from '../../domain/submission/compacted-delivery.ts';
 import { isDeliveryId, isReplaceable, isTerminal, STATUSES, supersede } from '../../domain/delivery.ts';
 import type { Delivery } from '../../domain/delivery.ts';
@@ -22,8 +23,8 @@ import type { PayloadCipher } from './payload-cipher.ts';
  */
 export type Saved = Announced | { kind: 'stale' | 'gone' | 'claimed' };
 
-/** @property state what was saved of the delivery; of an announced attempt, no other change has the same */
-export type Announced = { kind: 'saved'; stored: Stored; state: string };
+/** As it is stored from now on, in a revision that no other change has. */
+export type Announced = { kind: 'saved'; stored: Stored };
 
 type Change = {
   /** Milliseconds since 1970. */
@@ -33,6 +34,12 @@ type Change = {
   /** The replay at a rate that puts it back into the queue, which counts it: `stale` if that has not claimed it. */
   replayId?: string;
 };
+
+/**
+ * A revision is larger than the one before by a random number: while a failover is under way two servers take changes of one record,
+ * and a change that is meant for one of them must not fit the other. Headers have room for ten digits.
+ */
+const LARGEST_STEP = 2 ** 24;
 
 const OPEN_STATUSES = STATUSES.filter((status) => !isTerminal(status));
 
@@ -112,6 +119,7 @@ export function createRecords({ redis, waitingList, keys, tenantId, cipher, sett
     // The difference of two instants of one clock is valid on any other clock.
     const waitMs = next.status === 'waiting' ? Math.max(0, next.dueAt - now) : 0;
     const newer = next.status === 'superseded' ? (next.supersededBy ?? '') : '';
+    const rev = stored.rev + randomInt(1, LARGEST_STEP);
     const [kind, heir] = toReply(
       await saveScript(
         [keys.delivery(next.id), keys.dead, keys.ended, ...claim],
@@ -133,13 +141,13 @@ export function createRecords({ redis, waitingList, keys, tenantId, cipher, sett
           toDeviceTag(next.id, next.deviceId),
           next.deviceRunStateId === null ? '' : toClaimHash(next.deviceRunStateId),
           next.attempts.at(-1)?.outcome === 'created' ? 1 : 0,
+          rev,
         ],
       ),
     );
     if (heir !== null && order) await pointTo(heir, next.id, order, now).catch(() => undefined);
     if (kind !== 'saved') return { kind };
-    const [state = ''] = body.split('\n', 1);
-    return { kind, stored: { ...stored, delivery: next, rev: stored.rev + 1 }, state };
+    return { kind, stored: { ...stored, delivery: next, rev } };
   }
 
   /** Redirects deliveries superseded by one that died to its heir. If this fails, they only keep a reference to a dead one. */

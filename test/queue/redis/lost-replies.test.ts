@@ -114,7 +114,7 @@ test('a save · is saved · so that a worker knows its own intent', async () => 
   await makeDead(1);
   const stored = await load(2);
   const saved = await withLostReply(() => queue.deliveries.save(stored, begin(stored.delivery, 5), { now: 5 }));
-  expect(saved).toMatchObject({ kind: 'saved', stored: { rev: 1 } });
+  expect(saved).toMatchObject({ kind: 'saved', stored: { rev: expect.any(Number) as number } });
   expect(await queue.deliveries.counts()).toMatchObject({ delivering: 1 });
 });
 

@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, test } from 'vitest';
 import { conclude } from '../../support/conclude.ts';
-import { begin, type Outcome } from '../../../src/domain/delivery.ts';
+import { begin, withdraw, type Outcome } from '../../../src/domain/delivery.ts';
 import type { RunResult } from '../../../src/domain/submission/run-result.ts';
 import type { Stored } from '../../../src/queue/store/record.ts';
 import { toSecret, type Secret } from '../../../src/config/secret.ts';
@@ -135,6 +135,22 @@ describe('accepting', () => {
 });
 
 describe('saving', () => {
+  test('a change meant for another server, that changed the record as often, as while a failover is under way · is stale', async () => {
+    const stored = await accepted(1);
+    const { keys } = queue;
+    const before = (await redis.client.get(keys.delivery(stored.delivery.id))) ?? '';
+    const change = async () => {
+      const announced = await queue.deliveries.save(stored, begin(stored.delivery, 5), { now: 5 });
+      if (announced.kind !== 'saved') throw new Error(announced.kind);
+      return announced.stored;
+    };
+    const elsewhere = await change();
+    await redis.client.set(keys.delivery(stored.delivery.id), before);
+    await change();
+    const late = await queue.deliveries.save(elsewhere, withdraw(elsewhere.delivery), { now: 6 });
+    expect(late).toEqual({ kind: 'stale' });
+  });
+
   test('a change on an older revision · is stale · and does nothing', async () => {
     const stored = await accepted(1);
     expect((await queue.deliveries.save(stored, begin(stored.delivery, 5), { now: 5 })).kind).toBe('saved');

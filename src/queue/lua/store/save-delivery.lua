@@ -25,6 +25,7 @@
   ARGV[18]     the hash by which its device is recognised
   ARGV[19]     the hash of the record's id in Graph, or ''
   ARGV[20]     1 if its last attempt created that record, else 0
+  ARGV[21]     its revision from now on
 
   Reply: 'gone' (no such delivery), 'stale' (changed since, also by a newer version, or not claimed by that replay; or an attempt is to begin before a move), 'claimed' (another delivery has its record in Graph),
   'saved', or {'saved', id of the delivery that takes its place}
@@ -46,7 +47,7 @@ local ENDED_REMEMBERED = 100
 
 local RECORD, DEAD_LETTERS, ENDED, CLAIM = unpack(KEYS, OWN_KEYS + 1)
 local expectedRev, to, body, id, now, dedupeWindowMs, waitMs, newer, supersessionKey, instant, claimedBy,
-  replayId, keptMs, deliveredAt, deviceTag, claimHash, created = unpack(ARGV, OWN_ARGS + 1)
+  replayId, keptMs, deliveredAt, deviceTag, claimHash, created, nextRev = unpack(ARGV, OWN_ARGS + 1)
 local results = supersessionKey ~= '' and ROOT .. ':c:' .. supersessionKey or nil
 
 local known = redis.call('GET', RECORD)
@@ -86,7 +87,7 @@ if to == DELIVERING then
 end
 putOff(id, tonumber(waitMs))
 
-local fields = {rev + 1, to, at, rank, position, identity, configuration ~= '' and configuration or nil}
+local fields = {nextRev, to, at, rank, position, identity, configuration ~= '' and configuration or nil}
 local record = table.concat(fields, ' ') .. '\n' .. body
 -- Bytes that count as open: one that was superseded and may come back is kept whole as well.
 local function openBytes(status, text)

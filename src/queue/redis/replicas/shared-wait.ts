@@ -22,8 +22,8 @@ export type Awaited = {
 };
 
 /**
- * A record as it was saved. That there is one, or its revision, would not tell: while a failover is under way two servers take
- * changes of one record, and other results under one id.
+ * A record as it was saved. That there is one would not tell: while a failover is under way two servers take changes of one record,
+ * and other results under one id.
  */
 export type SavedRecord = {
   record: string;

@@ -170,7 +170,7 @@ test('a server that was not written to, as after a failover · does not vouch ·
   }
 });
 
-test('two servers that took a change each, as while a failover is under way · only the one that has it vouches · though both number it alike and it is of the same instant', async () => {
+test('two servers that took a change each, as while a failover is under way · only the one that has it vouches · though it is of the same instant', async () => {
   const { deliveries, keys, redis } = await open();
   const id = await acknowledge({ deliveries } as OwnTenant, 1);
   const before = await redis.get(keys.delivery(id));
@@ -184,7 +184,6 @@ test('two servers that took a change each, as while a failover is under way · o
   const elsewhere = await announce();
   await redis.set(keys.delivery(id), before ?? '');
   const here = await announce();
-  expect(here.stored.rev).toBe(elsewhere.stored.rev);
   await expect(deliveries.replicated(elsewhere)).rejects.toThrow('the server that answers now does not have it');
   await deliveries.replicated(here);
 });
