@@ -64,7 +64,8 @@ async function startNode(
 /** Only one at a time is disturbed, and only while all is well: two at once may lose what one of them alone had. */
 function createTurns({ isWell, note }: { isWell: () => Promise<boolean>; note: (what: string) => Promise<void> }) {
   let turn: Promise<unknown> = Promise.resolve();
-  const untilWell = () => until('Redis is as it should be', isWell, WELL_WITHIN_MS, LOOK_EVERY_MS);
+  const look = async () => (await isWell()) || delay(LOOK_EVERY_MS, false);
+  const untilWell = () => until('Redis is as it should be', look, WELL_WITHIN_MS);
   return {
     untilWell,
     /** @param act begins it, and returns what ends it */

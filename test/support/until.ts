@@ -8,7 +8,6 @@ export async function until<T>(
   what: string,
   ask: () => T | Promise<T>,
   withinMs = 5000,
-  askEveryMs = ASK_EVERY_MS,
 ): Promise<Exclude<T, false | null | undefined>> {
   const giveUpAt = performance.now() + withinMs;
   for (;;) {
@@ -16,6 +15,6 @@ export async function until<T>(
     if (answer !== false && answer !== null && answer !== undefined)
       return answer as Exclude<T, false | null | undefined>;
     if (performance.now() > giveUpAt) throw new Error(`not within ${withinMs} ms: ${what}`);
-    await delay(askEveryMs);
+    await delay(ASK_EVERY_MS);
   }
 }
