@@ -1,5 +1,4 @@
 // Base64 texts, such as PowerShell's -EncodedCommand: masked entirely if the decoded text contains a password.
-import { isUtf8 } from 'node:buffer';
 import type { Range } from './values.ts';
 
 const SHORTEST = 16;
@@ -44,9 +43,6 @@ const isBase64 = (code: number): boolean =>
 /** Possible decodings: UTF-16 as Windows encodes text, where it has a zero beside every Latin letter, or UTF-8. */
 function readTexts(token: string): string[] {
   const bytes = Buffer.from(token, 'base64');
-  const decoded = [
-    ...(bytes.includes(0) ? [bytes.toString('utf16le')] : []),
-    ...(isUtf8(bytes) ? [bytes.toString()] : []),
-  ];
+  const decoded = [...(bytes.includes(0) ? [bytes.toString('utf16le')] : []), bytes.toString('utf8')];
   return decoded.filter((text) => PRINTED.test(text));
 }
