@@ -9,11 +9,14 @@ export type ReplicaWatch = {
 
 /** Well below what passes between a replica's joining and its promotion. */
 const LOOK_EVERY_MS = 100;
+/** A user without the right to INFO is not asked for it again and again: Redis keeps a log of what it refused. */
+const REST_MS = 60_000;
 
-/** Ends with the connection. Without the right to INFO it sees nothing. */
+/** Ends with the connection. */
 export function watchReplicas(redis: Redis, minReplicas: number): ReplicaWatch {
   let seen: Seen | null = null;
   let isLooking = false;
+  let restsUntil = -Infinity;
 
   function note(info: string): number {
     const counted = countNeeded(seen, parsePresent(info, performance.now()), minReplicas);
@@ -22,9 +25,13 @@ export function watchReplicas(redis: Redis, minReplicas: number): ReplicaWatch {
   }
 
   async function look(): Promise<void> {
-    if (isLooking || redis.status !== 'ready') return;
+    if (isLooking || redis.status !== 'ready' || performance.now() < restsUntil) return;
     isLooking = true;
-    await redis.info('replication').then(note, () => undefined);
+    try {
+      note(await redis.info('replication'));
+    } catch (error) {
+      if (/NOPERM/.test(String(error))) restsUntil = performance.now() + REST_MS;
+    }
     isLooking = false;
   }
 
