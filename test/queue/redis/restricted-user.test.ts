@@ -213,6 +213,7 @@ test('a user whose keys begin otherwise · stores nothing · and is not ready, w
 
 /** What we and BullMQ call on a connection that is no command, or one that needs no right. */
 const NO_COMMANDS = [
+  'once',
   'on',
   'off',
   'quit',
