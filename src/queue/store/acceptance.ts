@@ -14,6 +14,7 @@ import { scriptOnList, type WaitingList } from './waiting-list.ts';
 import { parseCompacted, toNumbers, toSavedCompacted } from './compacted.ts';
 import {
   fingerprintOf,
+  nextRevision,
   parseHeader,
   parseRecord,
   refuseNewer,
@@ -124,6 +125,7 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
       ...place,
       configurationKey(run.hardwareConfigurationId),
       ...toReportArgs(tenantId, run, cipher),
+      nextRevision(0),
     ];
   }
 

@@ -1,5 +1,5 @@
 // The stored form of a delivery, a single string: a header that scripts read, the delivery's state, and the run result.
-import { hash } from 'node:crypto';
+import { hash, randomInt } from 'node:crypto';
 import { createDelivery, isTerminal } from '../../domain/delivery.ts';
 import type { Attempt, Delivery, LastFailure, Intent, Status, Uncertainty } from '../../domain/delivery.ts';
 import type { Note } from '../../domain/attempt/note.ts';
@@ -16,6 +16,15 @@ export type Stored = { delivery: Delivery; run: RunResult | null; rev: number };
 export type ListPosition = { rank: number; number: number };
 
 const STATUS_OF = Object.fromEntries(Object.entries(STATUS_CODES).map(([status, code]) => [code, status as Status]));
+
+/** Headers have room for revisions of ten digits. */
+const LARGEST_STEP = 2 ** 24;
+
+/**
+ * A revision is larger than the one before, or than 0, by a random number: while a failover is under way two servers take results and
+ * changes of one delivery, and a change that is meant for one of them must not fit the other.
+ */
+export const nextRevision = (rev: number): number => rev + randomInt(1, LARGEST_STEP);
 
 /** How many of the latest attempts of a delivered run are kept. */
 const ATTEMPTS_REMEMBERED = 8;

@@ -1,5 +1,4 @@
 // Delivery records: found, saved by compare-and-set, counted. The record is authoritative; a BullMQ job only wakes a worker.
-import { randomInt } from 'node:crypto';
 import { toDeviceTag } from '../../domain/submission/compacted-delivery.ts';
 import { isDeliveryId, isReplaceable, isTerminal, STATUSES, supersede } from '../../domain/delivery.ts';
 import type { Delivery } from '../../domain/delivery.ts';
@@ -10,7 +9,7 @@ import type { Keys } from '../redis/keys.ts';
 import { scriptOnList, type WaitingList } from './waiting-list.ts';
 import { createFindCompacted, type FindCompacted } from './compacted.ts';
 import { refuseLeftAlone } from './left-alone.ts';
-import { isUnreadable, parseRecord, toBody, type Stored } from './record.ts';
+import { isUnreadable, nextRevision, parseRecord, toBody, type Stored } from './record.ts';
 import { createClaims, toClaimHash, type Claims } from './claims.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { STATUS_CODES } from '../lua/constants.ts';
@@ -34,12 +33,6 @@ type Change = {
   /** The replay at a rate that puts it back into the queue, which counts it: `stale` if that has not claimed it. */
   replayId?: string;
 };
-
-/**
- * A revision is larger than the one before by a random number: while a failover is under way two servers take changes of one record,
- * and a change that is meant for one of them must not fit the other. Headers have room for ten digits.
- */
-const LARGEST_STEP = 2 ** 24;
 
 const OPEN_STATUSES = STATUSES.filter((status) => !isTerminal(status));
 
@@ -119,7 +112,7 @@ export function createRecords({ redis, waitingList, keys, tenantId, cipher, sett
     // The difference of two instants of one clock is valid on any other clock.
     const waitMs = next.status === 'waiting' ? Math.max(0, next.dueAt - now) : 0;
     const newer = next.status === 'superseded' ? (next.supersededBy ?? '') : '';
-    const rev = stored.rev + randomInt(1, LARGEST_STEP);
+    const rev = nextRevision(stored.rev);
     const [kind, heir] = toReply(
       await saveScript(
         [keys.delivery(next.id), keys.dead, keys.ended, ...claim],

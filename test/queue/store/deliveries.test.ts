@@ -135,6 +135,18 @@ describe('accepting', () => {
 });
 
 describe('saving', () => {
+  test('a change meant for another server, that took another result under the same id · is stale', async () => {
+    const elsewhere = await accepted(1);
+    await redis.client.flushall();
+    const { delivery } = (await queue.deliveries.accept(aRun(1, { exitCode: 1 }), 1000)) as {
+      delivery: { id: string };
+    };
+    expect(delivery.id).toBe(elsewhere.delivery.id);
+    const late = await queue.deliveries.save(elsewhere, begin(elsewhere.delivery, 5), { now: 5 });
+    expect(late).toEqual({ kind: 'stale' });
+    expect((await queue.deliveries.load(delivery.id))?.run?.exitCode).toBe(1);
+  });
+
   test('a change meant for another server, that changed the record as often, as while a failover is under way · is stale', async () => {
     const stored = await accepted(1);
     const { keys } = queue;

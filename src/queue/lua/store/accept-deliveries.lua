@@ -3,7 +3,7 @@
 
   KEYS[1..11]  the waiting list's, see includes/waiting-list/keys.lua
   ARGV[1..3]   the waiting list's
-  ARGV[4]      how many run results follow, twelve arguments each:
+  ARGV[4]      how many run results follow, thirteen arguments each:
                delivery id
                the same as four numbers of 32 bits
                instant of acceptance
@@ -16,6 +16,7 @@
                device key
                name of the device
                run state
+               revision
 
   Reply: {answers, promoted ids, due, {left by rank}, {joined by rank}}: how many promoted deliveries are due, and how
   many ever left and joined each waiting list. An answer is the position in its waiting list; or {'accepted', position,
@@ -32,7 +33,7 @@
 --- @include "summaries"
 --- @include "compacted/entries"
 
-local ARGS_EACH = 12
+local ARGS_EACH = 13
 
 local entries = tonumber(ARGV[OWN_ARGS + 1])
 local answers, joined, joinedBytes, accepted, known = {}, {}, 0, 0, {}
@@ -53,7 +54,7 @@ end
 
 for entry = 1, entries do
   local first = OWN_ARGS + 2 + (entry - 1) * ARGS_EACH
-  local id, numbers, at, identity, rank, body, supersessionKey, instant, configuration, device, name, state =
+  local id, numbers, at, identity, rank, body, supersessionKey, instant, configuration, device, name, state, rev =
     unpack(ARGV, first, first + ARGS_EACH - 1)
   rank = tonumber(rank)
   local key = ROOT .. ':' .. id
@@ -72,7 +73,7 @@ for entry = 1, entries do
   else
     local nextPosition = position[rank] + 1
     local chunk = chunkFor(filling, tonumber(at))
-    local fields = {0, QUEUED, at, rank, nextPosition, withPlace(identity, chunk, filling.rows), configuration}
+    local fields = {rev, QUEUED, at, rank, nextPosition, withPlace(identity, chunk, filling.rows), configuration}
     local record = table.concat(fields, ' ') .. '\n' .. body
     redis.call('SET', key, record)
     position[rank] = nextPosition
