@@ -1,12 +1,12 @@
-// Tells quickly that a text has none of many signs, so that it need not be searched for what they are signs of.
+// A fast test for whether a text can contain a secret at all: every form of one has some word or pattern, and most texts have none.
 
-/** Plain words, which mean the same as a pattern. */
+/** Words and lists of words, without characters that mean something else in a pattern. */
 const WORDS = /^[\w :|-]+$/;
 
 /**
- * Creates a test for whether a text has any of these signs, in upper or lower case. Plain words are searched for together, and
- * patterns by themselves: one pattern for all takes more than twice as long.
- * @param signs sources of patterns, in lower case, as ignoring case would take twice as long again
+ * Creates a test for whether a text contains any of these signs, whatever the case. Words are searched for together and patterns
+ * by themselves: one pattern for all of them takes twice as long.
+ * @param signs sources of regular expressions, in lower case: the text is lowered, as ignoring case takes twice as long
  */
 export function createSignTest(signs: readonly string[]): (text: string) => boolean {
   const words = signs.filter((sign) => WORDS.test(sign)).flatMap((sign) => sign.split('|'));
