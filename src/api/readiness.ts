@@ -23,6 +23,8 @@ const MEMORY_WARNING = 0.9;
 
 /** How long a description of what Redis's silence means may take. */
 const EXPLAIN_WITHIN_MS = 1500;
+/** Less than a check may take, so that what is said is that replicas are missing. Confirmed things are confirmed within a second. */
+const REPLICAS_WITHIN_MS = 1300;
 
 export type ReadinessTenant = {
   tenant: Pick<Tenant, 'id' | 'readSnapshot' | 'probeWrite' | 'probeReplicas'> &
@@ -117,7 +119,8 @@ async function checkOwnTenant({ tenant, readDirectory }: ReadinessTenant): Promi
 /** Null if there are enough, or none are asked for. */
 async function checkReplicas({ probeReplicas }: Pick<Tenant, 'probeReplicas'>): Promise<Check | null> {
   try {
-    await probeReplicas();
+    const message = 'replicas have not confirmed anything in time';
+    await pTimeout(probeReplicas(), { milliseconds: REPLICAS_WITHIN_MS, message });
     return null;
   } catch (error) {
     const detail = error instanceof Error ? error.message : 'no answer';

@@ -4,11 +4,15 @@ import { failed, type Finding } from '../../doctor/finding.ts';
 import type { RedisConfig } from '../../config/redis.ts';
 import { examineRedis } from '../../queue/redis/inspect.ts';
 
-/** What is not well at the target. @param isAll whether all that the source has is to be moved */
-export async function checkTarget(source: RedisConfig, target: RedisConfig, isAll: boolean): Promise<Finding[]> {
+/** What is not well at the target. @param needsRoomForAll whether it has to have room for all that the source uses */
+export async function checkTarget(
+  source: RedisConfig,
+  target: RedisConfig,
+  needsRoomForAll: boolean,
+): Promise<Finding[]> {
   const [from, to] = await Promise.all([examineRedis(source, Date.now), examineRedis(target, Date.now)]);
   const findings = judgeRedis(to).filter(({ result }) => result !== 'ok');
-  if (from.kind === 'unreachable' || to.kind === 'unreachable' || !isAll) return findings;
+  if (from.kind === 'unreachable' || to.kind === 'unreachable' || !needsRoomForAll) return findings;
   const { usedBytes, maxmemoryBytes } = to.facts;
   // A server of a Cluster, or a source that is one, has a share of it only.
   const isWhole = source.kind !== 'cluster' && target.kind !== 'cluster';

@@ -12,7 +12,7 @@ export function createMoveProgress(tenantId: string): MoveEvents {
   return {
     passed: ({ number, isClosed, keys, bytes, written, removed, durationMs }) =>
       say(
-        `pass ${number}${isClosed ? ', nobody writes' : ''}: ${keys} keys, ${mb(bytes)}, ${written} written, ${removed} removed, ${seconds(durationMs)}`,
+        `pass ${number}${isClosed ? ', source closed' : ''}: ${keys} keys, ${mb(bytes)}, ${written} written, ${removed} removed, ${seconds(durationMs)}`,
       ),
     draining: (delivering) => say(`no attempt begins any more, ${delivering} are under way`),
     closed: () => say('closed: submissions are refused for now'),
@@ -37,7 +37,9 @@ export function describeEnd(end: MoveEnded | Ended, { source, target }: Named): 
     case 'none':
       return `no move from ${source.name} is under way: nothing was changed`;
     case 'cancelled':
-      return `cancelled: ${source.name} goes on${end.removed === null ? '' : `, and ${end.removed} keys were removed from ${to}, where the tenant stays closed`}`;
+      return end.removed === null
+        ? `cancelled: ${source.name} goes on. What was copied is still at the target, where the tenant stays closed: \`move --to … --cancel\` removes it`
+        : `cancelled: ${source.name} goes on, and ${end.removed} keys were removed from ${to}, where the tenant stays closed`;
     case 'finished':
       return `${end.removed} keys were removed from ${source.name}`;
   }

@@ -6,13 +6,11 @@ import { readTenants } from '../../config/tenants/read.ts';
 import { DEFAULT_TENANT } from '../../config/tenants/tenant.ts';
 import { TENANT_ID } from '../../config/tenants/schema.ts';
 import { openRedis, type OpenRedis } from '../../queue/redis/open-redis.ts';
-import { NotConfirmed } from '../../queue/redis/move/confirm-replicas.ts';
 import { cancelMove, finishMove } from '../../queue/redis/move/end-move.ts';
 import { findTopology } from '../../queue/redis/move/find-topology.ts';
 import { moveTenant, type MoveEnded } from '../../queue/redis/move/move-tenant.ts';
-import { MoveRefused, type MoveRedis } from '../../queue/redis/move/open-ends.ts';
+import { openEnds, type MoveRedis } from '../../queue/redis/move/open-ends.ts';
 import { findTenants } from '../../queue/redis/move/scan-keys.ts';
-import { AnotherRun } from '../../queue/redis/move/writer.ts';
 import { EXIT } from '../exit.ts';
 import { confirm } from '../operator/confirm.ts';
 import { OperatorError } from '../operator/operator.ts';
@@ -20,6 +18,7 @@ import { print, printError, printJson } from '../out.ts';
 import { createStopController } from '../stop-controller.ts';
 import { describeRedis, toRedisConfig } from './move-address.ts';
 import { checkTarget } from './move-checks.ts';
+import { RUN_AGAIN, toOperatorError } from './move-errors.ts';
 import { createMoveProgress, describeEnd, type Ended } from './move-progress.ts';
 
 export type MoveFlags = {
@@ -39,7 +38,7 @@ export type MoveFlags = {
 /** Any valid one: the key is not used. */
 const ANY_GROUP_KEY = Buffer.alloc(32).toString('base64');
 const NAMED_AT_MOST = 10;
-/** A Redis that does not answer for so long ends the run. */
+/** A Redis that does not answer for this long ends the run. */
 const GONE_AFTER_MS = 60_000;
 const LOOK_EVERY_MS = 1000;
 
@@ -66,7 +65,11 @@ export async function move(flags: MoveFlags): Promise<void> {
     const target = to && (await open(to).then(keep, unlessCancelled(flags)));
     watching.push(...ends.map((end) => watch(end, stopping)));
     const names = await tenantsOf(source, config, flags);
-    if (!flags.cancel && !flags.finish && to) await refuseUnfit(from, to, flags.tenant === undefined);
+    if (!flags.cancel && !flags.finish && to) {
+      // Once a move is under way the target has a part of the data, or all of it.
+      const needsRoomForAll = flags.tenant === undefined && !(await isAnyUnderWay(names, source));
+      await refuseUnfit(from, to, needsRoomForAll);
+    }
     await confirm(toQuestion(flags, names, { source, target }), flags.yes);
     const ended = await Promise.race([moveAll(names, { source, target }), untilAborted(stopping.signal)]);
     if (flags.json) printJson({ tenants: ended });
@@ -179,8 +182,13 @@ async function configuredTenants(config: Config): Promise<string[]> {
   return tenants.map(({ id }) => id);
 }
 
-async function refuseUnfit(from: RedisConfig, to: RedisConfig, isAll: boolean): Promise<void> {
-  const findings = await checkTarget(from, to, isAll);
+async function isAnyUnderWay(tenants: readonly string[], source: MoveRedis): Promise<boolean> {
+  const moves = await Promise.all(tenants.map((id) => openEnds({ source, target: source }, id).from.read()));
+  return moves.some((known) => known !== null && known.state !== 'begun');
+}
+
+async function refuseUnfit(from: RedisConfig, to: RedisConfig, needsRoomForAll: boolean): Promise<void> {
+  const findings = await checkTarget(from, to, needsRoomForAll);
   for (const { check, result, detail, remedy } of findings)
     printError(`${result}: ${check} of ${describeRedis(to)}: ${detail}${remedy === null ? '' : `. ${remedy}`}`);
   if (findings.some(({ result }) => result === 'failed'))
@@ -219,21 +227,6 @@ async function untilAborted(signal: AbortSignal): Promise<never> {
   // A run that can still end by itself gives its lock back.
   await delay(LOOK_EVERY_MS);
   throw signal.reason;
-}
-
-const RUN_AGAIN = 'Nothing is lost: the same command goes on, --cancel gives up.';
-
-function toOperatorError(error: unknown, { aborted, reason }: AbortSignal): unknown {
-  if (error instanceof OperatorError) return error;
-  if (aborted)
-    return reason instanceof OperatorError ? reason : new OperatorError(`interrupted. ${RUN_AGAIN}`, EXIT.later);
-  if (error instanceof MoveRefused) return new OperatorError(error.message, EXIT.refused);
-  if (error instanceof AnotherRun || error instanceof NotConfirmed)
-    return new OperatorError(`${error.message}. ${RUN_AGAIN}`, EXIT.later);
-  // Redis's own words, such as that it is full; ioredis attaches the command to its errors.
-  if (error instanceof Error && error.name === 'ReplyError')
-    return new OperatorError(`${error.message}. ${RUN_AGAIN}`, EXIT.later);
-  return error;
 }
 
 async function close(redis: Opened): Promise<void> {

@@ -1,4 +1,5 @@
 // Revoked devices: one list for all API processes, each with a copy refreshed every second.
+import { randomInt } from 'node:crypto';
 import type { Keys } from '../redis/keys.ts';
 import type { RedisConnection } from '../redis/connection.ts';
 import { REVISION_FIELD } from '../lua/constants.ts';
@@ -21,6 +22,8 @@ export type Revocations = {
 };
 
 const LOOK_EVERY_MS = 1000;
+/** The revision grows by a random number: while a failover is under way two servers may each take a change, and get different lists. */
+const LARGEST_STEP = 2 ** 24;
 
 /** @param onTrouble called if Redis did not answer a refresh */
 export async function openRevocations(
@@ -56,7 +59,7 @@ export async function openRevocations(
   await look();
 
   async function change(script: typeof revokeScript, args: (string | number)[]): Promise<boolean> {
-    const changed = (await script([key], args)) === 1;
+    const changed = (await script([key], [randomInt(1, LARGEST_STEP), ...args])) === 1;
     await read();
     return changed;
   }

@@ -51,12 +51,14 @@ export type AcceptanceSettings = { priority: Priority; supersede: boolean };
 /** How many promoted deliveries are due, and how many ever left and joined each rank's waiting list. */
 type ListState = [due: number, left: number[], joined: number[]];
 
+/** The existing record, empty if the call had to be repeated; `other` if its fingerprint differs, `newer` if a newer version wrote it. */
+type Known = ['duplicate' | 'other' | 'newer', record: string];
+
 /** An accepted run without competitors is answered by its sequence number alone. */
 type Answer =
   | number
   | ['accepted', place: number, older: string, newer: string]
-  /** The existing record, empty if the call had to be repeated; `other` if its fingerprint differs, `newer` if a newer version wrote it. */
-  | ['duplicate' | 'other' | 'newer', record: string]
+  | Known
   /** What is left of it once its details are dropped, in hex. */
   | ['compacted', entry: string];
 
@@ -179,6 +181,12 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
     return [answer[0], (await redis.get(keys.delivery(id))) ?? ''];
   }
 
+  /** A record that was read by itself may be another server's than the one that compared it. */
+  async function isSameRun(answered: Answer | undefined, [kind, record]: Known, said: Said): Promise<boolean> {
+    const isCompared = kind === 'duplicate' && Array.isArray(answered) && answered[1] !== '';
+    return isCompared || fingerprints.isOf(fingerprintOf(record), said);
+  }
+
   async function settle(
     entry: Entry,
     answered: Answer | undefined,
@@ -209,7 +217,7 @@ export function createAcceptance(parts: AcceptanceParts): Accept {
         fingerprint,
         true,
       );
-    } else if (answer[0] === 'other' && !(await fingerprints.isOf(fingerprintOf(answer[1]), said))) {
+    } else if (!(await isSameRun(answered, answer, said))) {
       resolve({ kind: 'conflict' }, fingerprintOf(answer[1]));
     } else {
       const { base, place } = parseHeader(delivery.id, tenantId, answer[1]);

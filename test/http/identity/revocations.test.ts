@@ -57,6 +57,17 @@ async function openAnother(): Promise<Revocations> {
   return revocations;
 }
 
+test('two servers that took a change each, as while a failover is under way · have lists of their own · and a process that comes to the other one reads its list', async () => {
+  const before = await redis.client.hgetall(KEY);
+  await here.tenant.revocations.revoke('device-x', NOW);
+  // The server that was promoted does not have that change, and took another one.
+  await redis.client.del(KEY);
+  if (Object.keys(before).length > 0) await redis.client.hset(KEY, before);
+  await there.tenant.revocations.revoke('device-y', NOW);
+  await until('it reads the list', () => here.tenant.revocations.isRevoked('device-y'), EVERYWHERE_WITHIN_MS);
+  expect(here.tenant.revocations.isRevoked('device-x')).toBe(false);
+});
+
 test('a device that is revoked · is not known any more · by the same answer as one that never was', async () => {
   expect((await submit()).status).toBe(202);
   const revoked = await revoke();

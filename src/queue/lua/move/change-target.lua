@@ -16,7 +16,11 @@ local id, run, to, text = unpack(ARGV)
 
 local known, state, itsRun = unpack(redis.call('HMGET', MOVE, 'id', 'state', 'run'))
 if known ~= id then return 'lost' end
-if state == to then return 'changed' end
+-- Written again, so that a run that goes on can wait until replicas have it.
+if state == to then
+  redis.call('HSET', MOVE, 'state', to)
+  return 'changed'
+end
 if itsRun ~= run then return 'lost' end
 if to == 'forgotten' then
   redis.call('DEL', MOVE)

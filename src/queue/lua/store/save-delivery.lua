@@ -116,5 +116,5 @@ redis.call('LPUSH', ENDED, id)
 redis.call('LTRIM', ENDED, 0, ENDED_REMEMBERED - 1)
 if to == DEAD then redis.call('ZADD', DEAD_LETTERS, now, id) end
 if results and to == DELIVERED then onCreated(results, instant, id, dedupeWindowMs) end
-local heir = results and to == DEAD and onDied(results, instant, id, dedupeWindowMs)
+local heir = results and to == DEAD and onDied(results, instant, id, dedupeWindowMs, nextRev - rev)
 return heir and {'saved', heir} or 'saved'

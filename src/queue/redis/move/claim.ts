@@ -25,7 +25,8 @@ export async function claimTarget(parts: ClaimParts, known: SourceMove | null): 
     const claimed = await ends.to.claim(move.id, { peer: source.name, told: TOLD.arriving(source.name) });
     if (claimed === 'taken')
       throw new MoveRefused(`${target.name} is being filled by another move, from ${there?.peer ?? 'elsewhere'}`);
-    if (claimed === 'claimed') await refuseStoredMeanwhile(parts, move.id);
+    // Nothing has been copied yet, also if an earlier run claimed it.
+    if (isNew) await refuseStoredMeanwhile(parts, move.id);
     if (isNew) await ends.from.change({ id: move.id, from: 'begun', to: 'copying', tenant: 'keep' });
   } catch (error) {
     if (error instanceof MoveRefused && isNew)

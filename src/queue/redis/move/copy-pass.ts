@@ -1,7 +1,7 @@
 // One pass over all keys of a tenant: compares both sides, and makes the target what the source is.
 import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../connection.ts';
-import { scriptOf, type Script } from '../script.ts';
+import { scriptOf } from '../script.ts';
 import { COPY_BY_TYPE } from './collections.ts';
 import { CLOSING_FIELDS, isMoved } from './moved-names.ts';
 import { scanTenant } from './scan-keys.ts';
@@ -29,14 +29,16 @@ export type Passed = {
 };
 
 type Described = { type: string; expiresInMs: number; size: number; digest: string };
+/** The same key at the source and at the target. */
+type Pair = readonly [ours: Described, theirs: Described];
 
 const KEYS_AT_ONCE = 200;
 const SLICES_AT_ONCE = 4;
-/** A script blocks Redis while it digests so much, for a few milliseconds. */
+/** A script blocks Redis while it digests this much, for a few milliseconds. */
 const DIGESTED_BYTES = 2_000_000;
 /** Read and written whole, as most records are. */
 const SMALL_BYTES = 32_768;
-/** Collections of so few elements are copied side by side. */
+/** Collections of at most this many elements are copied side by side. */
 const SMALL_COLLECTION = 1000;
 /** Both sides are asked at slightly different moments. */
 const SAME_EXPIRY_MS = 5000;
@@ -45,26 +47,20 @@ const SAME_EXPIRY_MS = 5000;
 export async function copyPass(options: CopyOptions): Promise<Passed> {
   const { source, target, keys, signal } = options;
   const passed: Passed = { keys: 0, bytes: 0, written: 0, removed: 0 };
-  const describeSource = createDescribe(scriptOf(source, 'move/describe'));
-  const describeTarget = createDescribe(scriptOf(target, 'move/describe'));
+  const describeSource = createDescribe(source);
+  const describeBoth = createDescribeBoth(describeSource, createDescribe(target));
 
   async function compare(slice: readonly string[]): Promise<void> {
-    const [ours, theirs] = await Promise.all([
-      describeSource(slice, DIGESTED_BYTES),
-      describeTarget(slice, DIGESTED_BYTES),
-    ]);
     const small: { key: string; expiresInMs: number }[] = [];
     const large: [string, Described, Described][] = [];
     const collections: Promise<void>[] = [];
-    for (const [index, key] of slice.entries()) {
-      const [one, other] = [ours[index], theirs[index]];
-      // One that expired, or was removed since it was found; the target's copy is found below.
-      if (!one || !other || one.type === 'none') continue;
+    for (const [key, [one, other]] of await describeBoth(slice)) {
+      // It expired, or was removed since it was found; the target's copy is found below.
+      if (one.type === 'none') continue;
       passed.keys += 1;
       if (one.type === 'string') passed.bytes += one.size;
-      const isSame = one.type === other.type && one.digest !== '' && one.digest === other.digest;
-      if (isSame && isSameExpiry(one, other)) continue;
-      if (one.type === 'string' && one.size <= SMALL_BYTES && !isSame) small.push({ key, ...one });
+      if (isSame(one, other) && isSameExpiry(one, other)) continue;
+      if (one.type === 'string' && one.size <= SMALL_BYTES && differ(one, other)) small.push({ key, ...one });
       else if (one.type === 'string' || one.size > SMALL_COLLECTION) large.push([key, one, other]);
       else collections.push(copyKey(key, one, other));
     }
@@ -93,9 +89,9 @@ export async function copyPass(options: CopyOptions): Promise<Passed> {
     const ignored = key === keys.counts ? CLOSING_FIELDS : [];
     const isWritten = await copy({ key, source, target, writer, ignored });
     // Written anew, it may have lost its expiry; a collection that became empty is gone.
-    const isSame = isSameExpiry(one, other);
-    if (isWritten || !isSame) passed.written += 1;
-    if (one.expiresInMs > 0 && (isWritten || !isSame))
+    const expiresAlike = isSameExpiry(one, other);
+    if (isWritten || !expiresAlike) passed.written += 1;
+    if (one.expiresInMs > 0 && (isWritten || !expiresAlike))
       await writer.apply([{ key, command: ['pexpire', one.expiresInMs] }]);
     if (one.expiresInMs < 0 && other.expiresInMs > 0) await writer.apply([{ key, command: ['persist'] }]);
   }
@@ -113,15 +109,51 @@ export async function copyPass(options: CopyOptions): Promise<Passed> {
   return passed;
 }
 
+const isSame = (one: Described, other: Described): boolean =>
+  one.type === other.type && one.digest !== '' && one.digest === other.digest;
+
+/** Known to differ. Two that were not digested may be the same. */
+const differ = (one: Described, other: Described): boolean =>
+  one.type !== other.type ||
+  one.size !== other.size ||
+  (one.digest !== '' && other.digest !== '' && !isSame(one, other));
+
 const isSameExpiry = (one: Described, other: Described): boolean =>
   one.expiresInMs < 0 || other.expiresInMs < 0
     ? one.expiresInMs === other.expiresInMs
     : Math.abs(one.expiresInMs - other.expiresInMs) <= SAME_EXPIRY_MS;
 
-function createDescribe(script: Script): (keys: readonly string[], bytes: number) => Promise<Described[]> {
+type Describe = (keys: readonly string[], bytes: number) => Promise<Described[]>;
+
+function createDescribe(redis: RedisConnection): Describe {
+  const script = scriptOf(redis, 'move/describe');
   return async (keys, bytes) => {
     const replies = (await script(keys, [bytes])) as [string, number, number, string][];
     return replies.map(([type, expiresInMs, size, digest]) => ({ type, expiresInMs, size, digest }));
+  };
+}
+
+/** One call digests a bounded number of bytes; what is left is asked for again, for as long as that gets further. */
+function createDescribeBoth(describeSource: Describe, describeTarget: Describe) {
+  return async (keys: readonly string[]): Promise<Map<string, Pair>> => {
+    const pairs = new Map<string, Pair>();
+    let asked = keys;
+    for (let before = Infinity; asked.length > 0 && asked.length < before;) {
+      const [ours, theirs] = await Promise.all([
+        describeSource(asked, DIGESTED_BYTES),
+        describeTarget(asked, DIGESTED_BYTES),
+      ]);
+      const undigested: string[] = [];
+      for (const [index, key] of asked.entries()) {
+        const [one, other] = [ours[index], theirs[index]];
+        if (!one || !other) continue;
+        pairs.set(key, [one, other]);
+        if (one.type !== 'none' && !isSame(one, other) && !differ(one, other)) undigested.push(key);
+      }
+      before = asked.length;
+      asked = undigested;
+    }
+    return pairs;
   };
 }
 

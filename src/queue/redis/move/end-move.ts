@@ -9,8 +9,8 @@ type EndParts = { source: MoveRedis; tenantId: string };
 export type Cancelled = { kind: 'none' } | { kind: 'cancelled'; removed: number | null };
 
 /**
- * The source goes on as if nothing had been. The target stays closed: processes that point there must not serve an empty
- * tenant, and the next move may fill it.
+ * The source goes on as if nothing had happened. The target stays closed: processes that point there must not serve an empty
+ * tenant, and the next move may fill it. If the target could not be reached when the move was cancelled, this clears it later.
  * @param target null if it cannot be reached any more
  * @throws MoveRefused if the target may have been opened
  */
@@ -24,26 +24,37 @@ export async function cancelMove({
   const lock = await holdLock(from);
   try {
     const move = await from.read();
-    if (!move) return { kind: 'none' };
-    if (move.state === 'opening' || move.state === 'done' || move.state === 'finished')
+    const there = target && (await to.read());
+    if (!move) {
+      const isLeft = there?.role === 'to' && there.state === 'copying' && there.peer === source.name;
+      return target && isLeft ? { kind: 'cancelled', removed: await clear(target, there.id) } : { kind: 'none' };
+    }
+    // A failover of the source may have forgotten that it came so far.
+    const isOpened = there?.id === move.id && there.role === 'to' && there.state === 'opened';
+    if (isOpened || move.state === 'opening' || move.state === 'done' || move.state === 'finished')
       throw new MoveRefused(`the data has moved to ${move.peer}: to go back, move it from there`);
     if (
       move.state !== 'cancelling' &&
       !(await from.change({ id: move.id, from: move.state, to: 'cancelling', tenant: 'open' }))
     )
       throw new MoveRefused('the move was changed meanwhile: run it again');
-    const there = target && (await to.read());
-    let removed: number | null = null;
-    if (target && there?.id === move.id && there.role === 'to') {
-      await to.claim(move.id, { peer: source.name, told: TOLD.cancelled(source.name) });
-      removed = await purgeTenant(target, tenantId, [keys.move, keys.counts]);
-      await clearCounts(target, keys.counts);
-      await to.cancel(move.id, TOLD.cancelled(source.name));
-    }
+    const isOurs = there?.id === move.id && there.role === 'to';
+    const removed = target && isOurs ? await clear(target, move.id) : null;
     await from.change({ id: move.id, from: 'cancelling', to: null, tenant: 'keep' });
     return { kind: 'cancelled', removed };
   } finally {
     await lock.release();
+  }
+
+  /** @returns how many keys were removed */
+  async function clear(filled: MoveRedis, id: string): Promise<number> {
+    const told = TOLD.cancelled(source.name);
+    if ((await to.claim(id, { peer: source.name, told })) === 'opened')
+      throw new MoveRefused(`${filled.name} has been opened meanwhile: the data has moved there`);
+    const removed = await purgeTenant(filled, tenantId, [keys.move, keys.counts]);
+    await clearCounts(filled, keys.counts);
+    await to.cancel(id, told);
+    return removed;
   }
 }
 

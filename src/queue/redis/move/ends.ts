@@ -55,7 +55,7 @@ export type SourceEnd = {
   now: () => Promise<number>;
 };
 
-/** The run that does not renew it for so long counts as dead. One that only stood still can harm nothing: its writes are refused. */
+/** A run that does not renew it for this long counts as dead. One that only stood still can harm nothing: its writes are refused. */
 export const LOCK_MS = 5000;
 
 type EndParts = { connection: RedisConnection; keys: Keys; run: string };

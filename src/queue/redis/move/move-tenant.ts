@@ -3,11 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { STATUSES, type Status } from '../../../domain/delivery.ts';
 import { createAnnouncementKeys } from '../keys.ts';
 import { claimTarget } from './claim.ts';
-import { confirmReplicas } from './confirm-replicas.ts';
+import { awaitReplicas, confirmReplicas } from './confirm-replicas.ts';
 import { copyPass, type Passed } from './copy-pass.ts';
 import type { SourceMove } from './ends.ts';
 import { holdLock } from './lock.ts';
 import { MoveRefused, openEnds, TOLD, type Ends, type MoveRedis } from './open-ends.ts';
+import { readInfoField, serverOf } from './tenant-server.ts';
 import { createWriter } from './writer.ts';
 
 /** What happens, for whoever waits. */
@@ -47,7 +48,7 @@ export type MoveEnded =
   | { kind: 'prepared' };
 
 const LIVE_PASSES_AT_MOST = 10;
-/** The last pass, while submissions are refused, has as many keys to write; and it compares all of them. */
+/** At most about this many keys are left to write once submissions are refused; what takes the time then is to compare all of them. */
 const FEW = 1000;
 /** Another pass pays if it finds much less than the one before. */
 const PAYS = 0.7;
@@ -108,6 +109,7 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
       return { kind: 'moved-before', peer: known.peer, at: known.at };
     if (known?.state === 'cancelling') throw new MoveRefused('the move is being cancelled: end that with --cancel');
     let move = await claimTarget(parts, known);
+    await awaitReplicas(target.connection, keys.root, signal);
     if (isPreparing) return { kind: 'prepared' };
     if (move.state === 'copying') move = await copyBeside(move);
     if (move.state === 'draining') move = await drain(move);
@@ -134,6 +136,8 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
       if (differences <= FEW || differences > before * PAYS) break;
       before = differences;
     }
+    // A replica that lags behind is waited for while the source still works.
+    await confirmTarget();
     return step(move, { to: 'draining', tenant: 'drain' });
   }
 
@@ -176,18 +180,39 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
     const { keys: count, bytes } = await passUntilSame();
     await waitForAttempts(move);
     await moveAnnounced();
-    await confirmReplicas(target.connection, keys.root);
+    await confirmTarget();
     const fields = { peer: target.name, keys: String(count), bytes: String(bytes) };
     await step(move, { to: 'opening', tenant: 'stay-closed', told: TOLD.gone(target.name), fields });
   }
 
-  /** The one that finds no difference has read every key on both sides, after the last change. */
+  /**
+   * The pass that finds no difference has read every key on both sides, after the last change. A failover while it
+   * reads would have it compare with two servers, of which the second may have less; what was written before it, all replicas have.
+   */
   async function passUntilSame(): Promise<Passed> {
     for (let count = 0; count < CLOSED_PASSES_AT_MOST; count += 1) {
+      await confirmTarget();
+      const servers = await readServers();
       const passed = await pass(true);
-      if (passed.written + passed.removed === 0) return passed;
+      const isClean = passed.written + passed.removed === 0;
+      if (isClean && (await readServers()) === servers) return passed;
     }
     throw new MoveRefused('the two sides keep differing although nobody may write: see who writes to either of them');
+  }
+
+  /** What was written to the target would outlive a failover there. */
+  async function confirmTarget(): Promise<void> {
+    // Replicas confirm what came before a connection's latest write, and one that was lost and made again has none.
+    await copied.writer.apply([{ key: keys.move, command: ['hset', 'confirmedAt', Date.now()] }]);
+    await awaitReplicas(target.connection, keys.root, signal);
+  }
+
+  /** Which processes serve the tenant, at both ends. */
+  async function readServers(): Promise<string> {
+    const ids = [source, target].map(async ({ connection }) =>
+      readInfoField(await serverOf(connection, keys.root), 'server', 'run_id'),
+    );
+    return (await Promise.all(ids)).join();
   }
 
   /** Where some were under way when it was closed, such as those of a worker that did not know of draining. */
@@ -216,6 +241,7 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
     const closedMs = (await from.now()) - move.closedAt;
     const statuses = await target.connection.hmget(keys.counts, ...STATUSES);
     await enqueuePromoted().catch(() => undefined);
+    await awaitReplicas(target.connection, keys.root, signal);
     await step(move, { to: 'done', tenant: 'keep' });
     const deliveries = Object.fromEntries(STATUSES.map((status, index) => [status, Number(statuses[index] ?? 0)]));
     return {

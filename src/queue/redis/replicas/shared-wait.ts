@@ -4,6 +4,7 @@ import { isRefused } from '../redis-errors.ts';
 import { scriptText } from '../script.ts';
 import { watchReplicas, type ReplicaWatch } from './replica-watch.ts';
 import { countNeeded, parsePresent, parseSeen, toSeenText } from './replicas-seen.ts';
+import { createSlowReplicas } from './slow-replicas.ts';
 
 /** A write was acknowledged by Redis, but not by enough replicas in time: a failover may lose it. */
 export class NotReplicated extends Error {
@@ -43,10 +44,13 @@ export type SavedCompacted = {
 /** Resolves once enough replicas have it. @throws NotReplicated, or what Redis refused */
 export type WaitFor = (awaited: Awaited) => Promise<void>;
 
-type Waiting = { awaited: Awaited; resolve: () => void; reject: (reason: unknown) => void };
+type Waiting = { awaited: Awaited; joinedAt: number; resolve: () => void; reject: (reason: unknown) => void };
 
 const WITHIN_MS = 1000;
-const AT_ONCE = 200;
+/** What joined longer ago is nobody waiting for any more. */
+const AWAITED_FOR_MS = 1800;
+/** As many as may arrive while one wait fails. */
+const AT_ONCE = 5000;
 
 const FIND_COMPACTED = scriptText('store/find-compacted');
 
@@ -56,12 +60,19 @@ export function createSharedWait(redis: Redis, minReplicas: number): WaitFor {
   let isAsking = false;
   let expected = minReplicas;
   const watch = watchReplicas(redis, minReplicas);
+  const slow = createSlowReplicas(minReplicas);
 
   async function flush(): Promise<void> {
     if (isAsking) return;
     isAsking = true;
-    while (waiting.length > 0) await ask(waiting.splice(0, AT_ONCE));
+    while (waiting.length > 0) await ask(waiting.splice(0, AT_ONCE).filter(isAwaited));
     isAsking = false;
+  }
+
+  function isAwaited({ joinedAt, reject }: Waiting): boolean {
+    const awaited = performance.now() - joinedAt < AWAITED_FOR_MS;
+    if (!awaited) reject(new NotReplicated('waited for its turn for too long'));
+    return awaited;
   }
 
   async function ask(entries: readonly Waiting[]): Promise<void> {
@@ -78,15 +89,18 @@ export function createSharedWait(redis: Redis, minReplicas: number): WaitFor {
     const waitedFor = expected;
     const { byRoot, areThere, replicas } = await exchange(redis, entries, { waitedFor, minReplicas, watch });
     // Also when there are fewer than before: a wait for one that is gone would last until its time is up, at each call.
-    expected = Math.max(minReplicas, ...Array.from(byRoot.values(), ({ needed = 0 }) => needed));
+    const neededMost = Math.max(minReplicas, ...Array.from(byRoot.values(), ({ needed = 0 }) => needed));
+    slow.note({ waitedFor, needed: neededMost, confirmed: replicas });
+    expected = slow.enough(neededMost);
     return entries.filter(({ awaited: { root }, resolve, reject }, index) => {
       const { needed = minReplicas, error } = byRoot.get(root) ?? {};
+      const enough = slow.enough(needed);
       const failure = error ?? areThere[index];
       if (failure instanceof Error) reject(toReason(failure));
-      else if (replicas >= needed) {
+      else if (replicas >= enough) {
         if (failure === false) reject(new NotReplicated('the server that answers now does not have it'));
         else resolve();
-      } else if (replicas < waitedFor || needed <= waitedFor)
+      } else if (replicas < waitedFor || enough <= waitedFor)
         reject(new NotReplicated(`${replicas} of ${needed} replicas have it after ${WITHIN_MS} ms`));
       else return true;
       return false;
@@ -95,7 +109,7 @@ export function createSharedWait(redis: Redis, minReplicas: number): WaitFor {
 
   return (awaited) => {
     const { promise, resolve, reject } = Promise.withResolvers<undefined>();
-    waiting.push({ awaited, resolve: () => resolve(undefined), reject });
+    waiting.push({ awaited, joinedAt: performance.now(), resolve: () => resolve(undefined), reject });
     if (waiting.length === 1) setImmediate(() => void flush());
     return promise;
   };

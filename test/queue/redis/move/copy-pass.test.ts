@@ -157,6 +157,17 @@ test('thousands of records · are copied in slices · and counted once each', as
   await expectSame();
 });
 
+test('more than one script may digest · is not written again where it is the same', async () => {
+  const { client } = redis.old;
+  const large = many(300).flatMap((n) => [at(`d-${n}`), randomBytes(20_000)]);
+  await client.mset(...large);
+  expect(await pass()).toMatchObject({ keys: 300, written: 300 });
+  expect(await pass()).toMatchObject({ keys: 300, written: 0, removed: 0 });
+  await client.setrange(at('d-299'), 19_999, 'x');
+  expect(await pass()).toMatchObject({ written: 1 });
+  await expectSame();
+});
+
 test('a run that lost the move · writes nothing any more · and is told', async () => {
   await fill();
   await redis.fresh.client.hset(keys.move, 'run', 'run-2');

@@ -190,6 +190,19 @@ test.each([
 );
 
 test(
+  'a target that has room for the rest alone · is filled by a move that is under way',
+  async () => {
+    await fill(redis.old, 3);
+    const both = ['--from', redis.old.url, '--to', redis.fresh.url];
+    expect(await run([...both, '--prepare'])).toMatchObject({ code: 0 });
+    const used = Number(/^used_memory:(\d+)/m.exec(await redis.fresh.client.info('memory'))?.[1]);
+    await redis.fresh.client.config('SET', 'maxmemory', used + 500_000);
+    expect(await run(both)).toMatchObject({ code: 0 });
+  },
+  WITHIN_MS,
+);
+
+test(
   'a Redis that is not there, or has nothing · ends the command · with the reason',
   async () => {
     const nowhere = `unix:${join(tmpdir(), 'runstate-nowhere.sock')}`;

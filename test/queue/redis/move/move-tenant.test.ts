@@ -360,11 +360,68 @@ test.each(['copying', 'draining', 'closed'])(
   60_000,
 );
 
-test('a move whose target is gone · is cancelled without it', async () => {
+test('a move whose target is gone · is cancelled without it · and the target is cleared once it is back', async () => {
   const id = await accept(before, 1);
-  await move({ isPreparing: true });
+  const stopping = new AbortController();
+  const events = { ...QUIET, closed: () => stopping.abort(new Error('killed')) };
+  await expect(move({ signal: stopping.signal, events })).rejects.toThrow('killed');
   expect(await cancelMove({ source, target: null, tenantId: 'default' })).toEqual({ kind: 'cancelled', removed: null });
   expect(await accept(before, 1)).toBe(id);
+  await expect(move()).rejects.toThrow(/is being filled by another move|already has data/);
+  expect(await cancelMove({ source, target, tenantId: 'default' })).toMatchObject({ kind: 'cancelled' });
+  expect(await redis.fresh.client.exists(keys.counts, keys.move, `${keys.root}:${id}`)).toBe(2);
+  expect(await move()).toMatchObject({ kind: 'moved', deliveries: { queued: 1 } });
+});
+
+test('a target that serves already · is left as it is by a cancellation · though the source forgot that it was opened', async () => {
+  await accept(before, 1);
+  await move();
+  const id = await accept(after, 2);
+  // As after a failover to a replica that had fallen behind.
+  await redis.old.client.hset(keys.move, 'state', 'closed');
+  await expect(cancelMove({ source, target, tenantId: 'default' })).rejects.toThrow(
+    /the data has moved to the new one/,
+  );
+  expect(await accept(after, 2)).toBe(id);
+  expect(await stateOf(redis.old)).toBe('closed');
+});
+
+test('a run that is killed while it looks for what the target took · is continued by one that looks again', async () => {
+  await accept(before, 1);
+  const id = await accept(after, 2);
+  // As it was when the target had just been claimed, a moment after it took a run result.
+  await redis.old.client.hset(keys.move, { id: 'this', role: 'from', state: 'begun', peer: 'the new one' });
+  await redis.fresh.client.hset(keys.move, {
+    id: 'this',
+    role: 'to',
+    state: 'copying',
+    run: 'a dead one',
+    peer: 'the old one',
+  });
+  await redis.fresh.client.hset(keys.counts, { format: 1_000_000, moved: 'here' });
+  await expect(move()).rejects.toThrow(/already has data of tenant default/);
+  expect(await accept(after, 2)).toBe(id);
+});
+
+test('a target that is another server after the last pass than before · is read once more', async () => {
+  await accept(before, 1);
+  const closedPasses: number[] = [];
+  const restarts: Promise<void>[] = [];
+  const passed = ({ isClosed, written, removed }: { isClosed: boolean; written: number; removed: number }) => {
+    if (!isClosed) return;
+    closedPasses.push(written + removed);
+    if (restarts.length === 0) restarts.push(redis.fresh.kill().then(() => redis.fresh.start('--appendonly', 'yes')));
+  };
+  await redis.fresh.client.config('SET', 'appendonly', 'yes');
+  await until('its file is complete', async () =>
+    (await redis.fresh.client.info('persistence')).includes('aof_rewrite_in_progress:0'),
+  );
+  const moved = await move({ events: { ...QUIET, passed } });
+  await Promise.all(restarts);
+  expect(moved).toMatchObject({ kind: 'moved' });
+  expect(closedPasses).toHaveLength(2);
+  expect(closedPasses[0]).toBe(0);
+  await redis.fresh.client.config('SET', 'appendonly', 'no');
 });
 
 test('the old data · is removed when the move is finished · and who points there still serves nobody', async () => {

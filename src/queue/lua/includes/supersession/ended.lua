@@ -48,13 +48,13 @@ local function onCreated(results, instant, id, dedupeWindowMs)
   expireResults(results, dedupeWindowMs)
 end
 
--- Returns a superseded delivery to the end of its waiting list.
-local function comeBack(id)
+-- Returns a superseded delivery to the end of its waiting list. Its revision grows by a random number, see record.ts.
+local function comeBack(id, step)
   local key = ROOT .. ':' .. id
   local record = redis.call('GET', key)
   local rev, _, at, rank, _, identity, configuration = parseHeader(record)
   local position = redis.call('HINCRBY', COUNTS, 'joined:' .. rank, 1)
-  local fields = {rev + 1, QUEUED, at, rank, position, identity, configuration ~= '' and configuration or nil}
+  local fields = {rev + step, QUEUED, at, rank, position, identity, configuration ~= '' and configuration or nil}
   local queued = table.concat(fields, ' ') .. string.sub(record, string.find(record, '\n', 1, true), -1)
   redis.call('SET', key, queued)
   redis.call('HINCRBY', COUNTS, 'bytes', #queued - #record)
@@ -66,13 +66,13 @@ local function comeBack(id)
 end
 
 -- The newest that is left takes the place of one that died, and comes back if it was superseded. Returns its id.
-local function onDied(results, instant, id, dedupeWindowMs)
+local function onDied(results, instant, id, dedupeWindowMs, step)
   redis.call('ZREM', results, instant .. ' ' .. id)
   local newest, heir
   eachResult(results, function(otherInstant, other, status)
     if newest and otherInstant ~= newest then return true end
     newest, heir = otherInstant, heir or other
-    if status == SUPERSEDED then comeBack(other) end
+    if status == SUPERSEDED then comeBack(other, step) end
   end)
   expireResults(results, dedupeWindowMs)
   return heir
