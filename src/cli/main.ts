@@ -31,7 +31,7 @@ program
   .option('--devices <n>', 'how many devices report', whole(1, 100_000), 200)
   .option(
     '--tenants <n>',
-    'so many tenants at one bridge instead: one flows, one is held, one is throttled',
+    'this many tenants at one bridge instead: one flows, one is held, one is throttled',
     whole(1, 9),
   )
   .option('--once', 'stop when all is delivered; exit 0 if each was, once, else 1')

@@ -87,7 +87,7 @@ export function addOperatorCommands(program: Command): void {
     .description('put dead letters back into the queue, counted first')
     .argument('[delivery-id]', 'one; or give a filter')
     .option('--all', 'every dead letter')
-    .option('--rate <n>', 'so many a second, in the background; without it all at once', toRate)
+    .option('--rate <n>', 'this many a second, in the background; without it all at once', toRate)
     .option('--dry-run', 'only count')
     .option('--yes', 'do not ask')
     .action(

@@ -22,7 +22,7 @@ export function findEncoded(text: string, hasSecret: (decoded: string) => boolea
   return ranges;
 }
 
-/** The next run of so many Base64 characters. Looks only at every n-th position, as any such run covers one. */
+/** The next run of this many Base64 characters. Looks only at every n-th position, as any such run covers one. */
 function findRun(text: string, from: number): { start: number; end: number } | null {
   for (let at = from + SHORTEST - 1; at < text.length; at += SHORTEST) {
     let start = at;

@@ -35,7 +35,7 @@ const selection = selectionSchema.meta({
 const replaySelection = replaySelectionSchema.meta({
   id: 'ReplaySelection',
   description:
-    'One dead letter, or all that a filter matches, at once or so many a second; `{"filter":{}}` is all there are.',
+    'One dead letter, or all that a filter matches, at once or a few each second; `{"filter":{}}` is all there are.',
 });
 
 const selectsForReplay: ZodOpenApiOperationObject['requestBody'] = {

@@ -16,7 +16,7 @@ export type Outbox = {
 
 /** So that what one event causes comes together: hundreds of configurations may be held at once. */
 export const COLLECT_MS = 500;
-/** In a storm, such as a hold that comes and goes, there is a batch a minute once so many were sent. */
+/** In a storm, such as a hold that comes and goes, there is a batch a minute once this many were sent. */
 const ALLOWANCE = { batches: 10, refillMs: 60_000 };
 /** While a receiver takes nothing, what happens is collected rather than queued. */
 const MOST_QUEUED = 100;

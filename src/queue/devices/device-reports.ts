@@ -41,10 +41,10 @@ const KEPT_MS = 400 * 86_400_000;
 const SWEPT_AT_ONCE = 200;
 /** A page takes about a millisecond in Redis. */
 const LISTED_AT_ONCE = 250;
-/** Sealed with an unknown key, a report is passed over; so many pages of them are. */
+/** A report that was sealed with an unknown key is passed over; at most this many pages of them. */
 const PAGES_AT_MOST = 40;
 
-/** Of names that another key sealed, so many are looked for in a call, and so many at once. */
+/** How many names sealed with another key are looked for in one call, and how many at a time. */
 const RESEALED = { inCall: 5000, atOnce: 250 };
 
 export type DeviceReportsParts = { redis: RedisConnection; keys: Keys; tenantId: string; cipher: PayloadCipher };

@@ -29,7 +29,7 @@ export type VerifyParts = {
 
 /** Questions answered in the time a request may wait; who stands further behind is not kept waiting. */
 const ANSWERED_IN_TIME = (LONGEST_WAIT_MS / 1000) * QUESTIONS_PER_SECOND;
-/** A device that waited in vain is not kept waiting again for so long. */
+/** A device that waited in vain is not kept waiting again for this long. */
 const IN_VAIN_MS = 30_000;
 const MOST_IN_VAIN = 10_000;
 

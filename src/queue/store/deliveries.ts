@@ -38,7 +38,7 @@ export type DeliverySettings = AcceptanceSettings &
 const TAKEN_AHEAD_S = 2;
 const TAKEN_AHEAD = { least: 10, most: 1000 };
 
-/** A few records that are gone may stay in the index for so long: lists pass over them. */
+/** A few records that are gone may stay in the index for this long: lists pass over them. */
 const TIDIED_EVERY_MS = 600_000;
 
 export type DeliveriesParts = {

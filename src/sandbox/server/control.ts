@@ -34,7 +34,7 @@ type Controlled = {
 const index = `The runstate-bridge sandbox: Microsoft Graph and its token endpoint in miniature.
 
 GET  /stats         what was counted so far
-GET  /records       the stored run states; ?configurationId= &deviceName= &limit= (the newest so many)
+GET  /records       the stored run states; ?configurationId= &deviceName= &limit= (how many, newest first)
 GET  /duplicates    groups of run states that say the same
 GET  /requests      the last requests; ?limit=
 POST /script        what the next requests meet, as text: next 3 creates: 504 after the write, 429 with Retry-After 1.5, 201
