@@ -5,7 +5,6 @@ import { fileURLToPath } from 'node:url';
 import type { Failed, Order, Sent } from './load.ts';
 
 export type Load = {
-  pid: number;
   prepare: (order: Omit<Extract<Order, { kind: 'prepare' }>, 'kind'>) => Promise<void>;
   send: (order: Omit<Extract<Order, { kind: 'send' }>, 'kind'>) => Promise<Sent>;
   close: () => void;
@@ -25,7 +24,6 @@ export function startLoad(): Load {
     return answer;
   };
   return {
-    pid: child.pid ?? 0,
     prepare: async (order) => {
       await ask({ kind: 'prepare', ...order });
     },

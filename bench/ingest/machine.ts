@@ -61,11 +61,15 @@ export async function startService(
   };
 }
 
-/** Processor time used by a process so far. */
+/** Processor time used so far by a process and by those it started and that still run. */
 export function cpuUs(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
+  const own = (Number(fields[11]) + Number(fields[12])) * TICK_US;
+  return childrenOf(pid).reduce((sum, child) => sum + cpuUs(child), own);
 }
+
+const childrenOf = (pid: number): number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean).map(Number);
 
 /** Processor time used by the whole machine so far, all but idle time. */
 export function machineCpuUs(): number {
@@ -84,8 +88,10 @@ export async function untilCalm(): Promise<void> {
   }
 }
 
+/** Of a process and those it started. */
 export function rssBytes(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
+  const own = Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) * 1024;
+  return childrenOf(pid).reduce((sum, child) => sum + rssBytes(child), own);
 }
 
 export async function redisUsed(redis: Redis): Promise<{ cpuUs: number; bytes: number }> {
