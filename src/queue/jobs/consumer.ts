@@ -52,8 +52,8 @@ const JOBS_AT_ONCE = 1_000_000;
 
 export function createConsumer({ redis, jobs, events }: ConsumerParts): Consumer {
   const processors = new Map<string, TenantJobProcessor>();
-  /** Called when the job of this id is gone. */
-  const onGone = new Map<string, () => void>();
+  /** Jobs that end although their deliveries have not: who works on the tenant hears when they are gone. */
+  const left = new Set<string>();
   let begun = 0;
 
   async function process(job: Job, token = ''): Promise<void> {
@@ -66,7 +66,7 @@ export function createConsumer({ redis, jobs, events }: ConsumerParts): Consumer
     const lockLost = locks.keep(jobId, token);
     try {
       const end = await processor.process(deliveryId, lockLost);
-      if (end === 'left') onGone.set(jobId, () => processor.leftJobGone(deliveryId));
+      if (end === 'left') left.add(jobId);
       if (end === 'given-back') await job.moveToWait(token);
       if (end === 'given-back' || end === 'lost') throw new WaitingError();
     } finally {
@@ -89,8 +89,9 @@ export function createConsumer({ redis, jobs, events }: ConsumerParts): Consumer
     });
     started.on('error', events.redisTrouble);
     started.on('completed', ({ id = '' }) => {
-      onGone.get(id)?.();
-      onGone.delete(id);
+      if (!left.delete(id)) return;
+      const { tenantId, deliveryId } = parseJobId(id);
+      processors.get(tenantId)?.leftJobGone(deliveryId);
     });
     return started;
   }
