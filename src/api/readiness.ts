@@ -23,7 +23,7 @@ const MEMORY_WARNING = 0.9;
 
 /** How long a description of what Redis's silence means may take. */
 const EXPLAIN_WITHIN_MS = 1500;
-/** Less than a check may take, so that what is said is that replicas are missing. Confirmed things are confirmed within a second. */
+/** Longer than one wait for replicas, and less than a check may take, so that it says what is missing. */
 const REPLICAS_WITHIN_MS = 1300;
 
 export type ReadinessTenant = {

@@ -3,6 +3,7 @@ import { NotConfirmed } from '../../queue/redis/move/confirm-replicas.ts';
 import { MoveRefused } from '../../queue/redis/move/open-ends.ts';
 import { NoPrimary } from '../../queue/redis/move/tenant-server.ts';
 import { AnotherRun } from '../../queue/redis/move/writer.ts';
+import { isRefused } from '../../queue/redis/redis-errors.ts';
 import { EXIT } from '../exit.ts';
 import { OperatorError } from '../operator/operator.ts';
 
@@ -22,8 +23,10 @@ export function toOperatorError(error: unknown, { aborted, reason }: AbortSignal
 function isTemporary(error: unknown): error is Error {
   if (error instanceof AnotherRun || error instanceof NotConfirmed || error instanceof NoPrimary) return true;
   if (!(error instanceof Error)) return false;
-  // Redis's own words, such as that it is full; or a server of a Cluster was lost, of which ioredis makes no connection again by itself.
-  return ['ReplyError', 'ClusterAllFailedError', 'AbortError'].includes(error.name) || isClosed(error);
+  // Redis's own words, such as that it is full; or a server of a Cluster was lost, to which ioredis does not reconnect by itself.
+  return (
+    ['ReplyError', 'ClusterAllFailedError', 'AbortError'].includes(error.name) || isRefused(error) || isClosed(error)
+  );
 }
 
 const isClosed = ({ message }: Error) => message === 'Connection is closed.';

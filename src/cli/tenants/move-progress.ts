@@ -38,7 +38,7 @@ export function describeEnd(end: MoveEnded | Ended, { source, target }: Named): 
       return `no move from ${source.name} is under way: nothing was changed`;
     case 'cancelled':
       return end.removed === null
-        ? `cancelled: ${source.name} goes on. What was copied is still at the target, where the tenant stays closed: \`move --to … --cancel\` removes it`
+        ? `cancelled: ${source.name} goes on. What was copied, if anything, is still at the target, where the tenant stays closed`
         : `cancelled: ${source.name} goes on, and ${end.removed} keys were removed from ${to}, where the tenant stays closed`;
     case 'finished':
       return `${end.removed} keys were removed from ${source.name}`;

@@ -67,7 +67,7 @@ export async function move(flags: MoveFlags): Promise<void> {
     const names = await tenantsOf(source, config, flags);
     if (!flags.cancel && !flags.finish && to) {
       // Once a move is under way the target has a part of the data, or all of it.
-      const needsRoomForAll = flags.tenant === undefined && !(await isAnyUnderWay(names, source));
+      const needsRoomForAll = flags.tenant === undefined && !(await isAnyUnderWay(names, source, describeRedis(to)));
       await refuseUnfit(from, to, needsRoomForAll);
     }
     await confirm(toQuestion(flags, names, { source, target }), flags.yes);
@@ -182,9 +182,9 @@ async function configuredTenants(config: Config): Promise<string[]> {
   return tenants.map(({ id }) => id);
 }
 
-async function isAnyUnderWay(tenants: readonly string[], source: MoveRedis): Promise<boolean> {
+async function isAnyUnderWay(tenants: readonly string[], source: MoveRedis, to: string): Promise<boolean> {
   const moves = await Promise.all(tenants.map((id) => openEnds({ source, target: source }, id).from.read()));
-  return moves.some((known) => known !== null && known.state !== 'begun');
+  return moves.some((known) => known?.peer === to && !['begun', 'finished'].includes(known.state));
 }
 
 async function refuseUnfit(from: RedisConfig, to: RedisConfig, needsRoomForAll: boolean): Promise<void> {

@@ -52,7 +52,7 @@ const JOBS_AT_ONCE = 1_000_000;
 
 export function createConsumer({ redis, jobs, events }: ConsumerParts): Consumer {
   const processors = new Map<string, TenantJobProcessor>();
-  /** Jobs that end although their deliveries have not: who works on the tenant hears when they are gone. */
+  /** Jobs that end although their deliveries have not: the tenant's processor is told once they are gone. */
   const left = new Set<string>();
   let begun = 0;
 

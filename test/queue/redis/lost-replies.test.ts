@@ -57,11 +57,12 @@ async function countRuns(): Promise<number> {
 }
 
 /** What Redis answers to the script of a call is lost with the connection. */
-async function withLostReply<T>(call: () => Promise<T>): Promise<T> {
+async function withLostReply<T>(call: () => Promise<T>, meanwhile = () => Promise.resolve()): Promise<T> {
   const before = await countRuns();
   isArmed = true;
   const answer = call();
   await until('Redis has run it', async () => (await countRuns()) > before);
+  await meanwhile();
   proxy.cut();
   proxy.resume();
   return answer;
@@ -102,6 +103,20 @@ test('acceptances that went together · each hear their own answer · the known 
   expect(accepted.kind).toBe('accepted');
   expect(duplicate).toMatchObject({ kind: 'duplicate', delivery: known.delivery });
   expect(conflict).toEqual({ kind: 'conflict' });
+});
+
+test('a known run · whose record is another one by the time it is read, as on another server · is a conflict', async () => {
+  const { id } = (await accept(1)).delivery;
+  const [key, first] = [queue.keys.delivery(id), (await redis.client.get(queue.keys.delivery(id))) ?? ''];
+  await redis.client.del(key);
+  await queue.deliveries.accept(aRun(1, { output: 'other' }), Date.now());
+  const other = (await redis.client.get(key)) ?? '';
+  await redis.client.set(key, first);
+  const [, known] = await withLostReply(
+    () => Promise.all([accept(2), queue.deliveries.accept(aRun(1), Date.now())]),
+    async () => void (await redis.client.set(key, other)),
+  );
+  expect(known).toEqual({ kind: 'conflict' });
 });
 
 test('the same run twice in one call · is accepted once · also when asked again', async () => {

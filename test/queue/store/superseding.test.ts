@@ -118,6 +118,22 @@ describe('a newer one that dies', () => {
     expect(await records.counts()).toMatchObject({ queued: 1, superseded: 0, dead: 1 });
   });
 
+  test('on two servers, as while a failover is under way · gives its place back in two revisions', async () => {
+    const [older, newer] = [await arrive(run('a', 1)), await arrive(run('b', 2))];
+    const names = [keys.delivery(older), keys.delivery(newer)];
+    const [results = ''] = await redis.client.keys(`${keys.root}:c:*`);
+    const copies = await Promise.all([...names, results].map((name) => redis.client.dumpBuffer(name)));
+    const revisions: number[] = [];
+    for (let server = 0; server < 3; server += 1) {
+      await Promise.all(
+        [...names, results].map((name, at) => redis.client.restore(name, 0, copies[at] ?? '', 'REPLACE')),
+      );
+      await die(newer);
+      revisions.push((await find(older)).rev);
+    }
+    expect(new Set(revisions).size).toBe(3);
+  });
+
   test('of a chain · gives its place to the next newest alone · and so on', async () => {
     const [a, b, c] = [await arrive(run('a', 1)), await arrive(run('b', 2)), await arrive(run('c', 3))];
     await die(c);

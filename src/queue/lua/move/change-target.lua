@@ -6,8 +6,8 @@
   KEYS[3]  revoked devices
   ARGV[1]  the move's id
   ARGV[2]  the run
-  ARGV[3]  'opened' (processes may work on it), 'cancelled' (it stays closed), or 'forgotten' (as if it had never been begun)
-  ARGV[4]  of an opened one the format of its data, '' for the first; else what processes are told
+  ARGV[3]  'empty' (it was, when it was claimed), 'opened' (processes may work on it), 'cancelled' (it stays closed), or 'forgotten' (as if it had never been begun)
+  ARGV[4]  of an empty one nothing, of an opened one the format of its data, '' for the first; else what processes are told
 
   Reply: 'changed', or 'lost' (another run or move has it)
 ]]
@@ -16,7 +16,7 @@ local id, run, to, text = unpack(ARGV)
 
 local known, state, itsRun = unpack(redis.call('HMGET', MOVE, 'id', 'state', 'run'))
 if known ~= id then return 'lost' end
--- Written again, so that a run that goes on can wait until replicas have it.
+-- Written again so that a resumed run has a write for replicas to confirm.
 if state == to then
   redis.call('HSET', MOVE, 'state', to)
   return 'changed'
@@ -25,6 +25,10 @@ if itsRun ~= run then return 'lost' end
 if to == 'forgotten' then
   redis.call('DEL', MOVE)
   redis.call('HDEL', COUNTS, 'format', 'moved')
+  return 'changed'
+end
+if to == 'empty' then
+  redis.call('HSET', MOVE, 'wasEmpty', 1)
   return 'changed'
 end
 redis.call('HSET', MOVE, 'state', to)

@@ -13,6 +13,8 @@ export async function claimTarget(parts: ClaimParts, known: SourceMove | null): 
   const { source, target, ends } = parts;
   const move = known ?? (await begin(parts));
   const isNew = move.state === 'begun';
+  if (isNew && move.peer !== target.name)
+    throw new MoveRefused(`a move to ${move.peer} was begun: name that one, or cancel the move first`);
   try {
     const there = await ends.to.read();
     if (there?.id === move.id && there.role === 'from') throw new MoveRefused('both addresses lead to the same Redis');
@@ -25,8 +27,9 @@ export async function claimTarget(parts: ClaimParts, known: SourceMove | null): 
     const claimed = await ends.to.claim(move.id, { peer: source.name, told: TOLD.arriving(source.name) });
     if (claimed === 'taken')
       throw new MoveRefused(`${target.name} is being filled by another move, from ${there?.peer ?? 'elsewhere'}`);
-    // Nothing has been copied yet, also if an earlier run claimed it.
-    if (isNew) await refuseStoredMeanwhile(parts, move.id);
+    // What an earlier run copied is no other's data: the target itself knows whether it was empty, as a failover may have taken the source back.
+    if (claimed === 'claimed' && isNew) await refuseStoredMeanwhile(parts, move.id);
+    if (claimed === 'claimed') await ends.to.confirmEmpty(move.id);
     if (isNew) await ends.from.change({ id: move.id, from: 'begun', to: 'copying', tenant: 'keep' });
   } catch (error) {
     if (error instanceof MoveRefused && isNew)

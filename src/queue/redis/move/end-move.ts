@@ -10,7 +10,7 @@ export type Cancelled = { kind: 'none' } | { kind: 'cancelled'; removed: number 
 
 /**
  * The source goes on as if nothing had happened. The target stays closed: processes that point there must not serve an empty
- * tenant, and the next move may fill it. If the target could not be reached when the move was cancelled, this clears it later.
+ * tenant, and the next move may fill it.
  * @param target null if it cannot be reached any more
  * @throws MoveRefused if the target may have been opened
  */
@@ -25,10 +25,7 @@ export async function cancelMove({
   try {
     const move = await from.read();
     const there = target && (await to.read());
-    if (!move) {
-      const isLeft = there?.role === 'to' && there.state === 'copying' && there.peer === source.name;
-      return target && isLeft ? { kind: 'cancelled', removed: await clear(target, there.id) } : { kind: 'none' };
-    }
+    if (!move) return { kind: 'none' };
     // A failover of the source may have forgotten that it came so far.
     const isOpened = there?.id === move.id && there.role === 'to' && there.state === 'opened';
     if (isOpened || move.state === 'opening' || move.state === 'done' || move.state === 'finished')

@@ -105,7 +105,7 @@ export function createSourceEnd({ connection, keys, run }: EndParts): SourceEnd 
   };
 }
 
-/** `claimed`: for the first time · `continued`: for this move before · `opened`: it is done · `taken`: by another move. */
+/** `claimed`: nobody has made sure yet that it was empty · `continued`: somebody has · `opened`: it is done · `taken`: by another move. */
 export type Claimed = 'claimed' | 'continued' | 'opened' | 'taken';
 
 export type TargetMove = { id: string; role: string; state: string; peer: string };
@@ -114,6 +114,8 @@ export type TargetEnd = {
   read: () => Promise<TargetMove | null>;
   /** Closes the tenant there for this run. @param told what processes are told */
   claim: (id: string, of: { peer: string; told: string }) => Promise<Claimed>;
+  /** It was empty when it was claimed, and is filled from now on. @throws AnotherRun */
+  confirmEmpty: (id: string) => Promise<void>;
   /** Processes may work on it. @param format of its data, '' for the first. @throws AnotherRun */
   open: (id: string, format: string) => Promise<void>;
   /** It stays closed: processes that point there must not serve an empty tenant. @throws AnotherRun */
@@ -127,7 +129,7 @@ export function createTargetEnd({ connection, keys, run }: EndParts): TargetEnd 
   const claimScript = scriptOf(connection, 'move/claim-target');
   const changeScript = scriptOf(connection, 'move/change-target');
 
-  async function change(id: string, to: 'opened' | 'cancelled' | 'forgotten', text: string): Promise<void> {
+  async function change(id: string, to: 'empty' | 'opened' | 'cancelled' | 'forgotten', text: string): Promise<void> {
     if ((await changeScript([move, counts, revoked], [id, run, to, text])) !== 'changed') throw new AnotherRun();
   }
 
@@ -137,6 +139,7 @@ export function createTargetEnd({ connection, keys, run }: EndParts): TargetEnd 
       return id === undefined ? null : { id, role, state, peer };
     },
     claim: async (id, { peer, told }) => (await claimScript([move, counts], [id, run, peer, told])) as Claimed,
+    confirmEmpty: (id) => change(id, 'empty', ''),
     open: (id, format) => change(id, 'opened', format),
     cancel: (id, told) => change(id, 'cancelled', told),
     forget: (id) => change(id, 'forgotten', ''),

@@ -169,6 +169,8 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
   }
 
   async function close(move: SourceMove): Promise<SourceMove> {
+    // A replica that hangs ends the run while submissions are still taken.
+    await awaitReplicas(source.connection, keys.root, signal);
     const closed = await step(move, { to: 'closed', tenant: 'close', told: TOLD.leaving(target.name) });
     events.closed();
     signal.throwIfAborted();
@@ -202,7 +204,7 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
 
   /** What was written to the target would outlive a failover there. */
   async function confirmTarget(): Promise<void> {
-    // Replicas confirm what came before a connection's latest write, and one that was lost and made again has none.
+    // Replicas confirm what came before a connection's latest write, and a connection that was re-established has none.
     await copied.writer.apply([{ key: keys.move, command: ['hset', 'confirmedAt', Date.now()] }]);
     await awaitReplicas(target.connection, keys.root, signal);
   }

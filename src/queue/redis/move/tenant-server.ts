@@ -1,4 +1,4 @@
-// The server that has a tenant's keys, of a Cluster as well.
+// The server that has a tenant's keys, also in a Cluster.
 import type { Cluster, Redis } from 'ioredis';
 import type { RedisConnection } from '../connection.ts';
 import { isRefused } from '../redis-errors.ts';

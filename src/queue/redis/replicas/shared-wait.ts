@@ -4,7 +4,6 @@ import { isRefused } from '../redis-errors.ts';
 import { scriptText } from '../script.ts';
 import { watchReplicas, type ReplicaWatch } from './replica-watch.ts';
 import { countNeeded, parsePresent, parseSeen, toSeenText } from './replicas-seen.ts';
-import { createSlowReplicas } from './slow-replicas.ts';
 
 /** A write was acknowledged by Redis, but not by enough replicas in time: a failover may lose it. */
 export class NotReplicated extends Error {
@@ -47,10 +46,9 @@ export type WaitFor = (awaited: Awaited) => Promise<void>;
 type Waiting = { awaited: Awaited; joinedAt: number; resolve: () => void; reject: (reason: unknown) => void };
 
 const WITHIN_MS = 1000;
-/** What joined longer ago is nobody waiting for any more. */
+/** Nobody is waiting any more for what joined longer ago. */
 const AWAITED_FOR_MS = 1800;
-/** As many as may arrive while one wait fails. */
-const AT_ONCE = 5000;
+const AT_ONCE = 200;
 
 const FIND_COMPACTED = scriptText('store/find-compacted');
 
@@ -60,7 +58,6 @@ export function createSharedWait(redis: Redis, minReplicas: number): WaitFor {
   let isAsking = false;
   let expected = minReplicas;
   const watch = watchReplicas(redis, minReplicas);
-  const slow = createSlowReplicas(minReplicas);
 
   async function flush(): Promise<void> {
     if (isAsking) return;
@@ -89,18 +86,15 @@ export function createSharedWait(redis: Redis, minReplicas: number): WaitFor {
     const waitedFor = expected;
     const { byRoot, areThere, replicas } = await exchange(redis, entries, { waitedFor, minReplicas, watch });
     // Also when there are fewer than before: a wait for one that is gone would last until its time is up, at each call.
-    const neededMost = Math.max(minReplicas, ...Array.from(byRoot.values(), ({ needed = 0 }) => needed));
-    slow.note({ waitedFor, needed: neededMost, confirmed: replicas });
-    expected = slow.enough(neededMost);
+    expected = Math.max(minReplicas, ...Array.from(byRoot.values(), ({ needed = 0 }) => needed));
     return entries.filter(({ awaited: { root }, resolve, reject }, index) => {
       const { needed = minReplicas, error } = byRoot.get(root) ?? {};
-      const enough = slow.enough(needed);
       const failure = error ?? areThere[index];
       if (failure instanceof Error) reject(toReason(failure));
-      else if (replicas >= enough) {
+      else if (replicas >= needed) {
         if (failure === false) reject(new NotReplicated('the server that answers now does not have it'));
         else resolve();
-      } else if (replicas < waitedFor || enough <= waitedFor)
+      } else if (replicas < waitedFor || needed <= waitedFor)
         reject(new NotReplicated(`${replicas} of ${needed} replicas have it after ${WITHIN_MS} ms`));
       else return true;
       return false;

@@ -360,17 +360,35 @@ test.each(['copying', 'draining', 'closed'])(
   60_000,
 );
 
-test('a move whose target is gone · is cancelled without it · and the target is cleared once it is back', async () => {
+test('a move whose target is gone · is cancelled without it', async () => {
   const id = await accept(before, 1);
-  const stopping = new AbortController();
-  const events = { ...QUIET, closed: () => stopping.abort(new Error('killed')) };
-  await expect(move({ signal: stopping.signal, events })).rejects.toThrow('killed');
+  await move({ isPreparing: true });
   expect(await cancelMove({ source, target: null, tenantId: 'default' })).toEqual({ kind: 'cancelled', removed: null });
   expect(await accept(before, 1)).toBe(id);
-  await expect(move()).rejects.toThrow(/is being filled by another move|already has data/);
-  expect(await cancelMove({ source, target, tenantId: 'default' })).toMatchObject({ kind: 'cancelled' });
-  expect(await redis.fresh.client.exists(keys.counts, keys.move, `${keys.root}:${id}`)).toBe(2);
+});
+
+test('a source that forgot how far it had come · goes on · and takes its own copy for no other data', async () => {
+  await accept(before, 1);
+  const stopping = new AbortController();
+  const events = { ...QUIET, draining: () => stopping.abort(new Error('killed')) };
+  await expect(move({ signal: stopping.signal, events })).rejects.toThrow('killed');
+  // As after a failover to a replica that had fallen behind.
+  await redis.old.client.hset(keys.move, 'state', 'begun');
+  await redis.old.client.hdel(keys.counts, 'draining');
   expect(await move()).toMatchObject({ kind: 'moved', deliveries: { queued: 1 } });
+});
+
+test('a move that has only begun · to another Redis · is refused', async () => {
+  const third = await startTestRedis('--appendonly', 'no');
+  onTestFinished(third.close);
+  const elsewhere = await openEnd(third.config, 'a third one');
+  onTestFinished(elsewhere.close);
+  await accept(before, 1);
+  await move({ isPreparing: true });
+  await redis.old.client.hset(keys.move, 'state', 'begun');
+  await expect(move({ target: elsewhere })).rejects.toThrow(/a move to the new one was begun/);
+  expect(await third.client.exists(keys.move)).toBe(0);
+  expect(await move()).toMatchObject({ kind: 'moved' });
 });
 
 test('a target that serves already · is left as it is by a cancellation · though the source forgot that it was opened', async () => {
