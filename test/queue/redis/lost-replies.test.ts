@@ -114,7 +114,9 @@ test('a known run · whose record is another one by the time it is read, as on a
   await redis.client.set(key, first);
   const [, known] = await withLostReply(
     () => Promise.all([accept(2), queue.deliveries.accept(aRun(1), Date.now())]),
-    async () => void (await redis.client.set(key, other)),
+    async () => {
+      await redis.client.set(key, other);
+    },
   );
   expect(known).toEqual({ kind: 'conflict' });
 });
