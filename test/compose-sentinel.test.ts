@@ -6,7 +6,7 @@ import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterEach, beforeEach, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { freeRedisPort } from './support/redis-servers.ts';
 import { until } from './support/until.ts';
@@ -36,7 +36,9 @@ function commandOf(name: string): string[] {
       .replaceAll('/data', join(directory, name))
       .replaceAll('docker-entrypoint.sh ', '')
       .replaceAll('redis 6379', `127.0.0.1 ${portOf('redis')}`)
-      .replaceAll('bridge 5000', 'bridge 500')
+      .replaceAll('down-after-milliseconds bridge 5000', 'down-after-milliseconds bridge 3000')
+      // Sentinels that could not agree try again after twice this time.
+      .replaceAll('failover-timeout bridge 10000', 'failover-timeout bridge 3000')
       .replace(/(exec redis-server \S+)/, `$1 --port ${portOf(name)} --bind 127.0.0.1 --dir ${join(directory, name)}`)
       .replace(/--replica-announce-ip \S+/, '--replica-announce-ip 127.0.0.1'),
   );
@@ -75,7 +77,7 @@ async function findPrimary(replicas: number): Promise<string | null> {
 const untilPrimary = (replicas: number) =>
   until(`${replicas} replicas follow one primary`, () => findPrimary(replicas), WELL_WITHIN_MS);
 
-beforeAll(async () => {
+beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'runstate-example-'));
   for (const name of ALL) {
     ports.set(name, await freeRedisPort());
@@ -83,7 +85,7 @@ beforeAll(async () => {
   }
 });
 
-afterAll(async () => {
+afterEach(async () => {
   await Promise.all(ALL.map(kill));
   await rm(directory, { recursive: true, force: true });
 });
