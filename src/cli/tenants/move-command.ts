@@ -18,7 +18,10 @@ export function addMoveCommand(program: Command): void {
     .option('--tenant <id>', 'only this one')
     .option('--all', 'every tenant')
     .option('--prepare', 'only close the target, so that processes can be started there before')
-    .option('--cancel', 'give a move up that is not done: the source goes on, what was copied is removed')
+    .option(
+      '--cancel',
+      'give a move up that is not done: the source goes on, and what was copied to --to is removed; without --to it stays there, closed',
+    )
     .option('--finish', 'after a move: remove the data it left behind')
     .option('--yes', 'do not ask')
     .option('--json', 'for scripts')

@@ -1,7 +1,7 @@
 // How a run of `move` that could not go on ends: with what is said, and whether the same command may go on later.
 import { NotConfirmed } from '../../queue/redis/move/confirm-replicas.ts';
 import { MoveRefused } from '../../queue/redis/move/open-ends.ts';
-import { NoPrimary } from '../../queue/redis/move/tenant-server.ts';
+import { NoPrimary, ServersChanged } from '../../queue/redis/move/tenant-server.ts';
 import { AnotherRun } from '../../queue/redis/move/writer.ts';
 import { isRefused } from '../../queue/redis/redis-errors.ts';
 import { EXIT } from '../exit.ts';
@@ -20,8 +20,10 @@ export function toOperatorError(error: unknown, { aborted, reason }: AbortSignal
     : error;
 }
 
+const TEMPORARY = [AnotherRun, NotConfirmed, NoPrimary, ServersChanged];
+
 function isTemporary(error: unknown): error is Error {
-  if (error instanceof AnotherRun || error instanceof NotConfirmed || error instanceof NoPrimary) return true;
+  if (TEMPORARY.some((kind) => error instanceof kind)) return true;
   if (!(error instanceof Error)) return false;
   // Redis's own words, such as that it is full; or a server of a Cluster was lost, to which ioredis does not reconnect by itself.
   return (

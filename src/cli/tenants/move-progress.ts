@@ -37,11 +37,22 @@ export function describeEnd(end: MoveEnded | Ended, { source, target }: Named): 
     case 'none':
       return `no move from ${source.name} is under way: nothing was changed`;
     case 'cancelled':
-      return end.removed === null
-        ? `cancelled: ${source.name} goes on. What was copied, if anything, is still at the target, where the tenant stays closed`
-        : `cancelled: ${source.name} goes on, and ${end.removed} keys were removed from ${to}, where the tenant stays closed`;
+      return `cancelled: ${source.name} goes on, and ${describeCopy(end, to)}`;
+    case 'cleared':
+      return `${end.removed} keys that a cancelled move had copied were removed from ${to}, where the tenant stays closed`;
     case 'finished':
       return `${end.removed} keys were removed from ${source.name}`;
+  }
+}
+
+function describeCopy({ copy, removed }: Extract<Ended, { kind: 'cancelled' }>, to: string): string {
+  switch (copy) {
+    case 'removed':
+      return `${removed} keys were removed from ${to}, where the tenant stays closed`;
+    case 'none':
+      return `${to} had nothing of it`;
+    case 'left':
+      return 'what was copied is still at the target, closed: name it with --to to have it removed';
   }
 }
 

@@ -52,7 +52,7 @@ export async function move(flags: MoveFlags): Promise<void> {
   };
   const from =
     flags.from === undefined ? config.redis : await locate(toRedisConfig({ ...given.from, url: flags.from }));
-  const to = flags.to === undefined ? null : await locateTarget(toRedisConfig({ ...given.to, url: flags.to }), flags);
+  const to = flags.to === undefined ? null : await reach(locate(toRedisConfig({ ...given.to, url: flags.to })), flags);
   const stopping = createStopController();
   const ends: Opened[] = [];
   const keep = (opened: Opened) => {
@@ -62,7 +62,7 @@ export async function move(flags: MoveFlags): Promise<void> {
   const watching: (() => void)[] = [];
   try {
     const source = keep(await open(from));
-    const target = to && (await open(to).then(keep, unlessCancelled(flags)));
+    const target = to && keep(await reach(open(to), flags));
     watching.push(...ends.map((end) => watch(end, stopping)));
     const names = await tenantsOf(source, config, flags);
     if (!flags.cancel && !flags.finish && to) {
@@ -133,18 +133,16 @@ async function locate(config: RedisConfig): Promise<RedisConfig> {
   throw new OperatorError(`${describeRedis(config)} does not answer`, EXIT.later);
 }
 
-/** A target that is gone for good must not keep a move from being cancelled. */
-async function locateTarget(config: RedisConfig, flags: MoveFlags): Promise<RedisConfig | null> {
-  return locate(config).catch(unlessCancelled(flags));
-}
-
-const unlessCancelled =
-  ({ cancel }: MoveFlags) =>
-  (error: unknown): null => {
+/** A target that is gone for good does not keep a move from being cancelled. */
+async function reach<T>(target: Promise<T>, { cancel }: MoveFlags): Promise<T> {
+  return target.catch((error: unknown) => {
     if (!cancel || !(error instanceof OperatorError)) throw error;
-    printError(`${error.message}: its copy stays there, closed`);
-    return null;
-  };
+    throw new OperatorError(
+      `${error.message}. If it is gone, leave --to out: the move is cancelled without it`,
+      EXIT.later,
+    );
+  });
+}
 
 async function open(config: RedisConfig): Promise<Opened> {
   const ignore = () => undefined;

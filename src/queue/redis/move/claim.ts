@@ -2,41 +2,55 @@
 import { randomUUID } from 'node:crypto';
 import { READS_FORMAT } from '../../lua/constants.ts';
 import { isInUse } from './moved-names.ts';
-import type { SourceMove } from './ends.ts';
+import type { Claimed, SourceMove } from './ends.ts';
 import { MoveRefused, TOLD, type Ends, type MoveRedis } from './open-ends.ts';
 import { scanTenant } from './scan-keys.ts';
 
 export type ClaimParts = { source: MoveRedis; target: MoveRedis; tenantId: string; ends: Ends };
 
+/** `isOpened`: an earlier run opened the target, so that it is in use. */
+export type ClaimedTarget = { move: SourceMove; isOpened: boolean };
+
 /** Continues the move of the source, or begins one. @throws MoveRefused if the two do not fit */
-export async function claimTarget(parts: ClaimParts, known: SourceMove | null): Promise<SourceMove> {
-  const { source, target, ends } = parts;
+export async function claimTarget(parts: ClaimParts, known: SourceMove | null): Promise<ClaimedTarget> {
+  const { target, ends } = parts;
   const move = known ?? (await begin(parts));
   const isNew = move.state === 'begun';
   if (isNew && move.peer !== target.name)
     throw new MoveRefused(`a move to ${move.peer} was begun: name that one, or cancel the move first`);
+  let claimed: Claimed;
   try {
-    const there = await ends.to.read();
-    if (there?.id === move.id && there.role === 'from') throw new MoveRefused('both addresses lead to the same Redis');
-    if (!isNew && there?.id !== move.id) {
-      throw new MoveRefused(
-        `a move to ${move.peer} is under way, and ${target.name} knows nothing of it: name that one, or cancel the move first`,
-      );
-    }
-    if (there?.id !== move.id) await refuseUsed(parts);
-    const claimed = await ends.to.claim(move.id, { peer: source.name, told: TOLD.arriving(source.name) });
-    if (claimed === 'taken')
-      throw new MoveRefused(`${target.name} is being filled by another move, from ${there?.peer ?? 'elsewhere'}`);
-    // What an earlier run copied is no other's data: the target itself knows whether it was empty, as a failover may have taken the source back.
-    if (claimed === 'claimed' && isNew) await refuseStoredMeanwhile(parts, move.id);
-    if (claimed === 'claimed') await ends.to.confirmEmpty(move.id);
-    if (isNew) await ends.from.change({ id: move.id, from: 'begun', to: 'copying', tenant: 'keep' });
+    claimed = await claim(parts, move);
   } catch (error) {
     if (error instanceof MoveRefused && isNew)
       await ends.from.change({ id: move.id, from: 'begun', to: null, tenant: 'keep' });
     throw error;
   }
-  return (await ends.from.read()) ?? move;
+  const isOpened = claimed === 'opened';
+  if (isNew && !isOpened) await ends.from.change({ id: move.id, from: 'begun', to: 'copying', tenant: 'keep' });
+  return { move: (await ends.from.read()) ?? move, isOpened };
+}
+
+async function claim(parts: ClaimParts, move: SourceMove): Promise<Claimed> {
+  const { source, target, ends } = parts;
+  const isNew = move.state === 'begun';
+  const there = await ends.to.read();
+  if (there?.id === move.id && there.role === 'from') throw new MoveRefused('both addresses lead to the same Redis');
+  if (!isNew && there?.id !== move.id) {
+    throw new MoveRefused(
+      `a move to ${move.peer} is under way, and ${target.name} knows nothing of it: name that one, or cancel the move first`,
+    );
+  }
+  if (there && (await ends.from.hasLeft(there.id)))
+    throw new MoveRefused(`${target.name} still has the copy of a cancelled move: remove it with --cancel first`);
+  if (there?.id !== move.id) await refuseUsed(parts);
+  const claimed = await ends.to.claim(move.id, { peer: source.name, told: TOLD.arriving(source.name) });
+  if (claimed === 'taken')
+    throw new MoveRefused(`${target.name} is being filled by another move, from ${there?.peer ?? 'elsewhere'}`);
+  // What an earlier run copied is no other's data: the target itself knows whether it was empty, as a failover may have taken the source back.
+  if (claimed === 'claimed' && isNew) await refuseStoredMeanwhile(parts, move.id);
+  if (claimed === 'claimed') await ends.to.confirmEmpty(move.id);
+  return claimed;
 }
 
 async function begin({ source, target, ends }: ClaimParts): Promise<SourceMove> {

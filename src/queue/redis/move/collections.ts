@@ -15,7 +15,10 @@ export type KeyToCopy = {
 export type CopyKey = (copied: KeyToCopy) => Promise<boolean>;
 
 const BYTES_AT_ONCE = 262_144;
-const ELEMENTS_AT_ONCE = 500;
+/** Compared in two calls that block either server for a few milliseconds; over a long way it is their number that takes the time. */
+const COMPARED_AT_ONCE = 5000;
+/** As arguments of one call. */
+const WRITTEN_AT_ONCE = 500;
 
 /** Writes several commands for one key. */
 const writeAll = async ({ key, writer }: KeyToCopy, commands: readonly Command[]): Promise<boolean> => {
@@ -57,7 +60,7 @@ type Kind = {
 };
 
 const HASH: Kind = {
-  scan: (redis, key, cursor) => redis.hscanBuffer(key, cursor, 'COUNT', ELEMENTS_AT_ONCE),
+  scan: (redis, key, cursor) => redis.hscanBuffer(key, cursor, 'COUNT', COMPARED_AT_ONCE),
   width: 2,
   size: (redis, key) => redis.hlen(key),
   lookUp: (redis, key, fields) => redis.hmgetBuffer(key, ...fields),
@@ -67,7 +70,7 @@ const HASH: Kind = {
 };
 
 const SORTED_SET: Kind = {
-  scan: (redis, key, cursor) => redis.zscanBuffer(key, cursor, 'COUNT', ELEMENTS_AT_ONCE),
+  scan: (redis, key, cursor) => redis.zscanBuffer(key, cursor, 'COUNT', COMPARED_AT_ONCE),
   width: 2,
   size: (redis, key) => redis.zcard(key),
   lookUp: (redis, key, members) => redis.zmscore(key, ...members),
@@ -78,7 +81,7 @@ const SORTED_SET: Kind = {
 };
 
 const SET: Kind = {
-  scan: (redis, key, cursor) => redis.sscanBuffer(key, cursor, 'COUNT', ELEMENTS_AT_ONCE),
+  scan: (redis, key, cursor) => redis.sscanBuffer(key, cursor, 'COUNT', COMPARED_AT_ONCE),
   width: 1,
   size: (redis, key) => redis.scard(key),
   lookUp: async (redis, key, members) =>
@@ -109,14 +112,14 @@ const copyAs =
         const there = known[index] ?? null;
         return there === null || !isSame(value, there);
       });
-      if (news.length > 0) isChanged = await writeAll(copied, [add(news)]);
+      if (await writeAll(copied, inParts(news, WRITTEN_AT_ONCE).map(add))) isChanged = true;
     }
     if (ignored.length === 0 && (await size(source, key)) === (await size(target, key))) return isChanged;
     for await (const elements of scan(target)) {
       const members = membersOf(elements);
       const there = await lookUp(source, key, members);
       const gone = members.filter((_member, index) => (there[index] ?? null) === null);
-      if (gone.length > 0) isChanged = await writeAll(copied, [remove(gone)]);
+      if (await writeAll(copied, inParts(gone, WRITTEN_AT_ONCE).map(remove))) isChanged = true;
     }
     return isChanged;
   };
@@ -131,30 +134,29 @@ async function* scanAll(
     const [next, flat] = await scan(redis, key, cursor);
     cursor = String(next);
     // A small collection comes whole, however much that is.
-    for (let from = 0; from < flat.length; from += width * ELEMENTS_AT_ONCE)
-      yield toElements(flat.slice(from, from + width * ELEMENTS_AT_ONCE), width);
+    for (const part of inParts(flat, width * COMPARED_AT_ONCE)) yield toElements(part, width);
   } while (cursor !== '0');
 }
 
 const toElements = (flat: readonly Buffer[], width: 1 | 2): Element[] =>
-  Array.from({ length: flat.length / width }, (_, index): Element => {
-    const [member = EMPTY, value] = flat.slice(index * width, (index + 1) * width);
-    return value === undefined ? [member] : [member, value];
-  });
+  inParts(flat, width).map(([member = EMPTY, value]): Element => (value === undefined ? [member] : [member, value]));
+
+const inParts = <T>(all: readonly T[], size: number): T[][] =>
+  Array.from({ length: Math.ceil(all.length / size) }, (_, index) => all.slice(index * size, (index + 1) * size));
 
 /** From the first part that differs on, the list is written again. */
 async function copyList(copied: KeyToCopy): Promise<boolean> {
   const { key, source, target } = copied;
   const [length, itsLength] = await Promise.all([source.llen(key), target.llen(key)]);
-  const readPart = (redis: RedisConnection, from: number) => redis.lrangeBuffer(key, from, from + ELEMENTS_AT_ONCE - 1);
+  const readPart = (redis: RedisConnection, from: number) => redis.lrangeBuffer(key, from, from + WRITTEN_AT_ONCE - 1);
   let from = 0;
-  for (; from < length; from += ELEMENTS_AT_ONCE) {
+  for (; from < length; from += WRITTEN_AT_ONCE) {
     const [one, other] = await Promise.all([readPart(source, from), readPart(target, from)]);
     if (one.length !== other.length || one.some((element, index) => other[index]?.equals(element) !== true)) break;
   }
   if (from >= length && length === itsLength) return false;
   await writeAll(copied, [from === 0 ? ['del'] : ['ltrim', 0, from - 1]]);
-  for (; from < length; from += ELEMENTS_AT_ONCE) {
+  for (; from < length; from += WRITTEN_AT_ONCE) {
     const part = await readPart(source, from);
     if (part.length > 0) await writeAll(copied, [['rpush', ...part]]);
   }

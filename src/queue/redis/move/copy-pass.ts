@@ -138,7 +138,7 @@ function createDescribeBoth(describeSource: Describe, describeTarget: Describe) 
   return async (keys: readonly string[]): Promise<Map<string, Pair>> => {
     const pairs = new Map<string, Pair>();
     let asked = keys;
-    for (let before = Infinity; asked.length > 0 && asked.length < before;) {
+    while (asked.length > 0) {
       const [ours, theirs] = await Promise.all([
         describeSource(asked, DIGESTED_BYTES),
         describeTarget(asked, DIGESTED_BYTES),
@@ -150,7 +150,7 @@ function createDescribeBoth(describeSource: Describe, describeTarget: Describe) 
         pairs.set(key, [one, other]);
         if (one.type !== 'none' && !isSame(one, other) && !differ(one, other)) undigested.push(key);
       }
-      before = asked.length;
+      if (undigested.length === asked.length) break;
       asked = undigested;
     }
     return pairs;

@@ -49,6 +49,12 @@ export type SourceEnd = {
   /** @returns false if another run has it */
   takeLock: () => Promise<boolean>;
   releaseLock: () => Promise<void>;
+  /** Remembers a move whose copy stays at its target. */
+  leave: (move: Pick<SourceMove, 'id' | 'peer'>) => Promise<void>;
+  /** Whether the copy of a cancelled move was left at its target. */
+  hasLeft: (id: string) => Promise<boolean>;
+  /** The copy has been removed. */
+  forgetLeft: (id: string) => Promise<void>;
   /** Attempts under way. */
   countDelivering: () => Promise<number>;
   /** Milliseconds since 1970. */
@@ -63,7 +69,7 @@ type EndParts = { connection: RedisConnection; keys: Keys; run: string };
 const ROLE = 'from';
 
 export function createSourceEnd({ connection, keys, run }: EndParts): SourceEnd {
-  const { move, moveLock, counts } = keys;
+  const { move, moveLock, moveLeft, counts } = keys;
   const changeScript = scriptOf(connection, 'move/change-source');
   const takeScript = scriptOf(connection, 'move/take-lock');
   const releaseScript = scriptOf(connection, 'move/release-lock');
@@ -97,6 +103,13 @@ export function createSourceEnd({ connection, keys, run }: EndParts): SourceEnd 
     releaseLock: async () => {
       await releaseScript([moveLock], [run]);
     },
+    leave: async ({ id, peer }) => {
+      await connection.hset(moveLeft, id, peer);
+    },
+    hasLeft: async (id) => (await connection.hexists(moveLeft, id)) === 1,
+    forgetLeft: async (id) => {
+      await connection.hdel(moveLeft, id);
+    },
     countDelivering: async () => Number((await connection.hget(counts, 'delivering')) ?? 0),
     now: async () => {
       const [seconds, micros] = (await timeScript([counts], [])) as [string, string];
@@ -108,12 +121,16 @@ export function createSourceEnd({ connection, keys, run }: EndParts): SourceEnd 
 /** `claimed`: nobody has made sure yet that it was empty · `continued`: somebody has · `opened`: it is done · `taken`: by another move. */
 export type Claimed = 'claimed' | 'continued' | 'opened' | 'taken';
 
-export type TargetMove = { id: string; role: string; state: string; peer: string };
+/** What the target knows of a move. `keys` and `bytes` are what was verified; 0 before. */
+export type TargetMove = { id: string; role: string; state: string; peer: string; keys: number; bytes: number };
+
+/** `isOwn`: it has to be the target of this move already. */
+type Claim = { peer: string; told: string; isOwn?: boolean };
 
 export type TargetEnd = {
   read: () => Promise<TargetMove | null>;
   /** Closes the tenant there for this run. @param told what processes are told */
-  claim: (id: string, of: { peer: string; told: string }) => Promise<Claimed>;
+  claim: (id: string, of: Claim) => Promise<Claimed>;
   /** It was empty when it was claimed, and is filled from now on. @throws AnotherRun */
   confirmEmpty: (id: string) => Promise<void>;
   /** Processes may work on it. @param format of its data, '' for the first. @throws AnotherRun */
@@ -135,10 +152,11 @@ export function createTargetEnd({ connection, keys, run }: EndParts): TargetEnd 
 
   return {
     read: async () => {
-      const { id, role = '', state = '', peer = '' } = await connection.hgetall(move);
-      return id === undefined ? null : { id, role, state, peer };
+      const { id, role = '', state = '', peer = '', keys: moved, bytes } = await connection.hgetall(move);
+      return id === undefined ? null : { id, role, state, peer, keys: Number(moved ?? 0), bytes: Number(bytes ?? 0) };
     },
-    claim: async (id, { peer, told }) => (await claimScript([move, counts], [id, run, peer, told])) as Claimed,
+    claim: async (id, { peer, told, isOwn }) =>
+      (await claimScript([move, counts], [id, run, peer, told, isOwn ? 'own' : ''])) as Claimed,
     confirmEmpty: (id) => change(id, 'empty', ''),
     open: (id, format) => change(id, 'opened', format),
     cancel: (id, told) => change(id, 'cancelled', told),

@@ -8,7 +8,7 @@ import { copyPass, type Passed } from './copy-pass.ts';
 import type { SourceMove } from './ends.ts';
 import { holdLock } from './lock.ts';
 import { MoveRefused, openEnds, TOLD, type Ends, type MoveRedis } from './open-ends.ts';
-import { readInfoField, serverOf } from './tenant-server.ts';
+import { readInfoField, ServersChanged, serverOf } from './tenant-server.ts';
 import { createWriter } from './writer.ts';
 
 /** What happens, for whoever waits. */
@@ -108,13 +108,32 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
     if (known?.state === 'done' || known?.state === 'finished')
       return { kind: 'moved-before', peer: known.peer, at: known.at };
     if (known?.state === 'cancelling') throw new MoveRefused('the move is being cancelled: end that with --cancel');
-    let move = await claimTarget(parts, known);
+    const { move, isOpened } = await claimTarget(parts, known);
     await awaitReplicas(target.connection, keys.root, signal);
-    if (isPreparing) return { kind: 'prepared' };
+    if (isOpened) await recallOpened(move);
+    else if (isPreparing) return { kind: 'prepared' };
+    else await copyAll(move);
+    return finish();
+  }
+
+  async function copyAll(claimed: SourceMove): Promise<void> {
+    let move = claimed;
     if (move.state === 'copying') move = await copyBeside(move);
     if (move.state === 'draining') move = await drain(move);
-    if (move.state === 'closed') await copyRest(move);
-    return finish();
+    // Also where an earlier run had verified all of it: what became of the target since, nobody has watched.
+    await copyRest(move);
+  }
+
+  /** The target is in use, though a source that was set back, as by a backup, may not know it. */
+  async function recallOpened(move: SourceMove): Promise<void> {
+    if (move.state === 'opening') return;
+    if (move.state !== 'closed')
+      throw new MoveRefused(
+        `${target.name} is in use, and ${source.name} has forgotten that the data has moved there, and may have taken run results since: stop the processes that point to one of the two`,
+      );
+    const there = await to.read();
+    const fields = { peer: target.name, keys: String(there?.keys ?? 0), bytes: String(there?.bytes ?? 0) };
+    await step(move, { to: 'opening', tenant: 'stay-closed', told: TOLD.gone(target.name), fields });
   }
 
   async function step(
@@ -182,7 +201,7 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
     const { keys: count, bytes } = await passUntilSame();
     await waitForAttempts(move);
     await moveAnnounced();
-    await confirmTarget();
+    await confirmTarget({ keys: count, bytes });
     const fields = { peer: target.name, keys: String(count), bytes: String(bytes) };
     await step(move, { to: 'opening', tenant: 'stay-closed', told: TOLD.gone(target.name), fields });
   }
@@ -192,20 +211,23 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
    * reads would have it compare with two servers, of which the second may have less; what was written before it, all replicas have.
    */
   async function passUntilSame(): Promise<Passed> {
+    let haveChanged = false;
     for (let count = 0; count < CLOSED_PASSES_AT_MOST; count += 1) {
       await confirmTarget();
       const servers = await readServers();
       const passed = await pass(true);
-      const isClean = passed.written + passed.removed === 0;
-      if (isClean && (await readServers()) === servers) return passed;
+      if ((await readServers()) !== servers) haveChanged = true;
+      else if (passed.written + passed.removed === 0) return passed;
     }
+    if (haveChanged) throw new ServersChanged();
     throw new MoveRefused('the two sides keep differing although nobody may write: see who writes to either of them');
   }
 
   /** What was written to the target would outlive a failover there. */
-  async function confirmTarget(): Promise<void> {
+  async function confirmTarget(verified: Partial<Pick<Passed, 'keys' | 'bytes'>> = {}): Promise<void> {
     // Replicas confirm what came before a connection's latest write, and a connection that was re-established has none.
-    await copied.writer.apply([{ key: keys.move, command: ['hset', 'confirmedAt', Date.now()] }]);
+    const fields = Object.entries({ confirmedAt: Date.now(), ...verified }).flat();
+    await copied.writer.apply([{ key: keys.move, command: ['hset', ...fields] }]);
     await awaitReplicas(target.connection, keys.root, signal);
   }
 
@@ -218,10 +240,10 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
   }
 
   /** Where some were under way when it was closed, such as those of a worker that did not know of draining. */
-  async function waitForAttempts({ at }: SourceMove): Promise<void> {
+  async function waitForAttempts({ closedAt }: SourceMove): Promise<void> {
     const delivering = await from.countDelivering();
     if (delivering === 0) return;
-    const waitMs = Math.min(longestAttemptMs, at + longestAttemptMs - (await from.now()));
+    const waitMs = Math.min(longestAttemptMs, closedAt + longestAttemptMs - (await from.now()));
     if (waitMs <= 0) return;
     events.waiting(delivering, waitMs);
     await pause(waitMs);

@@ -72,13 +72,13 @@ async function fill(): Promise<void> {
   await client.set(at('long'), randomBytes(1_000_000));
   await client.set(at('middle'), randomBytes(40_000));
   await client.hset(at('hash'), { field: bytes, other: '' });
-  await client.hset(at('large-hash'), Object.fromEntries(many(3000).map((n) => [`field-${n}`, `value-${n}`])));
+  await client.hset(at('large-hash'), Object.fromEntries(many(12_000).map((n) => [`field-${n}`, `value-${n}`])));
   await client.zadd(at('set-by-score'), 1.5, 'a', -3, 'b', 0.1, 'c', '+inf', 'd', 1796019837812, 'e');
-  await client.zadd(at('large-sorted-set'), ...many(3000).flatMap((n) => [n / 7, `member-${n}`]));
+  await client.zadd(at('large-sorted-set'), ...many(12_000).flatMap((n) => [n / 7, `member-${n}`]));
   await client.sadd(at('set'), 'x', 'y', bytes);
-  await client.sadd(at('large-set'), ...many(3000).map((n) => `member-${n}`));
+  await client.sadd(at('large-set'), ...many(12_000).map((n) => `member-${n}`));
   await client.rpush(at('list'), 'one', 'two', bytes, 'one');
-  await client.rpush(at('large-list'), ...many(3000).map((n) => `element-${n % 50}`));
+  await client.rpush(at('large-list'), ...many(12_000).map((n) => `element-${n % 50}`));
   await client.hset(keys.counts, { queued: 3, format: 1_000_000, moved: 'away', draining: 1 });
 }
 
@@ -119,7 +119,7 @@ test('what expires · expires there as well · and a changed or ended expiry is 
   await client.set(at('soon'), 'x', 'PX', 60_000);
   await client.hset(at('hash'), 'a', '1');
   await client.pexpire(at('hash'), 120_000);
-  await client.rpush(at('list'), ...many(3000).map(String));
+  await client.rpush(at('list'), ...many(12_000).map(String));
   await client.pexpire(at('list'), 90_000);
   await pass();
   const remaining = () => Promise.all(['soon', 'hash', 'list'].map((name) => redis.fresh.client.pttl(at(name))));
@@ -157,12 +157,20 @@ test('thousands of records · are copied in slices · and counted once each', as
   await expectSame();
 });
 
-test('more than one script may digest · is not written again where it is the same', async () => {
+/** How often a command was called since the server started, or since CONFIG RESETSTAT. */
+async function callsOf({ client }: TestRedis, command: string): Promise<number> {
+  const stats = await client.info('commandstats');
+  return Number(new RegExp(`^cmdstat_${command}:calls=(\\d+)`, 'm').exec(stats)?.[1] ?? 0);
+}
+
+test('more than one script may digest · is neither read nor written again where it is the same', async () => {
   const { client } = redis.old;
   const large = many(300).flatMap((n) => [at(`d-${n}`), randomBytes(20_000)]);
   await client.mset(...large);
   expect(await pass()).toMatchObject({ keys: 300, written: 300 });
+  await client.config('RESETSTAT');
   expect(await pass()).toMatchObject({ keys: 300, written: 0, removed: 0 });
+  expect(await callsOf(redis.old, 'getrange')).toBe(0);
   await client.setrange(at('d-299'), 19_999, 'x');
   expect(await pass()).toMatchObject({ written: 1 });
   await expectSame();

@@ -4,6 +4,7 @@ import { begin } from '../../../../src/domain/delivery.ts';
 import { createKeys } from '../../../../src/queue/redis/keys.ts';
 import { cancelMove, finishMove } from '../../../../src/queue/redis/move/end-move.ts';
 import { MoveRefused, openEnds } from '../../../../src/queue/redis/move/open-ends.ts';
+import { ServersChanged } from '../../../../src/queue/redis/move/tenant-server.ts';
 import { AnotherRun } from '../../../../src/queue/redis/move/writer.ts';
 import { createEvents } from '../../../../src/telemetry/events.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
@@ -72,6 +73,14 @@ function work(tenant: OwnTenant, deliver: Deliver = ({ id }) => Promise.resolve(
 const statusOf = async (tenant: OwnTenant, id: string) => (await tenant.deliveries.find(id))?.status;
 const stateOf = ({ client }: TestRedis) => client.hget(keys.move, 'state');
 const move = (parts: Partial<Parameters<typeof moveHere>[0]> = {}) => moveHere({ source, target, ...parts });
+
+async function openThird(): Promise<{ third: TestRedis; elsewhere: OpenedEnd }> {
+  const third = await startTestRedis('--appendonly', 'no');
+  onTestFinished(third.close);
+  const elsewhere = await openEnd(third.config, 'a third one');
+  onTestFinished(elsewhere.close);
+  return { third, elsewhere };
+}
 
 test('a tenant that is moved · is refused at the old Redis, and said not to be ready · and served by the new one', async () => {
   const id = await accept(before, 1);
@@ -229,10 +238,7 @@ test('a second run · is refused while the first works · and the first ends', a
 });
 
 test('a move to a third Redis · is refused while one is under way · until that is cancelled', async () => {
-  const third = await startTestRedis('--appendonly', 'no');
-  onTestFinished(third.close);
-  const elsewhere = await openEnd(third.config, 'a third one');
-  onTestFinished(elsewhere.close);
+  const { elsewhere } = await openThird();
   await accept(before, 1);
   expect(await move({ isPreparing: true })).toEqual({ kind: 'prepared' });
   await expect(move({ target: elsewhere })).rejects.toThrow(/a move to the new one is under way/);
@@ -255,10 +261,7 @@ test('a run that stood still while its move was cancelled and another begun · t
 });
 
 test('a target that another move fills · is refused · and that move goes on', async () => {
-  const third = await startTestRedis('--appendonly', 'no');
-  onTestFinished(third.close);
-  const elsewhere = await openEnd(third.config, 'a third one');
-  onTestFinished(elsewhere.close);
+  const { third, elsewhere } = await openThird();
   const other = await openTestTenant(third);
   onTestFinished(other.close);
   await accept(other, 5);
@@ -360,11 +363,61 @@ test.each(['copying', 'draining', 'closed'])(
   60_000,
 );
 
-test('a move whose target is gone · is cancelled without it', async () => {
+/** Ends with the first live pass. */
+async function moveHalf(): Promise<void> {
+  const stopping = new AbortController();
+  const events = { ...QUIET, passed: () => stopping.abort(new Error('killed')) };
+  await expect(move({ signal: stopping.signal, events })).rejects.toThrow('killed');
+}
+
+const cancel = (there: OpenedEnd | null) => cancelMove({ source, target: there, tenantId: 'default' });
+
+test('a move whose target is gone · is cancelled without it · and its copy is removed when the target is back', async () => {
   const id = await accept(before, 1);
-  await move({ isPreparing: true });
-  expect(await cancelMove({ source, target: null, tenantId: 'default' })).toEqual({ kind: 'cancelled', removed: null });
+  await moveHalf();
+  expect(await cancel(null)).toEqual({ kind: 'cancelled', removed: 0, copy: 'left' });
   expect(await accept(before, 1)).toBe(id);
+  await expect(move()).rejects.toThrow(/the new one still has the copy of a cancelled move: remove it with --cancel/);
+  expect(await cancel(target)).toEqual({ kind: 'cleared', removed: expect.any(Number) as number });
+  expect(await redis.fresh.client.exists(keys.delivery(id))).toBe(0);
+  await expect(accept(after, 1)).rejects.toEqual(isMoved);
+  expect(await cancel(target)).toEqual({ kind: 'none' });
+  expect(await redis.old.client.exists(keys.moveLeft)).toBe(0);
+  expect(await move()).toMatchObject({ kind: 'moved', deliveries: { queued: 1 } });
+});
+
+test('a copy that was left · is removed while another move is under way · and that one goes on', async () => {
+  const { elsewhere } = await openThird();
+  await accept(before, 1);
+  await moveHalf();
+  await cancel(null);
+  expect(await move({ target: elsewhere, isPreparing: true })).toEqual({ kind: 'prepared' });
+  expect(await cancel(target)).toMatchObject({ kind: 'cleared' });
+  expect(await stateOf(redis.old)).toBe('copying');
+  expect(await move({ target: elsewhere })).toMatchObject({ kind: 'moved', deliveries: { queued: 1 } });
+  expect(await finishMove({ source, tenantId: 'default' })).toBeGreaterThan(0);
+});
+
+test('a copy that was left, where the tenant’s own data is now · is not removed', async () => {
+  await accept(before, 1);
+  await moveHalf();
+  await cancel(null);
+  // Emptied by hand, and in use since.
+  await redis.fresh.client.flushall();
+  const id = await accept(after, 7);
+  expect(await cancel(target)).toEqual({ kind: 'none' });
+  expect(await accept(after, 7)).toBe(id);
+});
+
+test('a cancellation that names another Redis · is refused · and changes nothing', async () => {
+  const { third, elsewhere } = await openThird();
+  await accept(before, 1);
+  await moveHalf();
+  await expect(cancel(elsewhere)).rejects.toThrow(/the move is to the new one, and a third one knows nothing of it/);
+  expect(await stateOf(redis.old)).toBe('copying');
+  expect(await third.client.exists(keys.move, keys.counts)).toBe(0);
+  await redis.fresh.client.flushall();
+  expect(await cancel(target)).toEqual({ kind: 'cancelled', removed: 0, copy: 'none' });
 });
 
 test('a source that forgot how far it had come · goes on · and takes its own copy for no other data', async () => {
@@ -379,10 +432,7 @@ test('a source that forgot how far it had come · goes on · and takes its own c
 });
 
 test('a move that has only begun · to another Redis · is refused', async () => {
-  const third = await startTestRedis('--appendonly', 'no');
-  onTestFinished(third.close);
-  const elsewhere = await openEnd(third.config, 'a third one');
-  onTestFinished(elsewhere.close);
+  const { third, elsewhere } = await openThird();
   await accept(before, 1);
   await move({ isPreparing: true });
   await redis.old.client.hset(keys.move, 'state', 'begun');
@@ -402,6 +452,36 @@ test('a target that serves already · is left as it is by a cancellation · thou
   );
   expect(await accept(after, 2)).toBe(id);
   expect(await stateOf(redis.old)).toBe('closed');
+  expect(await move()).toMatchObject({ kind: 'moved', keys: expect.toSatisfy((count: number) => count > 3) as number });
+  expect(await stateOf(redis.old)).toBe('done');
+  expect(await accept(after, 2)).toBe(id);
+});
+
+test.each(['begun', 'copying', 'draining'])(
+  'a source that forgot being closed · when it was %s · is not copied over a target that serves already',
+  async (state) => {
+    await accept(before, 1);
+    await move();
+    const id = await accept(after, 2);
+    await redis.old.client.hset(keys.move, 'state', state);
+    await redis.old.client.hdel(keys.counts, 'format', 'moved');
+    const other = await accept(before, 3);
+    await expect(move()).rejects.toThrow(/the new one is in use, and the old one has forgotten/);
+    expect(await stateOf(redis.old)).toBe(state);
+    expect([await accept(after, 2), await accept(before, 3)]).toEqual([id, other]);
+  },
+);
+
+test('a target that lost a part after it was verified · gets it from the next run · before it is opened', async () => {
+  const id = await accept(before, 1);
+  await move();
+  // As it was before the target was opened.
+  await redis.old.client.hset(keys.move, 'state', 'opening');
+  await redis.fresh.client.hset(keys.move, { state: 'copying', run: 'a dead one' });
+  await redis.fresh.client.hset(keys.counts, { format: 1_000_000, moved: 'here' });
+  await redis.fresh.client.del(keys.delivery(id));
+  expect(await move()).toMatchObject({ kind: 'moved', deliveries: { queued: 1 } });
+  expect(await statusOf(after, id)).toBe('queued');
 });
 
 test('a run that is killed while it looks for what the target took · is continued by one that looks again', async () => {
@@ -421,6 +501,14 @@ test('a run that is killed while it looks for what the target took · is continu
   expect(await accept(after, 2)).toBe(id);
 });
 
+/** What the new Redis has outlives a restart. */
+async function keepFreshOnes(): Promise<void> {
+  await redis.fresh.client.config('SET', 'appendonly', 'yes');
+  await until('its file is complete', async () =>
+    (await redis.fresh.client.info('persistence')).includes('aof_rewrite_in_progress:0'),
+  );
+}
+
 test('a target that is another server after the last pass than before · is read once more', async () => {
   await accept(before, 1);
   const closedPasses: number[] = [];
@@ -430,10 +518,7 @@ test('a target that is another server after the last pass than before · is read
     closedPasses.push(written + removed);
     if (restarts.length === 0) restarts.push(redis.fresh.kill().then(() => redis.fresh.start('--appendonly', 'yes')));
   };
-  await redis.fresh.client.config('SET', 'appendonly', 'yes');
-  await until('its file is complete', async () =>
-    (await redis.fresh.client.info('persistence')).includes('aof_rewrite_in_progress:0'),
-  );
+  await keepFreshOnes();
   const moved = await move({ events: { ...QUIET, passed } });
   await Promise.all(restarts);
   expect(moved).toMatchObject({ kind: 'moved' });
@@ -441,6 +526,19 @@ test('a target that is another server after the last pass than before · is read
   expect(closedPasses[0]).toBe(0);
   await redis.fresh.client.config('SET', 'appendonly', 'no');
 });
+
+test('a target that is another server after each pass · ends the run · which blames no writer', async () => {
+  await accept(before, 1);
+  await keepFreshOnes();
+  let restarting = Promise.resolve();
+  const passed = ({ isClosed }: { isClosed: boolean }) => {
+    if (isClosed) restarting = redis.fresh.kill().then(() => redis.fresh.start('--appendonly', 'yes'));
+  };
+  await expect(move({ events: { ...QUIET, passed } })).rejects.toThrow(ServersChanged);
+  await restarting;
+  expect(await move()).toMatchObject({ kind: 'moved' });
+  await redis.fresh.client.config('SET', 'appendonly', 'no');
+}, 60_000);
 
 test('the old data · is removed when the move is finished · and who points there still serves nobody', async () => {
   await accept(before, 1);
