@@ -64,12 +64,12 @@ test('a move to a server whose replica hangs after the first pass · goes on ser
   const { redis, source } = await openSource();
   const { servers, port, end: target } = await startPrimary();
   const { replica } = await startReplica({ servers, port });
-  const passed = Promise.withResolvers<void>();
+  const passed = Promise.withResolvers<null>();
   const events = {
     ...QUIET,
     passed: () => {
       replica.kill('SIGSTOP');
-      passed.resolve();
+      passed.resolve(null);
     },
   };
   const stopping = new AbortController();
