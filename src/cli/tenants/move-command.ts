@@ -29,7 +29,7 @@ export function addMoveCommand(program: Command): void {
       'after',
       `
 Run it with the environment of the processes: REDIS_PREFIX and ATTEMPT_TIMEOUT_MS count. docs/operations.md has the whole procedure.
-Exit codes: ${EXIT.ok} moved, or moved before · ${EXIT.failed} the target is not fit · ${EXIT.usage} wrong use · ${EXIT.refused} refused: the target has other data, or another move is under way · ${EXIT.later} interrupted, or a Redis does not answer: the same command goes on · ${EXIT.config} the configuration is not usable`,
+Exit codes: ${EXIT.ok} moved, or moved before · ${EXIT.failed} the target is not fit · ${EXIT.usage} wrong use · ${EXIT.refused} a tenant is refused: the target has other data, or another move is under way · ${EXIT.later} interrupted, or a Redis does not answer: the same command goes on · ${EXIT.config} the configuration is not usable`,
     )
     .action(withOperatorErrors(async (flags: MoveFlags) => (await import('./move.ts')).move(flags)));
 }

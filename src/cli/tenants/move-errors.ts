@@ -1,8 +1,7 @@
 // How a run of `move` that could not go on ends: with what is said, and whether the same command may go on later.
 import { NotConfirmed } from '../../queue/redis/move/confirm-replicas.ts';
-import { MoveRefused } from '../../queue/redis/move/open-ends.ts';
-import { NoPrimary, ServersChanged } from '../../queue/redis/move/tenant-server.ts';
-import { AnotherRun } from '../../queue/redis/move/writer.ts';
+import { NoPrimary } from '../../queue/redis/move/tenant-server.ts';
+import { AnotherRun, TargetSetBack } from '../../queue/redis/move/writer.ts';
 import { isRefused } from '../../queue/redis/redis-errors.ts';
 import { EXIT } from '../exit.ts';
 import { OperatorError } from '../operator/operator.ts';
@@ -14,13 +13,12 @@ export function toOperatorError(error: unknown, { aborted, reason }: AbortSignal
   if (error instanceof OperatorError) return error;
   if (aborted)
     return reason instanceof OperatorError ? reason : new OperatorError(`interrupted. ${RUN_AGAIN}`, EXIT.later);
-  if (error instanceof MoveRefused) return new OperatorError(error.message, EXIT.refused);
   return isTemporary(error)
     ? new OperatorError(`${error.message.replace(/\.$/, '')}. ${RUN_AGAIN}`, EXIT.later)
     : error;
 }
 
-const TEMPORARY = [AnotherRun, NotConfirmed, NoPrimary, ServersChanged];
+const TEMPORARY = [AnotherRun, NotConfirmed, NoPrimary, TargetSetBack];
 
 function isTemporary(error: unknown): error is Error {
   if (TEMPORARY.some((kind) => error instanceof kind)) return true;

@@ -49,7 +49,7 @@ function describeCopy({ copy, removed }: Extract<Ended, { kind: 'cancelled' }>, 
   switch (copy) {
     case 'removed':
       return `${removed} keys were removed from ${to}, where the tenant stays closed`;
-    case 'none':
+    case 'nothing':
       return `${to} had nothing of it`;
     case 'left':
       return 'what was copied is still at the target, closed: name it with --to to have it removed';

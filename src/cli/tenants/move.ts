@@ -9,7 +9,7 @@ import { openRedis, type OpenRedis } from '../../queue/redis/open-redis.ts';
 import { cancelMove, finishMove } from '../../queue/redis/move/end-move.ts';
 import { findTopology } from '../../queue/redis/move/find-topology.ts';
 import { moveTenant, type MoveEnded } from '../../queue/redis/move/move-tenant.ts';
-import { openEnds, type MoveRedis } from '../../queue/redis/move/open-ends.ts';
+import { MoveRefused, openEnds, type MoveRedis } from '../../queue/redis/move/open-ends.ts';
 import { findTenants } from '../../queue/redis/move/scan-keys.ts';
 import { EXIT } from '../exit.ts';
 import { confirm } from '../operator/confirm.ts';
@@ -71,8 +71,13 @@ export async function move(flags: MoveFlags): Promise<void> {
       await refuseUnfit(from, to, needsRoomForAll);
     }
     await confirm(toQuestion(flags, names, { source, target }), flags.yes);
-    const ended = await Promise.race([moveAll(names, { source, target }), untilAborted(stopping.signal)]);
-    if (flags.json) printJson({ tenants: ended });
+    const ended: TenantEnd[] = [];
+    try {
+      await Promise.race([moveAll(names, { source, target }, ended), untilAborted(stopping.signal)]);
+    } finally {
+      if (flags.json) printJson({ tenants: ended });
+    }
+    if (ended.some(({ kind }) => kind === 'refused')) process.exitCode = EXIT.refused;
   } catch (error) {
     throw toOperatorError(error, stopping.signal);
   } finally {
@@ -81,14 +86,14 @@ export async function move(flags: MoveFlags): Promise<void> {
     await Promise.all(ends.map(close));
   }
 
-  async function moveAll(tenants: readonly string[], both: Both): Promise<object[]> {
-    const ended: object[] = [];
+  /** One that is refused keeps no other from being moved. */
+  async function moveAll(tenants: readonly string[], both: Both, ended: TenantEnd[]): Promise<void> {
     for (const tenant of tenants) {
-      const end = await moveOne(tenant, both);
-      if (!flags.json) print(`${tenant}: ${describeEnd(end, both)}`);
+      const end = await moveOne(tenant, both).catch(toRefused);
+      if (end.kind === 'refused') printError(`${tenant}: ${end.reason}`);
+      else if (!flags.json) print(`${tenant}: ${describeEnd(end, both)}`);
       ended.push({ tenant, ...end });
     }
-    return ended;
   }
 
   async function moveOne(tenantId: string, { source, target }: Both): Promise<MoveEnded | Ended> {
@@ -100,6 +105,14 @@ export async function move(flags: MoveFlags): Promise<void> {
     const parts = { source, target, tenantId, attemptTimeoutMs, signal: stopping.signal, events };
     return moveTenant(parts, flags.prepare === true);
   }
+}
+
+type Refused = { kind: 'refused'; reason: string };
+type TenantEnd = { tenant: string } & (MoveEnded | Ended | Refused);
+
+function toRefused(error: unknown): Refused {
+  if (error instanceof MoveRefused) return { kind: 'refused', reason: error.message };
+  throw error;
 }
 
 type Opened = MoveRedis & Pick<OpenRedis, 'close'>;

@@ -57,8 +57,8 @@ export type Keys = {
   move: string;
   /** Exists while a run works on the move. */
   moveLock: string;
-  /** Cancelled moves from here whose copy is still at their target: where to, by the move's id. */
-  moveLeft: string;
+  /** What became of earlier moves, by their ids: see `PastMove`. */
+  pastMoves: string;
 };
 
 /** One replay at a rate. */
@@ -178,6 +178,6 @@ export function createKeys(prefix: string, tenantId: string): Keys {
     revoked: `${root}:revoked`,
     move: `${root}:move`,
     moveLock: `${root}:move-lock`,
-    moveLeft: `${root}:move-left`,
+    pastMoves: `${root}:past-moves`,
   };
 }

@@ -12,7 +12,8 @@ if redis.call('HGET', KEYS[1], 'run') ~= ARGV[1] then return 0 end
 local commands = {
   set = function(...) return redis.call('SET', ...) end,
   append = function(...) return redis.call('APPEND', ...) end,
-  del = function(...) return redis.call('DEL', ...) end,
+  -- Large ones are freed beside.
+  del = function(...) return redis.call('UNLINK', ...) end,
   hset = function(...) return redis.call('HSET', ...) end,
   hdel = function(...) return redis.call('HDEL', ...) end,
   zadd = function(...) return redis.call('ZADD', ...) end,

@@ -4,6 +4,7 @@
   KEYS[1]   the lock
   KEYS[2]   the move
   KEYS[3]   counts
+  KEYS[4]   past moves
   ARGV[1]   the run
   ARGV[2]   the move's id, '' if there is no move
   ARGV[3]   the state it is expected in, '' if there is no move
@@ -14,13 +15,14 @@
 
   Reply: 'changed'; 'lost' (another run has the lock); or 'stale' (another move, in another state, or no longer closed although it should be)
 ]]
-local LOCK, MOVE, COUNTS = unpack(KEYS)
+local LOCK, MOVE, COUNTS, PAST = unpack(KEYS)
 local run, id, from, to, tenant, told = unpack(ARGV)
 
 if redis.call('GET', LOCK) ~= run then return 'lost' end
 local role, state, known = unpack(redis.call('HMGET', MOVE, 'role', 'state', 'id'))
--- What came from elsewhere, and is at its end, is forgotten when the next move begins.
-if role == 'to' and state == 'opened' then
+-- What came from elsewhere, and is at its end, makes room when the next move begins.
+if role == 'to' and state == 'opened' and from == '' then
+  redis.call('HSET', PAST, known, 'arrived')
   redis.call('DEL', MOVE)
   state, known = false, false
 end

@@ -4,19 +4,26 @@
   KEYS[1]  the move
   KEYS[2]  counts
   KEYS[3]  revoked devices
+  KEYS[4]  past moves
   ARGV[1]  the move's id
   ARGV[2]  the run
   ARGV[3]  'empty' (it was, when it was claimed), 'opened' (processes may work on it), 'cancelled' (it stays closed), or 'forgotten' (as if it had never been begun)
   ARGV[4]  of an empty one nothing, of an opened one the format of its data, '' for the first; else what processes are told
+  ARGV[5]  of an opened one the mark that has to be there: all that was written before it is there as well
+  ARGV[6…] of an opened one, field of the move, value, field, value…
 
-  Reply: 'changed', or 'lost' (another run or move has it)
+  Reply: 'changed'; 'lost' (another run or move has it); or 'set-back' (there is another mark, as after a failover)
 ]]
-local MOVE, COUNTS, REVOKED = unpack(KEYS)
-local id, run, to, text = unpack(ARGV)
+local MOVE, COUNTS, REVOKED, PAST = unpack(KEYS)
+local id, run, to, text, mark = unpack(ARGV)
 
 local known, state, itsRun = unpack(redis.call('HMGET', MOVE, 'id', 'state', 'run'))
+-- What is known already is written again, so that a resumed run has a write for replicas to confirm.
+if to == 'opened' and redis.call('HGET', PAST, id) == 'arrived' then
+  redis.call('HSET', PAST, id, 'arrived')
+  return 'changed'
+end
 if known ~= id then return 'lost' end
--- Written again so that a resumed run has a write for replicas to confirm.
 if state == to then
   redis.call('HSET', MOVE, 'state', to)
   return 'changed'
@@ -30,6 +37,10 @@ end
 if to == 'empty' then
   redis.call('HSET', MOVE, 'wasEmpty', 1)
   return 'changed'
+end
+if to == 'opened' then
+  if redis.call('HGET', MOVE, 'mark') ~= mark then return 'set-back' end
+  redis.call('HSET', MOVE, unpack(ARGV, 6))
 end
 redis.call('HSET', MOVE, 'state', to)
 redis.call('HDEL', MOVE, 'run')

@@ -3,8 +3,10 @@ import { randomUUID } from 'node:crypto';
 import { READS_FORMAT } from '../../lua/constants.ts';
 import { isInUse } from './moved-names.ts';
 import type { Claimed, SourceMove } from './ends.ts';
+import { confirmReplicas } from './confirm-replicas.ts';
 import { MoveRefused, TOLD, type Ends, type MoveRedis } from './open-ends.ts';
 import { scanTenant } from './scan-keys.ts';
+import { AnotherRun } from './writer.ts';
 
 export type ClaimParts = { source: MoveRedis; target: MoveRedis; tenantId: string; ends: Ends };
 
@@ -28,25 +30,36 @@ export async function claimTarget(parts: ClaimParts, known: SourceMove | null): 
   }
   const isOpened = claimed === 'opened';
   if (isNew && !isOpened) await ends.from.change({ id: move.id, from: 'begun', to: 'copying', tenant: 'keep' });
-  return { move: (await ends.from.read()) ?? move, isOpened };
+  const present = await ends.from.read();
+  // Cancelled while this run stood still.
+  if (present?.id !== move.id) throw new AnotherRun();
+  return { move: present, isOpened };
 }
 
 async function claim(parts: ClaimParts, move: SourceMove): Promise<Claimed> {
   const { source, target, ends } = parts;
   const isNew = move.state === 'begun';
+  // A source that forgot this move would take what it copied for other data.
+  if (isNew) await confirmReplicas(source.connection, ends.keys.root);
   const there = await ends.to.read();
   if (there?.id === move.id && there.role === 'from') throw new MoveRefused('both addresses lead to the same Redis');
+  if (await ends.to.past.isKnown(move.id, 'arrived')) return 'opened';
   if (!isNew && there?.id !== move.id) {
+    const wayOut = move.state === 'opening' ? '' : ', or cancel the move first';
     throw new MoveRefused(
-      `a move to ${move.peer} is under way, and ${target.name} knows nothing of it: name that one, or cancel the move first`,
+      `a move to ${move.peer} is under way, and ${target.name} knows nothing of it: name that one${wayOut}`,
     );
   }
-  if (there && (await ends.from.hasLeft(there.id)))
+  if (there?.id === move.id && there.state === 'cancelled')
+    throw new MoveRefused(`the move was cancelled at ${target.name}: end that with --cancel`);
+  if (there && (await ends.from.past.isKnown(there.id, 'left')))
     throw new MoveRefused(`${target.name} still has the copy of a cancelled move: remove it with --cancel first`);
   if (there?.id !== move.id) await refuseUsed(parts);
-  const claimed = await ends.to.claim(move.id, { peer: source.name, told: TOLD.arriving(source.name) });
+  const claimed = await ends.to.claim(move.id, { peer: source.name, told: TOLD.arriving(source.name), seen: there });
   if (claimed === 'taken')
-    throw new MoveRefused(`${target.name} is being filled by another move, from ${there?.peer ?? 'elsewhere'}`);
+    throw new MoveRefused(
+      `${target.name} is being filled by another move, from ${there?.peer ?? 'elsewhere'}: end or cancel that one first`,
+    );
   // What an earlier run copied is no other's data: the target itself knows whether it was empty, as a failover may have taken the source back.
   if (claimed === 'claimed' && isNew) await refuseStoredMeanwhile(parts, move.id);
   if (claimed === 'claimed') await ends.to.confirmEmpty(move.id);

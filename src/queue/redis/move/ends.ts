@@ -2,7 +2,7 @@
 import type { Keys } from '../keys.ts';
 import type { RedisConnection } from '../connection.ts';
 import { scriptOf } from '../script.ts';
-import { AnotherRun } from './writer.ts';
+import { AnotherRun, TargetSetBack } from './writer.ts';
 
 /**
  * At the source. `begun`: the target may not know of it yet · `copying` beside live traffic · `draining`: no attempt begins any
@@ -49,19 +49,37 @@ export type SourceEnd = {
   /** @returns false if another run has it */
   takeLock: () => Promise<boolean>;
   releaseLock: () => Promise<void>;
-  /** Remembers a move whose copy stays at its target. */
-  leave: (move: Pick<SourceMove, 'id' | 'peer'>) => Promise<void>;
-  /** Whether the copy of a cancelled move was left at its target. */
-  hasLeft: (id: string) => Promise<boolean>;
-  /** The copy has been removed. */
-  forgetLeft: (id: string) => Promise<void>;
+  past: PastMoves;
   /** Attempts under way. */
   countDelivering: () => Promise<number>;
   /** Milliseconds since 1970. */
   now: () => Promise<number>;
 };
 
-/** A run that does not renew it for this long counts as dead. One that only stood still can harm nothing: its writes are refused. */
+/** `left`: cancelled, and its copy is still at the target, which was not there at the time · `arrived`: from elsewhere, and in use since. */
+type PastMove = 'left' | 'arrived';
+
+/** What became of earlier moves at one of the two ends, by id. */
+export type PastMoves = {
+  isKnown: (id: string, as: PastMove) => Promise<boolean>;
+  /** Moves that arrived are remembered by the scripts. */
+  addLeft: (id: string) => Promise<void>;
+  remove: (id: string) => Promise<void>;
+};
+
+function createPastMoves(connection: RedisConnection, { pastMoves }: Keys): PastMoves {
+  return {
+    isKnown: async (id, as) => (await connection.hget(pastMoves, id)) === as,
+    addLeft: async (id) => {
+      await connection.hset(pastMoves, id, 'left' satisfies PastMove);
+    },
+    remove: async (id) => {
+      await connection.hdel(pastMoves, id);
+    },
+  };
+}
+
+/** A run that does not renew it for this long counts as dead. One that only stood still can harm nothing: the scripts refuse what it writes. */
 export const LOCK_MS = 5000;
 
 type EndParts = { connection: RedisConnection; keys: Keys; run: string };
@@ -69,7 +87,7 @@ type EndParts = { connection: RedisConnection; keys: Keys; run: string };
 const ROLE = 'from';
 
 export function createSourceEnd({ connection, keys, run }: EndParts): SourceEnd {
-  const { move, moveLock, moveLeft, counts } = keys;
+  const { move, moveLock, pastMoves, counts } = keys;
   const changeScript = scriptOf(connection, 'move/change-source');
   const takeScript = scriptOf(connection, 'move/take-lock');
   const releaseScript = scriptOf(connection, 'move/release-lock');
@@ -95,7 +113,7 @@ export function createSourceEnd({ connection, keys, run }: EndParts): SourceEnd 
         told,
         ...Object.entries({ role: ROLE, ...fields }).flat(),
       ];
-      const reply = await changeScript([moveLock, move, counts], args);
+      const reply = await changeScript([moveLock, move, counts, pastMoves], args);
       if (reply === 'lost') throw new AnotherRun();
       return reply === 'changed';
     },
@@ -103,13 +121,7 @@ export function createSourceEnd({ connection, keys, run }: EndParts): SourceEnd 
     releaseLock: async () => {
       await releaseScript([moveLock], [run]);
     },
-    leave: async ({ id, peer }) => {
-      await connection.hset(moveLeft, id, peer);
-    },
-    hasLeft: async (id) => (await connection.hexists(moveLeft, id)) === 1,
-    forgetLeft: async (id) => {
-      await connection.hdel(moveLeft, id);
-    },
+    past: createPastMoves(connection, keys),
     countDelivering: async () => Number((await connection.hget(counts, 'delivering')) ?? 0),
     now: async () => {
       const [seconds, micros] = (await timeScript([counts], [])) as [string, string];
@@ -124,17 +136,23 @@ export type Claimed = 'claimed' | 'continued' | 'opened' | 'taken';
 /** What the target knows of a move. `keys` and `bytes` are what was verified; 0 before. */
 export type TargetMove = { id: string; role: string; state: string; peer: string; keys: number; bytes: number };
 
-/** `isOwn`: it has to be the target of this move already. */
-type Claim = { peer: string; told: string; isOwn?: boolean };
+/** `told`: what processes are told. `seen`: the target as it was read; a claim fails if it has changed since. */
+type Claim = { peer: string; told: string; seen: TargetMove | null };
+
+/** The data that is to be there: its `format`, '' for the first, and the `mark` without which a part of it is missing. */
+type Opening = Pick<SourceMove, 'format' | 'keys' | 'bytes'> & { mark: string };
 
 export type TargetEnd = {
   read: () => Promise<TargetMove | null>;
-  /** Closes the tenant there for this run. @param told what processes are told */
+  past: PastMoves;
+  /** Closes the tenant there for this run. @throws AnotherRun */
   claim: (id: string, of: Claim) => Promise<Claimed>;
   /** It was empty when it was claimed, and is filled from now on. @throws AnotherRun */
   confirmEmpty: (id: string) => Promise<void>;
-  /** Processes may work on it. @param format of its data, '' for the first. @throws AnotherRun */
-  open: (id: string, format: string) => Promise<void>;
+  /** The last mark that was written. A server with this mark has all that was written before it, also after a failover. */
+  readMark: () => Promise<string | null>;
+  /** Processes may work on it. @throws AnotherRun, TargetSetBack */
+  open: (id: string, opening: Opening) => Promise<void>;
   /** It stays closed: processes that point there must not serve an empty tenant. @throws AnotherRun */
   cancel: (id: string, told: string) => Promise<void>;
   /** As if it had never been claimed. @throws AnotherRun */
@@ -142,12 +160,15 @@ export type TargetEnd = {
 };
 
 export function createTargetEnd({ connection, keys, run }: EndParts): TargetEnd {
-  const { move, counts, revoked } = keys;
+  const { move, counts, revoked, pastMoves } = keys;
   const claimScript = scriptOf(connection, 'move/claim-target');
   const changeScript = scriptOf(connection, 'move/change-target');
 
-  async function change(id: string, to: 'empty' | 'opened' | 'cancelled' | 'forgotten', text: string): Promise<void> {
-    if ((await changeScript([move, counts, revoked], [id, run, to, text])) !== 'changed') throw new AnotherRun();
+  type Next = 'empty' | 'opened' | 'cancelled' | 'forgotten';
+  async function change(id: string, to: Next, ...args: (string | number)[]): Promise<void> {
+    const reply = await changeScript([move, counts, revoked, pastMoves], [id, run, to, ...args]);
+    if (reply === 'set-back') throw new TargetSetBack();
+    if (reply !== 'changed') throw new AnotherRun();
   }
 
   return {
@@ -155,11 +176,18 @@ export function createTargetEnd({ connection, keys, run }: EndParts): TargetEnd 
       const { id, role = '', state = '', peer = '', keys: moved, bytes } = await connection.hgetall(move);
       return id === undefined ? null : { id, role, state, peer, keys: Number(moved ?? 0), bytes: Number(bytes ?? 0) };
     },
-    claim: async (id, { peer, told, isOwn }) =>
-      (await claimScript([move, counts], [id, run, peer, told, isOwn ? 'own' : ''])) as Claimed,
-    confirmEmpty: (id) => change(id, 'empty', ''),
-    open: (id, format) => change(id, 'opened', format),
+    past: createPastMoves(connection, keys),
+    claim: async (id, { peer, told, seen }) => {
+      const args = [id, run, peer, told, seen?.id ?? '', seen?.state ?? ''];
+      const reply = (await claimScript([move, counts, pastMoves], args)) as Claimed | 'stale';
+      if (reply === 'stale') throw new AnotherRun();
+      return reply;
+    },
+    confirmEmpty: (id) => change(id, 'empty'),
+    readMark: () => connection.hget(move, 'mark'),
+    open: (id, { format, mark, keys: moved, bytes }) =>
+      change(id, 'opened', format, mark, 'keys', moved, 'bytes', bytes),
     cancel: (id, told) => change(id, 'cancelled', told),
-    forget: (id) => change(id, 'forgotten', ''),
+    forget: (id) => change(id, 'forgotten'),
   };
 }

@@ -1,4 +1,5 @@
 // Moves all data of a tenant to another Redis beside live traffic: copies, closes, copies the rest, verifies, opens there.
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { STATUSES, type Status } from '../../../domain/delivery.ts';
 import { createAnnouncementKeys } from '../keys.ts';
@@ -8,8 +9,7 @@ import { copyPass, type Passed } from './copy-pass.ts';
 import type { SourceMove } from './ends.ts';
 import { holdLock } from './lock.ts';
 import { MoveRefused, openEnds, TOLD, type Ends, type MoveRedis } from './open-ends.ts';
-import { readInfoField, ServersChanged, serverOf } from './tenant-server.ts';
-import { createWriter } from './writer.ts';
+import { createWriter, TargetSetBack } from './writer.ts';
 
 /** What happens, for whoever waits. */
 export type MoveEvents = {
@@ -110,18 +110,20 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
     if (known?.state === 'cancelling') throw new MoveRefused('the move is being cancelled: end that with --cancel');
     const { move, isOpened } = await claimTarget(parts, known);
     await awaitReplicas(target.connection, keys.root, signal);
-    if (isOpened) await recallOpened(move);
-    else if (isPreparing) return { kind: 'prepared' };
-    else await copyAll(move);
-    return finish();
+    if (isOpened) {
+      await recallOpened(move);
+      return finish('');
+    }
+    return isPreparing ? { kind: 'prepared' } : finish(await copyAll(move));
   }
 
-  async function copyAll(claimed: SourceMove): Promise<void> {
+  /** @returns the target's mark, see `copyRest` */
+  async function copyAll(claimed: SourceMove): Promise<string> {
     let move = claimed;
     if (move.state === 'copying') move = await copyBeside(move);
     if (move.state === 'draining') move = await drain(move);
     // Also where an earlier run had verified all of it: what became of the target since, nobody has watched.
-    await copyRest(move);
+    return copyRest(move);
   }
 
   /** The target is in use, though a source that was set back, as by a backup, may not know it. */
@@ -132,7 +134,8 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
         `${target.name} is in use, and ${source.name} has forgotten that the data has moved there, and may have taken run results since: stop the processes that point to one of the two`,
       );
     const there = await to.read();
-    const fields = { peer: target.name, keys: String(there?.keys ?? 0), bytes: String(there?.bytes ?? 0) };
+    const { keys: count, bytes } = there?.id === move.id ? there : { keys: 0, bytes: 0 };
+    const fields = { peer: target.name, keys: String(count), bytes: String(bytes) };
     await step(move, { to: 'opening', tenant: 'stay-closed', told: TOLD.gone(target.name), fields });
   }
 
@@ -197,46 +200,39 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
     return closed;
   }
 
-  async function copyRest(move: SourceMove): Promise<void> {
-    const { keys: count, bytes } = await passUntilSame();
+  /** @returns the mark that the target has to have when it is opened */
+  async function copyRest(move: SourceMove): Promise<string> {
+    const { keys: count, bytes, mark } = await passUntilSame();
     await waitForAttempts(move);
     await moveAnnounced();
-    await confirmTarget({ keys: count, bytes });
     const fields = { peer: target.name, keys: String(count), bytes: String(bytes) };
     await step(move, { to: 'opening', tenant: 'stay-closed', told: TOLD.gone(target.name), fields });
+    return mark;
   }
 
   /**
-   * The pass that finds no difference has read every key on both sides, after the last change. A failover while it
-   * reads would have it compare with two servers, of which the second may have less; what was written before it, all replicas have.
+   * The pass that finds no difference has read every key on both sides, after the last change. Servers that take over may have
+   * less: a target shows that by its mark, and a source by not being closed any more, which the next step requires.
    */
-  async function passUntilSame(): Promise<Passed> {
-    let haveChanged = false;
+  async function passUntilSame(): Promise<Passed & { mark: string }> {
+    let isSetBack = false;
     for (let count = 0; count < CLOSED_PASSES_AT_MOST; count += 1) {
-      await confirmTarget();
-      const servers = await readServers();
+      const mark = await confirmTarget();
       const passed = await pass(true);
-      if ((await readServers()) !== servers) haveChanged = true;
-      else if (passed.written + passed.removed === 0) return passed;
+      if ((await to.readMark()) !== mark) isSetBack = true;
+      else if (passed.written + passed.removed === 0) return { ...passed, mark };
     }
-    if (haveChanged) throw new ServersChanged();
+    if (isSetBack) throw new TargetSetBack();
     throw new MoveRefused('the two sides keep differing although nobody may write: see who writes to either of them');
   }
 
-  /** What was written to the target would outlive a failover there. */
-  async function confirmTarget(verified: Partial<Pick<Passed, 'keys' | 'bytes'>> = {}): Promise<void> {
+  /** What was written to the target would outlive a failover there. @returns its new mark */
+  async function confirmTarget(): Promise<string> {
+    const mark = randomUUID();
     // Replicas confirm what came before a connection's latest write, and a connection that was re-established has none.
-    const fields = Object.entries({ confirmedAt: Date.now(), ...verified }).flat();
-    await copied.writer.apply([{ key: keys.move, command: ['hset', ...fields] }]);
+    await copied.writer.apply([{ key: keys.move, command: ['hset', 'mark', mark] }]);
     await awaitReplicas(target.connection, keys.root, signal);
-  }
-
-  /** Which processes serve the tenant, at both ends. */
-  async function readServers(): Promise<string> {
-    const ids = [source, target].map(async ({ connection }) =>
-      readInfoField(await serverOf(connection, keys.root), 'server', 'run_id'),
-    );
-    return (await Promise.all(ids)).join();
+    return mark;
   }
 
   /** Where some were under way when it was closed, such as those of a worker that did not know of draining. */
@@ -257,11 +253,11 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
   }
 
   /** Past the point of no return. */
-  async function finish(): Promise<MoveEnded> {
+  async function finish(mark: string): Promise<MoveEnded> {
     await confirmReplicas(source.connection, keys.root);
     const move = await from.read();
     if (move?.state !== 'opening') throw new MoveRefused('the move was changed meanwhile: run it again');
-    await to.open(move.id, move.format);
+    await to.open(move.id, { ...move, mark });
     const closedMs = (await from.now()) - move.closedAt;
     const statuses = await target.connection.hmget(keys.counts, ...STATUSES);
     await enqueuePromoted().catch(() => undefined);

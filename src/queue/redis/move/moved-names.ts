@@ -8,10 +8,10 @@
  * - `directory-throttle`, `directory-suspects`, `directory-reader` why the directory is not asked for some seconds or minutes;
  * - `replicas`, `vouched` what was seen of this server's replicas;
  * - `probe`, `doctor` tries;
- * - `move`, `move-lock`, `move-left` the move itself, and those before it.
+ * - `move`, `move-lock`, `past-moves` the move itself, and those before it.
  */
 const STAYS =
-  /^(call:.*|rate:.*|questions:.*|directory-(throttle|suspects|reader)|replicas|vouched|probe|doctor|move|move-lock|move-left)$/s;
+  /^(call:.*|rate:.*|questions:.*|directory-(throttle|suspects|reader)|replicas|vouched|probe|doctor|move|move-lock|past-moves)$/s;
 
 /** Written by processes that serve a tenant without any run result: it is no data of its own, and is replaced. */
 const OF_IDLE_PROCESSES = /^(facts|devices|unknown-devices|forgotten-devices|directory-hold)$/;

@@ -6,14 +6,18 @@ import { scanTenant } from './scan-keys.ts';
 /** A process that is just shutting down may write again. */
 const PASSES = 3;
 
-/**
- * @param kept these stay
- * @returns how many keys were removed
- */
+type PurgeOptions = {
+  /** These stay. */
+  kept?: readonly string[];
+  /** Without it they are unlinked. */
+  remove?: (keys: readonly string[]) => Promise<unknown>;
+};
+
+/** @returns how many keys were removed */
 export async function purgeTenant(
   { connection, prefix }: Pick<OpenRedis, 'connection' | 'prefix'>,
   tenantId: string,
-  kept: readonly string[] = [],
+  { kept = [], remove = (keys) => connection.unlink(...keys) }: PurgeOptions = {},
 ): Promise<number> {
   const { root } = createKeys(prefix, tenantId);
   await connection.hdel(createAnnouncementKeys(prefix).announced, tenantId);
@@ -29,7 +33,8 @@ export async function purgeTenant(
     let count = 0;
     for await (const keys of scanTenant(connection, root)) {
       const going = keys.filter((key) => !kept.includes(key));
-      if (going.length > 0) count += await connection.unlink(...going);
+      if (going.length > 0) await remove(going);
+      count += going.length;
     }
     return count;
   }

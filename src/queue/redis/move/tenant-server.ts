@@ -11,14 +11,6 @@ export class NoPrimary extends Error {
   }
 }
 
-/** Which server has the tenant's keys changed again and again, so that nothing that was read of it counts. */
-export class ServersChanged extends Error {
-  constructor() {
-    super('the servers that have this tenant keep changing');
-    this.name = 'ServersChanged';
-  }
-}
-
 /** @param root prefix of the tenant's keys. @throws NoPrimary */
 export async function serverOf(connection: RedisConnection, root: string): Promise<Redis> {
   if (!connection.isCluster) return connection as Redis;

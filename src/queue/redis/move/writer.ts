@@ -38,6 +38,14 @@ export class AnotherRun extends Error {
   }
 }
 
+/** The target lacks what had been written to it, as after a failover: all of it has to be compared again. */
+export class TargetSetBack extends Error {
+  constructor() {
+    super('the new Redis has lost what had been written to it, as after a failover');
+    this.name = 'TargetSetBack';
+  }
+}
+
 /** Lua passes a few thousand arguments at most, and a call blocks Redis. */
 const ARGUMENTS_AT_ONCE = 2000;
 const BYTES_AT_ONCE = 2_000_000;

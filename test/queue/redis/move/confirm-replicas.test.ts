@@ -85,3 +85,21 @@ test('a move to a server whose replica hangs after the first pass · goes on ser
   replica.kill('SIGCONT');
   expect(await second).toMatchObject({ kind: 'moved', deliveries: { queued: 1 } });
 }, 60_000);
+
+test('a move from a server whose replica hangs · does not touch the target · before it follows again', async () => {
+  const { servers, port, end: source } = await startPrimary();
+  const url = toSecret(`redis://127.0.0.1:${port}`);
+  const tenant = await openTestTenant({ config: { kind: 'single', url, prefix: 'runstate' } });
+  await tenant.deliveries.accept(aRun(1), Date.now());
+  await tenant.close();
+  const { replica } = await startReplica({ servers, port });
+  const redis = await startTestRedis();
+  onTestFinished(redis.close);
+  const target = await openEnd(redis.config, 'the new one');
+  onTestFinished(target.close);
+  replica.kill('SIGSTOP');
+  await expect(moveHere({ source, target })).rejects.toEqual(new NotConfirmed(0, 1));
+  expect(await redis.client.exists(MOVE)).toBe(0);
+  replica.kill('SIGCONT');
+  expect(await moveHere({ source, target })).toMatchObject({ kind: 'moved', deliveries: { queued: 1 } });
+}, 60_000);

@@ -139,6 +139,13 @@ test('what expires · expires there as well · and a changed or ended expiry is 
   expect(same).toBeGreaterThan(80_000);
 });
 
+test('what expired a moment ago · is removed on the other side · and counts as no difference', async () => {
+  await redis.fresh.client.set(at('expired'), 'x', 'PX', 3000);
+  await redis.fresh.client.set(at('removed'), 'x', 'PX', 60_000);
+  expect(await pass()).toMatchObject({ written: 0, removed: 1 });
+  expect(await redis.fresh.client.exists(at('expired'), at('removed'))).toBe(0);
+});
+
 test('replies to calls, counts of a minute, questions and what is about one server · stay where they are', async () => {
   const names = ['call:a:1', 'rate:device:1', 'questions:meta', 'directory-reader', 'directory-throttle', 'probe'];
   for (const name of names) await redis.old.client.set(at(name), 'x');

@@ -170,6 +170,30 @@ test(
   WITHIN_MS,
 );
 
+test(
+  'several moves of which one is done · are cancelled but for that one · and tenants without data are too',
+  async () => {
+    await fill(redis.old, 3);
+    await fill(redis.old, 4, 'contoso');
+    const both = ['--from', redis.old.url, '--to', redis.fresh.url];
+    expect(await run([...both, '--all', '--prepare'])).toMatchObject({ code: 0 });
+    expect(await run([...both, '--tenant', 'contoso'])).toMatchObject({ code: 0 });
+    await redis.old.client.del(keys.counts);
+    const cancelled = await run([...both, '--all', '--cancel', '--json']);
+    expect(cancelled).toMatchObject({
+      code: 65,
+      stderr: expect.stringMatching(/^contoso: the data has moved to /m) as string,
+    });
+    expect(JSON.parse(cancelled.stdout)).toMatchObject({
+      tenants: [
+        { tenant: 'contoso', kind: 'refused' },
+        { tenant: 'default', kind: 'cancelled' },
+      ],
+    });
+  },
+  WITHIN_MS,
+);
+
 test.each([
   ['a target that forgets', ['--appendonly', 'no'], /durability is none|no append-only file/],
   ['a target that evicts', ['--maxmemory-policy', 'allkeys-lru'], /throws accepted run results away/],

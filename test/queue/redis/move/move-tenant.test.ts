@@ -4,8 +4,7 @@ import { begin } from '../../../../src/domain/delivery.ts';
 import { createKeys } from '../../../../src/queue/redis/keys.ts';
 import { cancelMove, finishMove } from '../../../../src/queue/redis/move/end-move.ts';
 import { MoveRefused, openEnds } from '../../../../src/queue/redis/move/open-ends.ts';
-import { ServersChanged } from '../../../../src/queue/redis/move/tenant-server.ts';
-import { AnotherRun } from '../../../../src/queue/redis/move/writer.ts';
+import { AnotherRun, TargetSetBack } from '../../../../src/queue/redis/move/writer.ts';
 import { createEvents } from '../../../../src/telemetry/events.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
 import { createMetrics } from '../../../../src/telemetry/metrics.ts';
@@ -382,7 +381,7 @@ test('a move whose target is gone · is cancelled without it · and its copy is 
   expect(await redis.fresh.client.exists(keys.delivery(id))).toBe(0);
   await expect(accept(after, 1)).rejects.toEqual(isMoved);
   expect(await cancel(target)).toEqual({ kind: 'none' });
-  expect(await redis.old.client.exists(keys.moveLeft)).toBe(0);
+  expect(await redis.old.client.exists(keys.pastMoves)).toBe(0);
   expect(await move()).toMatchObject({ kind: 'moved', deliveries: { queued: 1 } });
 });
 
@@ -417,8 +416,121 @@ test('a cancellation that names another Redis · is refused · and changes nothi
   expect(await stateOf(redis.old)).toBe('copying');
   expect(await third.client.exists(keys.move, keys.counts)).toBe(0);
   await redis.fresh.client.flushall();
-  expect(await cancel(target)).toEqual({ kind: 'cancelled', removed: 0, copy: 'none' });
+  expect(await cancel(target)).toEqual({ kind: 'cancelled', removed: 0, copy: 'nothing' });
 });
+
+test('a cancellation that finds another server by the target’s name · forgets no copy · which can still be removed', async () => {
+  const { elsewhere } = await openThird();
+  await accept(before, 1);
+  await moveHalf();
+  expect(await cancel({ ...elsewhere, name: 'the new one' })).toMatchObject({ copy: 'nothing' });
+  expect(await cancel(target)).toEqual({ kind: 'cleared', removed: expect.any(Number) as number });
+});
+
+test('a move that is cancelled before it was known that the target is empty · leaves what the target has', async () => {
+  await accept(before, 1);
+  const id = await accept(after, 2);
+  await closeUnconfirmed();
+  expect(await cancel(target)).toEqual({ kind: 'cancelled', removed: 0, copy: 'nothing' });
+  expect(await statusOf(after, id)).toBe('queued');
+  expect(await stateOf(redis.old)).toBeNull();
+});
+
+/** A connection on which one command waits, as if the process stood still before it. */
+function stall(end: OpenedEnd, command: 'hget' | 'scan'): { end: OpenedEnd; reached: Promise<null>; wake: () => void } {
+  const reached = Promise.withResolvers<null>();
+  const waking = Promise.withResolvers<null>();
+  const { connection } = end;
+  const stalled = new Proxy(connection, {
+    get: (redis, name) => {
+      const member: unknown = Reflect.get(redis, name, redis);
+      if (typeof member !== 'function') return member;
+      const call = member.bind(redis) as (...args: unknown[]) => unknown;
+      if (name !== command) return call;
+      return async (...args: unknown[]) => {
+        reached.resolve(null);
+        await waking.promise;
+        return call(...args);
+      };
+    },
+  });
+  return { end: { ...end, connection: stalled }, reached: reached.promise, wake: () => waking.resolve(null) };
+}
+
+test('a run that stood still while its move was cancelled and another one ended · claims nothing · and the target serves on', async () => {
+  await accept(before, 1);
+  await moveHalf();
+  const { end, reached, wake } = stall(target, 'hget');
+  const standing = move({ target: end });
+  await reached;
+  await redis.old.client.del(keys.moveLock);
+  await cancel(target);
+  await move();
+  const id = await accept(after, 2);
+  wake();
+  await expect(standing).rejects.toThrow();
+  expect(await statusOf(after, id)).toBe('queued');
+  expect([await stateOf(redis.old), await stateOf(redis.fresh)]).toEqual(['done', 'opened']);
+});
+
+test('a run that stood still while its move was cancelled · does not revive it', async () => {
+  await accept(before, 1);
+  await moveHalf();
+  const { end, reached, wake } = stall(target, 'hget');
+  const standing = move({ target: end });
+  await reached;
+  await redis.old.client.del(keys.moveLock);
+  await cancel(target);
+  wake();
+  await expect(standing).rejects.toThrow(AnotherRun);
+  expect(await move()).toMatchObject({ kind: 'moved' });
+});
+
+test('a cancellation that stood still while another one ended, and a move after it · removes nothing', async () => {
+  await accept(before, 1);
+  await moveHalf();
+  const { end, reached, wake } = stall(target, 'scan');
+  const standing = cancel(end);
+  await reached;
+  await redis.old.client.del(keys.moveLock);
+  await cancel(target);
+  await move();
+  const id = await accept(after, 2);
+  wake();
+  await expect(standing).rejects.toThrow(AnotherRun);
+  expect(await statusOf(after, id)).toBe('queued');
+});
+
+test('a removal of old data that stood still while another one ended, and the move back · removes nothing', async () => {
+  const id = await accept(before, 1);
+  await move();
+  const { end, reached, wake } = stall(source, 'scan');
+  const standing = finishMove({ source: end, tenantId: 'default' });
+  await reached;
+  await redis.old.client.del(keys.moveLock);
+  await finishMove({ source, tenantId: 'default' });
+  await moveHere({ source: target, target: source });
+  wake();
+  await expect(standing).rejects.toThrow(AnotherRun);
+  expect(await statusOf(before, id)).toBe('queued');
+  expect(await before.deliveries.counts()).toMatchObject({ queued: 1 });
+});
+
+test.each(['opening', 'closed'])(
+  'a source that still is %s · while the target has moved on · knows that its move is done',
+  async (state) => {
+    const { elsewhere } = await openThird();
+    await accept(before, 1);
+    await move();
+    await redis.old.client.hset(keys.move, 'state', state);
+    expect(await moveHere({ source: target, target: elsewhere })).toMatchObject({ kind: 'moved' });
+    await expect(cancel(target)).rejects.toThrow(/the data has moved to the new one/);
+    await expect(finishMove({ source, tenantId: 'default' })).rejects.toThrow(MoveRefused);
+    expect(await move()).toMatchObject({ kind: 'moved' });
+    expect(await stateOf(redis.old)).toBe('done');
+    expect(await finishMove({ source, tenantId: 'default' })).toBeGreaterThan(0);
+  },
+);
 
 test('a source that forgot how far it had come · goes on · and takes its own copy for no other data', async () => {
   await accept(before, 1);
@@ -484,61 +596,67 @@ test('a target that lost a part after it was verified · gets it from the next r
   expect(await statusOf(after, id)).toBe('queued');
 });
 
+/** As it is when the target has just been claimed, a moment after it took a run result. */
+async function closeUnconfirmed(): Promise<void> {
+  await redis.old.client.hset(keys.move, { id: 'this', role: 'from', state: 'begun', peer: 'the new one' });
+  const there = { id: 'this', role: 'to', state: 'copying', run: 'a dead one', peer: 'the old one' };
+  await redis.fresh.client.hset(keys.move, there);
+  await redis.fresh.client.hset(keys.counts, { format: 1_000_000, moved: 'here' });
+}
+
 test('a run that is killed while it looks for what the target took · is continued by one that looks again', async () => {
   await accept(before, 1);
   const id = await accept(after, 2);
-  // As it was when the target had just been claimed, a moment after it took a run result.
-  await redis.old.client.hset(keys.move, { id: 'this', role: 'from', state: 'begun', peer: 'the new one' });
-  await redis.fresh.client.hset(keys.move, {
-    id: 'this',
-    role: 'to',
-    state: 'copying',
-    run: 'a dead one',
-    peer: 'the old one',
-  });
-  await redis.fresh.client.hset(keys.counts, { format: 1_000_000, moved: 'here' });
+  await closeUnconfirmed();
   await expect(move()).rejects.toThrow(/already has data of tenant default/);
   expect(await accept(after, 2)).toBe(id);
 });
 
-/** What the new Redis has outlives a restart. */
-async function keepFreshOnes(): Promise<void> {
-  await redis.fresh.client.config('SET', 'appendonly', 'yes');
-  await until('its file is complete', async () =>
-    (await redis.fresh.client.info('persistence')).includes('aof_rewrite_in_progress:0'),
-  );
+/** As after a failover to a replica that lacks the last writes. */
+async function setTargetBack(id: string): Promise<void> {
+  await redis.fresh.client.hset(keys.move, 'mark', 'an earlier one');
+  await redis.fresh.client.del(keys.delivery(id));
 }
 
-test('a target that is another server after the last pass than before · is read once more', async () => {
-  await accept(before, 1);
+test('a target that is set back during the last pass · is compared once more', async () => {
+  const id = await accept(before, 1);
   const closedPasses: number[] = [];
-  const restarts: Promise<void>[] = [];
-  const passed = ({ isClosed, written, removed }: { isClosed: boolean; written: number; removed: number }) => {
+  const passed = async ({ isClosed, written, removed }: { isClosed: boolean; written: number; removed: number }) => {
     if (!isClosed) return;
     closedPasses.push(written + removed);
-    if (restarts.length === 0) restarts.push(redis.fresh.kill().then(() => redis.fresh.start('--appendonly', 'yes')));
+    if (closedPasses.length === 1) await setTargetBack(id);
   };
-  await keepFreshOnes();
-  const moved = await move({ events: { ...QUIET, passed } });
-  await Promise.all(restarts);
-  expect(moved).toMatchObject({ kind: 'moved' });
-  expect(closedPasses).toHaveLength(2);
-  expect(closedPasses[0]).toBe(0);
-  await redis.fresh.client.config('SET', 'appendonly', 'no');
+  expect(await move({ events: { ...QUIET, passed: (pass) => void passed(pass) } })).toMatchObject({ kind: 'moved' });
+  expect(closedPasses).toEqual([0, 1, 0]);
+  expect(await statusOf(after, id)).toBe('queued');
 });
 
-test('a target that is another server after each pass · ends the run · which blames no writer', async () => {
-  await accept(before, 1);
-  await keepFreshOnes();
-  let restarting = Promise.resolve();
-  const passed = ({ isClosed }: { isClosed: boolean }) => {
-    if (isClosed) restarting = redis.fresh.kill().then(() => redis.fresh.start('--appendonly', 'yes'));
+test('a target that is set back after the last pass · is not opened · before the next run has compared it again', async () => {
+  const id = await accept(before, 1);
+  const waiting = async () => {
+    await redis.old.client.hset(keys.counts, 'delivering', '0');
+    await setTargetBack(id);
   };
-  await expect(move({ events: { ...QUIET, passed } })).rejects.toThrow(ServersChanged);
-  await restarting;
+  const events = {
+    ...QUIET,
+    closed: () => void redis.old.client.hset(keys.counts, 'delivering', '1'),
+    waiting: () => void waiting(),
+  };
+  await expect(move({ events })).rejects.toThrow(TargetSetBack);
+  expect(await stateOf(redis.old)).toBe('opening');
+  await expect(accept(after, 2)).rejects.toEqual(isMoved);
   expect(await move()).toMatchObject({ kind: 'moved' });
-  await redis.fresh.client.config('SET', 'appendonly', 'no');
+  expect(await statusOf(after, id)).toBe('queued');
 }, 60_000);
+
+test('a target that is set back during each pass · ends the run · which blames no writer', async () => {
+  const id = await accept(before, 1);
+  const passed = ({ isClosed }: { isClosed: boolean }) => {
+    if (isClosed) void setTargetBack(id);
+  };
+  await expect(move({ events: { ...QUIET, passed } })).rejects.toThrow(TargetSetBack);
+  expect(await move()).toMatchObject({ kind: 'moved' });
+});
 
 test('the old data · is removed when the move is finished · and who points there still serves nobody', async () => {
   await accept(before, 1);
