@@ -6,7 +6,7 @@ import { isRefused } from '../../queue/redis/redis-errors.ts';
 import { EXIT } from '../exit.ts';
 import { OperatorError } from '../operator/operator.ts';
 
-export const RUN_AGAIN = 'Nothing is lost: the same command goes on, --cancel gives up.';
+export const RUN_AGAIN = 'Nothing is lost: the same command goes on.';
 
 /** @returns the error as it is if it is a bug */
 export function toOperatorError(error: unknown, { aborted, reason }: AbortSignal): unknown {

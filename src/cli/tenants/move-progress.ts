@@ -39,7 +39,7 @@ export function describeEnd(end: MoveEnded | Ended, { source, target }: Named): 
     case 'cancelled':
       return `cancelled: ${source.name} goes on, and ${describeCopy(end, to)}`;
     case 'cleared':
-      return `${end.removed} keys that a cancelled move had copied were removed from ${to}, where the tenant stays closed`;
+      return `${end.removed} keys that a cancelled move had copied were removed from ${to}`;
     case 'finished':
       return `${end.removed} keys were removed from ${source.name}`;
   }

@@ -98,7 +98,7 @@ export async function move(flags: MoveFlags): Promise<void> {
 
   async function moveOne(tenantId: string, { source, target }: Both): Promise<MoveEnded | Ended> {
     if (flags.cancel) return cancelMove({ source, target, tenantId });
-    if (flags.finish) return { kind: 'finished', removed: await finishMove({ source, tenantId }) };
+    if (flags.finish) return { kind: 'finished', removed: await finishMove({ source, target, tenantId }) };
     if (!target) throw new OperatorError('name the other Redis with --to', EXIT.usage);
     const { attemptTimeoutMs } = config.delivery.policy;
     const events = createMoveProgress(tenantId);
@@ -168,7 +168,7 @@ async function open(config: RedisConfig): Promise<Opened> {
   throw new OperatorError(`${name} does not answer`, EXIT.later);
 }
 
-async function tenantsOf(source: MoveRedis, config: Config, { tenant, all }: MoveFlags): Promise<string[]> {
+async function tenantsOf(source: MoveRedis, config: Config, { tenant, all, finish }: MoveFlags): Promise<string[]> {
   const found = await findTenants(source.connection, source.prefix);
   if (found.length === 0)
     throw new OperatorError(`${source.name} has no data under the prefix ${source.prefix}`, EXIT.refused);
@@ -177,7 +177,7 @@ async function tenantsOf(source: MoveRedis, config: Config, { tenant, all }: Mov
     throw new OperatorError(`${source.name} has no data of tenant ${tenant}`, EXIT.refused);
   }
   // Those that have none yet are closed as well: processes at both ends would take their first run results.
-  if (all) return [...new Set([...found, ...(await configuredTenants(config))])].sort();
+  if (all) return [...new Set([...found, ...(finish ? [] : await configuredTenants(config))])].sort();
   if (found.length === 1) return found;
   const names = [...found.slice(0, NAMED_AT_MOST), ...(found.length > NAMED_AT_MOST ? ['…'] : [])].join(', ');
   throw new OperatorError(

@@ -52,5 +52,6 @@ if to == '' then
   redis.call('DEL', MOVE)
   return 'changed'
 end
-redis.call('HSET', MOVE, 'state', to, 'at', now, unpack(ARGV, 7))
+if to ~= from and to ~= 'finished' then redis.call('HSET', MOVE, 'at', now) end
+redis.call('HSET', MOVE, 'state', to, unpack(ARGV, 7))
 return 'changed'

@@ -7,7 +7,8 @@
   KEYS[4]  past moves
   ARGV[1]  the move's id
   ARGV[2]  the run
-  ARGV[3]  'empty' (it was, when it was claimed), 'opened' (processes may work on it), 'cancelled' (it stays closed), or 'forgotten' (as if it had never been begun)
+  ARGV[3]  'empty' (it was, when it was claimed), 'opened' (processes may work on it), 'cancelled' (it stays closed), or 'forgotten' (as
+           if it had never been begun; what was closed before stays so, as if this one had been cancelled)
   ARGV[4]  of an empty one nothing, of an opened one the format of its data, '' for the first; else what processes are told
   ARGV[5]  of an opened one the mark that has to be there: all that was written before it is there as well
   ARGV[6…] of an opened one, field of the move, value, field, value…
@@ -29,6 +30,7 @@ if state == to then
   return 'changed'
 end
 if itsRun ~= run then return 'lost' end
+if to == 'forgotten' and redis.call('HEXISTS', MOVE, 'wasClosed') == 1 then to = 'cancelled' end
 if to == 'forgotten' then
   redis.call('DEL', MOVE)
   redis.call('HDEL', COUNTS, 'format', 'moved')

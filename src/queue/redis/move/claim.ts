@@ -31,13 +31,14 @@ export async function claimTarget(parts: ClaimParts, known: SourceMove | null): 
   const isOpened = claimed === 'opened';
   if (isNew && !isOpened) await ends.from.change({ id: move.id, from: 'begun', to: 'copying', tenant: 'keep' });
   const present = await ends.from.read();
+  if (present?.id === move.id && present.state !== 'cancelling') return { move: present, isOpened };
   // Cancelled while this run stood still.
-  if (present?.id !== move.id) throw new AnotherRun();
-  return { move: present, isOpened };
+  if (claimed === 'claimed') await ends.to.forget(move.id, TOLD.cancelled(parts.source.name));
+  throw new AnotherRun();
 }
 
 async function claim(parts: ClaimParts, move: SourceMove): Promise<Claimed> {
-  const { source, target, ends } = parts;
+  const { source, target, tenantId, ends } = parts;
   const isNew = move.state === 'begun';
   // A source that forgot this move would take what it copied for other data.
   if (isNew) await confirmReplicas(source.connection, ends.keys.root);
@@ -52,6 +53,8 @@ async function claim(parts: ClaimParts, move: SourceMove): Promise<Claimed> {
   }
   if (there?.id === move.id && there.state === 'cancelled')
     throw new MoveRefused(`the move was cancelled at ${target.name}: end that with --cancel`);
+  if (there && there.id !== move.id && there.role === 'to' && there.state === 'opened')
+    throw new MoveRefused(`${target.name} is in use: data of tenant ${tenantId} was moved there from ${there.peer}`);
   if (there && (await ends.from.past.isKnown(there.id, 'left')))
     throw new MoveRefused(`${target.name} still has the copy of a cancelled move: remove it with --cancel first`);
   if (there?.id !== move.id) await refuseUsed(parts);
@@ -61,8 +64,10 @@ async function claim(parts: ClaimParts, move: SourceMove): Promise<Claimed> {
       `${target.name} is being filled by another move, from ${there?.peer ?? 'elsewhere'}: end or cancel that one first`,
     );
   // What an earlier run copied is no other's data: the target itself knows whether it was empty, as a failover may have taken the source back.
-  if (claimed === 'claimed' && isNew) await refuseStoredMeanwhile(parts, move.id);
-  if (claimed === 'claimed') await ends.to.confirmEmpty(move.id);
+  if (claimed === 'claimed') {
+    if (isNew) await refuseStoredMeanwhile(parts, move.id);
+    await ends.to.confirmEmpty(move.id);
+  }
   return claimed;
 }
 
@@ -78,11 +83,13 @@ async function begin({ source, target, ends }: ClaimParts): Promise<SourceMove> 
         `${target.name} still has the data of an earlier move from there: remove it with --finish first`,
       );
   }
-  const fields = { id: randomUUID(), peer: target.name, format: '' };
+  const id = randomUUID();
+  const fields = { id, peer: target.name, format: '' };
   if (!(await ends.from.change({ id: null, from: null, to: 'begun', tenant: 'keep', fields })))
     throw new MoveRefused(`what ${source.name} has came from another move: it has to be at its end first`);
   const move = await ends.from.read();
-  if (!move) throw new Error('the move was not stored');
+  // Ended while this run stood still.
+  if (move?.id !== id) throw new AnotherRun();
   return move;
 }
 
@@ -102,7 +109,8 @@ async function refuseStoredMeanwhile(parts: ClaimParts, id: string): Promise<voi
   try {
     await refuseUsed(parts);
   } catch (error) {
-    await parts.ends.to.forget(id);
+    // Whoever could not look may look again.
+    if (error instanceof MoveRefused) await parts.ends.to.forget(id, TOLD.cancelled(parts.source.name));
     throw error;
   }
 }

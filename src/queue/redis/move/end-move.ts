@@ -1,5 +1,5 @@
 // Ends a move early, or cleans up after it: the target's copy or the source's old data is removed.
-import type { TargetMove } from './ends.ts';
+import type { TargetEnd, TargetMove } from './ends.ts';
 import { holdLock } from './lock.ts';
 import { MoveRefused, openEnds, TOLD, type Ends, type MoveRedis } from './open-ends.ts';
 import { purgeTenant } from './purge-tenant.ts';
@@ -32,7 +32,8 @@ export async function cancelMove(parts: EndParts & { target: MoveRedis | null })
     const move = await from.read();
     const there = target && (await to.read());
     if (target && there && there.id !== move?.id && (await from.past.isKnown(there.id, 'left'))) {
-      const removed = await clear({ source, target, tenantId }, ends, there);
+      const undo = await fence({ source, target, tenantId }, ends, there);
+      const removed = await undo();
       await from.past.remove(there.id);
       return { kind: 'cleared', removed: removed ?? 0 };
     }
@@ -40,16 +41,23 @@ export async function cancelMove(parts: EndParts & { target: MoveRedis | null })
     const isOurs = there?.id === move.id && there.role === 'to';
     // A source that was set back may have forgotten that it came so far.
     const isOpened = (isOurs && there.state === 'opened') || (target && (await to.past.isKnown(move.id, 'arrived')));
-    if (isOpened || ['opening', 'done', 'finished'].includes(move.state))
+    if (isOpened || move.state === 'done' || move.state === 'finished')
       throw new MoveRefused(`the data has moved to ${move.peer}: to go back, move it from there`);
     if (target && !isOurs && target.name !== move.peer)
       throw new MoveRefused(`the move is to ${move.peer}, and ${target.name} knows nothing of it: name that one`);
+    if (move.state === 'opening' && !isOurs)
+      throw new MoveRefused(
+        target
+          ? `${target.name} knows nothing of the move, though it was to be opened: it may have been in use`
+          : `${move.peer} may be in use already: name it with --to`,
+      );
+    const undo = target && isOurs ? await fence({ source, target, tenantId }, ends, there) : null;
     if (
       move.state !== 'cancelling' &&
       !(await from.change({ id: move.id, from: move.state, to: 'cancelling', tenant: 'open' }))
     )
       throw new MoveRefused('the move was changed meanwhile: run it again');
-    const removed = target && isOurs ? await clear({ source, target, tenantId }, ends, there) : null;
+    const removed = undo && (await undo());
     // What is called by the target's name may be another server than was filled.
     if (isOurs) await from.past.remove(move.id);
     else await from.past.addLeft(move.id);
@@ -62,31 +70,41 @@ export async function cancelMove(parts: EndParts & { target: MoveRedis | null })
 }
 
 /** Removes what was copied. @returns how many keys that were; null if nothing was copied yet, and the target may have data of its own */
-async function clear(
+type Undo = () => Promise<number | null>;
+
+/** No other run writes to the target from then on, or opens it. @throws MoveRefused if it was opened; AnotherRun */
+async function fence(
   { source, target, tenantId }: EndParts & { target: MoveRedis },
   { to, keys, run }: Ends,
   seen: TargetMove,
-): Promise<number | null> {
+): Promise<Undo> {
   const { id } = seen;
   const told = TOLD.cancelled(source.name);
   const claimed = await to.claim(id, { peer: source.name, told, seen });
   if (claimed === 'opened') throw new MoveRefused(`${target.name} has been opened meanwhile: the data has moved there`);
-  if (claimed === 'claimed') {
-    await to.forget(id);
-    return null;
-  }
-  const removed = await removeData(target, tenantId, { keys, run });
-  await to.cancel(id, told);
-  return removed;
+  return async () => {
+    if (claimed === 'claimed') {
+      await to.forget(id, told);
+      return null;
+    }
+    const removed = await removeData(target, tenantId, { keys, run });
+    await to.cancel(id, told);
+    return removed;
+  };
 }
 
 /**
  * Removes the data that a move left behind. That it has moved is still known, so that processes which point there serve nobody.
+ * @param target null if it is not asked whether it has the data
  * @returns how many keys were removed
  * @throws MoveRefused if there is no move that is done
  */
-export async function finishMove({ source, tenantId }: EndParts): Promise<number> {
-  const { from, keys, run } = openEnds({ source, target: source }, tenantId);
+export async function finishMove({
+  source,
+  target,
+  tenantId,
+}: EndParts & { target: MoveRedis | null }): Promise<number> {
+  const { from, to, keys, run } = openEnds({ source, target: target ?? source }, tenantId);
   const lock = await holdLock(from);
   try {
     const move = await from.read();
@@ -94,8 +112,10 @@ export async function finishMove({ source, tenantId }: EndParts): Promise<number
     if (move?.state === 'opening')
       throw new MoveRefused(`the move to ${move.peer} has not come to its end: run it again first`);
     if (move?.state !== 'done') throw new MoveRefused(`no move of tenant ${tenantId} from ${source.name} is done`);
-    const change = async (to: 'done' | 'finished', fields: Record<string, string>) => {
-      if (!(await from.change({ id: move.id, from: 'done', to, tenant: 'stay-closed', fields })))
+    if (target && !(await isAt(to, move.id)))
+      throw new MoveRefused(`${target.name} does not have the data: move it again first`);
+    const change = async (next: 'done' | 'finished', fields: Record<string, string>) => {
+      if (!(await from.change({ id: move.id, from: 'done', to: next, tenant: 'stay-closed', fields })))
         throw new MoveRefused('the move was changed meanwhile: run it again');
     };
     await change('done', { run });
@@ -107,6 +127,12 @@ export async function finishMove({ source, tenantId }: EndParts): Promise<number
   }
 }
 
+/** Whether the data has arrived there. */
+async function isAt(to: TargetEnd, id: string): Promise<boolean> {
+  const there = await to.read();
+  return (there?.id === id && there.state === 'opened') || to.past.isKnown(id, 'arrived');
+}
+
 /** All but what is known of moves, and that the tenant is closed; for as long as no other run works on the move there. @throws AnotherRun */
 async function removeData(
   redis: MoveRedis,
@@ -115,7 +141,10 @@ async function removeData(
 ): Promise<number> {
   const writer = createWriter(redis.connection, keys.move, run);
   const kept = [keys.move, keys.moveLock, keys.pastMoves, keys.counts];
-  const remove = (going: readonly string[]) => writer.apply(going.map((key) => ({ key, command: ['del'] })));
+  const remove = async (going: readonly string[]) => {
+    await writer.apply(going.map((key) => ({ key, command: ['del'] })));
+    return going.length;
+  };
   const removed = await purgeTenant(redis, tenantId, { kept, remove });
   const copied = Object.keys(await redis.connection.hgetall(keys.counts)).filter((field) => !isClosing(field));
   if (copied.length > 0) await writer.apply([{ key: keys.counts, command: ['hdel', ...copied] }]);

@@ -18,7 +18,7 @@ export type SourceMove = {
   state: SourceState;
   /** Where to, in words without credentials. */
   peer: string;
-  /** When it came into this state, in milliseconds since 1970 on the source's clock. */
+  /** When it came into this state, or was done if it is finished; in milliseconds since 1970 on the source's clock. */
   at: number;
   /** The same for when the tenant was closed; 0 before. */
   closedAt: number;
@@ -134,7 +134,16 @@ export function createSourceEnd({ connection, keys, run }: EndParts): SourceEnd 
 export type Claimed = 'claimed' | 'continued' | 'opened' | 'taken';
 
 /** What the target knows of a move. `keys` and `bytes` are what was verified; 0 before. */
-export type TargetMove = { id: string; role: string; state: string; peer: string; keys: number; bytes: number };
+export type TargetMove = {
+  id: string;
+  role: string;
+  state: string;
+  peer: string;
+  /** The run that has it; '' if none. */
+  run: string;
+  keys: number;
+  bytes: number;
+};
 
 /** `told`: what processes are told. `seen`: the target as it was read; a claim fails if it has changed since. */
 type Claim = { peer: string; told: string; seen: TargetMove | null };
@@ -144,7 +153,7 @@ type Opening = Pick<SourceMove, 'format' | 'keys' | 'bytes'> & { mark: string };
 
 export type TargetEnd = {
   read: () => Promise<TargetMove | null>;
-  past: PastMoves;
+  past: Pick<PastMoves, 'isKnown'>;
   /** Closes the tenant there for this run. @throws AnotherRun */
   claim: (id: string, of: Claim) => Promise<Claimed>;
   /** It was empty when it was claimed, and is filled from now on. @throws AnotherRun */
@@ -155,8 +164,8 @@ export type TargetEnd = {
   open: (id: string, opening: Opening) => Promise<void>;
   /** It stays closed: processes that point there must not serve an empty tenant. @throws AnotherRun */
   cancel: (id: string, told: string) => Promise<void>;
-  /** As if it had never been claimed. @throws AnotherRun */
-  forget: (id: string) => Promise<void>;
+  /** As if it had never been claimed; told is what processes are told if it had been closed before. @throws AnotherRun */
+  forget: (id: string, told: string) => Promise<void>;
 };
 
 export function createTargetEnd({ connection, keys, run }: EndParts): TargetEnd {
@@ -173,13 +182,14 @@ export function createTargetEnd({ connection, keys, run }: EndParts): TargetEnd 
 
   return {
     read: async () => {
-      const { id, role = '', state = '', peer = '', keys: moved, bytes } = await connection.hgetall(move);
-      return id === undefined ? null : { id, role, state, peer, keys: Number(moved ?? 0), bytes: Number(bytes ?? 0) };
+      const { id, role = '', state = '', peer = '', run: itsRun = '', ...verified } = await connection.hgetall(move);
+      const [moved, bytes] = [Number(verified['keys'] ?? 0), Number(verified['bytes'] ?? 0)];
+      return id === undefined ? null : { id, role, state, peer, run: itsRun, keys: moved, bytes };
     },
     past: createPastMoves(connection, keys),
     claim: async (id, { peer, told, seen }) => {
-      const args = [id, run, peer, told, seen?.id ?? '', seen?.state ?? ''];
-      const reply = (await claimScript([move, counts, pastMoves], args)) as Claimed | 'stale';
+      const args = [id, run, peer, told, seen?.id ?? '', seen?.state ?? '', seen?.run ?? ''];
+      const reply = (await claimScript([move, counts], args)) as Claimed | 'stale';
       if (reply === 'stale') throw new AnotherRun();
       return reply;
     },
@@ -188,6 +198,6 @@ export function createTargetEnd({ connection, keys, run }: EndParts): TargetEnd 
     open: (id, { format, mark, keys: moved, bytes }) =>
       change(id, 'opened', format, mark, 'keys', moved, 'bytes', bytes),
     cancel: (id, told) => change(id, 'cancelled', told),
-    forget: (id) => change(id, 'forgotten'),
+    forget: (id, told) => change(id, 'forgotten', told),
   };
 }

@@ -105,16 +105,23 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
 
   async function run(isPreparing: boolean): Promise<MoveEnded> {
     const known = await from.read();
-    if (known?.state === 'done' || known?.state === 'finished')
-      return { kind: 'moved-before', peer: known.peer, at: known.at };
+    if (known && (await isOver(known))) return { kind: 'moved-before', peer: known.peer, at: known.at };
     if (known?.state === 'cancelling') throw new MoveRefused('the move is being cancelled: end that with --cancel');
     const { move, isOpened } = await claimTarget(parts, known);
     await awaitReplicas(target.connection, keys.root, signal);
     if (isOpened) {
+      if (await isOver(move)) return { kind: 'moved-before', peer: move.peer, at: move.at };
       await recallOpened(move);
       return finish('');
     }
     return isPreparing ? { kind: 'prepared' } : finish(await copyAll(move));
+  }
+
+  async function isOver({ id, state }: SourceMove): Promise<boolean> {
+    if (state !== 'done') return state === 'finished';
+    const there = await to.read();
+    // Else it was set back, as by a failover, to before it was opened.
+    return there?.id !== id || there.state !== 'copying';
   }
 
   /** @returns the target's mark, see `copyRest` */
@@ -205,6 +212,7 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
     const { keys: count, bytes, mark } = await passUntilSame();
     await waitForAttempts(move);
     await moveAnnounced();
+    if ((await to.readMark()) !== mark) throw new TargetSetBack();
     const fields = { peer: target.name, keys: String(count), bytes: String(bytes) };
     await step(move, { to: 'opening', tenant: 'stay-closed', told: TOLD.gone(target.name), fields });
     return mark;
@@ -219,8 +227,8 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
     for (let count = 0; count < CLOSED_PASSES_AT_MOST; count += 1) {
       const mark = await confirmTarget();
       const passed = await pass(true);
-      if ((await to.readMark()) !== mark) isSetBack = true;
-      else if (passed.written + passed.removed === 0) return { ...passed, mark };
+      isSetBack = (await to.readMark()) !== mark;
+      if (!isSetBack && passed.written + passed.removed === 0) return { ...passed, mark };
     }
     if (isSetBack) throw new TargetSetBack();
     throw new MoveRefused('the two sides keep differing although nobody may write: see who writes to either of them');

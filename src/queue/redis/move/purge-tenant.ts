@@ -9,8 +9,8 @@ const PASSES = 3;
 type PurgeOptions = {
   /** These stay. */
   kept?: readonly string[];
-  /** Without it they are unlinked. */
-  remove?: (keys: readonly string[]) => Promise<unknown>;
+  /** Without it they are unlinked. Resolves to how many there were. */
+  remove?: (keys: readonly string[]) => Promise<number>;
 };
 
 /** @returns how many keys were removed */
@@ -20,21 +20,20 @@ export async function purgeTenant(
   { kept = [], remove = (keys) => connection.unlink(...keys) }: PurgeOptions = {},
 ): Promise<number> {
   const { root } = createKeys(prefix, tenantId);
-  await connection.hdel(createAnnouncementKeys(prefix).announced, tenantId);
   let removed = 0;
   for (let pass = 0; pass < PASSES; pass += 1) {
     const found = await removeOnce();
     removed += found;
     if (found === 0) break;
   }
+  await connection.hdel(createAnnouncementKeys(prefix).announced, tenantId);
   return removed;
 
   async function removeOnce(): Promise<number> {
     let count = 0;
     for await (const keys of scanTenant(connection, root)) {
       const going = keys.filter((key) => !kept.includes(key));
-      if (going.length > 0) await remove(going);
-      count += going.length;
+      if (going.length > 0) count += await remove(going);
     }
     return count;
   }

@@ -315,7 +315,7 @@ test.each(STEPS)('a run that ends at this step · %s · is continued by the next
   expect((await Promise.all([1, 2, 3].map((number) => accept(after, number)))).sort()).toEqual(ids.sort());
 });
 
-test('a run that was killed between the verification and the opening · is continued · and cannot be cancelled any more', async () => {
+test('a run that was killed between the verification and the opening · is continued · and not cancelled without the target', async () => {
   await accept(before, 1);
   await move();
   // As it was before the target was opened.
@@ -323,7 +323,7 @@ test('a run that was killed between the verification and the opening · is conti
   await redis.old.client.hset(keys.move, 'state', 'opening');
   await redis.fresh.client.hset(keys.move, { id, state: 'copying', run: 'a dead one' });
   await redis.fresh.client.hset(keys.counts, { format: 1_000_000, moved: 'here' });
-  await expect(cancelMove({ source, target, tenantId: 'default' })).rejects.toThrow(MoveRefused);
+  await expect(cancel(null)).rejects.toThrow(/the new one may be in use already: name it with --to/);
   expect(await move()).toMatchObject({ kind: 'moved', deliveries: { queued: 1 } });
   await accept(after, 2);
 });
@@ -369,6 +369,7 @@ async function moveHalf(): Promise<void> {
   await expect(move({ signal: stopping.signal, events })).rejects.toThrow('killed');
 }
 
+const finish = (there: OpenedEnd | null = null) => finishMove({ source, target: there, tenantId: 'default' });
 const cancel = (there: OpenedEnd | null) => cancelMove({ source, target: there, tenantId: 'default' });
 
 test('a move whose target is gone · is cancelled without it · and its copy is removed when the target is back', async () => {
@@ -394,7 +395,7 @@ test('a copy that was left · is removed while another move is under way · and 
   expect(await cancel(target)).toMatchObject({ kind: 'cleared' });
   expect(await stateOf(redis.old)).toBe('copying');
   expect(await move({ target: elsewhere })).toMatchObject({ kind: 'moved', deliveries: { queued: 1 } });
-  expect(await finishMove({ source, tenantId: 'default' })).toBeGreaterThan(0);
+  expect(await finish()).toBeGreaterThan(0);
 });
 
 test('a copy that was left, where the tenant’s own data is now · is not removed', async () => {
@@ -436,6 +437,90 @@ test('a move that is cancelled before it was known that the target is empty · l
   expect(await stateOf(redis.old)).toBeNull();
 });
 
+/** As a run leaves it that is killed before it opens the target. */
+async function moveUntilOpening(): Promise<void> {
+  await move();
+  await redis.old.client.hset(keys.move, 'state', 'opening');
+  await redis.fresh.client.hset(keys.move, { state: 'copying', run: 'a dead one' });
+  await redis.fresh.client.hset(keys.counts, { format: 1_000_000, moved: 'here' });
+}
+
+test('a move that was verified, but not opened · is cancelled · and no run that stood still opens it', async () => {
+  const id = await accept(before, 1);
+  await moveUntilOpening();
+  const { to } = openEnds({ source, target }, 'default');
+  const { id: moveId = '' } = (await to.read()) ?? {};
+  expect(await cancel(target)).toMatchObject({ kind: 'cancelled', copy: 'removed' });
+  const opening = { format: '', mark: (await to.readMark()) ?? '', keys: 0, bytes: 0 };
+  await expect(to.open(moveId, opening)).rejects.toThrow(AnotherRun);
+  expect(await accept(before, 1)).toBe(id);
+  await expect(accept(after, 1)).rejects.toEqual(isMoved);
+});
+
+test('a move that was verified, at a target that knows nothing of it · is not cancelled, as it may be another one', async () => {
+  await accept(before, 1);
+  await moveUntilOpening();
+  await redis.fresh.client.flushall();
+  await expect(cancel(target)).rejects.toThrow(/knows nothing of the move, though it was to be opened/);
+  expect(await stateOf(redis.old)).toBe('opening');
+});
+
+test('a target that was set back after the move was done · gets the data again · and until then the old data is kept', async () => {
+  const id = await accept(before, 1);
+  await moveUntilOpening();
+  await redis.old.client.hset(keys.move, 'state', 'done');
+  await redis.fresh.client.del(keys.delivery(id));
+  await expect(finish(target)).rejects.toThrow(/the new one does not have the data/);
+  expect(await move()).toMatchObject({ kind: 'moved' });
+  expect(await statusOf(after, id)).toBe('queued');
+  expect(await finish(target)).toBeGreaterThan(0);
+});
+
+test.each(['finished', 'cancelled'])(
+  'a target that a %s move had closed · stays closed · if the next one is cancelled as it begins',
+  async (state) => {
+    await accept(before, 1);
+    if (state === 'cancelled') {
+      await move({ isPreparing: true });
+      await cancel(target);
+    } else {
+      await move();
+      await finish();
+      [source, target] = [target, source];
+      [before, after] = [after, before];
+      [redis.old, redis.fresh] = [redis.fresh, redis.old];
+    }
+    // Ends the run when it looks for what the target took.
+    let scans = 0;
+    const failing = new Proxy(target.connection, {
+      get: (connection, name) => {
+        const member: unknown = Reflect.get(connection, name, connection);
+        if (typeof member !== 'function') return member;
+        if (name === 'scan' && (scans += 1) > 1) return () => Promise.reject(new Error('lost'));
+        return member.bind(connection) as unknown;
+      },
+    });
+    await expect(move({ target: { ...target, connection: failing } })).rejects.toThrow('lost');
+    await expect(accept(after, 7)).rejects.toEqual(isMoved);
+    expect(await cancel(target)).toEqual({ kind: 'cancelled', removed: 0, copy: 'nothing' });
+    await expect(accept(after, 7)).rejects.toEqual(isMoved);
+    expect(await move()).toMatchObject({ kind: 'moved', deliveries: { queued: 1 } });
+  },
+);
+
+test('a source that is as it was before its move began · is told that the target is in use', async () => {
+  await accept(before, 1);
+  await move();
+  await redis.old.client.del(keys.move);
+  await redis.old.client.hdel(keys.counts, 'format', 'moved');
+  await expect(move()).rejects.toThrow(
+    /the new one is in use: data of tenant default was moved there from the old one/,
+  );
+  await redis.old.client.hset(keys.pastMoves, (await redis.fresh.client.hget(keys.move, 'id')) ?? '', 'left');
+  await expect(move()).rejects.toThrow(/the new one is in use/);
+  await accept(after, 2);
+});
+
 /** A connection on which one command waits, as if the process stood still before it. */
 function stall(end: OpenedEnd, command: 'hget' | 'scan'): { end: OpenedEnd; reached: Promise<null>; wake: () => void } {
   const reached = Promise.withResolvers<null>();
@@ -473,6 +558,18 @@ test('a run that stood still while its move was cancelled and another one ended 
   expect([await stateOf(redis.old), await stateOf(redis.fresh)]).toEqual(['done', 'opened']);
 });
 
+test('a run that stood still while another one ended the move · says that it was done before', async () => {
+  await accept(before, 1);
+  await moveHalf();
+  const { end, reached, wake } = stall(target, 'hget');
+  const standing = move({ target: end });
+  await reached;
+  await redis.old.client.del(keys.moveLock);
+  await move();
+  wake();
+  expect(await standing).toMatchObject({ kind: 'moved-before', peer: 'the new one' });
+});
+
 test('a run that stood still while its move was cancelled · does not revive it', async () => {
   await accept(before, 1);
   await moveHalf();
@@ -505,10 +602,10 @@ test('a removal of old data that stood still while another one ended, and the mo
   const id = await accept(before, 1);
   await move();
   const { end, reached, wake } = stall(source, 'scan');
-  const standing = finishMove({ source: end, tenantId: 'default' });
+  const standing = finishMove({ source: end, target: null, tenantId: 'default' });
   await reached;
   await redis.old.client.del(keys.moveLock);
-  await finishMove({ source, tenantId: 'default' });
+  await finish();
   await moveHere({ source: target, target: source });
   wake();
   await expect(standing).rejects.toThrow(AnotherRun);
@@ -525,10 +622,10 @@ test.each(['opening', 'closed'])(
     await redis.old.client.hset(keys.move, 'state', state);
     expect(await moveHere({ source: target, target: elsewhere })).toMatchObject({ kind: 'moved' });
     await expect(cancel(target)).rejects.toThrow(/the data has moved to the new one/);
-    await expect(finishMove({ source, tenantId: 'default' })).rejects.toThrow(MoveRefused);
+    await expect(finish()).rejects.toThrow(MoveRefused);
     expect(await move()).toMatchObject({ kind: 'moved' });
     expect(await stateOf(redis.old)).toBe('done');
-    expect(await finishMove({ source, tenantId: 'default' })).toBeGreaterThan(0);
+    expect(await finish()).toBeGreaterThan(0);
   },
 );
 
@@ -643,7 +740,7 @@ test('a target that is set back after the last pass · is not opened · before t
     waiting: () => void waiting(),
   };
   await expect(move({ events })).rejects.toThrow(TargetSetBack);
-  expect(await stateOf(redis.old)).toBe('opening');
+  expect(await stateOf(redis.old)).toBe('closed');
   await expect(accept(after, 2)).rejects.toEqual(isMoved);
   expect(await move()).toMatchObject({ kind: 'moved' });
   expect(await statusOf(after, id)).toBe('queued');
@@ -660,10 +757,10 @@ test('a target that is set back during each pass · ends the run · which blames
 
 test('the old data · is removed when the move is finished · and who points there still serves nobody', async () => {
   await accept(before, 1);
-  await expect(finishMove({ source, tenantId: 'default' })).rejects.toThrow(/is done/);
+  await expect(finish()).rejects.toThrow(/is done/);
   await move();
-  expect(await finishMove({ source, tenantId: 'default' })).toBeGreaterThan(3);
-  expect(await finishMove({ source, tenantId: 'default' })).toBe(0);
+  expect(await finish()).toBeGreaterThan(3);
+  expect(await finish()).toBe(0);
   expect((await redis.old.client.keys(`${keys.root}:*`)).sort()).toEqual([keys.counts, keys.move]);
   await expect(accept(before, 2)).rejects.toEqual(isMoved);
   expect(await move()).toMatchObject({ kind: 'moved-before' });
@@ -675,7 +772,7 @@ test('the way back · is the same · once the old data is removed', async () => 
   await accept(after, 2);
   const back = () => moveHere({ source: target, target: source });
   await expect(back()).rejects.toThrow(/still has the data of an earlier move/);
-  await finishMove({ source, tenantId: 'default' });
+  await finish();
   expect(await back()).toMatchObject({ kind: 'moved', deliveries: { queued: 2 } });
   await accept(before, 3);
   await expect(accept(after, 3)).rejects.toEqual(isMoved);
