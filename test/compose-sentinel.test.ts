@@ -62,11 +62,14 @@ async function kill(name: string): Promise<void> {
   await gone;
 }
 
-/** The node that every Sentinel takes for the primary, if so many replicas follow it; else null. */
+/** The node that every Sentinel takes for the primary, if so many replicas follow it and the Sentinels know all nodes; else null. */
 async function findPrimary(replicas: number): Promise<string | null> {
   const named = new Set<string>();
-  for (const name of SENTINELS)
+  for (const name of SENTINELS) {
     named.add(await ask(name, 'SENTINEL', 'GET-MASTER-ADDR-BY-NAME', 'bridge').catch(() => name));
+    // They ask the primary every ten seconds. A replica they do not know of follows no other one after a failover.
+    if (!/slaves=2,sentinels=3/.test(await ask(name, 'INFO', 'sentinel').catch(() => ''))) return null;
+  }
   const primary = NODES.find((name) => named.has(`127.0.0.1\n${portOf(name)}`));
   if (primary === undefined || named.size > 1) return null;
   const replication = await ask(primary, 'INFO', 'replication').catch(() => '');

@@ -52,6 +52,6 @@ if to == '' then
   redis.call('DEL', MOVE)
   return 'changed'
 end
-if to ~= from and to ~= 'finished' then redis.call('HSET', MOVE, 'at', now) end
+if to ~= from and to ~= 'removing' and to ~= 'finished' then redis.call('HSET', MOVE, 'at', now) end
 redis.call('HSET', MOVE, 'state', to, unpack(ARGV, 7))
 return 'changed'

@@ -11,7 +11,7 @@
   ARGV[6]  the state that one was in
   ARGV[7]  the run that had it, '' if none
 
-  Reply: 'claimed' (nobody has made sure yet that it was empty), 'continued' (somebody has), 'opened' (this move is done here), 'taken'
+  Reply: 'untouched' (nobody has made sure yet that it is empty), 'filling' (somebody has), 'opened' (this move is done here), 'taken'
   (by another move), or 'stale' (it has changed since it was seen)
 ]]
 local MOVE, COUNTS = unpack(KEYS)
@@ -28,6 +28,6 @@ redis.call('DEL', MOVE)
 redis.call('HSET', MOVE, 'id', id, 'role', 'to', 'state', 'copying', 'run', run, 'peer', peer)
 if wasClosed then redis.call('HSET', MOVE, 'wasClosed', wasClosed) end
 redis.call('HSET', COUNTS, 'format', CLOSED_FORMAT, 'moved', told)
-if not isOwn or not wasEmpty then return 'claimed' end
+if not isOwn or not wasEmpty then return 'untouched' end
 redis.call('HSET', MOVE, 'wasEmpty', wasEmpty)
-return 'continued'
+return 'filling'

@@ -29,12 +29,17 @@ export async function claimTarget(parts: ClaimParts, known: SourceMove | null): 
     throw error;
   }
   const isOpened = claimed === 'opened';
-  if (isNew && !isOpened) await ends.from.change({ id: move.id, from: 'begun', to: 'copying', tenant: 'keep' });
-  const present = await ends.from.read();
-  if (present?.id === move.id && present.state !== 'cancelling') return { move: present, isOpened };
-  // Cancelled while this run stood still.
-  if (claimed === 'claimed') await ends.to.forget(move.id, TOLD.cancelled(parts.source.name));
-  throw new AnotherRun();
+  try {
+    if (isNew && !isOpened) await ends.from.change({ id: move.id, from: 'begun', to: 'copying', tenant: 'keep' });
+    const present = await ends.from.read();
+    if (present?.id !== move.id || present.state === 'cancelling') throw new AnotherRun();
+    return { move: present, isOpened };
+  } catch (error) {
+    // Cancelled while this run stood still.
+    if (claimed === 'untouched' && (await ends.from.read())?.id !== move.id)
+      await ends.to.forget(move.id, TOLD.cancelled(parts.source.name));
+    throw error;
+  }
 }
 
 async function claim(parts: ClaimParts, move: SourceMove): Promise<Claimed> {
@@ -64,7 +69,7 @@ async function claim(parts: ClaimParts, move: SourceMove): Promise<Claimed> {
       `${target.name} is being filled by another move, from ${there?.peer ?? 'elsewhere'}: end or cancel that one first`,
     );
   // What an earlier run copied is no other's data: the target itself knows whether it was empty, as a failover may have taken the source back.
-  if (claimed === 'claimed') {
+  if (claimed === 'untouched') {
     if (isNew) await refuseStoredMeanwhile(parts, move.id);
     await ends.to.confirmEmpty(move.id);
   }
@@ -78,10 +83,11 @@ async function begin({ source, target, ends }: ClaimParts): Promise<SourceMove> 
     throw new MoveRefused(`the data has format ${format}: move it with the version that wrote it`);
   const there = await ends.to.read();
   if (there?.role === 'from') {
-    if (there.state !== 'finished')
+    if (there.state === 'done' || there.state === 'removing')
       throw new MoveRefused(
         `${target.name} still has the data of an earlier move from there: remove it with --finish first`,
       );
+    if (there.state !== 'finished') throw new MoveRefused(`${target.name} is being moved to ${there.peer}`);
   }
   const id = randomUUID();
   const fields = { id, peer: target.name, format: '' };

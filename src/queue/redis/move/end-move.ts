@@ -1,5 +1,5 @@
 // Ends a move early, or cleans up after it: the target's copy or the source's old data is removed.
-import type { TargetEnd, TargetMove } from './ends.ts';
+import { isPastOpening, type SourceState, type TargetEnd, type TargetMove } from './ends.ts';
 import { holdLock } from './lock.ts';
 import { MoveRefused, openEnds, TOLD, type Ends, type MoveRedis } from './open-ends.ts';
 import { purgeTenant } from './purge-tenant.ts';
@@ -41,7 +41,7 @@ export async function cancelMove(parts: EndParts & { target: MoveRedis | null })
     const isOurs = there?.id === move.id && there.role === 'to';
     // A source that was set back may have forgotten that it came so far.
     const isOpened = (isOurs && there.state === 'opened') || (target && (await to.past.isKnown(move.id, 'arrived')));
-    if (isOpened || move.state === 'done' || move.state === 'finished')
+    if (isOpened || isPastOpening(move.state))
       throw new MoveRefused(`the data has moved to ${move.peer}: to go back, move it from there`);
     if (target && !isOurs && target.name !== move.peer)
       throw new MoveRefused(`the move is to ${move.peer}, and ${target.name} knows nothing of it: name that one`);
@@ -49,7 +49,7 @@ export async function cancelMove(parts: EndParts & { target: MoveRedis | null })
       throw new MoveRefused(
         target
           ? `${target.name} knows nothing of the move, though it was to be opened: it may have been in use`
-          : `${move.peer} may be in use already: name it with --to`,
+          : `${move.peer} may be in use already: the move can be cancelled only where that answers, named with --to`,
       );
     const undo = target && isOurs ? await fence({ source, target, tenantId }, ends, there) : null;
     if (
@@ -83,7 +83,7 @@ async function fence(
   const claimed = await to.claim(id, { peer: source.name, told, seen });
   if (claimed === 'opened') throw new MoveRefused(`${target.name} has been opened meanwhile: the data has moved there`);
   return async () => {
-    if (claimed === 'claimed') {
+    if (claimed === 'untouched') {
       await to.forget(id, told);
       return null;
     }
@@ -104,23 +104,24 @@ export async function finishMove({
   target,
   tenantId,
 }: EndParts & { target: MoveRedis | null }): Promise<number> {
-  const { from, to, keys, run } = openEnds({ source, target: target ?? source }, tenantId);
+  const { from, to: arrived, keys, run } = openEnds({ source, target: target ?? source }, tenantId);
   const lock = await holdLock(from);
   try {
     const move = await from.read();
     if (move?.state === 'finished') return 0;
     if (move?.state === 'opening')
       throw new MoveRefused(`the move to ${move.peer} has not come to its end: run it again first`);
-    if (move?.state !== 'done') throw new MoveRefused(`no move of tenant ${tenantId} from ${source.name} is done`);
-    if (target && !(await isAt(to, move.id)))
-      throw new MoveRefused(`${target.name} does not have the data: move it again first`);
-    const change = async (next: 'done' | 'finished', fields: Record<string, string>) => {
-      if (!(await from.change({ id: move.id, from: 'done', to: next, tenant: 'stay-closed', fields })))
+    if (move?.state !== 'done' && move?.state !== 'removing')
+      throw new MoveRefused(`no move of tenant ${tenantId} from ${source.name} is done`);
+    if (target && !(await isAt(arrived, move.id)))
+      throw new MoveRefused(`the data has moved to ${move.peer}, and ${target.name} does not have it`);
+    const change = async (state: SourceState, to: SourceState, fields: Record<string, string>) => {
+      if (!(await from.change({ id: move.id, from: state, to, tenant: 'stay-closed', fields })))
         throw new MoveRefused('the move was changed meanwhile: run it again');
     };
-    await change('done', { run });
+    await change(move.state, 'removing', { run });
     const removed = await removeData(source, tenantId, { keys, run });
-    await change('finished', { run: '' });
+    await change('removing', 'finished', { run: '' });
     return removed;
   } finally {
     await lock.release();

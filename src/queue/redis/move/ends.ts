@@ -6,11 +6,26 @@ import { AnotherRun, TargetSetBack } from './writer.ts';
 
 /**
  * At the source. `begun`: the target may not know of it yet · `copying` beside live traffic · `draining`: no attempt begins any
- * more · `closed`: nobody works on the data, and what is left to copy does not change · `opening`: the target has all of it, so
- * this cannot be taken back · `done` · `finished`: and the data is removed here · `cancelling`.
+ * more · `closed`: nobody works on the data, and what is left to copy does not change · `opening`: the target has all of it, and may be
+ * opened at any moment, so that this is taken back only with the target at hand · `done`: the target was opened · `removing`: what was
+ * left behind is removed, by the run in the field `run` · `finished` · `cancelling`: the source works again, and the target's copy is
+ * removed.
  */
-const SOURCE_STATES = ['begun', 'copying', 'draining', 'closed', 'opening', 'done', 'finished', 'cancelling'] as const;
+const SOURCE_STATES = [
+  'begun',
+  'copying',
+  'draining',
+  'closed',
+  'opening',
+  'done',
+  'removing',
+  'finished',
+  'cancelling',
+] as const;
 export type SourceState = (typeof SOURCE_STATES)[number];
+
+/** Whether the target has been opened. */
+export const isPastOpening = (state: SourceState): boolean => ['done', 'removing', 'finished'].includes(state);
 
 /** What the source knows of its move. */
 export type SourceMove = {
@@ -18,7 +33,7 @@ export type SourceMove = {
   state: SourceState;
   /** Where to, in words without credentials. */
   peer: string;
-  /** When it came into this state, or was done if it is finished; in milliseconds since 1970 on the source's clock. */
+  /** When it came into this state, or was done if its data is being removed; in milliseconds since 1970 on the source's clock. */
   at: number;
   /** The same for when the tenant was closed; 0 before. */
   closedAt: number;
@@ -130,8 +145,8 @@ export function createSourceEnd({ connection, keys, run }: EndParts): SourceEnd 
   };
 }
 
-/** `claimed`: nobody has made sure yet that it was empty · `continued`: somebody has · `opened`: it is done · `taken`: by another move. */
-export type Claimed = 'claimed' | 'continued' | 'opened' | 'taken';
+/** `untouched`: nothing was copied to it, and nobody has made sure yet that it is empty · `filling` · `opened`: the move is done · `taken`: by another move. */
+export type Claimed = 'untouched' | 'filling' | 'opened' | 'taken';
 
 /** What the target knows of a move. `keys` and `bytes` are what was verified; 0 before. */
 export type TargetMove = {

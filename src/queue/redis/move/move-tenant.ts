@@ -6,7 +6,7 @@ import { createAnnouncementKeys } from '../keys.ts';
 import { claimTarget } from './claim.ts';
 import { awaitReplicas, confirmReplicas } from './confirm-replicas.ts';
 import { copyPass, type Passed } from './copy-pass.ts';
-import type { SourceMove } from './ends.ts';
+import { isPastOpening, type SourceMove } from './ends.ts';
 import { holdLock } from './lock.ts';
 import { MoveRefused, openEnds, TOLD, type Ends, type MoveRedis } from './open-ends.ts';
 import { createWriter, TargetSetBack } from './writer.ts';
@@ -104,24 +104,41 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
   }
 
   async function run(isPreparing: boolean): Promise<MoveEnded> {
-    const known = await from.read();
-    if (known && (await isOver(known))) return { kind: 'moved-before', peer: known.peer, at: known.at };
+    let known = await from.read();
+    if (known && isPastOpening(known.state)) {
+      if (await hasOpened(known)) return { kind: 'moved-before', peer: known.peer, at: known.at };
+      known = await reopen(known);
+    }
     if (known?.state === 'cancelling') throw new MoveRefused('the move is being cancelled: end that with --cancel');
     const { move, isOpened } = await claimTarget(parts, known);
     await awaitReplicas(target.connection, keys.root, signal);
     if (isOpened) {
-      if (await isOver(move)) return { kind: 'moved-before', peer: move.peer, at: move.at };
+      // By a run that was faster.
+      if (isPastOpening(move.state)) return { kind: 'moved-before', peer: move.peer, at: move.at };
       await recallOpened(move);
-      return finish('');
+      return openTarget('');
     }
-    return isPreparing ? { kind: 'prepared' } : finish(await copyAll(move));
+    return isPreparing ? { kind: 'prepared' } : openTarget(await copyAll(move));
   }
 
-  async function isOver({ id, state }: SourceMove): Promise<boolean> {
-    if (state !== 'done') return state === 'finished';
+  /** False if the target was set back, as by a failover, to before it was opened. @throws MoveRefused if it knows nothing of the move */
+  async function hasOpened({ id, state, peer }: SourceMove): Promise<boolean> {
     const there = await to.read();
-    // Else it was set back, as by a failover, to before it was opened.
-    return there?.id !== id || there.state !== 'copying';
+    if (there?.id === id) return there.state !== 'copying';
+    if (state === 'done' && target.name === peer && !(await to.past.isKnown(id, 'arrived')))
+      throw new MoveRefused(
+        `the data has moved to ${peer}, which has forgotten that: see “A Redis that forgets” in the documentation`,
+      );
+    return true;
+  }
+
+  /** From then on the old data cannot be removed. */
+  async function reopen(move: SourceMove): Promise<SourceMove> {
+    if (move.state !== 'done')
+      throw new MoveRefused(
+        `${target.name} has forgotten that it was opened, and a part of the data was removed from ${source.name} since: neither is whole`,
+      );
+    return step(move, { to: 'opening', tenant: 'stay-closed' });
   }
 
   /** @returns the target's mark, see `copyRest` */
@@ -253,15 +270,15 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
     await pause(waitMs);
   }
 
-  /** What operators were told about the tenant, so that they are not told again. */
+  /** What operators were told about the tenant, so that they are not told again; at worst, by a run that stood still, they are. */
   async function moveAnnounced(): Promise<void> {
     const { announced } = createAnnouncementKeys(source.prefix);
     const text = await source.connection.hget(announced, tenantId);
     if (text !== null) await target.connection.hset(announced, tenantId, text);
   }
 
-  /** Past the point of no return. */
-  async function finish(mark: string): Promise<MoveEnded> {
+  /** Past the point of no return once the target is open. */
+  async function openTarget(mark: string): Promise<MoveEnded> {
     await confirmReplicas(source.connection, keys.root);
     const move = await from.read();
     if (move?.state !== 'opening') throw new MoveRefused('the move was changed meanwhile: run it again');

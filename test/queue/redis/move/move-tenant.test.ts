@@ -323,7 +323,9 @@ test('a run that was killed between the verification and the opening · is conti
   await redis.old.client.hset(keys.move, 'state', 'opening');
   await redis.fresh.client.hset(keys.move, { id, state: 'copying', run: 'a dead one' });
   await redis.fresh.client.hset(keys.counts, { format: 1_000_000, moved: 'here' });
-  await expect(cancel(null)).rejects.toThrow(/the new one may be in use already: name it with --to/);
+  await expect(cancel(null)).rejects.toThrow(
+    /the new one may be in use already: the move can be cancelled only where that answers/,
+  );
   expect(await move()).toMatchObject({ kind: 'moved', deliveries: { queued: 1 } });
   await accept(after, 2);
 });
@@ -470,10 +472,64 @@ test('a target that was set back after the move was done · gets the data again 
   await moveUntilOpening();
   await redis.old.client.hset(keys.move, 'state', 'done');
   await redis.fresh.client.del(keys.delivery(id));
-  await expect(finish(target)).rejects.toThrow(/the new one does not have the data/);
+  await expect(finish(target)).rejects.toThrow(/has moved to the new one, and the new one does not have it/);
+  const stopping = new AbortController();
+  const killed = { ...QUIET, passed: () => stopping.abort(new Error('killed')) };
+  await expect(move({ signal: stopping.signal, events: killed })).rejects.toThrow('killed');
+  // Who was told once does not take the old one's word for it.
+  await expect(finish()).rejects.toThrow(/has not come to its end/);
   expect(await move()).toMatchObject({ kind: 'moved' });
   expect(await statusOf(after, id)).toBe('queued');
   expect(await finish(target)).toBeGreaterThan(0);
+});
+
+async function setBackAfterDone(): Promise<void> {
+  await redis.fresh.client.hset(keys.move, { state: 'copying', run: 'a dead one' });
+  await redis.fresh.client.hset(keys.counts, { format: 1_000_000, moved: 'here' });
+}
+
+test('a target that was set back, when the old data is being removed · gets nothing of what is left · and loses nothing', async () => {
+  const id = await accept(before, 1);
+  await move();
+  const { end, reached, wake } = stall(source, 'scan');
+  const removing = finishMove({ source: end, target: null, tenantId: 'default' });
+  await reached;
+  await redis.old.client.del(keys.moveLock);
+  await setBackAfterDone();
+  await expect(move()).rejects.toThrow(
+    /the new one has forgotten that it was opened, and a part of the data was removed/,
+  );
+  wake();
+  await removing.catch(() => undefined);
+  expect(await redis.fresh.client.exists(keys.delivery(id))).toBe(1);
+});
+
+test('a target that knows nothing of the move that ended there · is not said to have the data', async () => {
+  await accept(before, 1);
+  await move();
+  await redis.fresh.client.flushall();
+  await expect(move()).rejects.toThrow(/has moved to the new one, which has forgotten that/);
+  await expect(finish(target)).rejects.toThrow(MoveRefused);
+  // As documented for whoever knows that the target was not in use.
+  await redis.old.client.hset(keys.move, 'state', 'closed');
+  expect(await cancel(null)).toMatchObject({ kind: 'cancelled' });
+  await accept(before, 2);
+});
+
+test('a target that is claimed by a run whose move was cancelled meanwhile · is given back', async () => {
+  await accept(before, 1);
+  await redis.old.client.hset(keys.move, { id: 'this', role: 'from', state: 'begun', peer: 'the new one' });
+  const { end, reached, wake } = stall(target, 'hget');
+  const standing = move({ target: end });
+  await reached;
+  await redis.old.client.del(keys.moveLock);
+  expect(await cancel(target)).toMatchObject({ copy: 'nothing' });
+  await redis.old.client.set(keys.moveLock, 'another run', 'PX', 5000);
+  wake();
+  await expect(standing).rejects.toThrow(AnotherRun);
+  await redis.old.client.del(keys.moveLock);
+  expect(await stateOf(redis.fresh)).toBeNull();
+  expect(await move()).toMatchObject({ kind: 'moved' });
 });
 
 test.each(['finished', 'cancelled'])(
