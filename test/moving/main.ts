@@ -30,7 +30,7 @@ const sum = (of: (report: MovingReport) => number) => reports.reduce((all, one) 
 const bad = reports.filter(({ violations }) => violations.length > 0).length;
 const longest = Math.max(...reports.map(({ refusedForS }) => refusedForS ?? 0));
 print(
-  `\n${reports.length} runs to a ${to}, ${bad} violated: ${sum(({ killed }) => killed)} times the command was killed, ${sum(({ workersKilled }) => workersKilled)} times a worker, ${sum(({ requests }) => requests)} requests, ${sum(({ refusedFor503 }) => refusedFor503)} answered 503, ${sum(({ obligations }) => obligations)} obligations, ${sum(({ delivered }) => delivered)} delivered, ${sum(({ dead }) => dead)} dead, ${sum(({ superseded }) => superseded)} superseded; refused for ${longest} s at most`,
+  `\n${reports.length} runs to a ${to}, ${bad} violated: ${sum(({ killed }) => killed)} times the command was killed, ${sum(({ cancelled }) => cancelled)} times the move was given up after that, ${sum(({ workersKilled }) => workersKilled)} times a worker, ${sum(({ requests }) => requests)} requests, ${sum(({ refusedFor503 }) => refusedFor503)} answered 503, ${sum(({ obligations }) => obligations)} obligations, ${sum(({ delivered }) => delivered)} delivered, ${sum(({ dead }) => dead)} dead, ${sum(({ superseded }) => superseded)} superseded; refused for ${longest} s at most`,
 );
 process.exit(bad > 0 ? 1 : 0);
 

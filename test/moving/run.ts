@@ -15,9 +15,10 @@ export type MovingOptions = { seed: number; to: TargetKind; perSecond: number; k
 export type MovingReport = {
   seed: number;
   to: TargetKind;
-  /** Runs of the command, and how many of them were killed. */
+  /** Runs of the command, how many of them were killed, and after how many of those the move was given up, to be begun anew. */
   runs: number;
   killed: number;
+  cancelled: number;
   workersKilled: number;
   requests: number;
   refusedFor503: number;
@@ -75,7 +76,7 @@ export async function runOnce({ seed, to, perSecond, kills }: MovingOptions): Pr
     const operator = createOperator(after.url, operatorToken);
     const judged = await judgeAll(heard, { operator, graph, quietWithinMs: QUIET_WITHIN_MS });
     return {
-      ...{ seed, to, runs: moved.runs, killed: moved.killed, workersKilled },
+      ...{ seed, to, runs: moved.runs, killed: moved.killed, cancelled: moved.cancelled, workersKilled },
       requests: heard.requests,
       refusedFor503: heard.refusedFor503,
       ...judged,
