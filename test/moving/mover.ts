@@ -50,12 +50,11 @@ export async function moveWithKills(options: MoverOptions): Promise<Moves> {
   throw new Error('the move did not come to an end');
 }
 
-/** In half of the cases first as if the target were gone, so that its copy is left there. @returns whether the move was not done yet */
+/** In half of the cases first as if the target were gone, so that its copy is left there. @returns whether a move was under way */
 async function giveUp({ from, to, random }: MoverOptions): Promise<boolean> {
-  const { code } = await cancel(random() < 0.5 ? { from } : { from, to });
-  // Removes what was left, or changes nothing.
-  await cancel({ from, to });
-  return code === 0;
+  const first = random() < 0.5 ? await cancel({ from }) : null;
+  const second = await cancel({ from, to });
+  return [first, second].some((ran) => ran?.stdout.includes(': cancelled: ') === true);
 }
 
 async function cancel({ from, to }: { from: string; to?: string }): Promise<Ran> {

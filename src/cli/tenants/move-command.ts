@@ -20,7 +20,7 @@ export function addMoveCommand(program: Command): void {
     .option('--prepare', 'only close the target, so that processes can be started there before')
     .option(
       '--cancel',
-      'give a move up that is not done: the source goes on, and what was copied to --to is removed; without --to it stays there, closed',
+      'give up a move that is not done: the source goes on, and what was copied to --to is removed; without --to it stays there, closed',
     )
     .option('--finish', 'after a move: remove the data it left behind')
     .option('--yes', 'do not ask')
@@ -29,7 +29,7 @@ export function addMoveCommand(program: Command): void {
       'after',
       `
 Run it with the environment of the processes: REDIS_PREFIX and ATTEMPT_TIMEOUT_MS count. docs/operations.md has the whole procedure.
-Exit codes: ${EXIT.ok} moved, or moved before · ${EXIT.failed} the target is not fit · ${EXIT.usage} wrong use · ${EXIT.refused} a tenant is refused: the target has other data, or another move is under way · ${EXIT.later} interrupted, or a Redis does not answer: the same command goes on · ${EXIT.config} the configuration is not usable`,
+Exit codes: ${EXIT.ok} moved, or moved before · ${EXIT.failed} the target is not fit · ${EXIT.usage} wrong use · ${EXIT.refused} a tenant is refused: the target has other data, or the source moves elsewhere · ${EXIT.later} interrupted, or a Redis does not answer: the same command goes on · ${EXIT.config} the configuration is not usable`,
     )
     .action(withOperatorErrors(async (flags: MoveFlags) => (await import('./move.ts')).move(flags)));
 }

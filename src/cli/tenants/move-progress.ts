@@ -31,7 +31,7 @@ export function describeEnd(end: MoveEnded | Ended, { source, target }: Named): 
       return `moved to ${to}: ${end.keys} keys, ${mb(end.bytes)}, each read as equal on both sides; ${statuses}; submissions were refused for ${seconds(end.closedMs)}`;
     }
     case 'moved-before':
-      return `has moved to ${end.peer} at ${new Date(end.at).toISOString()}: nothing was changed`;
+      return `was moved to ${end.peer} at ${end.at}: nothing was changed`;
     case 'prepared':
       return `closed at ${to}: start processes there, and then move`;
     case 'none':

@@ -215,7 +215,8 @@ function toQuestion(
 ): string {
   const which = tenants.length === 1 ? `tenant ${tenants[0] ?? ''}` : `${tenants.length} tenants`;
   const to = target?.name ?? '';
-  if (cancel) return `Give up moving ${which} away from ${source.name}, and remove what was copied?`;
+  const copy = target ? `remove what was copied to ${to}` : 'leave what was copied where it is, closed';
+  if (cancel) return `Give up moving ${which} away from ${source.name}, and ${copy}?`;
   if (finish) return `Remove the data of ${which} that moved away from ${source.name}, for good?`;
   if (prepare) return `Close ${which} at ${to}, until the data of ${source.name} has been moved there?`;
   return `Move ${which} from ${source.name} to ${to}? Submissions are refused for some seconds at the end.`;

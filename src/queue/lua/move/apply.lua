@@ -1,5 +1,5 @@
 --[[
-  Writes to keys of a tenant that is being moved here, if this run still has it: one command for each key.
+  Writes to keys of a tenant that is being moved, if this run still has it here: one command for each key.
 
   KEYS[1]   the move
   KEYS[2…]  keys

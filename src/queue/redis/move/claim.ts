@@ -57,7 +57,7 @@ async function claim(parts: ClaimParts, move: SourceMove): Promise<Claimed> {
     );
   }
   if (there?.id === move.id && there.state === 'cancelled')
-    throw new MoveRefused(`the move was cancelled at ${target.name}: end that with --cancel`);
+    throw new MoveRefused(`the move was cancelled at ${target.name}: finish that with --cancel`);
   if (there && there.id !== move.id && there.role === 'to' && there.state === 'opened')
     throw new MoveRefused(`${target.name} is in use: data of tenant ${tenantId} was moved there from ${there.peer}`);
   if (there && (await ends.from.past.isKnown(there.id, 'left')))
@@ -92,7 +92,7 @@ async function begin({ source, target, ends }: ClaimParts): Promise<SourceMove> 
   const id = randomUUID();
   const fields = { id, peer: target.name, format: '' };
   if (!(await ends.from.change({ id: null, from: null, to: 'begun', tenant: 'keep', fields })))
-    throw new MoveRefused(`what ${source.name} has came from another move: it has to be at its end first`);
+    throw new MoveRefused(`${source.name} is still being filled by another move: that has to end first`);
   const move = await ends.from.read();
   // Ended while this run stood still.
   if (move?.id !== id) throw new AnotherRun();

@@ -44,7 +44,9 @@ export async function cancelMove(parts: EndParts & { target: MoveRedis | null })
     if (isOpened || isPastOpening(move.state))
       throw new MoveRefused(`the data has moved to ${move.peer}: to go back, move it from there`);
     if (target && !isOurs && target.name !== move.peer)
-      throw new MoveRefused(`the move is to ${move.peer}, and ${target.name} knows nothing of it: name that one`);
+      throw new MoveRefused(
+        `the move is to ${move.peer}, and ${target.name} knows nothing of it: name ${move.peer} with --to`,
+      );
     if (move.state === 'opening' && !isOurs)
       throw new MoveRefused(
         target
@@ -110,11 +112,13 @@ export async function finishMove({
     const move = await from.read();
     if (move?.state === 'finished') return 0;
     if (move?.state === 'opening')
-      throw new MoveRefused(`the move to ${move.peer} has not come to its end: run it again first`);
+      throw new MoveRefused(`the move to ${move.peer} has not ended yet: run \`move\` again first`);
     if (move?.state !== 'done' && move?.state !== 'removing')
       throw new MoveRefused(`no move of tenant ${tenantId} from ${source.name} is done`);
     if (target && !(await isAt(arrived, move.id)))
-      throw new MoveRefused(`the data has moved to ${move.peer}, and ${target.name} does not have it`);
+      throw new MoveRefused(
+        `the data was moved to ${move.peer}, and ${target.name} does not know of it: run \`move\` again first`,
+      );
     const change = async (state: SourceState, to: SourceState, fields: Record<string, string>) => {
       if (!(await from.change({ id: move.id, from: state, to, tenant: 'stay-closed', fields })))
         throw new MoveRefused('the move was changed meanwhile: run it again');

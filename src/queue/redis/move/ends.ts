@@ -33,7 +33,7 @@ export type SourceMove = {
   state: SourceState;
   /** Where to, in words without credentials. */
   peer: string;
-  /** When it came into this state, or was done if its data is being removed; in milliseconds since 1970 on the source's clock. */
+  /** When it came into this state, or was done if it is past that; in milliseconds since 1970 on the source's clock. */
   at: number;
   /** The same for when the tenant was closed; 0 before. */
   closedAt: number;

@@ -42,10 +42,12 @@ export type MoveEnded =
       /** For how long submissions were refused. */
       closedMs: number;
     }
-  /** By an earlier run. `at` on the clock of the source. */
-  | { kind: 'moved-before'; peer: string; at: number }
+  /** By an earlier run. `at` is when, in ISO 8601, on the clock of the source. */
+  | { kind: 'moved-before'; peer: string; at: string }
   /** Both ends know of it, and the target is closed. */
   | { kind: 'prepared' };
+
+const SEE_DOCUMENTATION = 'see “A Redis that forgets” in the documentation';
 
 const LIVE_PASSES_AT_MOST = 10;
 /** At most about this many keys are left to write once submissions are refused; what takes the time then is to compare all of them. */
@@ -62,6 +64,12 @@ const SENT_WITHIN_MS = 10_000;
 /** A lookup ends after a minute. */
 const LOOKUP_MS = 65_000;
 const MARGIN_MS = 5000;
+
+const movedBefore = ({ peer, at }: SourceMove): MoveEnded => ({
+  kind: 'moved-before',
+  peer,
+  at: new Date(at).toISOString(),
+});
 
 /** @param isPreparing only closes the target, so that processes can be started there */
 export async function moveTenant(parts: MoveTenantParts, isPreparing: boolean): Promise<MoveEnded> {
@@ -106,15 +114,15 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
   async function run(isPreparing: boolean): Promise<MoveEnded> {
     let known = await from.read();
     if (known && isPastOpening(known.state)) {
-      if (await hasOpened(known)) return { kind: 'moved-before', peer: known.peer, at: known.at };
+      if (await hasOpened(known)) return movedBefore(known);
       known = await reopen(known);
     }
-    if (known?.state === 'cancelling') throw new MoveRefused('the move is being cancelled: end that with --cancel');
+    if (known?.state === 'cancelling') throw new MoveRefused('the move is being cancelled: finish that with --cancel');
     const { move, isOpened } = await claimTarget(parts, known);
     await awaitReplicas(target.connection, keys.root, signal);
     if (isOpened) {
       // By a run that was faster.
-      if (isPastOpening(move.state)) return { kind: 'moved-before', peer: move.peer, at: move.at };
+      if (isPastOpening(move.state)) return movedBefore(move);
       await recallOpened(move);
       return openTarget('');
     }
@@ -125,10 +133,8 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
   async function hasOpened({ id, state, peer }: SourceMove): Promise<boolean> {
     const there = await to.read();
     if (there?.id === id) return there.state !== 'copying';
-    if (state === 'done' && target.name === peer && !(await to.past.isKnown(id, 'arrived')))
-      throw new MoveRefused(
-        `the data has moved to ${peer}, which has forgotten that: see “A Redis that forgets” in the documentation`,
-      );
+    if (state !== 'finished' && target.name === peer && !(await to.past.isKnown(id, 'arrived')))
+      throw new MoveRefused(`the data was moved to ${peer}, which has forgotten that: ${SEE_DOCUMENTATION}`);
     return true;
   }
 
@@ -136,7 +142,7 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
   async function reopen(move: SourceMove): Promise<SourceMove> {
     if (move.state !== 'done')
       throw new MoveRefused(
-        `${target.name} has forgotten that it was opened, and a part of the data was removed from ${source.name} since: neither is whole`,
+        `${target.name} has forgotten that it was opened, and a part of the data was removed from ${source.name} since, so neither is whole: ${SEE_DOCUMENTATION}`,
       );
     return step(move, { to: 'opening', tenant: 'stay-closed' });
   }
@@ -155,7 +161,7 @@ function createMove(parts: MoveTenantParts & { ends: Ends }) {
     if (move.state === 'opening') return;
     if (move.state !== 'closed')
       throw new MoveRefused(
-        `${target.name} is in use, and ${source.name} has forgotten that the data has moved there, and may have taken run results since: stop the processes that point to one of the two`,
+        `${target.name} is in use, and ${source.name} has forgotten that the data has moved there, and may have taken run results since: ${SEE_DOCUMENTATION}`,
       );
     const there = await to.read();
     const { keys: count, bytes } = there?.id === move.id ? there : { keys: 0, bytes: 0 };

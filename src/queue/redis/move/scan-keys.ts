@@ -30,10 +30,10 @@ export const scanTenant = (connection: RedisConnection, root: string): AsyncGene
 
 const escapePattern = (text: string) => text.replace(/[[\]\\*?]/g, '\\$&');
 
-/** Ids of the tenants that have data under this prefix, or that are being moved. */
+/** Ids of the tenants that have data under this prefix, or of which a move left something behind. */
 export async function findTenants(connection: RedisConnection, prefix: string): Promise<string[]> {
   const found = new Set<string>();
-  for (const name of ['counts', 'move'])
+  for (const name of ['counts', 'move', 'past-moves'])
     for await (const keys of scanKeys(connection, `${escapePattern(prefix)}:{*}:${name}`))
       for (const key of keys) found.add(key.slice(prefix.length + 2, key.indexOf('}')));
   return [...found].sort();

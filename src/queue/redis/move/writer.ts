@@ -1,4 +1,4 @@
-// Writes to keys of the target, in calls of bounded size, and only while this run has the move.
+// Writes to keys of a tenant, in calls of bounded size, and only while this run has its move at that Redis.
 import type { RedisConnection } from '../connection.ts';
 import { scriptOf } from '../script.ts';
 
@@ -50,7 +50,7 @@ export class TargetSetBack extends Error {
 const ARGUMENTS_AT_ONCE = 2000;
 const BYTES_AT_ONCE = 2_000_000;
 
-/** @param move the key of the move at the target */
+/** @param move the key of the move, whose field `run` names the one that may write */
 export function createWriter(connection: RedisConnection, move: string, run: string): Writer {
   const script = scriptOf(connection, 'move/apply');
 

@@ -164,7 +164,7 @@ test(
     const all = await run([...both, '--all']);
     expect(all).toMatchObject({
       code: 0,
-      stdout: expect.stringMatching(/contoso: has moved to .*\ndefault: moved/s) as string,
+      stdout: expect.stringMatching(/contoso: was moved to .*\ndefault: moved/s) as string,
     });
   },
   WITHIN_MS,

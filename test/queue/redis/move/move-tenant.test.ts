@@ -4,6 +4,7 @@ import { begin } from '../../../../src/domain/delivery.ts';
 import { createKeys } from '../../../../src/queue/redis/keys.ts';
 import { cancelMove, finishMove } from '../../../../src/queue/redis/move/end-move.ts';
 import { MoveRefused, openEnds } from '../../../../src/queue/redis/move/open-ends.ts';
+import { findTenants } from '../../../../src/queue/redis/move/scan-keys.ts';
 import { AnotherRun, TargetSetBack } from '../../../../src/queue/redis/move/writer.ts';
 import { createEvents } from '../../../../src/telemetry/events.ts';
 import { createLog } from '../../../../src/telemetry/log.ts';
@@ -472,12 +473,12 @@ test('a target that was set back after the move was done · gets the data again 
   await moveUntilOpening();
   await redis.old.client.hset(keys.move, 'state', 'done');
   await redis.fresh.client.del(keys.delivery(id));
-  await expect(finish(target)).rejects.toThrow(/has moved to the new one, and the new one does not have it/);
+  await expect(finish(target)).rejects.toThrow(/was moved to the new one, and the new one does not know of it/);
   const stopping = new AbortController();
   const killed = { ...QUIET, passed: () => stopping.abort(new Error('killed')) };
   await expect(move({ signal: stopping.signal, events: killed })).rejects.toThrow('killed');
   // Who was told once does not take the old one's word for it.
-  await expect(finish()).rejects.toThrow(/has not come to its end/);
+  await expect(finish()).rejects.toThrow(/has not ended yet/);
   expect(await move()).toMatchObject({ kind: 'moved' });
   expect(await statusOf(after, id)).toBe('queued');
   expect(await finish(target)).toBeGreaterThan(0);
@@ -508,7 +509,10 @@ test('a target that knows nothing of the move that ended there · is not said to
   await accept(before, 1);
   await move();
   await redis.fresh.client.flushall();
-  await expect(move()).rejects.toThrow(/has moved to the new one, which has forgotten that/);
+  for (const state of ['removing', 'done']) {
+    await redis.old.client.hset(keys.move, 'state', state);
+    await expect(move()).rejects.toThrow(/was moved to the new one, which has forgotten that/);
+  }
   await expect(finish(target)).rejects.toThrow(MoveRefused);
   // As documented for whoever knows that the target was not in use.
   await redis.old.client.hset(keys.move, 'state', 'closed');
@@ -563,6 +567,11 @@ test.each(['finished', 'cancelled'])(
     expect(await move()).toMatchObject({ kind: 'moved', deliveries: { queued: 1 } });
   },
 );
+
+test('a tenant of which only a cancelled move is left · is found · so that its copy can be removed', async () => {
+  await redis.old.client.hset(createKeys('runstate', 'idle').pastMoves, 'an id', 'left');
+  expect(await findTenants(source.connection, 'runstate')).toEqual(['idle']);
+});
 
 test('a source that is as it was before its move began · is told that the target is in use', async () => {
   await accept(before, 1);
