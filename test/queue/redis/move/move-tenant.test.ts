@@ -318,12 +318,7 @@ test.each(STEPS)('a run that ends at this step · %s · is continued by the next
 
 test('a run that was killed between the verification and the opening · is continued · and not cancelled without the target', async () => {
   await accept(before, 1);
-  await move();
-  // As it was before the target was opened.
-  const id = (await redis.old.client.hget(keys.move, 'id')) ?? '';
-  await redis.old.client.hset(keys.move, 'state', 'opening');
-  await redis.fresh.client.hset(keys.move, { id, state: 'copying', run: 'a dead one' });
-  await redis.fresh.client.hset(keys.counts, { format: 1_000_000, moved: 'here' });
+  await moveUntilOpening();
   await expect(cancel(null)).rejects.toThrow(
     /the new one may be in use already: the move can be cancelled only where that answers/,
   );
@@ -370,6 +365,19 @@ async function moveHalf(): Promise<void> {
   const stopping = new AbortController();
   const events = { ...QUIET, passed: () => stopping.abort(new Error('killed')) };
   await expect(move({ signal: stopping.signal, events })).rejects.toThrow('killed');
+}
+
+/** As a target is before it is opened, or after a failover that lost that. */
+async function forgetOpening(): Promise<void> {
+  await redis.fresh.client.hset(keys.move, { state: 'copying', run: 'a dead one' });
+  await redis.fresh.client.hset(keys.counts, { format: 1_000_000, moved: 'here' });
+}
+
+/** As a run leaves it that is killed before it opens the target. */
+async function moveUntilOpening(): Promise<void> {
+  await move();
+  await redis.old.client.hset(keys.move, 'state', 'opening');
+  await forgetOpening();
 }
 
 const finish = (there: OpenedEnd | null = null) => finishMove({ source, target: there, tenantId: 'default' });
@@ -440,14 +448,6 @@ test('a move that is cancelled before it was known that the target is empty · l
   expect(await stateOf(redis.old)).toBeNull();
 });
 
-/** As a run leaves it that is killed before it opens the target. */
-async function moveUntilOpening(): Promise<void> {
-  await move();
-  await redis.old.client.hset(keys.move, 'state', 'opening');
-  await redis.fresh.client.hset(keys.move, { state: 'copying', run: 'a dead one' });
-  await redis.fresh.client.hset(keys.counts, { format: 1_000_000, moved: 'here' });
-}
-
 test('a move that was verified, but not opened · is cancelled · and no run that stood still opens it', async () => {
   const id = await accept(before, 1);
   await moveUntilOpening();
@@ -484,19 +484,13 @@ test('a target that was set back after the move was done · gets the data again 
   expect(await finish(target)).toBeGreaterThan(0);
 });
 
-async function setBackAfterDone(): Promise<void> {
-  await redis.fresh.client.hset(keys.move, { state: 'copying', run: 'a dead one' });
-  await redis.fresh.client.hset(keys.counts, { format: 1_000_000, moved: 'here' });
-}
-
 test('a target that was set back, when the old data is being removed · gets nothing of what is left · and loses nothing', async () => {
   const id = await accept(before, 1);
   await move();
-  const { end, reached, wake } = stall(source, 'scan');
-  const removing = finishMove({ source: end, target: null, tenantId: 'default' });
-  await reached;
-  await redis.old.client.del(keys.moveLock);
-  await setBackAfterDone();
+  const { standing: removing, wake } = await standStill(source, 'scan', (end) =>
+    finishMove({ source: end, target: null, tenantId: 'default' }),
+  );
+  await forgetOpening();
   await expect(move()).rejects.toThrow(
     /the new one has forgotten that it was opened, and a part of the data was removed/,
   );
@@ -523,10 +517,7 @@ test('a target that knows nothing of the move that ended there · is not said to
 test('a target that is claimed by a run whose move was cancelled meanwhile · is given back', async () => {
   await accept(before, 1);
   await redis.old.client.hset(keys.move, { id: 'this', role: 'from', state: 'begun', peer: 'the new one' });
-  const { end, reached, wake } = stall(target, 'hget');
-  const standing = move({ target: end });
-  await reached;
-  await redis.old.client.del(keys.moveLock);
+  const { standing, wake } = await standStill(target, 'hget', (end) => move({ target: end }));
   expect(await cancel(target)).toMatchObject({ copy: 'nothing' });
   await redis.old.client.set(keys.moveLock, 'another run', 'PX', 5000);
   wake();
@@ -586,11 +577,14 @@ test('a source that is as it was before its move began · is told that the targe
   await accept(after, 2);
 });
 
-/** A connection on which one command waits, as if the process stood still before it. */
-function stall(end: OpenedEnd, command: 'hget' | 'scan'): { end: OpenedEnd; reached: Promise<null>; wake: () => void } {
+/** A run on a connection where one command waits until it is woken, as if the process stood still before it; its lock has expired. */
+async function standStill<T>(
+  { connection, ...end }: OpenedEnd,
+  command: 'hget' | 'scan',
+  run: (end: OpenedEnd) => Promise<T>,
+): Promise<{ standing: Promise<T>; wake: () => void }> {
   const reached = Promise.withResolvers<null>();
   const waking = Promise.withResolvers<null>();
-  const { connection } = end;
   const stalled = new Proxy(connection, {
     get: (redis, name) => {
       const member: unknown = Reflect.get(redis, name, redis);
@@ -604,16 +598,16 @@ function stall(end: OpenedEnd, command: 'hget' | 'scan'): { end: OpenedEnd; reac
       };
     },
   });
-  return { end: { ...end, connection: stalled }, reached: reached.promise, wake: () => waking.resolve(null) };
+  const standing = run({ ...end, connection: stalled });
+  await reached.promise;
+  await redis.old.client.del(keys.moveLock);
+  return { standing, wake: () => waking.resolve(null) };
 }
 
 test('a run that stood still while its move was cancelled and another one ended · claims nothing · and the target serves on', async () => {
   await accept(before, 1);
   await moveHalf();
-  const { end, reached, wake } = stall(target, 'hget');
-  const standing = move({ target: end });
-  await reached;
-  await redis.old.client.del(keys.moveLock);
+  const { standing, wake } = await standStill(target, 'hget', (end) => move({ target: end }));
   await cancel(target);
   await move();
   const id = await accept(after, 2);
@@ -626,10 +620,7 @@ test('a run that stood still while its move was cancelled and another one ended 
 test('a run that stood still while another one ended the move · says that it was done before', async () => {
   await accept(before, 1);
   await moveHalf();
-  const { end, reached, wake } = stall(target, 'hget');
-  const standing = move({ target: end });
-  await reached;
-  await redis.old.client.del(keys.moveLock);
+  const { standing, wake } = await standStill(target, 'hget', (end) => move({ target: end }));
   await move();
   wake();
   expect(await standing).toMatchObject({ kind: 'moved-before', peer: 'the new one' });
@@ -638,10 +629,7 @@ test('a run that stood still while another one ended the move · says that it wa
 test('a run that stood still while its move was cancelled · does not revive it', async () => {
   await accept(before, 1);
   await moveHalf();
-  const { end, reached, wake } = stall(target, 'hget');
-  const standing = move({ target: end });
-  await reached;
-  await redis.old.client.del(keys.moveLock);
+  const { standing, wake } = await standStill(target, 'hget', (end) => move({ target: end }));
   await cancel(target);
   wake();
   await expect(standing).rejects.toThrow(AnotherRun);
@@ -651,10 +639,7 @@ test('a run that stood still while its move was cancelled · does not revive it'
 test('a cancellation that stood still while another one ended, and a move after it · removes nothing', async () => {
   await accept(before, 1);
   await moveHalf();
-  const { end, reached, wake } = stall(target, 'scan');
-  const standing = cancel(end);
-  await reached;
-  await redis.old.client.del(keys.moveLock);
+  const { standing, wake } = await standStill(target, 'scan', (end) => cancel(end));
   await cancel(target);
   await move();
   const id = await accept(after, 2);
@@ -666,10 +651,9 @@ test('a cancellation that stood still while another one ended, and a move after 
 test('a removal of old data that stood still while another one ended, and the move back · removes nothing', async () => {
   const id = await accept(before, 1);
   await move();
-  const { end, reached, wake } = stall(source, 'scan');
-  const standing = finishMove({ source: end, target: null, tenantId: 'default' });
-  await reached;
-  await redis.old.client.del(keys.moveLock);
+  const { standing, wake } = await standStill(source, 'scan', (end) =>
+    finishMove({ source: end, target: null, tenantId: 'default' }),
+  );
   await finish();
   await moveHere({ source: target, target: source });
   wake();
@@ -748,11 +732,7 @@ test.each(['begun', 'copying', 'draining'])(
 
 test('a target that lost a part after it was verified · gets it from the next run · before it is opened', async () => {
   const id = await accept(before, 1);
-  await move();
-  // As it was before the target was opened.
-  await redis.old.client.hset(keys.move, 'state', 'opening');
-  await redis.fresh.client.hset(keys.move, { state: 'copying', run: 'a dead one' });
-  await redis.fresh.client.hset(keys.counts, { format: 1_000_000, moved: 'here' });
+  await moveUntilOpening();
   await redis.fresh.client.del(keys.delivery(id));
   expect(await move()).toMatchObject({ kind: 'moved', deliveries: { queued: 1 } });
   expect(await statusOf(after, id)).toBe('queued');
@@ -761,9 +741,8 @@ test('a target that lost a part after it was verified · gets it from the next r
 /** As it is when the target has just been claimed, a moment after it took a run result. */
 async function closeUnconfirmed(): Promise<void> {
   await redis.old.client.hset(keys.move, { id: 'this', role: 'from', state: 'begun', peer: 'the new one' });
-  const there = { id: 'this', role: 'to', state: 'copying', run: 'a dead one', peer: 'the old one' };
-  await redis.fresh.client.hset(keys.move, there);
-  await redis.fresh.client.hset(keys.counts, { format: 1_000_000, moved: 'here' });
+  await redis.fresh.client.hset(keys.move, { id: 'this', role: 'to', peer: 'the old one' });
+  await forgetOpening();
 }
 
 test('a run that is killed while it looks for what the target took · is continued by one that looks again', async () => {
